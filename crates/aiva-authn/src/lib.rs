@@ -1,0 +1,1 @@
+//! Who may come in: sign-in, MFA, OAuth 2.0 and OIDC, tokens.

@@ -1,0 +1,1 @@
+//! The web console: an ordinary client of the API, called in process.

@@ -1,0 +1,1 @@
+//! Generated messages and API types, the event envelope; no service stubs, no I/O.

@@ -1,0 +1,1 @@
+//! What a service runs on: AWS, Azure and GCP settings.

@@ -1,0 +1,1 @@
+//! Where a service may call out: the egress guard around the outbound engine.

@@ -1,0 +1,1 @@
+//! Outbox, inbox, publish, consume, local dispatcher, dead letters.

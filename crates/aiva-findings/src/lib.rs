@@ -1,0 +1,1 @@
+//! The shared story: services, scans, findings, exceptions, read model, exports.

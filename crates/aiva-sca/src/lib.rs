@@ -1,0 +1,3 @@
+//! What a service is built from: inventory, advisory index, matching.
+
+pub mod package;

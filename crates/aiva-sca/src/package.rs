@@ -1,0 +1,196 @@
+//! The words every reader and the matcher share: an ecosystem, a package as a lockfile names it, and what became of a file.
+//!
+//! Pure data. Readers under [`crate::inventory`] produce it, [`crate::matching`] judges it; neither knows the other.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A package ecosystem that AIVA can judge, named as OSV names it (OSV schema, `affected[].package.ecosystem`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ecosystem {
+    /// Rust crates.
+    CratesIo,
+    /// Node packages.
+    Npm,
+    /// Python distributions.
+    PyPi,
+    /// Go modules, with `stdlib` and `toolchain`.
+    Go,
+}
+
+impl Ecosystem {
+    /// Every ecosystem, in a stable order.
+    pub const ALL: [Self; 4] = [Self::CratesIo, Self::Npm, Self::PyPi, Self::Go];
+
+    /// OSV's name, also the folder name in the public export.
+    pub const fn osv_name(self) -> &'static str {
+        match self {
+            Self::CratesIo => "crates.io",
+            Self::Npm => "npm",
+            Self::PyPi => "PyPI",
+            Self::Go => "Go",
+        }
+    }
+
+    /// The package URL type (purl-spec, `PURL-TYPES`).
+    pub const fn purl_type(self) -> &'static str {
+        match self {
+            Self::CratesIo => "cargo",
+            Self::Npm => "npm",
+            Self::PyPi => "pypi",
+            Self::Go => "golang",
+        }
+    }
+}
+
+impl fmt::Display for Ecosystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.osv_name())
+    }
+}
+
+impl FromStr for Ecosystem {
+    type Err = UnknownEcosystem;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|e| e.osv_name() == name).ok_or_else(|| UnknownEcosystem(name.to_owned()))
+    }
+}
+
+/// A name that is none of [`Ecosystem::ALL`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown ecosystem {0:?}; known are crates.io, npm, PyPI and Go")]
+pub struct UnknownEcosystem(pub String);
+
+/// What a dependency is needed for, as far as the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Scope {
+    /// Needed at run time, or the file does not tell scopes apart.
+    #[default]
+    Runtime,
+    /// Only for developing or testing.
+    Dev,
+    /// Only for building.
+    Build,
+    /// Installed only if wanted or possible.
+    Optional,
+    /// Expected to be supplied by the dependant.
+    Peer,
+}
+
+impl Scope {
+    /// The word used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Dev => "dev",
+            Self::Build => "build",
+            Self::Optional => "optional",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+/// Where the file says that the package comes from. Only [`Source::Registry`] is matched against public advisories by
+/// name: a workspace member or a git dependency that happens to share a public name is another package.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Source {
+    /// The ecosystem's public registry, or the file does not say otherwise.
+    #[default]
+    Registry,
+    /// Another registry or index, by address.
+    PrivateRegistry(String),
+    /// A git repository, by address.
+    Git(String),
+    /// A folder, a workspace member or a local archive.
+    Path(String),
+    /// A direct download, by address.
+    Url(String),
+}
+
+/// One package at one exact version, as one place in one file names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Package {
+    /// Which ecosystem's names and version order apply.
+    pub ecosystem: Ecosystem,
+    /// The name as the advisories spell it (PyPI: PEP 503 normalised; Go: the module path; npm: with scope).
+    pub name: String,
+    /// The exact version as the file has it, without a leading `=` or Go's leading `v`.
+    pub version: String,
+    /// The line that names it, from 1.
+    pub line: u32,
+    /// Whether the project itself asks for it; `None` where the file alone cannot tell.
+    pub direct: Option<bool>,
+    /// What it is needed for.
+    pub scope: Scope,
+    /// Where it comes from.
+    pub source: Source,
+    /// Licence expressions that the file itself states, verbatim.
+    pub licenses: Vec<String>,
+}
+
+/// An entry that names a package without pinning it to one version, so nothing can be said of it yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NotJudged {
+    /// Which ecosystem the name belongs to.
+    pub ecosystem: Ecosystem,
+    /// The package's name.
+    pub name: String,
+    /// The requirement as written (`^1.2`, `>=2,<3`, empty for none).
+    pub requirement: String,
+    /// The line that names it, from 1.
+    pub line: u32,
+    /// Why it was not judged, for a person: "a range, not a pinned version".
+    pub reason: String,
+}
+
+/// Something in a file that could not be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Problem {
+    /// The line, from 1; 0 when the whole file is meant.
+    pub line: u32,
+    /// What is wrong and what to do, for a person.
+    pub message: String,
+}
+
+/// What became of a file. Every file that is seen ends in exactly one of these; none is passed over in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Read to the end, everything understood.
+    Parsed,
+    /// Some entries could not be understood; [`Problem`]s say which lines.
+    Partial,
+    /// A kind or a format version that this release does not read.
+    Unsupported,
+    /// Could not be read at all.
+    Failed,
+}
+
+impl Status {
+    /// The word used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parsed => "parsed",
+            Self::Partial => "partial",
+            Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One file and everything that was learnt from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Relative to the scan's root, with `/` between parts.
+    pub path: String,
+    /// The format, by the name of its usual file: `package-lock.json`, `Cargo.lock`.
+    pub kind: &'static str,
+    /// How reading ended.
+    pub status: Status,
+    /// Packages pinned to one version.
+    pub packages: Vec<Package>,
+    /// Entries without a pin.
+    pub not_judged: Vec<NotJudged>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}

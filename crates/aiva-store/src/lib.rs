@@ -1,0 +1,1 @@
+//! SQLite and PostgreSQL pools, transactions, migrations, leases.

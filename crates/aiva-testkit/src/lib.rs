@@ -1,0 +1,1 @@
+//! Fake clock, both databases, local broker, golden files: for tests only.

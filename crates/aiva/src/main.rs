@@ -1,0 +1,2 @@
+//! AIVA: guards a company's services on four sides and tells one story about each.
+fn main() {}
