@@ -1,2 +1,40 @@
-//! Developer tool.
-fn main() {}
+//! The developer's tool: `cargo xtask <verb>`.
+//!
+//! Alone in the import graph: nothing depends on it and it depends on no crate of AIVA. `tidy` holds the walls, `test` is
+//! the second command of the README, the rest keeps generated files true or measures things outside CI.
+
+use std::process::ExitCode;
+
+mod process;
+mod testing;
+mod tidy;
+
+const HELP: &str = "\
+usage: cargo xtask <verb>
+
+  test [--quick]   everything CI runs: format, lints, walls, unit and integration tests, real services, kill test;
+                   --quick leaves out what needs an installation
+  tidy             hold the architecture: import graph, headers, alert to runbook, route to permission, event to schema
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => testing::run(testing::Extent::Everything),
+        ["test", "--quick"] => testing::run(testing::Extent::Quick),
+        ["tidy"] => tidy::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            process::say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        other => Err(anyhow::anyhow!("unknown verb {:?}\n\n{HELP}", other.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
