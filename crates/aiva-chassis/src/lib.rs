@@ -1,1 +1,9 @@
 //! Running a service well: config, telemetry, panic containment, alerts, health, shutdown, workers, HTTP.
+
+pub mod clock;
+pub mod health;
+pub mod panic;
+pub mod resilience;
+pub mod secret;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,1 +1,3 @@
 //! Fake clock, both databases, local broker, golden files: for tests only.
+
+pub mod clock;
