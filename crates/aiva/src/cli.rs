@@ -1,0 +1,278 @@
+//! The command line: every flag that a script may rely on, declared once.
+//!
+//! Pure declaration; what a command does stands in the module of its name. Exit codes (DESIGN section 6) are in [`exit`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) mod advisories;
+pub(crate) mod config;
+pub(crate) mod events;
+pub(crate) mod exit;
+pub(crate) mod migrate;
+pub(crate) mod progress;
+pub(crate) mod remote;
+pub(crate) mod scan;
+pub(crate) mod table;
+pub(crate) mod terminal;
+pub(crate) mod token;
+pub(crate) mod up;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 nothing to report, 1 findings at or over the threshold, 2 could not do the job,
+3 done, but some inputs could not be read or judged.";
+
+/// Guards a company's services on four sides and tells one story about each.
+#[derive(Debug, Parser)]
+#[command(name = "aiva", version, about, after_help = AFTER_HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Where AIVA keeps its state (default: $AIVA_DATA_DIR, else the XDG data home's `aiva`).
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The configuration file (default: `aiva.toml` in the current directory, where there is one).
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// No colours and no progress bar, whatever the terminal can do.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Say only what was asked for: no progress, no hints, no summary.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// What AIVA can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Scan dependency manifests and lockfiles for known vulnerabilities; needs no server.
+    Scan(Scan),
+    /// The advisory index that scans read.
+    #[command(subcommand)]
+    Advisories(Advisories),
+    /// Run everything in one process on the embedded default.
+    Up(Up),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// The bootstrap token that guards the API.
+    #[command(subcommand)]
+    Token(Token),
+    /// The database schema.
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Events and dead letters of a running server.
+    #[command(subcommand)]
+    Events(Events),
+}
+
+/// `aiva scan`
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// What to scan: a folder or one file.
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Write the result to a file instead of the standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The lowest level that gives exit code 1 [default: any finding that is not informational].
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Whether a finding of unknown severity counts for the exit code.
+    #[arg(long, value_enum, default_value_t = UnknownSeverity::Gate)]
+    pub(crate) unknown_severity: UnknownSeverity,
+    /// Leave out a finding by its id or an alias of it; may be repeated.
+    #[arg(long, value_name = "ID")]
+    pub(crate) ignore: Vec<String>,
+    /// Leave out findings that have no fixed version.
+    #[arg(long)]
+    pub(crate) ignore_unfixed: bool,
+    /// List every package in the JSON result.
+    #[arg(long)]
+    pub(crate) packages: bool,
+    /// Pass over paths that match (git-ignore syntax); may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Import these advisories for this run only, instead of the index in the data directory.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) advisories: Option<PathBuf>,
+    /// What to do with an advisory index older than `--max-age`.
+    #[arg(long, value_enum, default_value_t = Stale::Warn)]
+    pub(crate) stale: Stale,
+    /// When the advisory index counts as too old.
+    #[arg(long, value_name = "AGE", default_value = "30d", value_parser = terminal::age)]
+    pub(crate) max_age: std::time::Duration,
+    /// Send the result to a server (`AIVA_TOKEN` holds its token).
+    #[arg(long, value_name = "URL", requires = "service")]
+    pub(crate) upload: Option<String>,
+    /// The service that an uploaded result belongs to.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+}
+
+/// `--format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// The document `aiva.scan/1` (see api/README.md).
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+/// `--fail-on`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Never exit with 1.
+    None,
+    /// Low and above.
+    Low,
+    /// Medium and above.
+    Medium,
+    /// High and above.
+    High,
+    /// Critical only.
+    Critical,
+}
+
+/// `--unknown-severity`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnknownSeverity {
+    /// It counts at every threshold.
+    Gate,
+    /// It never counts.
+    Ignore,
+}
+
+/// `--stale`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stale {
+    /// Scan and say so.
+    Warn,
+    /// Exit with 2.
+    Fail,
+}
+
+/// `aiva advisories`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Advisories {
+    /// Read OSV zips (`<ecosystem>/all.zip`) or folders of OSV JSON and replace those ecosystems in the index.
+    Import {
+        /// Zips, or folders that hold them or OSV JSON files.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Download the public OSV exports and replace the index.
+    Update {
+        /// Another place with the same layout.
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+    },
+    /// Say how old the index is and what it holds.
+    Status {
+        /// Check every block's checksum as well.
+        #[arg(long)]
+        verify: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `aiva up`
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Where the console, REST and gRPC listen [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where health, metrics and profiles listen [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// Bring a small example company with its own advisories, in a data directory of its own.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Do not download advisories.
+    #[arg(long)]
+    pub(crate) no_update: bool,
+}
+
+/// `aiva config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check the configuration and say every error at once.
+    Check,
+    /// Print the configuration in force, secrets redacted, with the source of every value.
+    Print,
+    /// Print an annotated example with every key and its default.
+    Example,
+}
+
+/// `aiva token`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Print the token; it is made when there is none.
+    Show,
+    /// Replace the token; the old one stops working at once.
+    Rotate,
+}
+
+/// `aiva migrate`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Say which steps are applied and which are not.
+    Status,
+    /// Apply the missing steps.
+    Up,
+}
+
+/// `aiva events`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Follow the events as they happen.
+    Tail {
+        /// How to reach the server.
+        #[command(flatten)]
+        server: Server,
+        /// Only events of this type.
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+    },
+    /// List the messages that kept failing.
+    DeadLetters {
+        /// How to reach the server.
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Try dead letters again.
+    Redrive {
+        /// How to reach the server.
+        #[command(flatten)]
+        server: Server,
+        /// Which one; see `aiva events dead-letters`.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+/// How a command reaches a running server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Server {
+    /// The server's address [default: the configured listen address].
+    #[arg(long, value_name = "URL", env = "AIVA_SERVER")]
+    pub(crate) server: Option<String>,
+}

@@ -1,0 +1,107 @@
+//! Talking to a person or to a pipe: the one place that prints.
+//!
+//! Results go to the standard output, everything else to the error stream. Colour and width are decided once: never in a
+//! pipe, never with `NO_COLOR` (no-color.org) or `--no-color`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use super::Global;
+
+/// How the two streams may be written to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal {
+    /// Whether results may carry colour.
+    pub(crate) colour: bool,
+    /// Whether a progress bar may be drawn on the error stream.
+    pub(crate) progress: bool,
+    /// Whether hints and summaries are wanted.
+    pub(crate) chatty: bool,
+    /// Columns of the standard output; `None` in a pipe, where nothing is cut.
+    pub(crate) width: Option<usize>,
+}
+
+impl Terminal {
+    /// Looks at the streams and the environment once.
+    pub(crate) fn detect(global: &Global) -> Self {
+        let no_colour = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        let out = io::stdout().is_terminal();
+        Self {
+            colour: out && !no_colour && !dumb,
+            progress: io::stderr().is_terminal() && !global.no_color && !global.quiet && !dumb,
+            chatty: !global.quiet,
+            width: out.then(columns),
+        }
+    }
+
+    /// Writes a result. A reader that went away (`aiva scan | head`) is no error.
+    pub(crate) fn print(self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Writes a line for the person, unless told to be quiet.
+    pub(crate) fn note(self, text: &str) {
+        if self.chatty {
+            complain(text);
+        }
+    }
+}
+
+/// Writes a line on the error stream: warnings and errors are said also when quiet.
+pub(crate) fn complain(text: &str) {
+    // A closed error stream leaves nobody to tell.
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// What the shell says of the width, else the terminal, else what every terminal has.
+fn columns() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let drawn = || indicatif::ProgressDrawTarget::stdout().width().map(usize::from);
+    said.or_else(drawn).filter(|columns| *columns >= 40).unwrap_or(100)
+}
+
+/// Parses an age such as `36h`, `30d` or `2w`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no age; write a number and h, d or w, such as 30d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// An age as a person says it: `3 days`, `5 hours`.
+pub(crate) fn spoken_age(age: Duration) -> String {
+    let (count, unit) = match age.as_secs() {
+        seconds if seconds >= 2 * 86_400 => (seconds / 86_400, "days"),
+        seconds if seconds >= 2 * 3_600 => (seconds / 3_600, "hours"),
+        seconds if seconds >= 120 => (seconds / 60, "minutes"),
+        seconds => (seconds, "seconds"),
+    };
+    format!("{count} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_a_number_and_a_unit() {
+        let rows = [("36h", Some(36 * 3_600)), ("30d", Some(30 * 86_400)), ("2w", Some(14 * 86_400)), ("0d", Some(0))];
+        for (text, seconds) in rows {
+            assert_eq!(age(text).ok().map(|age| age.as_secs()), seconds, "{text}");
+        }
+        for text in ["", "d", "30", "-1d", "1.5d", "30m", "99999999999999999999d", "18446744073709551615w", "3é"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+    }
+}
