@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+mod cargo_audit;
 mod process;
 mod testing;
 mod tidy;
@@ -15,6 +16,8 @@ usage: cargo xtask <verb>
   test [--quick]   everything CI runs: format, lints, walls, unit and integration tests, real services, kill test;
                    --quick leaves out what needs an installation
   tidy             hold the architecture: import graph, headers, alert to runbook, route to permission, event to schema
+  compare-cargo-audit ALL_ZIP LOCK...
+                   our findings on Cargo.lock files against cargo-audit's, by the same advisories
 ";
 
 fn main() -> ExitCode {
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         ["test"] => testing::run(testing::Extent::Everything),
         ["test", "--quick"] => testing::run(testing::Extent::Quick),
         ["tidy"] => tidy::run(),
+        ["compare-cargo-audit", advisories, locks @ ..] if !locks.is_empty() => cargo_audit::run(advisories, locks),
         [] | ["help" | "--help" | "-h"] => {
             process::say(HELP);
             return ExitCode::SUCCESS;
