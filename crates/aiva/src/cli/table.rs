@@ -1,0 +1,300 @@
+//! A scan's result as a person likes to read it: the worst first, grouped by file, and what could not be judged said.
+//!
+//! Pure: [`View`] in, text out. Without a width (a pipe) nothing is cut; on a terminal only the summary column gives way.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// Everything that is shown.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// One row a finding and place.
+    pub(crate) rows: Vec<Row>,
+    /// Files that were not read to the end, and entries that nobody could judge, one sentence each.
+    pub(crate) gaps: Vec<String>,
+    /// Files read.
+    pub(crate) files: usize,
+    /// Packages judged.
+    pub(crate) packages: usize,
+    /// Entries not judged.
+    pub(crate) not_judged: usize,
+    /// Findings left out by an exception or a flag, with the reason.
+    pub(crate) left_out: Vec<(usize, &'static str)>,
+    /// How fresh the advisories are: `4,291 Go, 1,206 crates.io; 2 days old`.
+    pub(crate) advisories: String,
+}
+
+/// One finding at one place.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// `critical` … `informational`.
+    pub(crate) level: String,
+    /// The CVE where there is one.
+    pub(crate) id: String,
+    /// `vulnerability`, `malicious`, ….
+    pub(crate) kind: String,
+    /// The package's name.
+    pub(crate) name: String,
+    /// The version that is installed.
+    pub(crate) version: String,
+    /// The nearest version that mends it; empty for none.
+    pub(crate) fixed: String,
+    /// The file.
+    pub(crate) path: String,
+    /// Its line.
+    pub(crate) line: u32,
+    /// One line.
+    pub(crate) summary: String,
+}
+
+const LEVELS: [&str; 6] = ["critical", "high", "medium", "low", "unknown", "informational"];
+
+/// How the text may look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// Whether to colour levels.
+    pub(crate) colour: bool,
+    /// Columns, where there is a terminal.
+    pub(crate) width: Option<usize>,
+}
+
+impl Look {
+    fn paint(self, level: &str, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match level {
+            "critical" => "1;37;41",
+            "high" => "1;31",
+            "medium" => "33",
+            "low" => "36",
+            "bold" => "1",
+            "good" => "32",
+            _ => "2",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+/// The whole text, ending in a new line.
+pub(crate) fn render(view: &View, look: Look) -> String {
+    let mut out = String::new();
+    let mut files: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in &view.rows {
+        files.entry(&row.path).or_default().push(row);
+    }
+    for (path, mut rows) in files {
+        rows.sort_by(|a, b| {
+            (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line))
+        });
+        let count = if rows.len() == 1 { "1 finding".to_owned() } else { format!("{} findings", rows.len()) };
+        line(&mut out, &format!("{}  {count}", look.paint("bold", &printable(path))));
+        write_rows(&mut out, &rows, look);
+        out.push('\n');
+    }
+    write_gaps(&mut out, view, look);
+    write_closing(&mut out, view, look);
+    out
+}
+
+fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
+    let cells: Vec<[String; 6]> = rows.iter().map(|row| cells(row)).collect();
+    let mut widths = [0; 5];
+    for row in &cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let before: usize = widths.iter().sum::<usize>() + 2 * widths.len() + 2;
+    let room = look.width.map(|columns| columns.saturating_sub(before).max(20));
+    for (row, cells) in rows.iter().zip(&cells) {
+        let mut text = String::from("  ");
+        for (position, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            let padding = " ".repeat(width - cell.width() + 2);
+            let cell = if position == 0 { look.paint(&row.level, cell) } else { cell.clone() };
+            text.push_str(&cell);
+            text.push_str(&padding);
+        }
+        let summary = &cells[5];
+        text.push_str(&room.map_or_else(|| summary.clone(), |room| cut(summary, room)));
+        line(out, &text);
+    }
+}
+
+fn cells(row: &Row) -> [String; 6] {
+    let fixed = if row.fixed.is_empty() { "no fix".to_owned() } else { format!("fixed {}", printable(&row.fixed)) };
+    let kind = if row.kind == "vulnerability" { String::new() } else { format!("{}: ", row.kind) };
+    [
+        row.level.clone(),
+        printable(&row.id),
+        format!("{} {}", printable(&row.name), printable(&row.version)),
+        fixed,
+        format!("line {}", row.line),
+        format!("{kind}{}", printable(&row.summary)),
+    ]
+}
+
+fn write_gaps(out: &mut String, view: &View, look: Look) {
+    const SHOWN: usize = 20;
+    if view.gaps.is_empty() {
+        return;
+    }
+    line(out, &look.paint("bold", "Not judged"));
+    for gap in view.gaps.iter().take(SHOWN) {
+        line(out, &format!("  {}", printable(gap)));
+    }
+    if view.gaps.len() > SHOWN {
+        line(out, &format!("  and {} more; `--format json` lists all", view.gaps.len() - SHOWN));
+    }
+    out.push('\n');
+}
+
+fn write_closing(out: &mut String, view: &View, look: Look) {
+    let counts: Vec<String> = LEVELS
+        .iter()
+        .filter_map(|level| {
+            let count = view.rows.iter().filter(|row| row.level == *level).count();
+            (count > 0).then(|| look.paint(level, &format!("{count} {level}")))
+        })
+        .collect();
+    let files = if view.files == 1 { "1 file".to_owned() } else { format!("{} files", grouped(view.files)) };
+    let packages = if view.packages == 1 { "1 package".to_owned() } else { format!("{} packages", grouped(view.packages)) };
+    let mut scope = format!("{packages} in {files}");
+    if view.not_judged > 0 {
+        write!(scope, ", {} entries not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
+    }
+    for (count, reason) in &view.left_out {
+        write!(scope, ", {count} left out ({reason})").expect("writing to a String cannot fail");
+    }
+    if counts.is_empty() {
+        let nothing = if view.files == 0 {
+            "No manifest or lockfile found.".to_owned()
+        } else if view.packages == 0 {
+            "Nothing could be judged.".to_owned()
+        } else {
+            look.paint("good", "No known vulnerability.")
+        };
+        line(out, &format!("{nothing} {scope}."));
+    } else {
+        line(out, &format!("{} finding{}: {}. {scope}.", view.rows.len(), if view.rows.len() == 1 { "" } else { "s" }, counts.join(", ")));
+    }
+    if !view.advisories.is_empty() {
+        line(out, &format!("Advisories: {}.", view.advisories));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn rank(level: &str) -> usize {
+    LEVELS.iter().position(|known| *known == level).unwrap_or(LEVELS.len())
+}
+
+/// `12,345`
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Names come from files that anybody may have written: a terminal must not obey them.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => ' ',
+            // Bidirectional overrides can make a line read as another one ("Trojan Source", CVE-2021-42574).
+            c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+fn cut(text: &str, room: usize) -> String {
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let mut out = String::new();
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        out.push(c);
+    }
+    format!("{}…", out.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(level: &str, id: &str, name: &str, summary: &str) -> Row {
+        Row {
+            level: level.to_owned(),
+            id: id.to_owned(),
+            kind: "vulnerability".to_owned(),
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            fixed: "1.0.1".to_owned(),
+            path: "Cargo.lock".to_owned(),
+            line: 7,
+            summary: summary.to_owned(),
+        }
+    }
+
+    const PIPE: Look = Look { colour: false, width: None };
+
+    #[test]
+    fn the_worst_comes_first_and_nothing_is_cut_in_a_pipe() {
+        let long = "a ".repeat(200);
+        let view = View {
+            rows: vec![row("low", "CVE-1", "b", "small"), row("critical", "CVE-2", "a", &long)],
+            files: 1,
+            packages: 1_234,
+            ..View::default()
+        };
+        let text = render(&view, PIPE);
+        assert!(text.find("critical") < text.find("low"), "{text}");
+        assert!(text.contains(long.trim_end()), "{text}");
+        assert!(text.contains("2 findings: 1 critical, 1 low. 1,234 packages in 1 file."), "{text}");
+        assert!(text.contains("fixed 1.0.1") && text.contains("line 7"), "{text}");
+    }
+
+    #[test]
+    fn a_terminal_cuts_only_the_summary() {
+        let view = View { rows: vec![row("high", "CVE-1", "a", &"word ".repeat(60))], ..View::default() };
+        let text = render(&view, Look { colour: false, width: Some(80) });
+        let longest = text.lines().map(UnicodeWidthStr::width).max();
+        assert!(longest <= Some(80), "{text}");
+        assert!(text.contains('…'), "{text}");
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_drive_the_terminal() {
+        let view = View { rows: vec![row("high", "CVE-1", "a\u{1b}[2J\u{202e}", "x\ny")], ..View::default() };
+        let text = render(&view, PIPE);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+        assert!(text.contains("x y"), "{text}");
+    }
+
+    #[test]
+    fn nothing_found_is_never_said_of_nothing_judged() {
+        let nothing = render(&View::default(), PIPE);
+        assert!(nothing.contains("No manifest or lockfile found."), "{nothing}");
+        let unjudged = render(&View { files: 1, not_judged: 4, ..View::default() }, PIPE);
+        assert!(unjudged.contains("Nothing could be judged.") && unjudged.contains("4 entries not judged"), "{unjudged}");
+        let clean = render(&View { files: 2, packages: 3, ..View::default() }, PIPE);
+        assert!(clean.contains("No known vulnerability. 3 packages in 2 files."), "{clean}");
+    }
+}
