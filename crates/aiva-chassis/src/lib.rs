@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod health;
+pub mod http;
 pub mod panic;
 pub mod resilience;
 pub mod secret;
