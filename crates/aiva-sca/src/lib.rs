@@ -1,3 +1,4 @@
 //! What a service is built from: inventory, advisory index, matching.
 
+pub mod inventory;
 pub mod package;

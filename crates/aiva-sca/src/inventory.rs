@@ -1,0 +1,26 @@
+//! Finds every manifest and lockfile under a folder and says which packages they name.
+//!
+//! It promises: the same tree gives the same answer, in the same order, whatever the number of threads; every known file
+//! that is seen ends as an [`Input`] with a status, and what the ignore rules hide is counted; no symbolic link leads out
+//! of the root; memory is bounded by the file size limit. It never runs a package manager, never asks the network and
+//! never guesses a version: an entry that is not pinned is *not judged*.
+//!
+//! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`].
+
+mod cargo_lock;
+mod door;
+mod find;
+mod graph;
+mod join;
+mod kind;
+mod reading;
+mod rules;
+mod toml;
+mod walk;
+
+pub use kind::Kind;
+pub use reading::Reading;
+pub use walk::{Inventory, Options, Progress, WalkError, walk};
+
+#[cfg(doc)]
+use crate::package::Input;

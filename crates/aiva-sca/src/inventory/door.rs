@@ -1,0 +1,79 @@
+//! The door that every file goes through: bytes become text, or a clear reason why they are none.
+//!
+//! A byte order mark is taken off, UTF-16 with its mark is converted (PowerShell writes requirements.txt so). Bytes that
+//! are not text, and files in the middle of a merge, are turned away: reading half of a conflict would name packages
+//! that nobody has installed.
+
+use std::borrow::Cow;
+
+use super::reading::{Fault, Reading};
+
+/// The text of a file, or the reading that says why there is none.
+pub(crate) fn open(bytes: &[u8]) -> Result<Cow<'_, str>, Reading> {
+    let text = decode(bytes).map_err(|fault| Reading::failed(fault.line, fault.message))?;
+    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+        return Err(Reading::failed(line_of(text.as_bytes(), at), "a NUL byte: this is binary data, not a text file"));
+    }
+    if let Some(line) = conflict(&text) {
+        let message = "merge conflict markers: resolve the conflict, then scan again";
+        return Err(Reading::failed(line, message));
+    }
+    Ok(text)
+}
+
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
+        _ => utf8(bytes),
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+        let line = line_of(bytes, error.valid_up_to());
+        Fault::new(line, "not UTF-8 text: the file is binary or saved in another encoding")
+    })
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, Fault> {
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let text: Result<String, _> = char::decode_utf16(units).collect();
+    match text {
+        Ok(text) if bytes.len().is_multiple_of(2) => Ok(Cow::Owned(text)),
+        _ => Err(Fault::new(1, "marked as UTF-16, but it is not: save the file as UTF-8")),
+    }
+}
+
+fn line_of(bytes: &[u8], at: usize) -> u32 {
+    let lines = bytes.iter().take(at).filter(|byte| **byte == b'\n').count();
+    u32::try_from(lines + 1).unwrap_or(u32::MAX)
+}
+
+/// The line of the first merge conflict marker.
+fn conflict(text: &str) -> Option<u32> {
+    const OPEN: &str = "<<<<<<< ";
+    let mut from = 0;
+    while let Some(found) = text.get(from..)?.find(OPEN) {
+        let at = from + found;
+        if at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n') {
+            return Some(line_of(text.as_bytes(), at));
+        }
+        from = at + OPEN.len();
+    }
+    None
+}
+
+/// Whether a file that a tool always ends with a line break lacks it, so that its last line may be half a line.
+pub(crate) fn is_cut(text: &str) -> bool {
+    !text.is_empty() && !text.ends_with('\n')
+}
+
+/// What is said of such a file.
+pub(crate) const CUT: &str = "the file does not end with a line break: it may have been cut off";
+
+/// How many lines there are, for a message about the end of the file.
+pub(crate) fn last_line(text: &str) -> u32 {
+    line_of(text.as_bytes(), text.trim_end_matches(['\n', '\r']).len())
+}

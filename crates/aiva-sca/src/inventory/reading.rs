@@ -1,0 +1,156 @@
+//! What one reader learnt from one file.
+//!
+//! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
+//! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
+
+use crate::package::{Ecosystem, NotJudged, Package, Problem, Scope, Status};
+
+/// How many problems are kept one by one; the rest is only counted, so that a hostile file cannot fill the memory.
+const KEPT_PROBLEMS: usize = 100;
+
+/// What one reader learnt from one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// How reading ended.
+    pub status: Status,
+    /// Packages pinned to one version, in the order of the file.
+    pub packages: Vec<Package>,
+    /// Entries without a pin.
+    pub not_judged: Vec<NotJudged>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// What ties this file to its neighbours.
+    pub(crate) links: Links,
+    dropped: u32,
+}
+
+/// What only the files beside this one can make use of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// Manifest: every requirement it states, pinned or not.
+    pub(crate) declared: Vec<Declared>,
+    /// Manifest: the name of the package that it describes.
+    pub(crate) name: Option<String>,
+    /// Manifest: globs of folders that share its lockfile. Lockfile: the very folders that it covers.
+    pub(crate) members: Vec<String>,
+    /// Lockfile: who needs whom, as indexes into `packages`.
+    pub(crate) edges: Vec<(u32, u32)>,
+    /// yarn classic: which package a `name@range` was resolved to.
+    pub(crate) descriptors: Vec<(String, u32)>,
+    /// requirements.txt: other files it takes in.
+    pub(crate) includes: Vec<Include>,
+}
+
+/// A requirement that a manifest states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Declared {
+    /// The package's name, normalised as in [`Package::name`]; the real name where the entry is an alias.
+    pub(crate) name: String,
+    /// The requirement as written.
+    pub(crate) requirement: String,
+    /// What it is needed for.
+    pub(crate) scope: Scope,
+}
+
+/// A file that a requirements file takes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Include {
+    /// As written.
+    pub(crate) path: String,
+    /// Whether it only constrains versions (`-c`).
+    pub(crate) constraint: bool,
+    /// The line that names it, from 1.
+    pub(crate) line: u32,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            status: Status::Parsed,
+            packages: Vec::new(),
+            not_judged: Vec::new(),
+            problems: Vec::new(),
+            links: Links::default(),
+            dropped: 0,
+        }
+    }
+}
+
+impl Reading {
+    /// A file of which nothing could be read.
+    pub fn failed(line: u32, message: impl Into<String>) -> Self {
+        let mut reading = Self::default();
+        reading.problem(line, message);
+        reading.status = Status::Failed;
+        reading
+    }
+
+    /// A kind or a format version that this release does not read.
+    pub fn unsupported(line: u32, message: impl Into<String>) -> Self {
+        let mut reading = Self::default();
+        reading.problem(line, message);
+        reading.status = Status::Unsupported;
+        reading
+    }
+
+    /// Notes what could not be read; the file is at best partial from now on.
+    pub(crate) fn problem(&mut self, line: u32, message: impl Into<String>) {
+        self.status = self.status.max(Status::Partial);
+        if self.problems.len() < KEPT_PROBLEMS {
+            self.problems.push(Problem { line, message: message.into() });
+            return;
+        }
+        self.dropped += 1;
+        let message = format!("{} more problems in this file", self.dropped);
+        if self.dropped == 1 {
+            self.problems.push(Problem { line: 0, message });
+        } else if let Some(last) = self.problems.last_mut() {
+            last.message = message;
+        }
+    }
+
+    /// Notes a fault after which nothing more could be read.
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.problem(fault.line, fault.message);
+    }
+
+    /// Closes the reading: a file with problems and without a single entry has failed.
+    pub(crate) fn close(mut self) -> Self {
+        let empty = self.packages.is_empty() && self.not_judged.is_empty() && self.links.declared.is_empty();
+        if self.status == Status::Partial && empty && self.links.includes.is_empty() {
+            self.status = Status::Failed;
+        }
+        self
+    }
+
+    /// Adds an entry that is not pinned.
+    pub(crate) fn range(&mut self, ecosystem: Ecosystem, name: String, requirement: String, line: u32) {
+        let reason = "a range, not a pinned version; a lockfile would pin it".to_owned();
+        self.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason });
+    }
+}
+
+/// Where and why a file could not be read any further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The line, from 1.
+    pub(crate) line: u32,
+    /// What is wrong, for a person.
+    pub(crate) message: String,
+}
+
+impl Fault {
+    pub(crate) fn new(line: u32, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
+    }
+}
+
+/// Shortens what a file says before it is quoted in a message.
+pub(crate) fn quote(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.len() <= LONGEST {
+        return format!("{text:?}");
+    }
+    let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{:?}…", text.get(..end).unwrap_or_default())
+}
