@@ -1,4 +1,8 @@
 //! What a service is built from: inventory, advisory index, matching.
 
+pub mod finding;
 pub mod inventory;
 pub mod package;
+pub mod purl;
+pub mod severity;
+pub mod version;

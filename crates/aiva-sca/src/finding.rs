@@ -1,0 +1,87 @@
+//! A finding: one package at one version, at one place, that one advisory (with all its aliases) is about.
+//!
+//! Pure data, complete enough to be reported without asking the index again. The fingerprint is not computed here: it belongs
+//! to the findings' life, which this crate does not know.
+
+use std::sync::Arc;
+
+use crate::package::{Ecosystem, Scope};
+use crate::severity::Severity;
+
+/// What is wrong with the package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Published to do harm.
+    Malicious,
+    /// A flaw that can be exploited.
+    Vulnerability,
+    /// Safe code can be made to break memory safety.
+    Unsound,
+    /// Nobody looks after it any more.
+    Unmaintained,
+    /// Withdrawn from its registry by its publisher.
+    Yanked,
+}
+
+impl Kind {
+    /// The word used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malicious => "malicious",
+            Self::Vulnerability => "vulnerability",
+            Self::Unsound => "unsound",
+            Self::Unmaintained => "unmaintained",
+            Self::Yanked => "yanked",
+        }
+    }
+}
+
+/// What the advisories that are aliases of each other say together about one package version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The CVE where there is one, else the GHSA, else the first record's own id.
+    pub id: String,
+    /// Every other name of the same thing, sorted.
+    pub aliases: Vec<String>,
+    /// The ids of the records that matched, sorted; a subset of `id` and `aliases`.
+    pub records: Vec<String>,
+    /// The worst kind that any of the records states.
+    pub kind: Kind,
+    /// The highest severity that any of the records states.
+    pub severity: Severity,
+    /// Versions that end it. Those above the installed one first, nearest first; empty when there is none above.
+    pub fixed_versions: Vec<String>,
+    /// Why the version is affected, for a person: `0.3.0 is in >= 0.2.0, < 0.3.4 (RUSTSEC-2020-0001)`.
+    pub reason: String,
+    /// One line.
+    pub summary: String,
+    /// The long text, usually Markdown.
+    pub description: String,
+    /// Addresses to read on, without repetitions, advisories and fixes first.
+    pub references: Vec<String>,
+    /// When it became public, RFC 3339, where the record says so.
+    pub published: Option<String>,
+}
+
+/// One [`Verdict`] at one place of one file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What is known of it; shared by every place that names the same package version.
+    pub verdict: Arc<Verdict>,
+    /// Whose names and versions apply.
+    pub ecosystem: Ecosystem,
+    /// The package's name.
+    pub name: String,
+    /// The package's version, as the file has it.
+    pub version: String,
+    /// The package URL, with version.
+    pub purl: String,
+    /// The file, relative to the scan's root.
+    pub path: String,
+    /// The line that names the package, from 1.
+    pub line: u32,
+    /// Whether the project itself asks for the package, where the file tells.
+    pub direct: Option<bool>,
+    /// What the package is needed for.
+    pub scope: Scope,
+}

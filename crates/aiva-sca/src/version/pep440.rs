@@ -1,0 +1,139 @@
+//! Python versions (PEP 440), every spelling that normalises, with epochs and local parts.
+//!
+//! Key: epoch; release numbers without trailing zeros; then one group each for pre, post, dev and local, in the order in which
+//! `packaging` compares them. Legacy versions (`2004d`, `1.0-SNAPSHOT-x`) have no place in that order and are `None`.
+
+use super::key::{push_number, push_text};
+
+const END: u8 = 0x00;
+const MORE: u8 = 0x02;
+
+/// The key, and the key without the local part where there is one.
+pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let text = text.to_ascii_lowercase();
+    let mut rest = Cursor(text.strip_prefix('v').unwrap_or(&text));
+    let mut key = Vec::with_capacity(24);
+
+    let mut first = rest.digits()?;
+    if rest.eat("!") {
+        push_number(&mut key, first);
+        first = rest.digits()?;
+    } else {
+        push_number(&mut key, "0");
+    }
+    let mut release = vec![first];
+    while let Some(number) = rest.dotted_number() {
+        release.push(number);
+    }
+    while release.last().is_some_and(|number| number.bytes().all(|b| b == b'0')) {
+        release.pop();
+    }
+    for number in release {
+        key.push(MORE);
+        push_number(&mut key, number);
+    }
+    key.push(END);
+
+    let pre = rest.stage(&["alpha", "a", "beta", "b", "preview", "pre", "c", "rc"]);
+    let post = rest.implicit_post().or_else(|| rest.stage(&["post", "rev", "r"]).map(|(_, number)| number));
+    let dev = rest.stage(&["dev"]).map(|(_, number)| number);
+    match pre {
+        Some((word, number)) => {
+            key.push(match word {
+                "alpha" | "a" => 0x02,
+                "beta" | "b" => 0x03,
+                _ => 0x04,
+            });
+            push_number(&mut key, number);
+        }
+        None if post.is_none() && dev.is_some() => key.push(0x01),
+        None => key.push(0xFF),
+    }
+    match post {
+        Some(number) => {
+            key.push(0x02);
+            push_number(&mut key, number);
+        }
+        None => key.push(0x01),
+    }
+    match dev {
+        Some(number) => {
+            key.push(0x01);
+            push_number(&mut key, number);
+        }
+        None => key.push(0xFF),
+    }
+    let public = key.len();
+    if !rest.eat("+") {
+        key.push(END);
+        return rest.0.is_empty().then_some((key, None));
+    }
+    let mut without = key[..public].to_vec();
+    without.push(END);
+    key.push(0x01);
+    for segment in rest.0.split(['.', '-', '_']) {
+        if segment.is_empty() || !segment.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return None;
+        }
+        if segment.bytes().all(|b| b.is_ascii_digit()) {
+            key.push(0x03);
+            push_number(&mut key, segment);
+        } else {
+            key.push(0x02);
+            push_text(&mut key, segment);
+        }
+    }
+    key.push(END);
+    Some((key, Some(without)))
+}
+
+/// What is left to read.
+struct Cursor<'a>(&'a str);
+
+impl<'a> Cursor<'a> {
+    fn eat(&mut self, token: &str) -> bool {
+        match self.0.strip_prefix(token) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn digits(&mut self) -> Option<&'a str> {
+        let end = self.0.bytes().take_while(u8::is_ascii_digit).count();
+        if end == 0 {
+            return None;
+        }
+        let (digits, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(digits)
+    }
+
+    fn dotted_number(&mut self) -> Option<&'a str> {
+        let mut ahead = Cursor(self.0.strip_prefix('.')?);
+        let digits = ahead.digits()?;
+        self.0 = ahead.0;
+        Some(digits)
+    }
+
+    /// `-1`, the old spelling of `.post1`.
+    fn implicit_post(&mut self) -> Option<&'a str> {
+        let mut ahead = Cursor(self.0.strip_prefix('-')?);
+        let digits = ahead.digits()?;
+        self.0 = ahead.0;
+        Some(digits)
+    }
+
+    /// An optional separator, one of the words, an optional separator, an optional number (zero when absent).
+    fn stage(&mut self, words: &[&'static str]) -> Option<(&'static str, &'a str)> {
+        let mut ahead = Cursor(self.0.strip_prefix(['.', '-', '_']).unwrap_or(self.0));
+        let word = words.iter().copied().find(|word| ahead.eat(word))?;
+        // The separator may stand without a number: `1.0a_` is `1.0a0`.
+        ahead.0 = ahead.0.strip_prefix(['.', '-', '_']).unwrap_or(ahead.0);
+        let number = ahead.digits().unwrap_or("0");
+        self.0 = ahead.0;
+        Some((word, number))
+    }
+}

@@ -1,0 +1,121 @@
+//! Semantic versions (semver.org 2.0.0, section 11) in the readings of crates.io, npm and Go.
+//!
+//! Key: major, minor, patch; then 0xFF for a release, or 0x01 and the pre-release identifiers (0x02 number, 0x03 text) closed by
+//! 0x00. So every pre-release sorts below its release, numbers below texts, and fewer identifiers below more.
+
+use super::key::{push_number, push_text};
+
+const PRE_RELEASE: u8 = 0x01;
+const RELEASE: u8 = 0xFF;
+const NUMBER: u8 = 0x02;
+const TEXT: u8 = 0x03;
+const END: u8 = 0x00;
+
+/// As the crates registry accepts it; a missing minor or patch number is zero, because advisories write such bounds.
+pub(super) fn strict(text: &str) -> Option<Vec<u8>> {
+    let (core, pre) = split(text.strip_prefix('v').unwrap_or(text))?;
+    key(core, pre)
+}
+
+/// node-semver's loose reading: leading `v`, `=` and blanks, and a pre-release without its dash (`1.2.3beta`).
+pub(super) fn loose(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_start_matches(|c: char| c == 'v' || c == '=' || c.is_whitespace());
+    if let Some((core, pre)) = split(text)
+        && let Some(key) = key(core, pre)
+    {
+        return Some(key);
+    }
+    let text = without_build(text)?;
+    let glued = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (core, pre) = text.split_at(glued);
+    if core.split('.').count() != 3 {
+        return None;
+    }
+    key(core, Some(pre))
+}
+
+/// Go modules and Go's own releases, whose tags look like `go1.21rc2`.
+pub(super) fn go(text: &str) -> Option<Vec<u8>> {
+    let text = text.strip_prefix("go").or_else(|| text.strip_prefix('v')).unwrap_or(text);
+    if let Some((core, pre)) = split(text)
+        && let Some(key) = key(core, pre)
+    {
+        return Some(key);
+    }
+    let at = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (core, stage) = text.split_at(at);
+    let digits = stage.find(|c: char| c.is_ascii_digit())?;
+    let (stage, number) = stage.split_at(digits);
+    if !matches!(stage, "alpha" | "beta" | "rc") || !is_number(number) {
+        return None;
+    }
+    let mut key = numbers(core)?;
+    key.extend_from_slice(&[PRE_RELEASE, TEXT]);
+    push_text(&mut key, stage);
+    key.push(NUMBER);
+    push_number(&mut key, number);
+    key.push(END);
+    Some(key)
+}
+
+/// The numbers and the pre-release of a version whose pre-release starts with a dash.
+fn split(text: &str) -> Option<(&str, Option<&str>)> {
+    let text = without_build(text)?;
+    Some(match text.split_once('-') {
+        Some((core, pre)) => (core, Some(pre)),
+        None => (text, None),
+    })
+}
+
+fn without_build(text: &str) -> Option<&str> {
+    match text.split_once('+') {
+        Some((version, build)) => build.split('.').all(is_identifier).then_some(version),
+        None => Some(text),
+    }
+}
+
+fn key(core: &str, pre: Option<&str>) -> Option<Vec<u8>> {
+    let mut key = numbers(core)?;
+    let Some(pre) = pre else {
+        key.push(RELEASE);
+        return Some(key);
+    };
+    key.push(PRE_RELEASE);
+    for identifier in pre.split('.') {
+        if is_number(identifier) {
+            key.push(NUMBER);
+            push_number(&mut key, identifier);
+        } else if is_identifier(identifier) {
+            key.push(TEXT);
+            push_text(&mut key, identifier);
+        } else {
+            return None;
+        }
+    }
+    key.push(END);
+    Some(key)
+}
+
+fn numbers(core: &str) -> Option<Vec<u8>> {
+    let mut key = Vec::with_capacity(16);
+    let mut count = 0;
+    for part in core.split('.') {
+        if count == 3 || !is_number(part) {
+            return None;
+        }
+        push_number(&mut key, part);
+        count += 1;
+    }
+    for _ in count..3 {
+        push_number(&mut key, "0");
+    }
+    Some(key)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}

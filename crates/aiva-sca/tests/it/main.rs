@@ -1,0 +1,3 @@
+//! Promises of the crate, checked through its public API.
+
+mod severity;
