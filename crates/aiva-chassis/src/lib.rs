@@ -1,6 +1,7 @@
 //! Running a service well: config, telemetry, panic containment, alerts, health, shutdown, workers, HTTP.
 
 pub mod clock;
+pub mod config;
 pub mod health;
 pub mod http;
 pub mod panic;

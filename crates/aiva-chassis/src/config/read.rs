@@ -1,0 +1,437 @@
+//! Gives the tree of values its types, collecting everything that is wrong.
+//!
+//! Promises: one bad value never hides another; every value read is remembered with its origin; what is left over in a table
+//! is an unknown key, reported with the nearest known one.
+//!
+//! Start reading at [`Field`]; a new scalar implements [`Leaf`], a section is declared by [`crate::config_section!`].
+
+use std::collections::BTreeMap;
+
+use super::source::{Bare, Node, Origin, Value};
+use super::{Entry, Problem, Sources};
+use crate::secret::Secret;
+use crate::telemetry::redact::MASK;
+
+/// Something that can be read from the tree: a scalar, a section, a list, a map, or none of them.
+pub trait Field: Sized {
+    /// What it looks like, for the documentation and for finding environment names.
+    fn shape() -> Shape;
+
+    /// Reads it; `None` when it is wrong or missing, which has then been reported.
+    fn read(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Self>;
+
+    /// Whether leaving it out is fine.
+    fn may_be_absent() -> bool {
+        false
+    }
+}
+
+/// A scalar, written as one string (or bare number, boolean, date).
+pub trait Leaf: Sized {
+    /// Completes the sentence "expected ...": `an address and port, like 127.0.0.1:8080`.
+    const WHAT: &'static str;
+    /// Which bare TOML scalar it is written as, if not as a string.
+    const BARE: Bare = Bare::None;
+
+    /// Parses it.
+    ///
+    /// # Errors
+    /// Why it is not one, or an empty string where [`Leaf::WHAT`] says it all.
+    fn from_text(text: &str) -> Result<Self, String>;
+
+    /// The value as TOML.
+    fn show(&self) -> String;
+}
+
+/// The documentation of one section.
+pub trait Section {
+    /// The lines of its documentation.
+    const DOC: &'static [&'static str];
+
+    /// Its keys in the order of declaration.
+    fn keys() -> Vec<Key>;
+}
+
+/// One key of a section.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// The lines of its documentation.
+    pub doc: &'static [&'static str],
+    /// The default, as in the file.
+    pub default: Option<Value>,
+    /// A value for the example, where there is no default.
+    pub example: Option<&'static str>,
+    /// The usual environment names.
+    pub aliases: Vec<Alias>,
+    /// What it holds.
+    pub shape: Shape,
+}
+
+/// A usual environment name for a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Alias {
+    /// The variable.
+    pub name: &'static str,
+    /// Makes the key's value of the variable's and what the file says.
+    pub merge: fn(&str, Option<&str>) -> String,
+}
+
+/// What a field looks like.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// One value; completes "expected ...".
+    Leaf(&'static str),
+    /// `{ env = "NAME" }` or `{ file = "/path" }`.
+    Secret,
+    /// A table with known keys.
+    Section(&'static [&'static str], Vec<Key>),
+    /// What may be left out.
+    Optional(Box<Shape>),
+    /// A list.
+    List(Box<Shape>),
+    /// A table with keys of the user's choice.
+    Map(Box<Shape>),
+}
+
+impl Shape {
+    /// The paths that have usual environment names.
+    pub(super) fn aliases(&self, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, Alias)>) {
+        let keys = match self {
+            Self::Section(_, keys) => keys,
+            Self::Optional(inner) => return inner.aliases(path, found),
+            Self::Leaf(_) | Self::Secret | Self::List(_) | Self::Map(_) => return,
+        };
+        for key in keys {
+            path.push(key.name.to_owned());
+            found.extend(key.aliases.iter().map(|alias| (path.clone(), *alias)));
+            key.shape.aliases(path, found);
+            path.pop();
+        }
+    }
+}
+
+/// Reads values and keeps account of what was found.
+pub struct Reader<'a> {
+    sources: &'a Sources<'a>,
+    path: Vec<String>,
+    entries: Vec<Entry>,
+    problems: Vec<Problem>,
+    hazards: Vec<Problem>,
+    production: bool,
+}
+
+impl std::fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(sources: &'a Sources<'a>, problems: Vec<Problem>) -> Self {
+        Self { sources, path: Vec::new(), entries: Vec::new(), problems, hazards: Vec::new(), production: false }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Entry>, Vec<Problem>, Vec<Problem>, bool) {
+        (self.entries, self.problems, self.hazards, self.production)
+    }
+
+    /// For the checks of a section: the value of `key` (relative to the section) is wrong.
+    pub fn refuse(&mut self, key: &str, message: impl Into<String>) {
+        let problem = self.about(key, message.into());
+        self.problems.push(problem);
+    }
+
+    /// For the checks of a section: the value of `key` is unsafe; a warning in development, refused in production.
+    pub fn hazard(&mut self, key: &str, message: impl Into<String>) {
+        let problem = self.about(key, message.into());
+        self.hazards.push(problem);
+    }
+
+    /// Turns every hazard into a problem.
+    pub fn production(&mut self) {
+        self.production = true;
+    }
+
+    fn about(&self, key: &str, message: String) -> Problem {
+        let mut at = self.at();
+        if !key.is_empty() {
+            at = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+        }
+        let inside = |entry: &&Entry| {
+            entry.key.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let origin = self.entries.iter().find(inside).map_or(Origin::Default, |entry| entry.source.clone());
+        Problem { origin, key: at, message }
+    }
+
+    fn at(&self) -> String {
+        let mut out = String::new();
+        for part in &self.path {
+            if !out.is_empty() && !part.starts_with('[') {
+                out.push('.');
+            }
+            out.push_str(part);
+        }
+        out
+    }
+
+    fn wrong(&mut self, origin: &Origin, message: impl Into<String>) {
+        self.problems.push(Problem { origin: origin.clone(), key: self.at(), message: message.into() });
+    }
+
+    fn record(&mut self, origin: &Origin, value: String) {
+        self.entries.push(Entry { key: self.at(), value, source: origin.clone() });
+    }
+
+    fn inside<T>(&mut self, step: String, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step);
+        let outcome = read(self);
+        self.path.pop();
+        outcome
+    }
+
+    /// Opens a section: reports unknown keys and returns its table. Called by the macro.
+    #[doc(hidden)]
+    pub fn open<'n>(&mut self, node: Option<&'n Node>, keys: &[&str]) -> Option<Opened<'n>> {
+        let Some(node) = node else { return Some(Opened { table: None, origin: &Origin::Default }) };
+        let Value::Table(table) = &node.value else {
+            self.wrong(&node.origin, format!("expected a table, found {}", node.value.kind()));
+            return None;
+        };
+        for (name, unknown) in table.iter().filter(|(name, _)| !keys.contains(&name.as_str())) {
+            let hint = match nearest(name, keys) {
+                Some(known) => format!("unknown key; did you mean `{known}`?"),
+                None if keys.is_empty() => "unknown key".to_owned(),
+                None => format!("unknown key; known here: {}", keys.join(", ")),
+            };
+            self.inside(show_key(name), |reader| reader.wrong(&unknown.origin, hint));
+        }
+        Some(Opened { table: Some(table), origin: &node.origin })
+    }
+
+    /// Reads one key of a section. Called by the macro.
+    #[doc(hidden)]
+    pub fn key<T: Field>(&mut self, section: &Opened<'_>, name: &'static str, default: Option<Value>) -> Option<T> {
+        let default = default.map(|value| Node { value, origin: Origin::Default });
+        let node = section.table.and_then(|table| table.get(name)).or(default.as_ref());
+        self.inside(name.to_owned(), |reader| {
+            if node.is_none() && !T::may_be_absent() {
+                reader.wrong(section.origin, "is required");
+                return None;
+            }
+            T::read(node, reader)
+        })
+    }
+}
+
+/// A section whose keys are about to be read.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Opened<'n> {
+    table: Option<&'n BTreeMap<String, Node>>,
+    origin: &'n Origin,
+}
+
+/// The known key that the user probably meant.
+fn nearest<'k>(name: &str, keys: &[&'k str]) -> Option<&'k str> {
+    let allowed = (name.chars().count() / 3).max(1);
+    keys.iter().map(|key| (distance(name, key), *key)).filter(|(far, _)| *far <= allowed).min().map(|(_, key)| key)
+}
+
+/// How many insertions, deletions, replacements and swaps of neighbours lie between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for j in 0..=b.len() {
+        rows[0][j] = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+impl<T: Leaf> Field for T {
+    fn shape() -> Shape {
+        Shape::Leaf(T::WHAT)
+    }
+
+    fn read(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Node { value, origin } = node?;
+        let text = match value {
+            Value::Text(text) if T::BARE == Bare::None || T::BARE == Bare::Date || origin.is_loose() => text,
+            Value::Bare(bare, text) if *bare == T::BARE || (*bare, T::BARE) == (Bare::Integer, Bare::Float) => text,
+            other => {
+                reader.wrong(origin, format!("expected {}, found {}", T::WHAT, other.kind()));
+                return None;
+            }
+        };
+        match T::from_text(text) {
+            Ok(parsed) => {
+                reader.record(origin, parsed.show());
+                Some(parsed)
+            }
+            Err(reason) => {
+                let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
+                let shown = crate::telemetry::redact::text(text);
+                reader.wrong(origin, format!("expected {}, found {shown:?}{reason}", T::WHAT));
+                None
+            }
+        }
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    fn shape() -> Shape {
+        Shape::Optional(Box::new(T::shape()))
+    }
+
+    fn read(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        match node {
+            None => Some(None),
+            Some(_) => T::read(node, reader).map(Some),
+        }
+    }
+
+    fn may_be_absent() -> bool {
+        true
+    }
+}
+
+impl<T: Field> Field for Vec<T> {
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
+
+    fn read(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(Node { value, origin }) = node else { return Some(Self::new()) };
+        let split;
+        let items = match value {
+            Value::List(items) => items,
+            Value::Text(text) if origin.is_loose() && matches!(T::shape(), Shape::Leaf(_)) => {
+                let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+                split = words.map(|word| Node { value: word.into(), origin: origin.clone() }).collect::<Vec<_>>();
+                &split
+            }
+            _ if origin.is_loose() => {
+                reader.wrong(origin, "a list of tables can only be set in the file");
+                return None;
+            }
+            other => {
+                reader.wrong(origin, format!("expected a list, found {}", other.kind()));
+                return None;
+            }
+        };
+        if items.is_empty() {
+            reader.record(origin, "[]".to_owned());
+        }
+        let mut read = Self::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            read.extend(reader.inside(format!("[{index}]"), |reader| T::read(Some(item), reader)));
+        }
+        (read.len() == items.len()).then_some(read)
+    }
+
+    fn may_be_absent() -> bool {
+        true
+    }
+}
+
+impl<T: Field> Field for BTreeMap<String, T> {
+    fn shape() -> Shape {
+        Shape::Map(Box::new(T::shape()))
+    }
+
+    fn read(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(Node { value, origin }) = node else { return Some(Self::new()) };
+        let Value::Table(table) = value else {
+            reader.wrong(origin, format!("expected a table, found {}", value.kind()));
+            return None;
+        };
+        let mut read = Self::new();
+        for (name, item) in table {
+            let value = reader.inside(show_key(name), |reader| T::read(Some(item), reader));
+            read.extend(value.map(|value| (name.clone(), value)));
+        }
+        (read.len() == table.len()).then_some(read)
+    }
+
+    fn may_be_absent() -> bool {
+        true
+    }
+}
+
+/// A name as TOML wants it in a key, quoted only where it must be.
+fn show_key(name: &str) -> String {
+    toml_edit::Key::new(name).to_string()
+}
+
+impl Field for Secret {
+    fn shape() -> Shape {
+        Shape::Secret
+    }
+
+    fn read(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let Node { value, origin } = node?;
+        let secret = match (value, origin) {
+            (Value::Text(text), Origin::Env(_)) => Ok((Self::new(text.clone()), origin.clone())),
+            (Value::Text(_), Origin::Flag(_)) => {
+                Err("a secret does not belong on the command line, where others can read it: use the environment"
+                    .into())
+            }
+            (Value::Table(table), _) => lookup(table, reader.sources),
+            _ => Err("a secret does not belong in the file: write { env = \"NAME\" } or { file = \"/path\" }".into()),
+        };
+        match secret {
+            Ok((secret, _)) if secret.is_empty() => reader.wrong(origin, "the secret is empty"),
+            Ok((secret, source)) => {
+                reader.record(&source, format!("{MASK:?}"));
+                return Some(secret);
+            }
+            Err(message) => reader.wrong(origin, message),
+        }
+        None
+    }
+}
+
+/// Follows `{ env = "NAME" }` or `{ file = "/path" }`. The end of a file's last line is not part of the secret.
+fn lookup(table: &BTreeMap<String, Node>, sources: &Sources<'_>) -> Result<(Secret, Origin), String> {
+    let mut entries = table.iter();
+    match (entries.next(), entries.next()) {
+        (Some((key, Node { value: Value::Text(name), .. })), None) if key == "env" => {
+            let found = sources.env.get(name).ok_or_else(|| format!("environment variable {name} is not set"))?;
+            Ok((Secret::new(found.clone()), Origin::Env(name.clone())))
+        }
+        (Some((key, Node { value: Value::Text(path), origin })), None) if key == "file" => {
+            let text = (sources.open)(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+            Ok((Secret::new(text.trim_end_matches(['\r', '\n'])), origin.clone()))
+        }
+        _ => Err("expected exactly one of { env = \"NAME\" } and { file = \"/path\" }".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_found_and_a_far_one_is_not_guessed() {
+        let keys = ["listen", "admin_listen", "data_dir"];
+        assert_eq!(nearest("lisen", &keys), Some("listen"));
+        assert_eq!(nearest("lsiten", &keys), Some("listen"));
+        assert_eq!(nearest("data-dir", &keys), Some("data_dir"));
+        assert_eq!(nearest("colour", &keys), None);
+    }
+}

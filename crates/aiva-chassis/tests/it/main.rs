@@ -1,0 +1,3 @@
+//! The chassis through its public face.
+
+mod config;
