@@ -1,8 +1,10 @@
 //! What a service is built from: inventory, advisory index, matching.
 
+pub mod advisory;
 pub mod finding;
 pub mod inventory;
 pub mod package;
+pub mod ports;
 pub mod purl;
 pub mod severity;
 pub mod version;

@@ -1,0 +1,382 @@
+//! Downloads the public OSV exports, one zip an ecosystem, and goes on where an earlier download stopped.
+//!
+//! Promises: a file is handed over only when it is as long as the server said; what arrived before a break is kept and
+//! continued only if the server still has the very same file; an unchanged export is not downloaded again. Checks of the
+//! zip itself (CRC of every entry) belong to the import that follows. Start reading at [`download`].
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+
+use crate::package::Ecosystem;
+use crate::ports::{Answer, Fetch, FetchError, Fetched, Request, Wanted};
+
+/// Where OSV publishes its exports (osv.dev, "Data dumps").
+pub const PUBLIC_EXPORTS: &str = "https://osv-vulnerabilities.storage.googleapis.com";
+
+/// How often one export is tried before giving up; every try continues the one before.
+const TRIES: u32 = 4;
+
+/// The largest export that is believed: npm's was 0.3 GB in 2026.
+const MAX_BYTES: u64 = 8 << 30;
+
+/// Why an export could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// The network or the server.
+    #[error("cannot download {url}")]
+    Fetch {
+        /// What was asked for.
+        url: String,
+        /// Why it failed.
+        #[source]
+        source: FetchError,
+    },
+    /// The server said one length and sent another, or more than anyone would publish.
+    #[error("{url}: expected {expected} bytes, got {got}")]
+    Length {
+        /// What was asked for.
+        url: String,
+        /// What the server promised.
+        expected: u64,
+        /// What came.
+        got: u64,
+    },
+    /// The data directory.
+    #[error("cannot write {path}")]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl UpdateError {
+    /// Whether there is no network at all, so that trying the next export is pointless.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Fetch { source: FetchError::Offline { .. }, .. })
+    }
+}
+
+/// A download, as it goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Whose export.
+    pub ecosystem: Ecosystem,
+    /// Bytes there.
+    pub done: u64,
+    /// Bytes in all, where the server says so.
+    pub total: Option<u64>,
+}
+
+/// How a download ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Export {
+    /// A new file to import; call [`keep`] afterwards.
+    New(PathBuf),
+    /// The same as was imported last.
+    Unchanged,
+}
+
+/// What is remembered of a file beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Memory {
+    url: String,
+    etag: String,
+}
+
+/// Downloads one ecosystem's export from `base` into `folder`.
+pub async fn download(
+    fetch: &dyn Fetch,
+    base: &str,
+    folder: &Path,
+    ecosystem: Ecosystem,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Export, UpdateError> {
+    let url = format!("{}/{}/all.zip", base.trim_end_matches('/'), ecosystem.osv_name());
+    let place = Place::new(folder, ecosystem);
+    place.disk(fs::create_dir_all(folder))?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match attempt(fetch, &url, &place, &|done, total| progress(Progress { ecosystem, done, total })).await {
+            Err(UpdateError::Fetch { source, .. }) if source.is_transient() && tries < TRIES => {}
+            other => return other,
+        }
+    }
+}
+
+/// Remembers that this export was imported, so that an unchanged one is not downloaded again, and removes the file.
+pub fn keep(folder: &Path, ecosystem: Ecosystem) -> Result<(), UpdateError> {
+    let place = Place::new(folder, ecosystem);
+    if place.part_memory().is_some() {
+        place.disk(fs::rename(&place.part_note, &place.kept_note))?;
+    }
+    place.disk(remove(&place.whole))
+}
+
+async fn attempt(
+    fetch: &dyn Fetch,
+    url: &str,
+    place: &Place,
+    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+) -> Result<Export, UpdateError> {
+    let request = Request { url: url.to_owned(), wanted: place.wanted(url) };
+    let failed = |source| UpdateError::Fetch { url: url.to_owned(), source };
+    let fetched = match fetch.fetch(&request).await {
+        // The part is no prefix of anything that the server has (RFC 9110 §15.5.17): begin anew, once.
+        Err(FetchError::Status { status: 416 }) if matches!(request.wanted, Wanted::Rest { .. }) => {
+            place.disk(remove(&place.part))?;
+            let request = Request { url: url.to_owned(), wanted: Wanted::Everything };
+            fetch.fetch(&request).await.map_err(failed)?
+        }
+        other => other.map_err(failed)?,
+    };
+    if fetched.answer == Answer::Unchanged {
+        return Ok(Export::Unchanged);
+    }
+    receive(fetched, url, place, progress).await
+}
+
+async fn receive(
+    mut fetched: Fetched,
+    url: &str,
+    place: &Place,
+    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+) -> Result<Export, UpdateError> {
+    let failed = |source| UpdateError::Fetch { url: url.to_owned(), source };
+    let (mut file, mut done) = place.open(fetched.answer)?;
+    if let Some(etag) = fetched.etag.as_deref().filter(|etag| is_strong(etag)) {
+        place.remember(&Memory { url: url.to_owned(), etag: etag.to_owned() })?;
+    } else {
+        place.disk(remove(&place.part_note))?;
+    }
+    let total = fetched.length.map(|rest| done.saturating_add(rest));
+    progress(done, total);
+    while let Some(bytes) = fetched.body.chunk().await.map_err(failed)? {
+        place.disk(file.write_all(&bytes))?;
+        done += bytes.len() as u64;
+        let limit = total.unwrap_or(MAX_BYTES).min(MAX_BYTES);
+        if done > limit {
+            drop(file);
+            place.disk(remove(&place.part))?;
+            return Err(UpdateError::Length { url: url.to_owned(), expected: limit, got: done });
+        }
+        progress(done, total);
+    }
+    if let Some(expected) = total
+        && done < expected
+    {
+        // The server closed early; what came is good and the next try goes on from here.
+        return Err(failed(FetchError::Interrupted(format!("{done} of {expected} bytes came"))));
+    }
+    place.disk(file.sync_all())?;
+    place.disk(fs::rename(&place.part, &place.whole))?;
+    Ok(Export::New(place.whole.clone()))
+}
+
+/// Only a strong tag says that two files are the same byte for byte (RFC 9110 §8.8.1).
+fn is_strong(etag: &str) -> bool {
+    etag.starts_with('"') && etag.len() > 2
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The files of one export.
+struct Place {
+    part: PathBuf,
+    part_note: PathBuf,
+    whole: PathBuf,
+    kept_note: PathBuf,
+}
+
+impl Place {
+    fn new(folder: &Path, ecosystem: Ecosystem) -> Self {
+        let file = |ending: &str| folder.join(format!("{}.{ending}", ecosystem.osv_name()));
+        Self { part: file("part"), part_note: file("part.json"), whole: file("zip"), kept_note: file("kept.json") }
+    }
+
+    fn disk<T>(&self, result: io::Result<T>) -> Result<T, UpdateError> {
+        result.map_err(|source| UpdateError::Disk { path: self.part.clone(), source })
+    }
+
+    fn part_memory(&self) -> Option<Memory> {
+        read_memory(&self.part_note)
+    }
+
+    fn wanted(&self, url: &str) -> Wanted {
+        let offset = fs::metadata(&self.part).map_or(0, |file| file.len());
+        match self.part_memory() {
+            Some(memory) if offset > 0 && memory.url == url => return Wanted::Rest { offset, etag: memory.etag },
+            _ => {}
+        }
+        match read_memory(&self.kept_note) {
+            Some(memory) if memory.url == url => Wanted::IfChanged(memory.etag),
+            _ => Wanted::Everything,
+        }
+    }
+
+    /// The part file, positioned where the answer goes on, and how much is there.
+    fn open(&self, answer: Answer) -> Result<(fs::File, u64), UpdateError> {
+        let there = fs::metadata(&self.part).map_or(0, |file| file.len());
+        if answer == Answer::From(there) && there > 0 {
+            let file = self.disk(fs::OpenOptions::new().append(true).open(&self.part))?;
+            return Ok((file, there));
+        }
+        if let Answer::From(offset) = answer
+            && offset > 0
+        {
+            // The server answers from another place than asked: what is there cannot be continued.
+            self.disk(remove(&self.part))?;
+            let source = FetchError::Interrupted(format!("asked for bytes from {there}, got them from {offset}"));
+            return Err(UpdateError::Fetch { url: String::new(), source });
+        }
+        Ok((self.disk(fs::File::create(&self.part))?, 0))
+    }
+
+    fn remember(&self, memory: &Memory) -> Result<(), UpdateError> {
+        let text = serde_json::to_vec(memory).map_err(io::Error::other);
+        self.disk(text.and_then(|text| fs::write(&self.part_note, text)))
+    }
+}
+
+fn read_memory(path: &Path) -> Option<Memory> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::ports::Body;
+
+    /// A server with one file that breaks off after the given number of bytes, once for each number.
+    struct Server {
+        file: Vec<u8>,
+        etag: &'static str,
+        breaks: Mutex<Vec<usize>>,
+        asked: Mutex<Vec<Wanted>>,
+    }
+
+    impl Server {
+        fn new(file: &[u8], etag: &'static str, breaks: &[usize]) -> Self {
+            Self { file: file.to_vec(), etag, breaks: Mutex::new(breaks.to_vec()), asked: Mutex::default() }
+        }
+
+        fn asked(&self) -> Vec<Wanted> {
+            self.asked.lock().unwrap().clone()
+        }
+    }
+
+    struct Bytes {
+        rest: Vec<u8>,
+        until: Option<usize>,
+    }
+
+    #[async_trait]
+    impl Body for Bytes {
+        async fn chunk(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+            match self.until.take() {
+                Some(until) if until < self.rest.len() => {
+                    let chunk = self.rest[..until].to_vec();
+                    self.rest.clear();
+                    self.until = Some(usize::MAX);
+                    Ok(Some(chunk))
+                }
+                Some(usize::MAX) if self.rest.is_empty() => Err(FetchError::Interrupted("reset".to_owned())),
+                _ if self.rest.is_empty() => Ok(None),
+                _ => Ok(Some(std::mem::take(&mut self.rest))),
+            }
+        }
+    }
+
+    #[async_trait]
+    impl Fetch for Server {
+        async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
+            assert_eq!(request.url, "https://osv.test/npm/all.zip");
+            self.asked.lock().unwrap().push(request.wanted.clone());
+            let until = self.breaks.lock().unwrap().pop();
+            let (answer, rest) = match &request.wanted {
+                Wanted::IfChanged(etag) if etag == self.etag => (Answer::Unchanged, Vec::new()),
+                Wanted::Rest { offset, etag } if etag == self.etag => {
+                    (Answer::From(*offset), self.file[usize::try_from(*offset).unwrap()..].to_vec())
+                }
+                _ => (Answer::Whole, self.file.clone()),
+            };
+            let body = Box::new(Bytes { rest: rest.clone(), until });
+            Ok(Fetched { answer, length: Some(rest.len() as u64), etag: Some(self.etag.to_owned()), body })
+        }
+    }
+
+    async fn run(server: &Server, folder: &Path) -> Result<Export, UpdateError> {
+        download(server, "https://osv.test/", folder, Ecosystem::Npm, &|_| {}).await
+    }
+
+    #[tokio::test]
+    async fn a_broken_download_goes_on_where_it_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::new(b"0123456789", "\"one\"", &[3, 4]);
+        let export = run(&server, folder.path()).await.unwrap();
+        let Export::New(path) = export else { panic!("{export:?}") };
+        assert_eq!(fs::read(path).unwrap(), b"0123456789");
+        let rest = |offset| Wanted::Rest { offset, etag: "\"one\"".to_owned() };
+        assert_eq!(server.asked(), [Wanted::Everything, rest(4), rest(7)]);
+    }
+
+    #[tokio::test]
+    async fn a_changed_file_is_never_sewn_to_the_old_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = Server::new(b"old old old", "\"old\"", &[4, 4, 1, 1]);
+        assert!(run(&old, folder.path()).await.is_err(), "gives up after its tries");
+        let new = Server::new(b"new", "\"new\"", &[]);
+        let Export::New(path) = run(&new, folder.path()).await.unwrap() else { panic!("a new file") };
+        assert_eq!(fs::read(path).unwrap(), b"new");
+    }
+
+    #[tokio::test]
+    async fn a_weak_tag_is_no_ground_to_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::new(b"0123456789", "W/\"weak\"", &[3]);
+        let Export::New(path) = run(&server, folder.path()).await.unwrap() else { panic!("a new file") };
+        assert_eq!(fs::read(path).unwrap(), b"0123456789");
+        assert_eq!(server.asked(), [Wanted::Everything, Wanted::Everything]);
+    }
+
+    #[tokio::test]
+    async fn what_was_imported_is_not_downloaded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::new(b"0123456789", "\"one\"", &[]);
+        assert!(matches!(run(&server, folder.path()).await, Ok(Export::New(_))));
+        // Before the import is done nothing is remembered: a crash in between must not lose the update.
+        assert!(matches!(run(&server, folder.path()).await, Ok(Export::New(_))));
+        keep(folder.path(), Ecosystem::Npm).unwrap();
+        assert!(matches!(run(&server, folder.path()).await, Ok(Export::Unchanged)));
+    }
+
+    #[tokio::test]
+    async fn a_permanent_refusal_is_not_repeated() {
+        struct Gone;
+        #[async_trait]
+        impl Fetch for Gone {
+            async fn fetch(&self, _: &Request) -> Result<Fetched, FetchError> {
+                Err(FetchError::Offline { host: "osv.test".to_owned(), reason: "no such name".to_owned() })
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let error = download(&Gone, "https://osv.test", folder.path(), Ecosystem::Go, &|_| {}).await.unwrap_err();
+        assert!(error.is_offline());
+        assert_eq!(error.to_string(), "cannot download https://osv.test/Go/all.zip");
+    }
+}
