@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 mod cargo_audit;
+mod codegen;
 mod process;
 mod testing;
 mod tidy;
@@ -18,6 +19,8 @@ usage: cargo xtask <verb>
   tidy             hold the architecture: import graph, headers, alert to runbook, route to permission, event to schema
   compare-cargo-audit ALL_ZIP LOCK...
                    our findings on Cargo.lock files against cargo-audit's, by the same advisories
+  codegen [--check]
+                   make code of the contracts in api/, or only compare
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         ["test", "--quick"] => testing::run(testing::Extent::Quick),
         ["tidy"] => tidy::run(),
         ["compare-cargo-audit", advisories, locks @ ..] if !locks.is_empty() => cargo_audit::run(advisories, locks),
+        ["codegen"] => codegen::run(false),
+        ["codegen", "--check"] => codegen::run(true),
         [] | ["help" | "--help" | "-h"] => {
             process::say(HELP);
             return ExitCode::SUCCESS;
