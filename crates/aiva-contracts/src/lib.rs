@@ -4,6 +4,7 @@
 //! committed, so that a build needs no protoc. Start reading at [`api`] for HTTP, at [`message`] for events.
 
 pub mod bounds;
+pub mod envelope;
 
 #[path = "generated/api.rs"]
 pub mod api;
