@@ -1,1 +1,13 @@
-//! The shared story: services, scans, findings, exceptions, read model, exports.
+//! The shared story: services, scans, findings and their lives, exceptions, read model, exports.
+//!
+//! Guards are heard of by event only; nothing here knows one. Where there is no server, the binary feeds a guard's results
+//! through [`exception`] and [`export`], which are pure.
+//!
+//! Start reading at [`lifecycle`] for what can happen to a finding, at [`fingerprint`] for which finding it is.
+
+pub mod exception;
+pub mod export;
+pub mod fingerprint;
+pub mod glob;
+pub mod lifecycle;
+pub mod observation;

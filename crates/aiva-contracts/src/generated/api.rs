@@ -1492,6 +1492,9 @@ pub struct FindingDetail {
     pub finding: Finding,
     /// The whole story, in Markdown.
     pub description: String,
+    /// Why it applies here, for a person.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Where to read more.
     pub references: Vec<String>,
     /// Every change of state, the oldest first.
@@ -1505,6 +1508,11 @@ impl Check for FindingDetail {
         c.at("description", |c| {
             c.text(&self.description, &Text { min: 0, max: 100000, pattern: None });
         });
+        if let Some(value) = &self.reason {
+            c.at("reason", |c| {
+                c.text(value, &Text { min: 0, max: 1000, pattern: None });
+            });
+        }
         c.at("references", |c| {
             c.count(self.references.len(), 100);
             c.each(&self.references, |c, item| {
@@ -2590,6 +2598,9 @@ pub struct DocumentFinding {
     pub description: String,
     /// Where to read more.
     pub references: Vec<String>,
+    /// Why it applies here, for a person.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// A choice not to act.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
@@ -2751,6 +2762,18 @@ impl Check for DocumentFinding {
                 );
             });
         });
+        if let Some(value) = &self.reason {
+            c.at("reason", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 1000,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
         if let Some(value) = &self.acceptance {
             c.at("acceptance", |c| {
                 Check::check(value, c);

@@ -352,6 +352,9 @@ pub mod aiva {
                 /// Where to read more.
                 #[prost(string, repeated, tag = "14")]
                 pub references: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+                /// Why it applies here, for a person: `0.3.0 is in >= 0.2.0, < 0.3.4`.
+                #[prost(string, tag = "15")]
+                pub reason: ::prost::alloc::string::String,
             }
             /// How bad a finding is, and by which measure.
             #[derive(Clone, PartialEq, ::prost::Message)]
@@ -400,9 +403,6 @@ pub mod aiva {
                 /// What could not be read, and where.
                 #[prost(message, repeated, tag = "6")]
                 pub problems: ::prost::alloc::vec::Vec<Problem>,
-                /// Left out because a git-ignore rule hides it; counted, not read.
-                #[prost(bool, tag = "7")]
-                pub ignored: bool,
             }
             /// An entry that nothing can be said of yet.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -458,6 +458,9 @@ pub mod aiva {
                 /// When the advisories or rules it was judged by were made, in microseconds since 1970; 0 where there is no such time.
                 #[prost(int64, tag = "7")]
                 pub knowledge_unix_micros: i64,
+                /// Inputs that a git-ignore rule hides; counted, not read.
+                #[prost(uint64, tag = "8")]
+                pub ignored: u64,
             }
             /// The scan could not be run to its end; it closes nothing.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

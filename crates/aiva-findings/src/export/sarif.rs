@@ -1,0 +1,151 @@
+//! SARIF 2.1.0 (OASIS), as code scanning services read it: one rule an advisory, one result a finding.
+
+use std::collections::BTreeMap;
+
+use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
+use serde_json::{Value, json};
+
+use super::Document;
+
+/// Who made the report.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool<'a> {
+    /// The release of AIVA.
+    pub version: &'a str,
+}
+
+/// The document as a SARIF log. An accepted finding is a suppressed result; an input that could not be read to its end is
+/// a notification, so that no viewer takes silence for safety.
+pub fn sarif(document: &Document, tool: Tool<'_>) -> Value {
+    let mut rules: BTreeMap<&str, &DocumentFinding> = BTreeMap::new();
+    for finding in &document.findings {
+        rules.entry(&finding.id).or_insert(finding);
+    }
+    let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(index, id)| (*id, index)).collect();
+    let complete = document.inputs.iter().all(|input| input.status == InputStatus::Parsed);
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "AIVA",
+                "version": tool.version,
+                "rules": rules.values().map(|finding| rule(finding)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolExecutionNotifications": notifications(document),
+                "properties": { "complete": complete },
+            }],
+            "results": document.findings.iter().map(|finding| result(finding, index[finding.id.as_str()])).collect::<Vec<_>>(),
+        }],
+    })
+}
+
+fn rule(finding: &DocumentFinding) -> Value {
+    let text = |text: &str| json!({ "text": if text.is_empty() { &finding.id } else { text } });
+    let mut rule = json!({
+        "id": finding.id,
+        "name": "KnownAdvisory",
+        "shortDescription": text(&finding.summary),
+        "fullDescription": text(&finding.description),
+        "help": text(&finding.description),
+        "defaultConfiguration": { "level": level(finding) },
+        "properties": {
+            "tags": ["security", finding.kind.as_str()],
+            "aliases": finding.aliases,
+        },
+    });
+    // Viewers sort by this text, which must be a number.
+    if let Some(severity) = finding.severity.score.or(stand_in(finding.severity.level)) {
+        rule["properties"]["security-severity"] = json!(format!("{severity:.1}"));
+    }
+    if let Some(address) = finding.references.iter().find(|address| address.starts_with("https://")) {
+        rule["helpUri"] = json!(address);
+    }
+    rule
+}
+
+/// A score in the middle of a level that came without one.
+fn stand_in(level: Level) -> Option<f64> {
+    match level {
+        Level::Critical => Some(9.5),
+        Level::High => Some(8.0),
+        Level::Medium => Some(5.5),
+        Level::Low => Some(2.0),
+        Level::Unknown | Level::Informational => None,
+    }
+}
+
+fn level(finding: &DocumentFinding) -> &'static str {
+    match (finding.kind, finding.severity.level) {
+        (FindingKind::Malicious, _) | (_, Level::Critical | Level::High) => "error",
+        (_, Level::Medium | Level::Unknown) => "warning",
+        (_, Level::Low | Level::Informational) => "note",
+    }
+}
+
+fn result(finding: &DocumentFinding, rule: usize) -> Value {
+    let fixed = match finding.fixed_versions.as_slice() {
+        [] => "no fixed version is known".to_owned(),
+        versions => format!("fixed in {}", versions.join(", ")),
+    };
+    let mut physical = json!({ "artifactLocation": { "uri": uri(&finding.path), "uriBaseId": "%SRCROOT%" } });
+    if finding.line > 0 {
+        physical["region"] = json!({ "startLine": finding.line });
+    }
+    let mut result = json!({
+        "ruleId": finding.id,
+        "ruleIndex": rule,
+        "level": level(finding),
+        "message": { "text": format!("{} {}: {} ({fixed})", finding.name, finding.version, finding.summary) },
+        "locations": [{ "physicalLocation": physical }],
+        "partialFingerprints": { "aivaFingerprint/v1": finding.fingerprint },
+        "properties": { "purl": finding.purl, "kind": finding.kind.as_str() },
+    });
+    if let Some(acceptance) = &finding.acceptance {
+        result["suppressions"] = json!([{
+            "kind": "external",
+            "status": "accepted",
+            "justification": format!("{} ({}, until {})", acceptance.reason, acceptance.owner, acceptance.expires),
+        }]);
+    }
+    result
+}
+
+fn notifications(document: &Document) -> Vec<Value> {
+    let mut all = Vec::new();
+    for input in &document.inputs {
+        let level = match input.status {
+            InputStatus::Parsed => continue,
+            InputStatus::Partial | InputStatus::Unsupported => "warning",
+            InputStatus::Failed => "error",
+        };
+        let notify = |line: u32, message: &str| {
+            let mut physical = json!({ "artifactLocation": { "uri": uri(&input.path), "uriBaseId": "%SRCROOT%" } });
+            if line > 0 {
+                physical["region"] = json!({ "startLine": line });
+            }
+            json!({ "level": level, "message": { "text": message }, "locations": [{ "physicalLocation": physical }] })
+        };
+        if input.problems.is_empty() {
+            all.push(notify(0, &format!("{} is {}", input.kind, input.status)));
+        }
+        all.extend(input.problems.iter().map(|problem| notify(problem.line, &problem.message)));
+    }
+    all
+}
+
+/// A relative path as a URI reference (RFC 3986): everything but unreserved characters and `/` as percent escapes.
+fn uri(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut uri, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' | b'+' => {
+                uri.push(char::from(byte))
+            }
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+        uri
+    })
+}

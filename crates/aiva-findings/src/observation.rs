@@ -1,0 +1,218 @@
+//! What a guard saw: one fact at one place, before it is known whether anybody has seen it before.
+//!
+//! Pure data, bounded: whatever a guard or an upload says is cut to what the contract of the API lets us answer with, so
+//! that nothing that was taken in can later make an answer invalid.
+
+use aiva_contracts::api::{DocumentFinding, FindingKind, Level, Severity};
+use aiva_contracts::message::scan::v1 as message;
+
+/// One fact as a guard saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// The name to show: the CVE where there is one.
+    pub id: String,
+    /// Every other name of the same advisory or rule.
+    pub aliases: Vec<String>,
+    /// What sort of fact.
+    pub kind: FindingKind,
+    /// Package URL; empty where it is not about a package.
+    pub purl: String,
+    /// The package's or resource's name.
+    pub name: String,
+    /// Its exact version.
+    pub version: String,
+    /// The ecosystem as OSV names it.
+    pub ecosystem: String,
+    /// The input that names it, relative to the scan's root with `/` between parts.
+    pub path: String,
+    /// The line in it, from 1; 0 when the whole input is meant.
+    pub line: u32,
+    /// How bad.
+    pub severity: Severity,
+    /// Versions that are free of it.
+    pub fixed_versions: Vec<String>,
+    /// One line for people.
+    pub summary: String,
+    /// The whole story, in Markdown.
+    pub description: String,
+    /// Where to read more.
+    pub references: Vec<String>,
+    /// Why it applies here, for a person; may be empty.
+    pub reason: String,
+}
+
+impl Observation {
+    /// Every name of the advisory, the shown one first.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+
+    /// The same, cut to the contract's bounds and without characters that a database or a page cannot hold.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        line(&mut self.id, 200);
+        list(&mut self.aliases, 200);
+        self.aliases.retain(|alias| *alias != self.id);
+        line(&mut self.purl, 1000);
+        line(&mut self.name, 300);
+        line(&mut self.version, 300);
+        line(&mut self.ecosystem, 100);
+        line(&mut self.path, 1000);
+        self.line = self.line.min(i32::MAX.unsigned_abs());
+        list(&mut self.fixed_versions, 300);
+        line(&mut self.summary, 1000);
+        text(&mut self.description, 100_000);
+        list(&mut self.references, 2000);
+        line(&mut self.reason, 1000);
+        self.severity.score = self.severity.score.filter(|score| (0.0..=10.0).contains(score));
+        if let Some(vector) = &mut self.severity.vector {
+            line(vector, 300);
+        }
+        self
+    }
+}
+
+/// Cuts to `most` characters and takes out what cannot be stored.
+pub(crate) fn text(value: &mut String, most: usize) {
+    if value.contains('\0') {
+        value.retain(|c| c != '\0');
+    }
+    if let Some((end, _)) = value.char_indices().nth(most) {
+        value.truncate(end);
+    }
+}
+
+/// The same for what must stay on one line: control characters become blanks.
+pub(crate) fn line(value: &mut String, most: usize) {
+    if value.chars().any(char::is_control) {
+        *value = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    }
+    text(value, most);
+}
+
+fn list(values: &mut Vec<String>, most: usize) {
+    values.truncate(100);
+    values.iter_mut().for_each(|value| line(value, most));
+    values.retain(|value| !value.is_empty());
+}
+
+impl From<message::ObservedFinding> for Observation {
+    fn from(seen: message::ObservedFinding) -> Self {
+        let (kind, severity) = (seen.kind(), seen.severity.unwrap_or_default());
+        Self {
+            id: seen.id,
+            aliases: seen.aliases,
+            kind: kind_from(kind),
+            purl: seen.purl,
+            name: seen.package_name,
+            version: seen.version,
+            ecosystem: seen.ecosystem,
+            path: seen.path,
+            line: seen.line,
+            severity: Severity {
+                level: level_from(severity.level()),
+                score: severity.score,
+                vector: (!severity.vector.is_empty()).then_some(severity.vector),
+            },
+            fixed_versions: seen.fixed_versions,
+            summary: seen.summary,
+            description: seen.description,
+            references: seen.references,
+            reason: seen.reason,
+        }
+        .bounded()
+    }
+}
+
+impl From<Observation> for message::ObservedFinding {
+    fn from(seen: Observation) -> Self {
+        Self {
+            id: seen.id,
+            aliases: seen.aliases,
+            kind: kind_to(seen.kind).into(),
+            purl: seen.purl,
+            package_name: seen.name,
+            version: seen.version,
+            ecosystem: seen.ecosystem,
+            path: seen.path,
+            line: seen.line,
+            severity: Some(message::Severity {
+                level: level_to(seen.severity.level).into(),
+                score: seen.severity.score,
+                vector: seen.severity.vector.unwrap_or_default(),
+            }),
+            fixed_versions: seen.fixed_versions,
+            summary: seen.summary,
+            description: seen.description,
+            references: seen.references,
+            reason: seen.reason,
+        }
+    }
+}
+
+impl From<DocumentFinding> for Observation {
+    fn from(seen: DocumentFinding) -> Self {
+        Self {
+            id: seen.id,
+            aliases: seen.aliases,
+            kind: seen.kind,
+            purl: seen.purl,
+            name: seen.name,
+            version: seen.version,
+            ecosystem: seen.ecosystem,
+            path: seen.path,
+            line: seen.line,
+            severity: seen.severity,
+            fixed_versions: seen.fixed_versions,
+            summary: seen.summary,
+            description: seen.description,
+            references: seen.references,
+            reason: seen.reason.unwrap_or_default(),
+        }
+        .bounded()
+    }
+}
+
+fn kind_from(kind: message::FindingKind) -> FindingKind {
+    match kind {
+        message::FindingKind::Unspecified | message::FindingKind::Vulnerability => FindingKind::Vulnerability,
+        message::FindingKind::Malicious => FindingKind::Malicious,
+        message::FindingKind::Unmaintained => FindingKind::Unmaintained,
+        message::FindingKind::Unsound => FindingKind::Unsound,
+        message::FindingKind::Yanked => FindingKind::Yanked,
+    }
+}
+
+/// The kind as events spell it.
+pub(crate) fn kind_to(kind: FindingKind) -> message::FindingKind {
+    match kind {
+        FindingKind::Vulnerability => message::FindingKind::Vulnerability,
+        FindingKind::Malicious => message::FindingKind::Malicious,
+        FindingKind::Unmaintained => message::FindingKind::Unmaintained,
+        FindingKind::Unsound => message::FindingKind::Unsound,
+        FindingKind::Yanked => message::FindingKind::Yanked,
+    }
+}
+
+fn level_from(level: message::Level) -> Level {
+    match level {
+        message::Level::Unspecified | message::Level::Unknown => Level::Unknown,
+        message::Level::Informational => Level::Informational,
+        message::Level::Low => Level::Low,
+        message::Level::Medium => Level::Medium,
+        message::Level::High => Level::High,
+        message::Level::Critical => Level::Critical,
+    }
+}
+
+/// The level as events spell it.
+pub(crate) fn level_to(level: Level) -> message::Level {
+    match level {
+        Level::Informational => message::Level::Informational,
+        Level::Unknown => message::Level::Unknown,
+        Level::Low => message::Level::Low,
+        Level::Medium => message::Level::Medium,
+        Level::High => message::Level::High,
+        Level::Critical => message::Level::Critical,
+    }
+}
