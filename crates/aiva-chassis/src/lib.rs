@@ -9,3 +9,4 @@ pub mod resilience;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;
+pub mod workers;

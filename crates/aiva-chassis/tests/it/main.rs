@@ -1,3 +1,4 @@
 //! The chassis through its public face.
 
 mod config;
+mod workers;
