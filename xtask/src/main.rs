@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+mod addresses;
 mod cargo_audit;
 mod codegen;
 mod process;
@@ -21,6 +22,8 @@ usage: cargo xtask <verb>
                    our findings on Cargo.lock files against cargo-audit's, by the same advisories
   codegen [--check]
                    make code of the contracts in api/, or only compare
+  addresses [--check]
+                   make the address table of aiva-outbound from its data
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
         ["test", "--quick"] => testing::run(testing::Extent::Quick),
         ["tidy"] => tidy::run(),
         ["compare-cargo-audit", advisories, locks @ ..] if !locks.is_empty() => cargo_audit::run(advisories, locks),
+        ["addresses"] => addresses::run(false),
+        ["addresses", "--check"] => addresses::run(true),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
         [] | ["help" | "--help" | "-h"] => {

@@ -1,1 +1,19 @@
-//! The one engine for outbound requests: address classes, text checks, policy, resolve and pin, client.
+//! The one engine for outbound requests: no request reaches where it must not.
+//!
+//! Usable outside AIVA: it imports no other crate of ours and no database. A request passes, in this order: the text checks
+//! ([`target`]), the policy on names ([`policy`]), one lookup ([`resolve`]), the policy on every address of the answer
+//! ([`address`]), and a connection to one of the checked addresses and no other ([`client`]). Redirects start over.
+//!
+//! Nothing here reads a proxy, a hosts file or a search list from the environment.
+
+pub mod address;
+pub mod client;
+pub mod policy;
+pub mod resolve;
+pub mod target;
+
+pub use address::{Class, Prefix, classify};
+
+pub use client::Client;
+pub use policy::{Denial, Policy, Reason};
+pub use target::{Host, Scheme, Target};

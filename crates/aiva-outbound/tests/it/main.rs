@@ -1,0 +1,5 @@
+//! The engine as its users see it.
+
+mod client;
+mod corpus;
+mod properties;
