@@ -69,7 +69,7 @@ pub(crate) struct Limiter<C: Clock = DefaultClock> {
 impl<C: Clock + Clone> Limiter<C> {
     pub(crate) fn new(rates: Rates, clock: C) -> Self {
         Self {
-            clients: RateLimiter::new(rates.client.quota(), Table::new(rates.clients), clock.clone()),
+            clients: RateLimiter::new(rates.client.quota(), Table::new(rates), clock.clone()),
             service: RateLimiter::direct_with_clock(rates.service.quota(), clock.clone()),
             clock,
         }
@@ -98,6 +98,8 @@ struct Table {
     shards: [Mutex<Shard>; SHARDS],
     hasher: std::hash::RandomState,
     cap: usize,
+    /// What one request costs a client, in time.
+    interval: u64,
 }
 
 #[derive(Default)]
@@ -108,11 +110,12 @@ struct Shard {
 }
 
 impl Table {
-    fn new(clients: usize) -> Self {
+    fn new(rates: Rates) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: std::hash::RandomState::new(),
-            cap: clients.div_ceil(SHARDS).max(1),
+            cap: rates.clients.div_ceil(SHARDS).max(1),
+            interval: Nanos::from(rates.client.quota().replenish_interval()).as_u64(),
         }
     }
 
@@ -120,11 +123,6 @@ impl Table {
         use std::hash::BuildHasher;
         let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
         &self.shards[hash]
-    }
-
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.shards.iter().map(|s| s.lock().unwrap().arrivals.len()).sum()
     }
 }
 
@@ -143,8 +141,10 @@ impl StateStore for Table {
         }
         let (outcome, next) = decide(None)?;
         if shard.arrivals.len() >= self.cap {
-            // Whoever's next arrival lies before a newcomer's has rested: forgetting them changes nothing.
-            shard.arrivals.retain(|_, arrival| arrival.as_u64() > next.as_u64());
+            // A newcomer's state is two intervals ahead of now; whoever is at most one ahead has rested, and forgetting
+            // them changes nothing.
+            let rested = next.as_u64().saturating_sub(self.interval);
+            shard.arrivals.retain(|_, arrival| arrival.as_u64() > rested);
         }
         if shard.arrivals.len() < self.cap {
             shard.arrivals.insert(*key, next);
@@ -160,6 +160,22 @@ impl StateStore for Table {
 mod tests {
     use super::*;
     use governor::clock::FakeRelativeClock;
+
+    impl governor::state::keyed::ShrinkableKeyedStateStore<IpAddr> for Table {
+        fn retain_recent(&self, drop_below: Nanos) {
+            for shard in &self.shards {
+                shard.lock().unwrap().arrivals.retain(|_, arrival| *arrival >= drop_below);
+            }
+        }
+
+        fn len(&self) -> usize {
+            self.shards.iter().map(|shard| shard.lock().unwrap().arrivals.len()).sum()
+        }
+
+        fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+    }
 
     fn limiter(rates: Rates) -> (Limiter<FakeRelativeClock>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();

@@ -327,7 +327,7 @@ fn limit_body(request: Request, limit: u64) -> Result<Request, ApiError> {
     if said.is_some_and(|length| length > limit) {
         return Err(ApiError::too_large(limit));
     }
-    if said.is_some() || request.body().is_end_stream() {
+    if request.body().size_hint().exact().is_some_and(|length| length <= limit) {
         return Ok(request); // HTTP holds the sender to the length it gave
     }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -1,4 +1,5 @@
 //! The chassis through its public face.
 
 mod config;
+mod http;
 mod workers;

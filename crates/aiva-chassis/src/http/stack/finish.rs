@@ -59,7 +59,7 @@ impl Caller {
         let bare = !response.headers().contains_key(header::CONTENT_TYPE) && response.body().is_end_stream();
         let rendered = match rendered {
             Some(rendered) => rendered,
-            None if bare => Rendered { error: bare_error(response.status()), audience: super::Audience::Caller },
+            None if bare => Rendered { error: self.bare_error(response.status()), audience: super::Audience::Caller },
             None => return response,
         };
         if self.grpc {
@@ -71,16 +71,20 @@ impl Caller {
         *response.body_mut() = Body::from(body);
         response
     }
-}
 
-/// The problem for a status that nobody explained: the router's 404 and 405, or a handler's bare code.
-fn bare_error(status: StatusCode) -> ApiError {
-    match status {
-        StatusCode::NOT_FOUND => ApiError::not_found("no_such_route", "there is nothing at this path"),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ApiError::new(status, "method_not_allowed", "this path does not take this method; see Allow")
+    /// The problem for a status that nobody explained: the router's 404 and 405, or a handler's bare code.
+    fn bare_error(&self, status: StatusCode) -> ApiError {
+        match status {
+            // The code that gRPC wants for an unknown service or method (gRPC over HTTP/2, status mapping).
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if self.grpc => {
+                ApiError::new(StatusCode::NOT_IMPLEMENTED, "no_such_rpc", "there is no such service or method")
+            }
+            StatusCode::NOT_FOUND => ApiError::not_found("no_such_route", "there is nothing at this path"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ApiError::new(status, "method_not_allowed", "this path does not take this method; see Allow")
+            }
+            _ if status.is_server_error() => ApiError::new(status, "internal", "something went wrong on our side"),
+            _ => ApiError::new(status, "refused", "the request was refused"),
         }
-        _ if status.is_server_error() => ApiError::new(status, "internal", "something went wrong on our side"),
-        _ => ApiError::new(status, "refused", "the request was refused"),
     }
 }

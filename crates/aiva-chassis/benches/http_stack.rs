@@ -1,0 +1,123 @@
+//! What the middleware costs: serves N requests of a bare axum route, or of the same route inside the whole stack.
+//!
+//! `http_stack bare|full|full-log N`, under callgrind; the difference between two runs with different N, over the difference
+//! in N, is the instructions per request, free of start-up. The load comes from a child process, which callgrind does not
+//! follow unless told to, so the client costs nothing here.
+//!
+//! ```text
+//! valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/deps/http_stack-* full 2000
+//! ```
+
+use std::{
+    error::Error,
+    io::{self, Read, Write},
+    net::SocketAddr,
+    process::Command,
+    sync::Arc,
+};
+
+use aiva_chassis::{
+    clock,
+    http::{
+        AccessLog, Allowed, AuthError, Authenticator, Cors, Listener, Need, Path, Permission, Permissions, Principal,
+        PrincipalKind, Rate, Rates, Routes, Stack, access::Format, on,
+    },
+    shutdown::{Shutdown, Stage},
+};
+use async_trait::async_trait;
+use axum::{Router, routing::get};
+use http::request::Parts;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+const REQUEST: &[u8] = b"GET /hello/7 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench/1\r\n\
+    Authorization: Bearer something\r\nAccept: */*\r\n\r\n";
+
+fn main() -> Outcome {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["drive", address, n] => drive(address.parse()?, n.parse()?),
+        [variant @ ("bare" | "full" | "full-log"), n] => serve(variant, n),
+        [] => serve("full", "1000"), // `cargo bench` and `cargo test --benches` call it without arguments
+        _ => Err("usage: http_stack bare|full|full-log N".into()),
+    }
+}
+
+fn serve(variant: &str, n: &str) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let any: SocketAddr = "127.0.0.1:0".parse()?;
+        let shutdown = Shutdown::new();
+        let address = if variant == "bare" {
+            let listener = tokio::net::TcpListener::bind(any).await?;
+            let address = listener.local_addr()?;
+            tokio::spawn(async move { axum::serve(listener, bare()).await });
+            address
+        } else {
+            let listener = Listener::bind(any).await?;
+            let address = listener.address()?;
+            tokio::spawn(listener.serve(full(variant == "full-log")?, shutdown.stop(Stage::Edge)));
+            address
+        };
+        let mut child = Command::new(std::env::current_exe()?).args(["drive", &address.to_string(), n]).spawn()?;
+        let ended = tokio::task::spawn_blocking(move || child.wait()).await??;
+        if ended.success() { Ok(()) } else { Err("the client failed".into()) }
+    })
+}
+
+fn bare() -> Router {
+    let hello = |axum::extract::Path(id): axum::extract::Path<u32>| async move { format!("hello {id}") };
+    Router::new().route("/hello/{id}", get(hello))
+}
+
+struct Greet;
+impl Need for Greet {
+    const PERMISSION: Permission = Permission("greetings.read");
+}
+
+struct Everybody(Principal);
+
+#[async_trait]
+impl Authenticator for Everybody {
+    async fn authenticate(&self, _: &Parts) -> Result<Option<Principal>, AuthError> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+fn full(log: bool) -> Outcome<Router> {
+    let hello = |_: Allowed<Greet>, Path(id): Path<u32>| async move { format!("hello {id}") };
+    let routes = Routes::new().route("GET", "/hello/{id}", on("GET", hello));
+    let known = Principal::new("bench", "bench", Permissions::All, PrincipalKind::Service);
+    let plenty = Rate::new(1_000_000, 1_000_000);
+    let stack = Stack::new(clock::system())
+        .rates(Rates { client: plenty, service: plenty, ..Rates::default() })
+        .cors(Cors::allow(["https://console.example.com"])?)
+        .trusted_proxies(["10.0.0.0/8".parse()?])
+        .authenticator(Arc::new(Everybody(known)));
+    let stack = if log { stack.access_log(AccessLog::start(Format::Json, io::sink())?) } else { stack };
+    Ok(stack.around(routes))
+}
+
+/// The client: one kept-alive connection, one request after the other.
+#[expect(clippy::disallowed_methods, reason = "the bench's own loopback connection")]
+fn drive(address: SocketAddr, n: usize) -> Outcome {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let mut answer = Vec::new();
+    let mut bytes = [0; 4096];
+    for _ in 0..n {
+        stream.write_all(REQUEST)?;
+        answer.clear();
+        while !answer.ends_with(b"\r\n\r\nhello 7") {
+            let length = stream.read(&mut bytes)?;
+            if length == 0 {
+                return Err(String::from_utf8_lossy(&answer).into_owned().into());
+            }
+            answer.extend_from_slice(&bytes[..length]);
+        }
+        if !answer.starts_with(b"HTTP/1.1 200") {
+            return Err(String::from_utf8_lossy(&answer).into_owned().into());
+        }
+    }
+    Ok(())
+}
