@@ -18,6 +18,7 @@ use std::{
 
 use aiva_chassis::{
     clock,
+    config::{Leaf, types::Network},
     http::{
         AccessLog, Allowed, AuthError, Authenticator, Cors, Listener, Need, Path, Permission, Permissions, Principal,
         PrincipalKind, Rate, Rates, Routes, Stack, access::Format, on,
@@ -92,7 +93,7 @@ fn full(log: bool) -> Outcome<Router> {
     let stack = Stack::new(clock::system())
         .rates(Rates { client: plenty, service: plenty, ..Rates::default() })
         .cors(Cors::allow(["https://console.example.com"])?)
-        .trusted_proxies(["10.0.0.0/8".parse()?])
+        .trusted_proxies([Network::from_text("10.0.0.0/8")?])
         .authenticator(Arc::new(Everybody(known)));
     let stack = if log { stack.access_log(AccessLog::start(Format::Json, io::sink())?) } else { stack };
     Ok(stack.around(routes))

@@ -9,7 +9,7 @@
 pub mod access;
 pub mod admin;
 pub mod auth;
-pub mod client;
+mod client;
 pub mod context;
 pub mod contract;
 pub mod extract;
@@ -27,7 +27,6 @@ pub mod trace;
 
 pub use access::AccessLog;
 pub use auth::{Allowed, AuthError, Authenticator, Need, Permission, Permissions, Principal, PrincipalKind, Public};
-pub use client::Network;
 pub use context::{Context, RequestContext};
 pub use contract::{Routes, mount, on};
 pub use extract::{Form, Json, Path, Query};

@@ -3,61 +3,11 @@
 //! `X-Forwarded-For` is read from the right; each trusted hop may name the one before it, and the first address that is not
 //! trusted is the caller. What stands left of it was written by strangers and is ignored.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    str::FromStr,
-};
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderMap;
 
-/// A range of addresses in CIDR notation, or a single address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-/// Text that is not an address or a range.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an IP address or a range such as 10.0.0.0/8")]
-pub struct BadNetwork(String);
-
-impl Network {
-    /// Whether `address` is inside; an IPv4 address in IPv6 clothing is its IPv4 self.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                net.to_bits() & mask == ip.to_bits() & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
-                net.to_bits() & mask == ip.to_bits() & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = BadNetwork;
-
-    fn from_str(text: &str) -> Result<Self, BadNetwork> {
-        let bad = || BadNetwork(text.to_owned());
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| bad())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| bad()))?;
-        if bits > most { Err(bad()) } else { Ok(Self { address, bits }) }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
+use crate::config::types::Network;
 
 /// The caller behind `peer`.
 pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
@@ -92,11 +42,13 @@ fn hop_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Leaf;
     use http::HeaderValue;
 
     #[track_caller]
     fn check(peer: &str, forwarded: &[&str], want: &str) {
-        let trusted: Vec<Network> = ["10.0.0.0/8", "fd00::/8", "127.0.0.1"].map(|n| n.parse().unwrap()).to_vec();
+        let trusted: Vec<Network> =
+            ["10.0.0.0/8", "fd00::/8", "127.0.0.1"].map(|n| Network::from_text(n).unwrap()).to_vec();
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
@@ -116,23 +68,5 @@ mod tests {
         check("127.0.0.1", &["198.51.100.1:4711"], "198.51.100.1");
         check("fd00::1", &["[2001:db8::7]"], "2001:db8::7");
         check("::ffff:10.1.2.3", &["::ffff:198.51.100.1"], "198.51.100.1"); // v4 in v6 clothing
-    }
-
-    #[test]
-    fn ranges_are_read_strictly() {
-        for (text, good) in [
-            ("10.0.0.0/8", true),
-            ("0.0.0.0/0", true),
-            ("::/0", true),
-            ("10.0.0.1", true),
-            ("10.0.0.0/33", false),
-            ("::/129", false),
-            ("10.0.0.0/-1", false),
-            ("localhost", false),
-        ] {
-            assert_eq!(text.parse::<Network>().is_ok(), good, "{text}");
-        }
-        assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("203.0.113.9".parse().unwrap()));
-        assert!(!"0.0.0.0/0".parse::<Network>().unwrap().contains("2001:db8::1".parse().unwrap()));
     }
 }

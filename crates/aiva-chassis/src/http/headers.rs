@@ -48,6 +48,15 @@ impl Cors {
         Ok(Self { origins })
     }
 
+    /// Allows the origins of these URLs; what follows the host says nothing about an origin.
+    pub fn of<'a>(urls: impl IntoIterator<Item = &'a http::Uri>) -> Self {
+        let origin = |url: &http::Uri| {
+            let text = format!("{}://{}", url.scheme_str()?, url.authority()?).to_lowercase();
+            HeaderValue::from_str(&text).ok()
+        };
+        Self { origins: urls.into_iter().filter_map(origin).collect() }
+    }
+
     fn allows(&self, origin: &HeaderValue) -> bool {
         self.origins.contains(origin)
     }
@@ -118,6 +127,16 @@ mod tests {
             ("example.com", false),
         ] {
             assert_eq!(Cors::allow([text]).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_url_is_what_browsers_send() {
+        for (url, origin) in [
+            ("https://Console.Example.com/", "https://console.example.com"),
+            ("http://localhost:3000/some/path", "http://localhost:3000"),
+        ] {
+            assert!(Cors::of([&url.parse().unwrap()]).allows(&HeaderValue::from_static(origin)), "{url}");
         }
     }
 

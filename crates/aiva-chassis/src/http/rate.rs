@@ -29,10 +29,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate; zero counts as one.
-    pub fn new(per_second: u32, burst: u32) -> Self {
-        let at_least_one = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
+    /// A rate; none, and so no limit, for zero a second. A burst of zero counts as one.
+    pub fn new(per_second: u32, burst: u32) -> Option<Self> {
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        Some(Self { per_second: NonZeroU32::new(per_second)?, burst })
     }
 
     fn quota(self) -> Quota {
@@ -44,16 +44,16 @@ impl Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
     /// For one client address.
-    pub client: Rate,
+    pub client: Option<Rate>,
     /// For all clients together.
-    pub service: Rate,
+    pub service: Option<Rate>,
     /// How many clients are told apart.
     pub clients: usize,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { client: Rate::new(200, 400), service: Rate::new(5_000, 10_000), clients: 65_536 }
+        Self { client: Rate::new(50, 100), service: Rate::new(2_000, 4_000), clients: 65_536 }
     }
 }
 
@@ -61,27 +61,29 @@ const SHARDS: usize = 16;
 
 /// Lets requests in or tells them how long to wait.
 pub(crate) struct Limiter<C: Clock = DefaultClock> {
-    clients: RateLimiter<IpAddr, Table, C, NoOpMiddleware<C::Instant>>,
-    service: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
+    clients: Option<RateLimiter<IpAddr, Table, C, NoOpMiddleware<C::Instant>>>,
+    service: Option<RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>>,
     clock: C,
 }
 
 impl<C: Clock + Clone> Limiter<C> {
     pub(crate) fn new(rates: Rates, clock: C) -> Self {
+        let table = |rate: Rate| Table::new(rates.clients, rate);
         Self {
-            clients: RateLimiter::new(rates.client.quota(), Table::new(rates), clock.clone()),
-            service: RateLimiter::direct_with_clock(rates.service.quota(), clock.clone()),
+            clients: rates.client.map(|rate| RateLimiter::new(rate.quota(), table(rate), clock.clone())),
+            service: rates.service.map(|rate| RateLimiter::direct_with_clock(rate.quota(), clock.clone())),
             clock,
         }
     }
 
     /// The client's own limit comes first, so that one client cannot use up what belongs to all.
     pub(crate) fn admit(&self, client: Option<IpAddr>) -> Result<(), Duration> {
-        if let Some(client) = client {
+        if let (Some(client), Some(clients)) = (client, &self.clients) {
             let key = crowd(client);
-            self.clients.check_key(&key).map_err(|until| until.wait_time_from(self.clock.now()))?;
+            clients.check_key(&key).map_err(|until| until.wait_time_from(self.clock.now()))?;
         }
-        self.service.check().map_err(|until| until.wait_time_from(self.clock.now()))
+        let Some(service) = &self.service else { return Ok(()) };
+        service.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
 
@@ -110,12 +112,12 @@ struct Shard {
 }
 
 impl Table {
-    fn new(rates: Rates) -> Self {
+    fn new(clients: usize, rate: Rate) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: std::hash::RandomState::new(),
-            cap: rates.clients.div_ceil(SHARDS).max(1),
-            interval: Nanos::from(rates.client.quota().replenish_interval()).as_u64(),
+            cap: clients.div_ceil(SHARDS).max(1),
+            interval: Nanos::from(rate.quota().replenish_interval()).as_u64(),
         }
     }
 
@@ -212,6 +214,12 @@ mod tests {
     }
 
     #[test]
+    fn zero_turns_a_limit_off() {
+        let (limiter, _) = limiter(Rates { client: Rate::new(0, 5), service: Rate::new(0, 5), clients: 4 });
+        assert_eq!(admitted(&limiter, "203.0.113.1", 1000), 1000);
+    }
+
+    #[test]
     fn a_v6_client_cannot_hop_within_its_network() {
         let (limiter, _) = limiter(Rates { client: Rate::new(1, 3), ..Rates::default() });
         let total: usize = (0..20).map(|n| admitted(&limiter, &format!("2001:db8::{n:x}"), 1)).sum();
@@ -227,10 +235,10 @@ mod tests {
             (from..from + 10_000).filter(|n| limiter.admit(Some(IpAddr::V4((*n).into()))).is_ok()).count()
         };
         let first = flood(0x0b00_0000);
-        assert!(limiter.clients.len() <= SHARDS * 4);
+        assert!(limiter.clients.as_ref().unwrap().len() <= SHARDS * 4);
         assert!(first <= SHARDS * 4 + SHARDS * 2, "{first} strangers got in");
         clock.advance(Duration::from_secs(10));
         assert!(flood(0x0c00_0000) >= SHARDS * 4, "clients that rested make room");
-        assert!(limiter.clients.len() <= SHARDS * 4);
+        assert!(limiter.clients.as_ref().unwrap().len() <= SHARDS * 4);
     }
 }

@@ -33,7 +33,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::{context::Peer, tls};
-use crate::shutdown::Stop;
+use crate::{config::server::Server, shutdown::Stop};
 
 /// The limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,13 @@ pub struct ListenLimits {
     pub streams: u32,
     /// Bytes of a request's head.
     pub head_bytes: usize,
+}
+
+impl ListenLimits {
+    /// What `[server]` says.
+    pub fn configured(server: &Server) -> Self {
+        Self { connections: server.connections, header_timeout: server.header_timeout, ..Self::default() }
+    }
 }
 
 impl Default for ListenLimits {

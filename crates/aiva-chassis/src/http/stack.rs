@@ -31,18 +31,22 @@ use tracing::Instrument;
 use super::{
     access::{AccessLog, Ending},
     auth::{Authenticator, Principal, SEE_HINTS},
-    client::{self, Network},
+    client,
     context::{self, Peer, RequestContext, X_CORRELATION_ID, X_REQUEST_ID},
     contract::Routes,
     headers::{Cors, PREFLIGHT},
     problem::{ApiError, Audience, Rendered},
-    rate::{Limiter, Rates},
+    rate::{Limiter, Rate, Rates},
     trace::TraceContext,
 };
 use crate::{
     clock::SharedClock,
+    config::{
+        server,
+        types::{self, Network},
+    },
     panic::{self, Entry, Place},
-    telemetry::metrics::InFlight,
+    telemetry::{log::request_span, metrics::InFlight},
 };
 use routes::{Route, RouteTable};
 
@@ -87,6 +91,21 @@ impl Stack {
             access_log: None,
             authenticator: None,
         }
+    }
+
+    /// What `[server]` says: limits, rates, other sites, trusted proxies.
+    pub fn configured(server: &server::Server, clock: SharedClock) -> Self {
+        let rate = &server.rate_limit;
+        let rates = Rates {
+            client: Rate::new(rate.per_client, rate.client_burst),
+            service: Rate::new(rate.whole, rate.whole_burst),
+            ..Rates::default()
+        };
+        Self::new(clock)
+            .limits(Limits { timeout: server.request_timeout, body: server.body_limit.0 })
+            .rates(rates)
+            .cors(Cors::of(server.cors_origins.iter().map(types::HttpUrl::as_uri)))
+            .trusted_proxies(server.trusted_proxies.iter().cloned())
     }
 
     /// The limits of every route that has none of its own.
@@ -208,9 +227,8 @@ impl Shared {
     {
         let route = self.routes.find(&request);
         let started = Instant::now();
-        let span = span(&request, &route);
-        let context = Arc::new(self.identify(&request, &route, started, &span));
-        span.record("request_id", context.request_id());
+        let (context, span) = self.identify(&request, &route, started);
+        let context = Arc::new(context);
         request.extensions_mut().insert(Arc::clone(&context));
         let caller = finish::Caller::of(&request, &self.cors);
         let mut observed = Observed::begin(&self, &route, &context, started);
@@ -218,7 +236,7 @@ impl Shared {
         let entry = if caller.is_grpc() { Entry::Rpc } else { Entry::Request };
         let work = tokio::time::timeout(route.limits.timeout, self.guarded(request, inner, &route, &context));
         let work = panic::catch(entry, || place(&context), work);
-        let response = match context::within(Arc::clone(&context), work).instrument(span.clone()).await {
+        let response = match context::within(Arc::clone(&context), work).instrument(span).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(refusal))) => axum::response::IntoResponse::into_response(refusal),
             Ok(Err(_elapsed)) => axum::response::IntoResponse::into_response(ApiError::timed_out()),
@@ -226,7 +244,6 @@ impl Shared {
         };
 
         let response = caller.finish(response, &context);
-        span.record("status", response.status().as_u16());
         observed.end(&response);
         response
     }
@@ -273,14 +290,14 @@ impl Shared {
         Ok((Request::from_parts(parts, body), sees_hints))
     }
 
-    fn identify(&self, request: &Request, route: &Route, started: Instant, span: &tracing::Span) -> RequestContext {
+    #[cfg_attr(not(feature = "otlp"), expect(unused_mut, reason = "only the export changes the trace"))]
+    fn identify(&self, request: &Request, route: &Route, started: Instant) -> (RequestContext, tracing::Span) {
         let headers = request.headers();
         let peer = request.extensions().get::<Peer>();
-        let trace = continue_trace(headers, span);
-        RequestContext {
+        let mut context = RequestContext {
             request_id: context::sane_id(headers, X_REQUEST_ID).unwrap_or_else(|| context::new_id(self.clock.now())),
             correlation_id: context::sane_id(headers, X_CORRELATION_ID),
-            trace,
+            trace: TraceContext::continue_from(headers),
             client: peer.map(|peer| client::address(peer.address.ip(), headers, &self.trusted)),
             tls: peer.is_some_and(|peer| peer.tls),
             method: request.method().clone(),
@@ -288,7 +305,12 @@ impl Shared {
             user_agent: context::user_agent(headers),
             deadline: started + route.limits.timeout,
             principal: std::sync::OnceLock::new(),
-        }
+        };
+        let (method, request_id) = (context.method.as_str(), context.request_id());
+        let span = request_span(method, &route.template, request_id, context.correlation_id());
+        #[cfg(feature = "otlp")]
+        adopt(&mut context.trace, &span);
+        (context, span)
     }
 }
 
@@ -296,17 +318,6 @@ impl Shared {
 fn note(principal: &Principal, context: &RequestContext) -> bool {
     let _first = context.principal.set(Arc::clone(&principal.id));
     principal.may(SEE_HINTS)
-}
-
-fn span(request: &Request, route: &Route) -> tracing::Span {
-    tracing::info_span!(
-        "request",
-        otel.kind = "server",
-        method = request.method().as_str(),
-        route = &*route.template,
-        request_id = tracing::field::Empty,
-        status = tracing::field::Empty,
-    )
 }
 
 /// What the log of a panic knows.
@@ -341,14 +352,14 @@ fn preflight(headers: HeaderMap) -> Response {
     response
 }
 
+/// Makes the span part of the caller's trace, and takes its ids over where it is exported.
 #[cfg(feature = "otlp")]
-fn continue_trace(headers: &HeaderMap, span: &tracing::Span) -> TraceContext {
+fn adopt(trace: &mut TraceContext, span: &tracing::Span) {
     use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
     use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-    let mut trace = TraceContext::continue_from(headers);
     if span.is_disabled() {
-        return trace;
+        return;
     }
     if let Some(parent) = trace.parent_id {
         let flags = if trace.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
@@ -364,12 +375,6 @@ fn continue_trace(headers: &HeaderMap, span: &tracing::Span) -> TraceContext {
         trace.span_id = ours.span_id().to_bytes();
         trace.sampled = ours.is_sampled();
     }
-    trace
-}
-
-#[cfg(not(feature = "otlp"))]
-fn continue_trace(headers: &HeaderMap, _: &tracing::Span) -> TraceContext {
-    TraceContext::continue_from(headers)
 }
 
 /// A client that went away before the answer, in the log and the metrics.

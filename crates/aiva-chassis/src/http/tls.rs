@@ -36,6 +36,11 @@ pub enum TlsError {
 }
 
 impl TlsFiles {
+    /// What `[server.tls]` says.
+    pub fn configured(tls: &crate::config::server::Tls) -> Self {
+        Self { certificate: tls.certificate_file.clone(), key: tls.key_file.clone() }
+    }
+
     /// Reads both files. Blocks.
     pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let file = |file: &PathBuf| {

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use aiva_chassis::http::{ListenLimits, Listener, Network, Rate, Rates, Routes, on};
+use aiva_chassis::{
+    config::{Leaf, types::Network},
+    http::{ListenLimits, Listener, Rate, Rates, Routes, on},
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Server, stack};
@@ -50,7 +53,7 @@ async fn more_connections_than_seats_wait_for_one() {
 #[tokio::test]
 async fn a_client_over_its_rate_is_told_when_to_come_back() {
     let rates = Rates { client: Rate::new(1, 2), ..Rates::default() };
-    let trusted: Network = "127.0.0.1".parse().unwrap();
+    let trusted = Network::from_text("127.0.0.1").unwrap();
     let server = Server::start(stack().rates(rates).trusted_proxies([trusted]), hello()).await;
     let from = |client: &str| format!("GET /hello HTTP/1.1\r\n{{close}}X-Forwarded-For: {client}\r\n\r\n");
     for (client, status) in [("192.0.2.1", 200), ("192.0.2.1", 200), ("192.0.2.1", 429), ("192.0.2.2", 200)] {

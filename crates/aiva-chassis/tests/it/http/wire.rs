@@ -6,8 +6,9 @@ use std::{
 };
 
 use aiva_chassis::{
+    config::{Leaf, types::Network},
     http::{
-        AccessLog, Context, Cors, Network, Principal, Routes,
+        AccessLog, Context, Cors, Principal, Routes,
         access::Format,
         context::{self, TRACEPARENT},
         on,
@@ -119,7 +120,7 @@ async fn only_listed_sites_may_read_answers() {
 async fn the_access_log_names_the_template_and_the_real_caller_and_no_secret() {
     let lines = Lines::default();
     let log = AccessLog::start(Format::Json, lines.clone()).unwrap();
-    let trusted: Network = "127.0.0.0/8".parse().unwrap();
+    let trusted = Network::from_text("127.0.0.0/8").unwrap();
     let stack = stack().access_log(log.clone()).trusted_proxies([trusted]).authenticator(guests());
     let server = Server::start(stack, routes()).await;
     let headers = "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\nUser-Agent: quo\"te\\\r\nCookie: sid=hidden\r\n\
