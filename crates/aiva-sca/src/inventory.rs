@@ -7,16 +7,35 @@
 //!
 //! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`].
 
+mod address;
 mod cargo_lock;
+mod cargo_toml;
 mod door;
 mod find;
+mod go_mod;
 mod graph;
+mod include;
 mod join;
+mod json;
 mod kind;
+mod manifest;
+mod npm_lock;
+mod npm_source;
+mod package_json;
+mod pipfile;
+mod pipfile_lock;
+mod pnpm_lock;
+mod poetry_lock;
+mod pyproject;
+mod python;
 mod reading;
+mod requirements;
 mod rules;
 mod toml;
+mod uv_lock;
 mod walk;
+mod yaml;
+mod yarn_lock;
 
 pub use kind::Kind;
 pub use reading::Reading;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::address::without_secret;
 use super::door;
 use super::graph::{self, index};
 use super::reading::{Reading, quote};
@@ -135,6 +136,9 @@ fn complete<'a>(entries: Vec<Entry<'a>>, reading: &mut Reading) -> Vec<Entry<'a>
     entries.into_iter().filter(|entry| whole(entry)).collect()
 }
 
+/// A name without a version is taken to mean so many packages, at most; cargo writes the version where there are two.
+const MOST_ANSWERS: usize = 32;
+
 fn connect(entries: &[Entry<'_>], reading: &mut Reading) {
     let mut names: Vec<(&str, u32)> = Vec::with_capacity(entries.len());
     names.extend(entries.iter().enumerate().filter_map(|(at, entry)| Some((entry.name.as_deref()?, index(at)))));
@@ -148,7 +152,7 @@ fn connect(entries: &[Entry<'_>], reading: &mut Reading) {
             let version_of = |at: u32| entries.get(at as usize).and_then(|entry| entry.version.as_deref());
             let found = same.filter(|(_, at)| version.is_none() || version == version_of(*at));
             let before = reading.links.edges.len();
-            reading.links.edges.extend(found.map(|(_, at)| (index(from), *at)));
+            reading.links.edges.extend(found.take(MOST_ANSWERS).map(|(_, at)| (index(from), *at)));
             if reading.links.edges.len() == before {
                 let who = entry.name.as_deref().unwrap_or_default();
                 reading.problem(*line, format!("{} needs {}, which is not in the file", quote(who), quote(need)));
@@ -181,6 +185,7 @@ fn source(source: Option<&str>) -> Source {
     if PUBLIC.contains(&source) {
         return Source::Registry;
     }
+    let source = &*without_secret(source);
     match source.split_once('+') {
         Some(("registry" | "sparse", address)) => Source::PrivateRegistry(address.to_owned()),
         Some(("git", address)) => Source::Git(address.to_owned()),

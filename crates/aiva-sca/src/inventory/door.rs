@@ -6,17 +6,17 @@
 
 use std::borrow::Cow;
 
-use super::reading::{Fault, Reading};
+use super::reading::Fault;
 
-/// The text of a file, or the reading that says why there is none.
-pub(crate) fn open(bytes: &[u8]) -> Result<Cow<'_, str>, Reading> {
-    let text = decode(bytes).map_err(|fault| Reading::failed(fault.line, fault.message))?;
+/// The text of a file, or why there is none.
+pub(crate) fn open(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    let text = decode(bytes)?;
     if let Some(at) = text.bytes().position(|byte| byte == 0) {
-        return Err(Reading::failed(line_of(text.as_bytes(), at), "a NUL byte: this is binary data, not a text file"));
+        return Err(Fault::new(line_of(text.as_bytes(), at), "a NUL byte: this is binary data, not a text file"));
     }
     if let Some(line) = conflict(&text) {
         let message = "merge conflict markers: resolve the conflict, then scan again";
-        return Err(Reading::failed(line, message));
+        return Err(Fault::new(line, message));
     }
     Ok(text)
 }

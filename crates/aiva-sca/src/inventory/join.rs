@@ -1,21 +1,216 @@
-//! Ties the files of one tree together: requirements that include each other, manifests beside their lockfiles.
+//! Ties the files of one tree together: manifests to their lockfiles.
 //!
 //! A manifest whose lockfile was read only says what is direct and what it is needed for; its own entries are then not
-//! listed, because the lockfile has the versions. A manifest without one keeps its entries.
+//! listed, because the lockfile has the versions. A manifest without one, or whose lockfile could not be read, keeps them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use ignore::gitignore::GitignoreBuilder;
+
 use super::find::Found;
-use super::reading::Reading;
+use super::graph::{self, stronger};
+use super::kind::Kind;
+use super::npm_source::split_name;
+use super::reading::{Declared, Reading};
 use super::walk::Options;
-use crate::package::Input;
+use super::{cargo_lock, include, yarn_lock};
+use crate::package::{Input, Package, Scope, Status};
 
 /// Ties the readings of one tree together.
-pub(crate) fn join(_root: &Path, readings: Vec<(Found, Reading)>, _options: &Options) -> Vec<Input> {
+pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &Options) -> Vec<Input> {
+    include::follow(root, &mut readings, options);
+    for (lock, manifests) in pair(&readings) {
+        let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at)).collect();
+        if let Some((found, reading)) = readings.get_mut(lock) {
+            enrich(found.kind, reading, &declared);
+        }
+        for manifest in manifests {
+            if let Some((_, reading)) = readings.get_mut(manifest) {
+                reading.packages.clear();
+                reading.not_judged.clear();
+            }
+        }
+    }
     readings.into_iter().map(|(found, reading)| input(found, reading)).collect()
 }
 
 fn input(found: Found, reading: Reading) -> Input {
     let Reading { status, packages, not_judged, problems, .. } = reading;
     Input { path: found.path, kind: found.kind.name(), status, packages, not_judged, problems }
+}
+
+/// The folder of a path, without the last `/`.
+pub(crate) fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The folder itself and those that hold it, up to the root.
+fn above(start: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(start), |below| if below.is_empty() { None } else { Some(folder(below)) })
+}
+
+/// Each lockfile that was read with the manifests that it covers.
+fn pair(readings: &[(Found, Reading)]) -> BTreeMap<usize, Vec<usize>> {
+    let mut locks: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut manifests: HashMap<(&str, Kind), usize> = HashMap::new();
+    for (at, (found, reading)) in readings.iter().enumerate() {
+        if found.kind.locks().is_some() && matches!(reading.status, Status::Parsed | Status::Partial) {
+            locks.entry(folder(&found.path)).or_default().push(at);
+        }
+        manifests.insert((folder(&found.path), found.kind), at);
+    }
+    let mut pairs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, (found, reading)) in readings.iter().enumerate() {
+        let own = folder(&found.path);
+        for above in above(own) {
+            let beside = locks.get(above).map(Vec::as_slice).unwrap_or_default();
+            let top = manifests.get(&(above, found.kind)).and_then(|top| readings.get(*top));
+            let covers = |lock: &&usize| {
+                let Some((file, lock)) = readings.get(**lock) else { return false };
+                file.kind.locks() == Some(found.kind)
+                    && (above == own || covers(file.kind, lock, reading, below(above, own), top))
+            };
+            let covering: Vec<usize> = beside.iter().filter(covers).copied().collect();
+            for lock in &covering {
+                pairs.entry(*lock).or_default().push(at);
+            }
+            if !covering.is_empty() {
+                break;
+            }
+        }
+    }
+    pairs
+}
+
+/// The part of `folder` below `above`.
+fn below<'p>(above: &str, folder: &'p str) -> &'p str {
+    folder.strip_prefix(above).unwrap_or(folder).trim_start_matches('/')
+}
+
+/// Whether a lockfile further up holds for the manifest in this folder.
+fn covers(kind: Kind, lock: &Reading, manifest: &Reading, folder: &str, top: Option<&(Found, Reading)>) -> bool {
+    if kind == Kind::CargoLock {
+        let name = manifest.links.name.as_deref();
+        return lock.packages.iter().any(|package| Some(package.name.as_str()) == name && cargo_lock::is_own(package));
+    }
+    if lock.links.members.iter().any(|member| member.trim_end_matches('/') == folder) {
+        return true;
+    }
+    // yarn classic does not list the folders; the manifest beside it does.
+    let globs = top.filter(|_| kind == Kind::YarnLock).map(|(_, top)| top.links.members.as_slice()).unwrap_or_default();
+    matches_any(globs, folder)
+}
+
+fn matches_any(globs: &[String], folder: &str) -> bool {
+    let mut builder = GitignoreBuilder::new("");
+    for glob in globs {
+        let (not, glob) = glob.strip_prefix('!').map_or(("", glob.as_str()), |glob| ("!", glob));
+        let anchored = format!("{not}/{}", glob.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/'));
+        if builder.add_line(None, &anchored).is_err() {
+            return false;
+        }
+    }
+    builder.build().is_ok_and(|rules| rules.matched(folder, true).is_ignore())
+}
+
+struct Manifest {
+    name: Option<String>,
+    declared: Vec<Declared>,
+}
+
+impl Manifest {
+    fn of(readings: &[(Found, Reading)], at: usize) -> Option<Self> {
+        let (_, reading) = readings.get(at)?;
+        Some(Self { name: reading.links.name.clone(), declared: reading.links.declared.clone() })
+    }
+}
+
+/// What the lockfile alone could not tell.
+fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
+    match kind {
+        Kind::CargoLock => cargo(lock, manifests),
+        Kind::YarnLock => yarn(lock, manifests),
+        Kind::PoetryLock => poetry(lock, manifests),
+        Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock => by_name(lock, manifests),
+        _ => {} // pnpm and uv tell all themselves.
+    }
+}
+
+/// The strongest scope under which each name is asked for.
+fn scopes(manifests: &[Manifest]) -> HashMap<&str, Scope> {
+    let mut scopes: HashMap<&str, Scope> = HashMap::new();
+    for one in manifests.iter().flat_map(|manifest| &manifest.declared) {
+        let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
+        let name = alias.unwrap_or(&one.name);
+        scopes.entry(name).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
+    }
+    scopes
+}
+
+/// Sets `direct` where the file left it open; the file's own scopes stay.
+fn by_name(lock: &mut Reading, manifests: &[Manifest]) {
+    let scopes = scopes(manifests);
+    for package in lock.packages.iter_mut().filter(|package| package.direct.is_none()) {
+        package.direct = Some(scopes.contains_key(package.name.as_str()));
+    }
+}
+
+fn cargo(lock: &mut Reading, manifests: &[Manifest]) {
+    let by_crate: HashMap<&str, HashMap<&str, Scope>> = manifests
+        .iter()
+        .filter_map(|manifest| Some((manifest.name.as_deref()?, scopes(std::slice::from_ref(manifest)))))
+        .collect();
+    let root = |(from, to): &(u32, u32)| {
+        let (from, package) = (lock.packages.get(*from as usize)?, lock.packages.get(*to as usize)?);
+        let scope = by_crate.get(from.name.as_str()).and_then(|scopes| scopes.get(package.name.as_str()));
+        cargo_lock::is_own(from).then_some((*to, scope.copied().unwrap_or_default()))
+    };
+    let roots: Vec<(u32, Scope)> = lock.links.edges.iter().filter_map(root).collect();
+    if roots.is_empty() {
+        return;
+    }
+    graph::spread(&mut lock.packages, &lock.links.edges, &roots, cargo_lock::is_own);
+    for package in lock.packages.iter_mut().filter(|package| cargo_lock::is_own(package)) {
+        package.direct = Some(true);
+    }
+}
+
+fn yarn(lock: &mut Reading, manifests: &[Manifest]) {
+    let known = &lock.links.descriptors;
+    let find = |descriptor: String| {
+        let at = known.binary_search_by(|(text, _)| text.as_str().cmp(&descriptor)).ok()?;
+        known.get(at).map(|(_, package)| *package)
+    };
+    let mut roots = Vec::new();
+    for one in manifests.iter().flat_map(|manifest| &manifest.declared).filter(|one| one.scope != Scope::Peer) {
+        let plain = find(format!("{}@{}", one.name, one.requirement));
+        match plain.or_else(|| find(format!("{}@npm:{}", one.name, one.requirement))) {
+            Some(at) => roots.push((at, one.scope)),
+            None => {
+                // A `resolutions` field may answer the range with another one.
+                let start = format!("{}@", one.name);
+                let from = known.partition_point(|(text, _)| text.as_str() < start.as_str());
+                let same = known.iter().skip(from).take_while(|(text, _)| text.starts_with(&start));
+                roots.extend(same.map(|(_, at)| (*at, one.scope)));
+            }
+        }
+    }
+    graph::spread(&mut lock.packages, &lock.links.edges, &roots, yarn_lock::is_own);
+    for package in lock.packages.iter_mut().filter(|package| yarn_lock::is_own(package)) {
+        package.direct = Some(true);
+    }
+}
+
+/// Poetry before format 2 tells no scope: it follows from the graph. From 2 on the file's own groups stay.
+fn poetry(lock: &mut Reading, manifests: &[Manifest]) {
+    let scopes = scopes(manifests);
+    let wanted = |package: &Package| scopes.get(package.name.as_str()).copied();
+    let has_scopes = lock.packages.iter().any(|package| package.scope != Scope::Runtime);
+    if has_scopes {
+        return by_name(lock, manifests);
+    }
+    let found = lock.packages.iter().enumerate().filter_map(|(at, package)| Some((graph::index(at), wanted(package)?)));
+    let roots: Vec<(u32, Scope)> = found.collect();
+    graph::spread(&mut lock.packages, &lock.links.edges, &roots, |_| false);
 }

@@ -44,7 +44,7 @@ pub(crate) struct Links {
 /// A requirement that a manifest states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Declared {
-    /// The package's name, normalised as in [`Package::name`]; the real name where the entry is an alias.
+    /// The package's name, normalised as in [`Package::name`]; for an npm alias its own name, not that behind it.
     pub(crate) name: String,
     /// The requirement as written.
     pub(crate) requirement: String,

@@ -1,0 +1,97 @@
+//! `Cargo.toml`: what a crate or a workspace asks for.
+//!
+//! `=1.2.3` is a package, any other requirement a range: `"1.2.3"` means `^1.2.3` to cargo. Entries by path are the project's
+//! own, entries of the workspace are listed where the workspace defines them.
+
+use toml_edit::Item;
+
+use super::address::without_secret;
+use super::manifest::Manifest;
+use super::reading::{Declared, Reading, quote};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+
+/// Reads a `Cargo.toml`.
+pub(crate) fn read(text: &str) -> Reading {
+    let manifest = match Manifest::parse(text) {
+        Ok(manifest) => manifest,
+        Err(fault) => return Reading::failed(fault.line, fault.message),
+    };
+    let mut reading = Reading::default();
+    reading.links.name = manifest.string(&["package", "name"]).map(str::to_owned);
+    if let Some(members) = manifest.table(&["workspace"]).and_then(|workspace| workspace.get("members")) {
+        reading.links.members = manifest.strings(members).map(|(member, _)| member.to_owned()).collect();
+    }
+    tables(&manifest, &[], &mut reading);
+    list(&manifest, &["workspace", "dependencies"], Scope::Runtime, &mut reading);
+    let targets: Vec<&str> =
+        manifest.table(&["target"]).map(|t| t.iter().map(|(key, _)| key).collect()).unwrap_or_default();
+    for target in targets {
+        tables(&manifest, &["target", target], &mut reading);
+    }
+    reading.close()
+}
+
+fn tables(manifest: &Manifest, above: &[&str], reading: &mut Reading) {
+    const TABLES: [(&str, Scope); 5] = [
+        ("dependencies", Scope::Runtime),
+        ("dev-dependencies", Scope::Dev),
+        ("dev_dependencies", Scope::Dev),
+        ("build-dependencies", Scope::Build),
+        ("build_dependencies", Scope::Build),
+    ];
+    for (name, scope) in TABLES {
+        list(manifest, &[above, &[name]].concat(), scope, reading);
+    }
+}
+
+fn list(manifest: &Manifest, path: &[&str], scope: Scope, reading: &mut Reading) {
+    let Some(table) = manifest.table(path) else { return };
+    for (key, item, line) in manifest.entries(table) {
+        entry(key, item, scope, line, reading);
+    }
+}
+
+fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading) {
+    let field = |name: &str| item.as_table_like().and_then(|table| table.get(name));
+    let text = |name: &str| field(name).and_then(Item::as_str);
+    let is_set = |name: &str| field(name).and_then(Item::as_bool) == Some(true);
+    let requirement = item.as_str().or_else(|| text("version"));
+    if requirement.is_none() && item.as_table_like().is_none() {
+        return reading.problem(line, format!("{} is neither a requirement nor a table", quote(key)));
+    }
+    let name = text("package").unwrap_or(key).to_owned();
+    let scope = if is_set("optional") && scope == Scope::Runtime { Scope::Optional } else { scope };
+    let requirement = requirement.unwrap_or_default().trim().to_owned();
+    reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+    if is_set("workspace") || text("path").is_some() {
+        return;
+    }
+    if let Some(git) = text("git") {
+        let (ecosystem, requirement) = (Ecosystem::CratesIo, without_secret(git).into_owned());
+        let reason = "from a git repository, not from a registry".to_owned();
+        reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason });
+        return;
+    }
+    let source = match text("registry").or_else(|| text("registry-index")) {
+        None | Some("crates-io") => Source::Registry,
+        Some(registry) => Source::PrivateRegistry(without_secret(registry).into_owned()),
+    };
+    match pin(&requirement) {
+        Some(version) => reading.packages.push(Package {
+            ecosystem: Ecosystem::CratesIo,
+            name,
+            version: version.to_owned(),
+            line,
+            direct: Some(true),
+            scope,
+            source,
+            licenses: Vec::new(),
+        }),
+        None => reading.range(Ecosystem::CratesIo, name, requirement, line),
+    }
+}
+
+/// `=1.2.3`: all three numbers, nothing else.
+fn pin(requirement: &str) -> Option<&str> {
+    super::npm_source::exact(requirement.strip_prefix('=')?.trim_start()).filter(|version| !version.starts_with('v'))
+}

@@ -1,0 +1,189 @@
+//! `go.mod`: the modules a Go module is built from. It is manifest and lockfile in one: the go command builds with these
+//! versions or, where another module asks for more, with a later one that it then writes down here.
+//!
+//! `replace` is followed, `exclude` and `retract` change nothing, and the `go` or `toolchain` line names the standard
+//! library's version.
+
+use super::graph::index;
+use super::reading::{Reading, quote};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+/// Reads a `go.mod`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut file = File::default();
+    for (number, line) in text.lines().enumerate() {
+        file.line(line, index(number + 1));
+    }
+    file.close()
+}
+
+#[derive(Default)]
+struct File {
+    reading: Reading,
+    block: Option<(String, u32)>,
+    has_module: bool,
+    go: Option<(String, u32)>,
+    toolchain: Option<(String, u32)>,
+    replaces: Vec<Replace>,
+}
+
+/// `old [version] => new [version]`
+struct Replace {
+    old: String,
+    old_version: Option<String>,
+    new: String,
+    new_version: Option<String>,
+}
+
+impl File {
+    fn line(&mut self, line: &str, number: u32) {
+        let (code, comment) = split_comment(line);
+        let Some(mut words) = words(code) else {
+            return self.reading.problem(number, "a string without its closing quote");
+        };
+        if let Some((verb, _)) = &self.block {
+            match words.first().map(String::as_str) {
+                Some(")") => self.block = None,
+                Some(_) => self.directive(&verb.clone(), &words, comment, number),
+                None => {}
+            }
+            return;
+        }
+        if words.is_empty() {
+            return;
+        }
+        let mut verb = words.remove(0);
+        if let Some(bare) = verb.strip_suffix('(') {
+            verb = bare.to_owned();
+            self.block = Some((verb, number));
+        } else if words.first().is_some_and(|word| word == "(") {
+            let closed = words.get(1).is_some_and(|word| word == ")");
+            self.block = (!closed).then_some((verb, number));
+        } else {
+            self.directive(&verb, &words, comment, number);
+        }
+    }
+
+    fn directive(&mut self, verb: &str, words: &[String], comment: &str, line: u32) {
+        let word = |at: usize| words.get(at).map(String::as_str);
+        match verb {
+            "require" => match (word(0), word(1).and_then(version)) {
+                (Some(path), Some(version)) if words.len() == 2 => self.require(path, version, comment, line),
+                _ => self.reading.problem(line, format!("not a requirement: {}", quote(&words.join(" ")))),
+            },
+            "replace" => match replace(words) {
+                Some(replace) => self.replaces.push(replace),
+                None => self.reading.problem(line, format!("not a replacement: {}", quote(&words.join(" ")))),
+            },
+            "module" => self.has_module = true,
+            "go" => self.go = word(0).map(|version| (version.to_owned(), line)),
+            "toolchain" => {
+                let version = word(0).and_then(|name| name.strip_prefix("go"));
+                self.toolchain = version.map(|version| (version.to_owned(), line));
+            }
+            "exclude" | "retract" | "godebug" | "tool" | "ignore" => {}
+            _ => self.reading.problem(line, format!("not a line of a go.mod: {}", quote(verb))),
+        }
+    }
+
+    fn require(&mut self, path: &str, version: &str, comment: &str, line: u32) {
+        let indirect = comment == "indirect" || comment.starts_with("indirect;");
+        self.reading.packages.push(package(path, version, Some(!indirect), line));
+    }
+
+    fn close(mut self) -> Reading {
+        if let Some((verb, line)) = &self.block {
+            let message = format!("the block of {} is not closed: the file may have been cut off", quote(verb));
+            self.reading.problem(*line, message);
+        }
+        if !self.has_module {
+            self.reading.problem(1, "no module line: not a go.mod, or it was damaged");
+        }
+        apply(&self.replaces, &mut self.reading);
+        self.standard_library();
+        self.reading.close()
+    }
+
+    /// The toolchain that builds the module, else the language version, is the standard library's.
+    fn standard_library(&mut self) {
+        let Some((version, line)) = self.toolchain.take().or(self.go.take()) else { return };
+        let plain = version.split('-').next().unwrap_or(&version);
+        if plain.starts_with(|c: char| c.is_ascii_digit()) {
+            self.reading.packages.push(package("stdlib", plain, Some(true), line));
+        } else {
+            self.reading.problem(line, format!("not a Go version: {}", quote(&version)));
+        }
+    }
+}
+
+fn package(path: &str, version: &str, direct: Option<bool>, line: u32) -> Package {
+    Package {
+        ecosystem: Ecosystem::Go,
+        name: path.to_owned(),
+        version: version.to_owned(),
+        line,
+        direct,
+        scope: Scope::Runtime,
+        source: Source::Registry,
+        licenses: Vec::new(),
+    }
+}
+
+/// What stands before `//`, and the comment itself.
+fn split_comment(line: &str) -> (&str, &str) {
+    match line.find("//") {
+        Some(at) if at == 0 || line.as_bytes().get(at - 1).is_some_and(u8::is_ascii_whitespace) => {
+            (line.get(..at).unwrap_or_default(), line.get(at + 2..).unwrap_or_default().trim())
+        }
+        _ => (line, ""),
+    }
+}
+
+/// Words, quoted ones without their quotes; `None` if a quote is not closed.
+fn words(code: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = code.trim();
+    while !rest.is_empty() {
+        let (word, after) = match rest.strip_prefix(['"', '`']) {
+            Some(body) => body.split_once(['"', '`'])?,
+            None => rest.split_at_checked(rest.find(char::is_whitespace).unwrap_or(rest.len()))?,
+        };
+        words.push(word.to_owned());
+        rest = after.trim_start();
+    }
+    Some(words)
+}
+
+fn version(word: &str) -> Option<&str> {
+    word.strip_prefix('v').filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn replace(words: &[String]) -> Option<Replace> {
+    let arrow = words.iter().position(|word| word == "=>")?;
+    let (old, new) = (words.get(..arrow)?, words.get(arrow + 1..)?);
+    if old.len() > 2 || new.is_empty() || new.len() > 2 {
+        return None;
+    }
+    Some(Replace {
+        old: old.first()?.clone(),
+        old_version: old.get(1).and_then(|word| version(word)).map(str::to_owned),
+        new: new.first()?.clone(),
+        new_version: new.get(1).and_then(|word| version(word)).map(str::to_owned),
+    })
+}
+
+/// The replacement for this very version comes before the one for all.
+fn apply(replaces: &[Replace], reading: &mut Reading) {
+    let mut by_module: std::collections::HashMap<(&str, Option<&str>), &Replace> = std::collections::HashMap::new();
+    for replace in replaces {
+        by_module.insert((&replace.old, replace.old_version.as_deref()), replace);
+    }
+    for package in &mut reading.packages {
+        let exact = by_module.get(&(package.name.as_str(), Some(package.version.as_str())));
+        let Some(replace) = exact.or_else(|| by_module.get(&(package.name.as_str(), None))).copied() else { continue };
+        match &replace.new_version {
+            Some(version) => (package.name, package.version) = (replace.new.clone(), version.clone()),
+            None => package.source = Source::Path(replace.new.clone()),
+        }
+    }
+}

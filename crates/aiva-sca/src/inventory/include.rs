@@ -1,0 +1,153 @@
+//! Follows `-r` and `-c` of requirements files.
+//!
+//! Only files below the root are followed, each is read once, and a circle ends where it closes. A constraints file asks for
+//! nothing itself: its pins say which version the others' open requirements get.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::find::Found;
+use super::join::folder;
+use super::kind::Kind;
+use super::reading::{Include, Reading};
+use super::walk::{Options, read_file};
+
+/// Files that one tree may add by including them: more than that is not a project.
+const MOST: usize = 10_000;
+
+/// Reads what is included and not yet read, and applies constraints.
+pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options: &Options) {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (at, (found, _)) in readings.iter().enumerate() {
+        known.insert(found.path.clone(), at);
+    }
+    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let mut edges: Vec<Vec<(usize, bool)>> = Vec::new();
+    let mut added: HashSet<usize> = HashSet::new();
+    let mut at = 0;
+    while at < readings.len() {
+        let Some((found, reading)) = readings.get_mut(at) else { break };
+        let from = folder(&found.path).to_owned();
+        let mut targets = Vec::new();
+        let mut fresh = Vec::new();
+        for include in std::mem::take(&mut reading.links.includes) {
+            match resolve(root, &real_root, &from, &include) {
+                Err(message) => reading.problem(include.line, message),
+                Ok((path, file)) => targets.push((path, file, include.constraint)),
+            }
+        }
+        for (path, file, constraint) in targets {
+            fresh.push((
+                match known.get(&path) {
+                    Some(target) => *target,
+                    None if readings.len() >= MOST => continue,
+                    None => {
+                        let target = readings.len();
+                        let reading = read_file(&file, Kind::Requirements, options);
+                        readings.push((Found { path: path.clone(), file, kind: Kind::Requirements }, reading));
+                        known.insert(path, target);
+                        added.insert(target);
+                        target
+                    }
+                },
+                constraint,
+            ));
+        }
+        edges.push(fresh);
+        at += 1;
+    }
+    constrain(readings, &edges, &added);
+}
+
+/// The file that is meant, as a path below the root.
+fn resolve(root: &Path, real_root: &Path, from: &str, include: &Include) -> Result<(String, PathBuf), String> {
+    let what = &include.path;
+    if what.contains("://") {
+        return Err(format!("{what} is not fetched: save it beside this file to have it read"));
+    }
+    let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
+    let outside = || format!("{what} is outside of the scanned folder: not read");
+    if what.starts_with('/') {
+        return Err(outside());
+    }
+    for part in what.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop().ok_or_else(outside)?;
+            }
+            part => parts.push(part),
+        }
+    }
+    let path = parts.join("/");
+    let file = root.join(&path);
+    let real = file.canonicalize().map_err(|error| format!("{what} is included, but could not be read: {error}"))?;
+    if !real.starts_with(real_root) {
+        return Err(outside());
+    }
+    if !real.is_file() {
+        return Err(format!("{what} is included, but is not a file"));
+    }
+    Ok((path, file))
+}
+
+fn constrain(readings: &mut [(Found, Reading)], edges: &[Vec<(usize, bool)>], added: &HashSet<usize>) {
+    let has_constraints = edges.iter().flatten().any(|(_, constraint)| *constraint);
+    if !has_constraints {
+        return;
+    }
+    let mut required: HashSet<usize> = HashSet::new();
+    let mut constraints: BTreeSet<usize> = BTreeSet::new();
+    for start in 0..edges.len() {
+        if edges.get(start).is_none_or(Vec::is_empty) {
+            continue;
+        }
+        let (asking, pinning) = reach(edges, start);
+        let mut pins: HashSet<String> = HashSet::new();
+        for at in &pinning {
+            let packages = readings.get(*at).map(|(_, reading)| reading.packages.as_slice()).unwrap_or_default();
+            pins.extend(packages.iter().map(|package| package.name.clone()));
+        }
+        let mut wanted: HashSet<String> = HashSet::new();
+        for at in &asking {
+            let Some((_, reading)) = readings.get_mut(*at) else { continue };
+            reading.not_judged.retain(|entry| {
+                let pinned = pins.contains(&entry.name);
+                if pinned {
+                    wanted.insert(entry.name.clone());
+                }
+                !pinned
+            });
+        }
+        for at in &pinning {
+            let Some((_, reading)) = readings.get_mut(*at) else { continue };
+            for package in reading.packages.iter_mut().filter(|package| wanted.contains(&package.name)) {
+                package.direct = Some(true);
+            }
+        }
+        required.extend(asking);
+        constraints.extend(pinning);
+    }
+    for at in constraints {
+        if added.contains(&at)
+            && !required.contains(&at)
+            && let Some((_, reading)) = readings.get_mut(at)
+        {
+            reading.not_judged.clear();
+        }
+    }
+}
+
+/// Files that ask (through `-r`) and files that only constrain, from one file on.
+fn reach(edges: &[Vec<(usize, bool)>], start: usize) -> (BTreeSet<usize>, BTreeSet<usize>) {
+    let (mut asking, mut pinning) = (BTreeSet::new(), BTreeSet::new());
+    let mut stack = vec![(start, false)];
+    while let Some((at, constraint)) = stack.pop() {
+        let new = if constraint { pinning.insert(at) } else { asking.insert(at) };
+        if new {
+            let next = edges.get(at).map(Vec::as_slice).unwrap_or_default();
+            stack.extend(next.iter().map(|(to, only)| (*to, constraint || *only)));
+        }
+    }
+    (asking, pinning)
+}

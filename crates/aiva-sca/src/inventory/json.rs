@@ -1,0 +1,277 @@
+//! A pull cursor over JSON that borrows from the text and knows its line: the hot path for lockfiles.
+//!
+//! Strict: what it accepts is JSON, and a file that was cut anywhere ends in a fault. It builds nothing; the caller takes
+//! what it wants and skips the rest.
+
+use std::borrow::Cow;
+
+use super::reading::Fault;
+
+/// How deep values may be nested. Old npm lockfiles nest a level for each copy of a package.
+const DEEPEST: u32 = 192;
+
+/// What the next value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// `{`
+    Object,
+    /// `[`
+    Array,
+    /// `"`
+    Text,
+    /// A number, `true`, `false`, `null` or nothing at all.
+    Other,
+}
+
+/// The cursor. A copy is a bookmark: going on with it reads the same again.
+#[derive(Clone, Copy)]
+pub(crate) struct Json<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    line: u32,
+    depth: u32,
+}
+
+impl<'a> Json<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, line: 1, depth: 0 }
+    }
+
+    /// The line of the cursor, from 1.
+    pub(crate) fn line(&self) -> u32 {
+        self.line
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn gap(&mut self) {
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'\n' => self.line += 1,
+                b' ' | b'\t' | b'\r' => {}
+                _ => return,
+            }
+            self.at += 1;
+        }
+    }
+
+    fn fault<T>(&self, message: &str) -> Result<T, Fault> {
+        if self.at >= self.bytes.len() {
+            return Err(Fault::new(self.line, "the file ends in the middle of JSON: it was cut off"));
+        }
+        Err(Fault::new(self.line, format!("not JSON: {message}")))
+    }
+
+    /// What the next value is.
+    pub(crate) fn next(&mut self) -> Value {
+        self.gap();
+        match self.peek() {
+            Some(b'{') => Value::Object,
+            Some(b'[') => Value::Array,
+            Some(b'"') => Value::Text,
+            _ => Value::Other,
+        }
+    }
+
+    /// Goes through an object; `each` must take exactly one value and gets the key with its line. Any other value is
+    /// skipped.
+    pub(crate) fn object<F>(&mut self, mut each: F) -> Result<(), Fault>
+    where
+        F: FnMut(&mut Self, Cow<'a, str>, u32) -> Result<(), Fault>,
+    {
+        if self.next() != Value::Object {
+            return self.skip();
+        }
+        self.open()?;
+        self.gap();
+        if self.peek() == Some(b'}') {
+            return self.close();
+        }
+        loop {
+            self.gap();
+            let line = self.line;
+            if self.peek() != Some(b'"') {
+                return self.fault("expected a key in quotes");
+            }
+            let key = self.quoted()?;
+            self.gap();
+            if self.peek() != Some(b':') {
+                return self.fault("expected `:` after a key");
+            }
+            self.at += 1;
+            each(self, key, line)?;
+            self.gap();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => return self.close(),
+                _ => return self.fault("expected `,` or `}`"),
+            }
+        }
+    }
+
+    /// Goes through an array; `each` must take exactly one value. Any other value is skipped.
+    pub(crate) fn array<F>(&mut self, mut each: F) -> Result<(), Fault>
+    where
+        F: FnMut(&mut Self) -> Result<(), Fault>,
+    {
+        if self.next() != Value::Array {
+            return self.skip();
+        }
+        self.open()?;
+        self.gap();
+        if self.peek() == Some(b']') {
+            return self.close();
+        }
+        loop {
+            each(self)?;
+            self.gap();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => return self.close(),
+                _ => return self.fault("expected `,` or `]`"),
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > DEEPEST { self.fault("nested too deeply") } else { Ok(()) }
+    }
+
+    fn close(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// The value, if it is a string; any other value is skipped.
+    pub(crate) fn string(&mut self) -> Result<Option<Cow<'a, str>>, Fault> {
+        if self.next() == Value::Text {
+            return self.quoted().map(Some);
+        }
+        self.skip()?;
+        Ok(None)
+    }
+
+    /// The value, if it is `true`; any other value is skipped.
+    pub(crate) fn is_true(&mut self) -> Result<bool, Fault> {
+        self.gap();
+        let from = self.at;
+        self.skip()?;
+        Ok(self.text.get(from..self.at) == Some("true"))
+    }
+
+    /// The value, if it is a whole number; any other value is skipped.
+    pub(crate) fn number(&mut self) -> Result<Option<u32>, Fault> {
+        self.gap();
+        let from = self.at;
+        self.skip()?;
+        Ok(self.text.get(from..self.at).and_then(|digits| digits.parse().ok()))
+    }
+
+    fn quoted(&mut self) -> Result<Cow<'a, str>, Fault> {
+        self.at += 1;
+        let from = self.at;
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        self.at = memchr::memchr3(b'"', b'\\', b'\n', rest).map_or(self.bytes.len(), |found| from + found);
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                Ok(Cow::Borrowed(self.text.get(from..self.at - 1).unwrap_or_default()))
+            }
+            Some(b'\\') => self.escaped(from),
+            _ => self.fault("a string without its closing quote"),
+        }
+    }
+
+    fn escaped(&mut self, from: usize) -> Result<Cow<'a, str>, Fault> {
+        let mut text = self.text.get(from..self.at).unwrap_or_default().to_owned();
+        let mut plain = self.at;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    text.push_str(self.text.get(plain..self.at).unwrap_or_default());
+                    self.at += 1;
+                    return Ok(Cow::Owned(text));
+                }
+                Some(b'\\') => {
+                    text.push_str(self.text.get(plain..self.at).unwrap_or_default());
+                    text.push(self.escape()?);
+                    plain = self.at;
+                }
+                None | Some(b'\n') => return self.fault("a string without its closing quote"),
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Fault> {
+        self.at += 1;
+        let Some(byte) = self.peek() else { return self.fault("a string without its closing quote") };
+        self.at += 1;
+        Ok(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode(),
+            _ => return self.fault("an unknown escape in a string"),
+        })
+    }
+
+    fn unicode(&mut self) -> Result<char, Fault> {
+        let high = self.hex()?;
+        if !(0xd800..0xdc00).contains(&high) {
+            return Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER));
+        }
+        if self.bytes.get(self.at..self.at + 2) != Some(b"\\u") {
+            return Ok(char::REPLACEMENT_CHARACTER);
+        }
+        self.at += 2;
+        let low = self.hex()?;
+        let joined = 0x10000 + ((high - 0xd800) << 10) + (low.wrapping_sub(0xdc00) & 0x3ff);
+        Ok(char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex(&mut self) -> Result<u32, Fault> {
+        match self.text.get(self.at..self.at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok()) {
+            Some(code) => {
+                self.at += 4;
+                Ok(code)
+            }
+            None => self.fault("an escape that is no character"),
+        }
+    }
+
+    /// Passes over one value of any kind.
+    pub(crate) fn skip(&mut self) -> Result<(), Fault> {
+        match self.next() {
+            Value::Object => self.object(|json, _, _| json.skip()),
+            Value::Array => self.array(Self::skip),
+            Value::Text => self.quoted().map(drop),
+            Value::Other => self.plain(),
+        }
+    }
+
+    fn plain(&mut self) -> Result<(), Fault> {
+        let from = self.at;
+        while self.peek().is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
+            self.at += 1;
+        }
+        let word = self.text.get(from..self.at).unwrap_or_default();
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-') && word.parse::<f64>().is_ok();
+        if is_number || matches!(word, "true" | "false" | "null") { Ok(()) } else { self.fault("expected a value") }
+    }
+
+    /// Holds only if nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), Fault> {
+        self.gap();
+        if self.at >= self.bytes.len() { Ok(()) } else { self.fault("something follows the end") }
+    }
+}

@@ -1,0 +1,302 @@
+//! `package-lock.json` and `npm-shrinkwrap.json`, format versions 1 to 3.
+//!
+//! Versions 2 and 3 list every installed place under `packages`, with the project's own folders beside them: those tell
+//! what is direct. Version 1 nests copies under `dependencies`; only the `package.json` beside it knows what is direct.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use rapidhash::RapidHashMap;
+
+use super::graph::{index, stronger};
+use super::json::{Json, Value};
+use super::npm_source::{self, split_name, table};
+use super::reading::{Fault, Reading, quote};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+/// The newest format that npm writes.
+const NEWEST: u32 = 3;
+
+/// Reads a `package-lock.json` or `npm-shrinkwrap.json`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let mut lock = Lock::default();
+    let mut json = Json::new(text);
+    if json.next() != Value::Object {
+        return Reading::failed(json.line(), "not a lockfile: npm's begins with `{`");
+    }
+    let mut version = None;
+    let mut nested = None;
+    let outcome = json
+        .object(|json, key, line| match key.as_ref() {
+            "lockfileVersion" => {
+                version = json.number()?.map(|version| (line, version));
+                Ok(())
+            }
+            "packages" => lock.packages(json, &mut reading),
+            "dependencies" if version.is_some_and(|(_, version)| version == 1) => copies(json, &mut reading, true),
+            "dependencies" => {
+                nested = Some(*json);
+                json.skip()
+            }
+            _ => json.skip(),
+        })
+        .and_then(|()| json.end());
+    if let Some((line, version)) = version.filter(|(_, version)| *version > NEWEST) {
+        let message = format!("lockfile format {version} is newer than {NEWEST}, the newest this release reads");
+        return Reading::unsupported(line, message);
+    }
+    if let Some(mut json) = nested.filter(|_| lock.places.is_empty())
+        && let Err(fault) = copies(&mut json, &mut reading, true)
+        && outcome.is_ok()
+    {
+        reading.fault(fault);
+    }
+    reading.packages.sort_by_key(|package| if lock.places.is_empty() { package.line } else { 0 });
+    lock.direct(&mut reading);
+    if outcome.is_ok() {
+        lock.missing(&mut reading);
+        if version.is_none() {
+            reading.problem(1, "no lockfileVersion: npm did not write this file, or it was damaged");
+        }
+    }
+    if let Err(fault) = outcome {
+        reading.fault(fault);
+    }
+    reading.links.members = lock.importers.into_iter().map(|importer| importer.path.into_owned()).collect();
+    reading.close()
+}
+
+/// `packages` of format 2 and 3: where each thing is installed.
+#[derive(Default)]
+struct Lock<'a> {
+    places: RapidHashMap<Cow<'a, str>, Option<u32>>,
+    importers: Vec<Importer<'a>>,
+    needs: Vec<(Cow<'a, str>, u32, Cow<'a, str>)>,
+}
+
+/// One of the project's own folders and what it asks for.
+struct Importer<'a> {
+    path: Cow<'a, str>,
+    needs: Vec<(Cow<'a, str>, Scope)>,
+}
+
+#[derive(Default)]
+struct Entry<'a> {
+    name: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    resolved: Option<Cow<'a, str>>,
+    licenses: Vec<String>,
+    link: bool,
+    dev: bool,
+    optional: bool,
+    dev_optional: bool,
+    peer: bool,
+    twice: bool,
+    needs: Vec<(Cow<'a, str>, Scope)>,
+}
+
+impl<'a> Lock<'a> {
+    fn packages(&mut self, json: &mut Json<'a>, reading: &mut Reading) -> Result<(), Fault> {
+        json.object(|json, place, line| {
+            let mut entry = Entry::default();
+            let outcome = json.object(|json, key, _| entry.key(json, &key));
+            self.add(place, line, entry, outcome.is_ok(), reading);
+            outcome
+        })
+    }
+
+    fn add(&mut self, place: Cow<'a, str>, line: u32, entry: Entry<'a>, whole: bool, reading: &mut Reading) {
+        if self.places.contains_key(&place) || entry.twice {
+            reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
+        }
+        let installed = place.rfind("node_modules/").and_then(|at| place.get(at + "node_modules/".len()..));
+        let mut at = None;
+        if !entry.link && whole && !place.is_empty() {
+            // npm leaves the name out where it is that of the folder.
+            let name = entry.name.as_deref().or(installed).or_else(|| place.rsplit('/').next());
+            match (name, entry.version.as_deref()) {
+                (Some(name), Some(version)) if !name.is_empty() && !version.is_empty() => {
+                    at = Some(index(reading.packages.len()));
+                    reading.packages.push(entry.package(name, version, line, installed.is_none()));
+                }
+                (_, None) if installed.is_some() => {
+                    reading.problem(line, format!("{} has no version", quote(&place)));
+                }
+                _ => {} // An own folder without a name or a version is not a package, only a reason for packages.
+            }
+        }
+        if installed.is_none() {
+            self.importers.push(Importer { path: place.clone(), needs: entry.needs });
+        } else {
+            let wanted = entry.needs.into_iter().filter(|need| need.1 == Scope::Runtime);
+            self.needs.extend(wanted.map(|need| (place.clone(), line, need.0)));
+        }
+        self.places.insert(place, at);
+    }
+
+    /// The place where a folder's requirement is installed: the nearest `node_modules` on the way up.
+    fn resolve(&self, from: &str, name: &str) -> Option<Option<u32>> {
+        let mut folder = from;
+        let mut place = String::new();
+        loop {
+            place.clear();
+            if !folder.is_empty() {
+                place.push_str(folder);
+                place.push('/');
+            }
+            place.push_str("node_modules/");
+            place.push_str(name);
+            if let Some(found) = self.places.get(place.as_str()) {
+                return Some(*found);
+            }
+            if folder.is_empty() {
+                return None;
+            }
+            folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+    }
+
+    fn direct(&self, reading: &mut Reading) {
+        if self.importers.is_empty() {
+            return;
+        }
+        for package in &mut reading.packages {
+            package.direct = Some(matches!(package.source, Source::Path(_)));
+        }
+        let mut direct: HashMap<u32, Scope> = HashMap::new();
+        for importer in &self.importers {
+            for (name, scope) in &importer.needs {
+                if let Some(Some(at)) = self.resolve(&importer.path, name) {
+                    direct.entry(at).and_modify(|known| *known = stronger(*known, *scope)).or_insert(*scope);
+                }
+            }
+        }
+        for (at, scope) in direct {
+            if let Some(package) = reading.packages.get_mut(at as usize) {
+                package.direct = Some(true);
+                package.scope = if scope == Scope::Peer { package.scope } else { stronger(scope, package.scope) };
+            }
+        }
+    }
+
+    /// Tells of requirements that are installed nowhere: a part of the file is gone.
+    fn missing(&self, reading: &mut Reading) {
+        const TOP: &str = "node_modules/";
+        let names = self.places.keys().filter_map(|place| place.strip_prefix(TOP));
+        let top: rapidhash::RapidHashSet<&str> = names.filter(|name| !name.contains(TOP)).collect();
+        for (place, line, name) in &self.needs {
+            if !top.contains(name.as_ref()) && self.resolve(place, name).is_none() {
+                reading.problem(*line, format!("{} needs {}, which is not in the file", quote(place), quote(name)));
+            }
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn key(&mut self, json: &mut Json<'a>, key: &str) -> Result<(), Fault> {
+        match key {
+            "name" => self.name = json.string()?,
+            "version" => {
+                self.twice |= self.version.is_some();
+                self.version = json.string()?;
+            }
+            "resolved" => self.resolved = json.string()?,
+            "link" => self.link = json.is_true()?,
+            "dev" => self.dev = json.is_true()?,
+            "optional" => self.optional = json.is_true()?,
+            "devOptional" => self.dev_optional = json.is_true()?,
+            "peer" => self.peer = json.is_true()?,
+            "license" | "licenses" => license(json, &mut self.licenses)?,
+            _ => match table(key) {
+                Some(scope) => {
+                    return json.object(|json, name, _| {
+                        self.needs.push((name, scope));
+                        json.skip()
+                    });
+                }
+                None => return json.skip(),
+            },
+        }
+        Ok(())
+    }
+
+    fn package(&self, name: &str, version: &str, line: u32, own: bool) -> Package {
+        let source = match &self.resolved {
+            _ if own => Source::Path(String::new()),
+            Some(address) => npm_source::source(address),
+            None => Source::Registry,
+        };
+        Package {
+            ecosystem: Ecosystem::Npm,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            line,
+            direct: None,
+            scope: self.scope(),
+            source,
+            licenses: self.licenses.clone(),
+        }
+    }
+
+    /// npm marks what would not be installed without development, optional or peer dependencies.
+    fn scope(&self) -> Scope {
+        match self {
+            Self { dev: true, .. } => Scope::Dev,
+            Self { optional: true, .. } | Self { dev_optional: true, .. } => Scope::Optional,
+            Self { peer: true, .. } => Scope::Peer,
+            _ => Scope::Runtime,
+        }
+    }
+}
+
+/// A licence as a string, as npm's old object, or a list of either.
+fn license(json: &mut Json<'_>, licenses: &mut Vec<String>) -> Result<(), Fault> {
+    match json.next() {
+        Value::Text => licenses.extend(json.string()?.map(Cow::into_owned)),
+        Value::Object => json.object(|json, key, _| {
+            if key != "type" {
+                return json.skip();
+            }
+            licenses.extend(json.string()?.map(Cow::into_owned));
+            Ok(())
+        })?,
+        Value::Array => {
+            json.array(|json| if json.next() == Value::Array { json.skip() } else { license(json, licenses) })?
+        }
+        Value::Other => json.skip()?,
+    }
+    Ok(())
+}
+
+/// `dependencies` of format 1: a package, and under it the copies that only it uses.
+fn copies(json: &mut Json<'_>, reading: &mut Reading, top: bool) -> Result<(), Fault> {
+    json.object(|json, name, line| {
+        let mut entry = Entry::default();
+        json.object(|json, key, _| match key.as_ref() {
+            "dependencies" => copies(json, reading, false),
+            key => entry.key(json, key),
+        })?;
+        match entry.version.take() {
+            Some(version) if !version.is_empty() => {
+                let mut package = copy(&entry, &name, &version, line);
+                package.direct = if top { None } else { Some(false) };
+                reading.packages.push(package);
+            }
+            _ => reading.problem(line, format!("{} has no version", quote(&name))),
+        }
+        Ok(())
+    })
+}
+
+/// Format 1 keeps everything in `version`: a number, an alias, an address or a path.
+fn copy(entry: &Entry<'_>, name: &str, version: &str, line: u32) -> Package {
+    if let Some((real, version)) = version.strip_prefix("npm:").and_then(split_name) {
+        return entry.package(real, version, line, false);
+    }
+    let mut package = entry.package(name, version, line, false);
+    if version.contains(':') || version.contains('/') {
+        package.source = npm_source::source(version);
+    }
+    package
+}

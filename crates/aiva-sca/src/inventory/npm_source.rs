@@ -1,0 +1,94 @@
+//! Where an npm package comes from, as npm, yarn and pnpm write it down.
+
+use super::address::{host, without_secret};
+use crate::package::{Scope, Source};
+
+/// Hosts that serve the public npm registry, whole mirrors included.
+const PUBLIC: &[&str] = &[
+    "registry.npmjs.org",
+    "registry.npmjs.com",
+    "registry.yarnpkg.com",
+    "registry.npmmirror.com",
+    "registry.npm.taobao.org",
+];
+
+/// Hosts whose `https` archives are snapshots of git repositories.
+const GIT_HOSTS: &[&str] = &["codeload.github.com", "api.github.com"];
+
+/// The source behind a `resolved` address or a version that is an address.
+pub(crate) fn source(address: &str) -> Source {
+    let address = &*without_secret(address);
+    if address.starts_with("file:") || address.starts_with("link:") || address.starts_with("portal:") {
+        let path = address.split_once(':').map_or(address, |(_, path)| path);
+        return Source::Path(path.split('#').next().unwrap_or(path).to_owned());
+    }
+    if is_git(address) {
+        return Source::Git(address.to_owned());
+    }
+    let Some(rest) = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")) else {
+        return if address.starts_with(['.', '/', '~']) {
+            Source::Path(address.to_owned())
+        } else {
+            Source::Url(address.to_owned())
+        };
+    };
+    let host = host(address);
+    if PUBLIC.contains(&host) {
+        return Source::Registry;
+    }
+    if GIT_HOSTS.contains(&host) || rest.split(['#', '?']).next().is_some_and(|path| path.ends_with(".git")) {
+        return Source::Git(address.to_owned());
+    }
+    match rest.find("/-/").or_else(|| rest.find("/download/")) {
+        Some(at) => Source::PrivateRegistry(registry(address, address.len() - rest.len() + at)),
+        None => Source::Url(address.to_owned()),
+    }
+}
+
+/// The registry's own address: that of the archive without the package's name and file.
+fn registry(address: &str, end: usize) -> String {
+    let base = address.get(..end).unwrap_or(address);
+    let mut parts: Vec<&str> = base.split('/').collect();
+    if address.get(end..).is_some_and(|rest| rest.starts_with("/-/")) && parts.len() > 3 {
+        parts.pop();
+        if parts.len() > 3 && parts.last().is_some_and(|part| part.starts_with('@')) {
+            parts.pop();
+        }
+    }
+    parts.join("/")
+}
+
+/// Whether this is the address of a git repository, with its shorthands.
+pub(crate) fn is_git(address: &str) -> bool {
+    const STARTS: &[&str] = &["git+", "git:", "git@", "github:", "gitlab:", "bitbucket:", "gist:", "ssh:"];
+    STARTS.iter().any(|start| address.starts_with(start))
+}
+
+/// Whether a requirement in a manifest is one exact version.
+pub(crate) fn exact(requirement: &str) -> Option<&str> {
+    let version = requirement.trim();
+    let version = version.strip_prefix('=').unwrap_or(version).trim();
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    let whole = numbers.len() == 3 && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let clean = version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
+    (whole && clean).then_some(version)
+}
+
+/// Splits `name@rest` behind the name, which may have a scope.
+pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
+    let at = text.get(1..)?.find('@')? + 1;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// The scope of a dependency table of `package.json`.
+pub(crate) fn table(name: &str) -> Option<Scope> {
+    Some(match name {
+        "dependencies" => Scope::Runtime,
+        "devDependencies" => Scope::Dev,
+        "optionalDependencies" => Scope::Optional,
+        "peerDependencies" => Scope::Peer,
+        _ => return None,
+    })
+}

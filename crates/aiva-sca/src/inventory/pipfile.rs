@@ -1,0 +1,57 @@
+//! `Pipfile`: what a pipenv project asks for, in `packages`, `dev-packages` and tables of its own.
+
+use toml_edit::Item;
+
+use super::manifest::Manifest;
+use super::python::{self, normalise};
+use super::reading::{Declared, Reading, quote};
+use super::requirements::Requirement;
+use crate::package::{Scope, Source};
+
+/// Reads a `Pipfile`.
+pub(crate) fn read(text: &str) -> Reading {
+    const OTHER: [&str; 5] = ["source", "requires", "scripts", "pipenv", "pipfile"];
+    let manifest = match Manifest::parse(text) {
+        Ok(manifest) => manifest,
+        Err(fault) => return Reading::failed(fault.line, fault.message),
+    };
+    let mut reading = Reading::default();
+    let Some(top) = manifest.table(&[]) else { return reading };
+    for (table, _, _) in manifest.entries(top).filter(|(table, _, _)| !OTHER.contains(table)) {
+        let scope = match table {
+            "packages" => Scope::Runtime,
+            "dev-packages" => Scope::Dev,
+            _ => Scope::Optional,
+        };
+        if let Some(packages) = manifest.table(&[table]) {
+            for (name, item, line) in manifest.entries(packages) {
+                entry(name, item, scope, line, &mut reading);
+            }
+        }
+    }
+    reading.close()
+}
+
+fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading) {
+    let field = |key: &str| item.as_table_like().and_then(|table| table.get(key)).and_then(Item::as_str);
+    let requirement = item.as_str().or_else(|| field("version")).unwrap_or_default().trim();
+    if item.as_str().is_none() && item.as_table_like().is_none() {
+        return reading.problem(line, format!("{} is neither a requirement nor a table", quote(name)));
+    }
+    let specifiers = if requirement == "*" { "" } else { requirement };
+    let declared = Declared { name: normalise(name), requirement: specifiers.to_owned(), scope };
+    reading.links.declared.push(declared);
+    if field("path").is_some() {
+        return;
+    }
+    if let Some(address) = ["git", "hg", "svn", "bzr", "file", "uri"].into_iter().find_map(field) {
+        return reading.not_judged.push(python::unversioned(name, address, line));
+    }
+    let before = reading.packages.len();
+    Requirement { name, specifiers, address: None }.note(reading, scope, Some(true), line);
+    if let (Some(package), Some(index)) = (reading.packages.get_mut(before), field("index"))
+        && index != "pypi"
+    {
+        package.source = Source::PrivateRegistry(index.to_owned());
+    }
+}

@@ -1,0 +1,157 @@
+//! `Pipfile.lock`: JSON with a table for run time (`default`), one for development (`develop`), and any number of others.
+
+use std::borrow::Cow;
+
+use super::json::{Json, Value};
+use super::python::{self, normalise};
+use super::reading::{Fault, Reading, quote};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+/// The `pipfile-spec` that pipenv has written since 2018.
+const NEWEST: u32 = 6;
+
+#[derive(Default)]
+struct Entry<'a> {
+    version: Option<Cow<'a, str>>,
+    git: Option<Cow<'a, str>>,
+    path: Option<Cow<'a, str>>,
+    file: Option<Cow<'a, str>>,
+    index: Option<Cow<'a, str>>,
+}
+
+/// Reads a `Pipfile.lock`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let mut json = Json::new(text);
+    if json.next() != Value::Object {
+        return Reading::failed(json.line(), "not a lockfile: pipenv's begins with `{`");
+    }
+    let mut about = About::default();
+    let mut indexes = Vec::new();
+    let outcome = json.object(|json, key, line| match key.as_ref() {
+        "_meta" => about.read(json),
+        "default" => packages(json, &mut reading, &mut indexes, Scope::Runtime),
+        _ if json.next() == Value::Object => {
+            let scope = if key == "develop" { Scope::Dev } else { Scope::Optional };
+            packages(json, &mut reading, &mut indexes, scope)
+        }
+        _ => {
+            reading.problem(line, format!("{} is not a table of packages", quote(&key)));
+            json.skip()
+        }
+    });
+    let outcome = outcome.and_then(|()| json.end());
+    if let Some(spec) = about.spec.filter(|spec| *spec > NEWEST) {
+        return Reading::unsupported(
+            1,
+            format!("pipfile-spec {spec} is newer than {NEWEST}, the newest this release reads"),
+        );
+    }
+    for (at, name) in indexes {
+        let address = about.sources.iter().find(|(known, _)| *known == name).map(|(_, url)| url.as_str());
+        if let (Some(package), Some(address)) = (reading.packages.get_mut(at), address) {
+            package.source = python::index(address);
+        }
+    }
+    match outcome {
+        Err(fault) => reading.fault(fault),
+        Ok(()) if about.spec.is_none() => reading.problem(1, "no pipfile-spec: pipenv did not write this file"),
+        Ok(()) => {}
+    }
+    reading.close()
+}
+
+#[derive(Default)]
+struct About {
+    spec: Option<u32>,
+    sources: Vec<(String, String)>,
+}
+
+impl About {
+    fn read(&mut self, json: &mut Json<'_>) -> Result<(), Fault> {
+        json.object(|json, key, _| match key.as_ref() {
+            "pipfile-spec" => {
+                self.spec = json.number()?;
+                Ok(())
+            }
+            "sources" => json.array(|json| {
+                let (mut name, mut url) = (String::new(), String::new());
+                json.object(|json, key, _| {
+                    match key.as_ref() {
+                        "name" => name = json.string()?.unwrap_or_default().into_owned(),
+                        "url" => url = json.string()?.unwrap_or_default().into_owned(),
+                        _ => json.skip()?,
+                    }
+                    Ok(())
+                })?;
+                self.sources.push((name, url));
+                Ok(())
+            }),
+            _ => json.skip(),
+        })
+    }
+}
+
+fn packages(
+    json: &mut Json<'_>,
+    reading: &mut Reading,
+    indexes: &mut Vec<(usize, String)>,
+    scope: Scope,
+) -> Result<(), Fault> {
+    json.object(|json, name, line| {
+        let mut entry = Entry::default();
+        json.object(|json, key, _| entry.key(json, &key))?;
+        let source = entry.source();
+        let version = entry.version.as_deref().and_then(|version| version.strip_prefix("=="));
+        match (version, &source) {
+            (Some(version), _) => {
+                if let Some(index) = entry.index.filter(|_| source == Source::Registry) {
+                    indexes.push((reading.packages.len(), index.into_owned()));
+                }
+                reading.packages.push(Package {
+                    ecosystem: Ecosystem::PyPi,
+                    name: normalise(&name),
+                    version: version.trim_start_matches('=').trim().to_owned(),
+                    line,
+                    direct: None,
+                    scope,
+                    source,
+                    licenses: Vec::new(),
+                });
+            }
+            (None, Source::Git(_) | Source::Path(_) | Source::Url(_)) => {
+                reading.not_judged.push(python::unversioned(&name, entry.address(), line));
+            }
+            (None, _) => reading.problem(line, format!("{} is not pinned with ==", quote(&name))),
+        }
+        Ok(())
+    })
+}
+
+impl<'a> Entry<'a> {
+    fn key(&mut self, json: &mut Json<'a>, key: &str) -> Result<(), Fault> {
+        let slot = match key {
+            "version" => &mut self.version,
+            "git" | "hg" | "svn" | "bzr" => &mut self.git,
+            "path" => &mut self.path,
+            "file" | "uri" | "url" => &mut self.file,
+            "index" => &mut self.index,
+            _ => return json.skip(),
+        };
+        *slot = json.string()?;
+        Ok(())
+    }
+
+    fn source(&self) -> Source {
+        match (&self.git, &self.path, &self.file) {
+            (Some(git), _, _) => Source::Git(git.to_string()),
+            (_, Some(path), _) => Source::Path(path.to_string()),
+            (_, _, Some(file)) => Source::Url(file.to_string()),
+            _ => Source::Registry,
+        }
+    }
+
+    fn address(&self) -> &str {
+        self.git.as_deref().or(self.path.as_deref()).or(self.file.as_deref()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,338 @@
+//! `pnpm-lock.yaml`, format versions 5 to 9.
+//!
+//! A key of `packages` names a package: `/name/1.0.0_peers` in 5, `/name@1.0.0(peers)` in 6, `name@1.0.0` in 9, where
+//! `snapshots` holds who needs whom. What the project asks for stands under `importers`, or at the top in a project of one
+//! package. Format 9 does not mark development dependencies: their scope follows from the graph. A second document in the
+//! same file (pnpm's own tools) is read like the first.
+
+use std::borrow::Cow;
+use std::collections::hash_map::Entry as Slot;
+
+use rapidhash::RapidHashMap;
+
+use super::address::without_secret;
+use super::door;
+use super::graph::{self, index};
+use super::npm_source::{self, split_name, table};
+use super::reading::{Reading, quote};
+use super::yaml::{self, Visit};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+const OLDEST: u32 = 5;
+const NEWEST: u32 = 9;
+
+/// Reads a `pnpm-lock.yaml`.
+pub(crate) fn read(text: &str) -> Reading {
+    let (lock, fault) = yaml::tell(text, Lock::default);
+    let mut reading = Reading::default();
+    match lock.version {
+        Some((line, version)) if !(OLDEST..=NEWEST).contains(&version) => {
+            let message = format!("pnpm lockfile format {version}; this release reads {OLDEST} to {NEWEST}");
+            return Reading::unsupported(line, message);
+        }
+        Some(_) => {}
+        None => reading.problem(1, "no lockfileVersion: pnpm did not write this file, or it was damaged"),
+    }
+    let cut = fault.is_some();
+    if let Some(fault) = fault {
+        reading.fault(fault);
+    }
+    if door::is_cut(text) {
+        reading.problem(door::last_line(text), door::CUT);
+    }
+    lock.settle(&mut reading, cut);
+    reading.close()
+}
+
+#[derive(Default)]
+struct Lock<'a> {
+    version: Option<(u32, u32)>,
+    entries: Vec<Entry<'a>>,
+    /// Node keys (a package with its peers) in the order of the file, with the entry that each belongs to in format 9.
+    nodes: RapidHashMap<Cow<'a, str>, u32>,
+    node_keys: Vec<Cow<'a, str>>,
+    needs: Vec<Need<'a>>,
+    roots: Vec<Root<'a>>,
+    members: Vec<String>,
+    twice: Vec<u32>,
+    document: u32,
+    first_node: u32,
+}
+
+#[derive(Default)]
+struct Entry<'a> {
+    key: Cow<'a, str>,
+    line: u32,
+    document: u32,
+    name: Option<String>,
+    version: Option<String>,
+    tarball: Option<String>,
+    repository: Option<String>,
+    is_folder: bool,
+    has_resolution: bool,
+    dev: bool,
+    optional: bool,
+}
+
+/// A requirement of one node.
+struct Need<'a> {
+    from: u32,
+    name: Cow<'a, str>,
+    version: String,
+    optional: bool,
+    line: u32,
+}
+
+/// A requirement of the project itself.
+struct Root<'a> {
+    name: Cow<'a, str>,
+    version: String,
+    scope: Scope,
+    line: u32,
+}
+
+impl<'a> Visit<'a> for Lock<'a> {
+    fn document(&mut self) {
+        self.document += 1;
+        self.first_node = index(self.node_keys.len());
+    }
+
+    fn key(&mut self, path: yaml::Path<'_, 'a>, line: u32) {
+        match path {
+            [section, key] if section == "packages" => {
+                if self.format() < 9 {
+                    self.node(key.clone(), line);
+                }
+                self.entries.push(Entry { key: key.clone(), line, document: self.document, ..Entry::default() });
+            }
+            [section, key] if section == "snapshots" => self.node(key.clone(), line),
+            [section, member] if section == "importers" => self.members.push(member.clone().into_owned()),
+            [section, _, key] if section == "packages" && key == "resolution" => {
+                if let Some(entry) = self.entries.last_mut() {
+                    entry.has_resolution = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+        match path {
+            [key] if key == "lockfileVersion" => {
+                let major = value.split(['.', '-']).next().and_then(|major| major.parse().ok());
+                self.version.get_or_insert((line, major.unwrap_or(0)));
+            }
+            [section, rest @ ..] if section == "packages" => self.entry(rest, value, line),
+            [section, _, key, name] if section == "snapshots" => self.need(key, name.clone(), value, line),
+            [section, _, rest @ ..] if section == "importers" => self.root(rest, value, line),
+            _ => self.root(path, value, line),
+        }
+    }
+}
+
+impl<'a> Lock<'a> {
+    fn format(&self) -> u32 {
+        self.version.map_or(NEWEST, |(_, version)| version)
+    }
+
+    fn node(&mut self, key: Cow<'a, str>, line: u32) {
+        match self.nodes.entry(key.clone()) {
+            Slot::Occupied(slot) if *slot.get() >= self.first_node => self.twice.push(line),
+            Slot::Occupied(_) => {}
+            Slot::Vacant(slot) => {
+                slot.insert(index(self.node_keys.len()));
+            }
+        }
+        self.node_keys.push(key);
+    }
+
+    fn entry(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+        let Some(entry) = self.entries.last_mut() else { return };
+        match path {
+            [_, key] => match key.as_ref() {
+                "name" => entry.name = Some(value.to_owned()),
+                "version" => entry.version = Some(value.to_owned()),
+                "dev" => entry.dev = value == "true",
+                "optional" => entry.optional = value == "true",
+                _ => {}
+            },
+            [_, outer, key] if outer == "resolution" => match key.as_ref() {
+                "tarball" => entry.tarball = Some(value.to_owned()),
+                "repo" => entry.repository = Some(value.to_owned()),
+                "directory" => entry.is_folder = true,
+                _ => {}
+            },
+            [_, key, name] if self.format() < 9 => self.need(key, name.clone(), value, line),
+            _ => {}
+        }
+    }
+
+    fn need(&mut self, table: &str, name: Cow<'a, str>, version: &str, line: u32) {
+        let optional = table == "optionalDependencies";
+        if (optional || table == "dependencies") && !self.node_keys.is_empty() {
+            let from = index(self.node_keys.len() - 1);
+            self.needs.push(Need { from, name, version: version.to_owned(), optional, line });
+        }
+    }
+
+    /// `dependencies: {name: version}` or `dependencies: {name: {specifier, version}}`.
+    fn root(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+        let (outer, name) = match path {
+            [outer, name] => (outer, name),
+            [outer, name, key] if key == "version" => (outer, name),
+            _ => return,
+        };
+        let scope = match outer.as_ref() {
+            "configDependencies" | "packageManagerDependencies" => Scope::Dev,
+            outer => match table(outer) {
+                Some(scope) if scope != Scope::Peer => scope,
+                _ => return,
+            },
+        };
+        self.roots.push(Root { name: name.clone(), version: value.to_owned(), scope, line });
+    }
+
+    /// The node that a reference leads to; `Ok(None)` for the project's own folders.
+    fn resolve(&self, name: &str, version: &str) -> Result<Option<u32>, ()> {
+        if version.starts_with("link:") || version.starts_with("workspace:") {
+            return Ok(None);
+        }
+        let usual = match self.format() {
+            9.. => format!("{name}@{version}"),
+            6.. => format!("/{name}@{version}"),
+            _ => format!("/{name}/{version}"),
+        };
+        let found = self.nodes.get(usual.as_str()).or_else(|| self.nodes.get(version));
+        let found = found.or_else(|| self.nodes.get(format!("/{version}").as_str()));
+        found.or_else(|| self.nodes.get(format!("{name}@{version}").as_str())).map(|at| Some(*at)).ok_or(())
+    }
+
+    fn settle(self, reading: &mut Reading, cut: bool) {
+        let new_format = self.format() >= 9;
+        let mut by_key: RapidHashMap<&str, (u32, u32)> = RapidHashMap::default();
+        let mut by_package: RapidHashMap<(String, String), u32> = RapidHashMap::default();
+        let mut weak: Vec<(bool, bool)> = Vec::new();
+        for line in &self.twice {
+            reading.problem(*line, "the same key is there twice");
+        }
+        for entry in &self.entries {
+            let Some(package) = entry.package(self.format()) else {
+                reading.problem(entry.line, format!("{} names no version", quote(&entry.key)));
+                continue;
+            };
+            if !entry.has_resolution {
+                reading.problem(entry.line, format!("{} has no resolution", quote(&entry.key)));
+            }
+            let identity = (package.name.clone(), package.version.clone());
+            let at = *by_package.entry(identity).or_insert_with(|| {
+                reading.packages.push(package);
+                weak.push((true, true));
+                index(reading.packages.len() - 1)
+            });
+            if let Some(flags) = weak.get_mut(at as usize) {
+                *flags = (flags.0 && entry.dev, flags.1 && entry.optional);
+            }
+            let before = by_key.insert(&entry.key, (at, entry.document));
+            if new_format && before.is_some_and(|(_, document)| document == entry.document) {
+                reading.problem(entry.line, "the same key is there twice");
+            }
+        }
+        let package_of = |node: u32| {
+            let key = self.node_keys.get(node as usize)?;
+            let key = if new_format { without_peers(key) } else { key };
+            by_key.get(key).map(|(at, _)| *at)
+        };
+        for need in &self.needs {
+            match (self.resolve(&need.name, &need.version), package_of(need.from)) {
+                (Ok(Some(to)), Some(from)) => reading.links.edges.extend(package_of(to).map(|to| (from, to))),
+                (Err(()), _) if !need.optional && !cut => {
+                    reading.problem(need.line, missing(&need.name, &need.version))
+                }
+                _ => {}
+            }
+        }
+        let mut roots = Vec::new();
+        for root in &self.roots {
+            match self.resolve(&root.name, &root.version).map(|node| node.map(&package_of)) {
+                Ok(Some(Some(at))) => roots.push((at, root.scope)),
+                Ok(None) => {}
+                Ok(Some(None)) | Err(()) if cut => {}
+                Ok(Some(None)) | Err(()) => reading.problem(root.line, missing(&root.name, &root.version)),
+            }
+        }
+        graph::spread(&mut reading.packages, &reading.links.edges, &roots, |_| false);
+        for (package, (dev, optional)) in reading.packages.iter_mut().zip(weak) {
+            let scope = if dev { Scope::Dev } else { Scope::Optional };
+            if dev || (optional && package.scope == Scope::Runtime) {
+                package.scope = scope;
+            }
+        }
+        reading.links.members = self.members;
+    }
+}
+
+fn missing(name: &str, version: &str) -> String {
+    format!("{} {} is needed, but not in the file", quote(name), quote(version))
+}
+
+fn without_peers(key: &str) -> &str {
+    key.split_once('(').map_or(key, |(key, _)| key)
+}
+
+impl Entry<'_> {
+    fn package(&self, format: u32) -> Option<Package> {
+        let (name, version, source) = self.identity(format)?;
+        let name = self.name.clone().unwrap_or(name);
+        let version = self.version.clone().unwrap_or(version);
+        let source = match (&self.repository, &self.tarball) {
+            _ if self.is_folder => Source::Path(String::new()),
+            (Some(repository), _) => Source::Git(without_secret(repository).into_owned()),
+            (_, Some(tarball)) => npm_source::source(tarball),
+            _ => source,
+        };
+        Some(Package {
+            ecosystem: Ecosystem::Npm,
+            name,
+            version,
+            line: self.line,
+            direct: None,
+            scope: Scope::Runtime,
+            source,
+            licenses: Vec::new(),
+        })
+    }
+
+    fn identity(&self, format: u32) -> Option<(String, String, Source)> {
+        let key = without_peers(&self.key);
+        let (registry, path) = match key.strip_prefix('/') {
+            Some(path) => (Source::Registry, path),
+            None if format < 9 => prefixed(key),
+            None => (Source::Registry, key),
+        };
+        let (name, version) = if format < 6 && matches!(registry, Source::Registry | Source::PrivateRegistry(_)) {
+            let (name, version) = path.rsplit_once('/')?;
+            (name, version.split_once('_').map_or(version, |(version, _)| version))
+        } else {
+            split_name(path).or_else(|| Some((self.name.as_deref()?, self.version.as_deref()?)))?
+        };
+        let address = version.contains(':') || version.contains('/');
+        let source = if address { npm_source::source(version) } else { registry };
+        (!name.is_empty() && !version.is_empty()).then(|| (name.to_owned(), version.to_owned(), source))
+    }
+}
+
+/// Before format 9 a key without a leading `/` begins with a host or a scheme.
+fn prefixed(key: &str) -> (Source, &str) {
+    if key.contains(':') {
+        return (npm_source::source(key), key);
+    }
+    let (host, path) = key.split_once('/').unwrap_or((key, ""));
+    match host {
+        "github.com" | "gitlab.com" | "bitbucket.org" | "codeload.github.com" => (Source::Git(key.to_owned()), key),
+        "registry.npmjs.org" => (Source::Registry, path),
+        host if host.contains('.') && !host.starts_with('@') => {
+            (Source::PrivateRegistry(format!("https://{host}")), path)
+        }
+        _ => (Source::Registry, key),
+    }
+}

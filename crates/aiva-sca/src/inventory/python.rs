@@ -1,0 +1,50 @@
+//! What all of Python's formats share: how names are spelled, which indexes are public.
+
+use super::address::{host, without_secret};
+use crate::package::{Ecosystem, NotJudged, Source};
+
+/// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
+pub(crate) fn normalise(name: &str) -> String {
+    let mut normal = String::with_capacity(name.len());
+    let mut gap = false;
+    for char in name.trim().chars() {
+        if matches!(char, '-' | '_' | '.') {
+            gap = true;
+            continue;
+        }
+        if std::mem::take(&mut gap) {
+            normal.push('-');
+        }
+        normal.push(char.to_ascii_lowercase());
+    }
+    if gap {
+        normal.push('-');
+    }
+    normal
+}
+
+/// The source behind the address of an index. An address that takes its parts from the environment says nothing.
+pub(crate) fn index(address: &str) -> Source {
+    const PUBLIC: &[&str] = &["pypi.org", "pypi.python.org", "files.pythonhosted.org", "pypi.io"];
+    if PUBLIC.contains(&host(address)) || address.is_empty() {
+        return Source::Registry;
+    }
+    Source::PrivateRegistry(without_secret(address).into_owned())
+}
+
+/// An entry that comes from an address and has no version.
+pub(crate) fn unversioned(name: &str, address: &str, line: u32) -> NotJudged {
+    NotJudged {
+        ecosystem: Ecosystem::PyPi,
+        name: normalise(name),
+        requirement: without_secret(address).into_owned(),
+        line,
+        reason: "from an address, not from an index: it has no version".to_owned(),
+    }
+}
+
+/// Whether a version after `==` is one exact version: no wildcard, nothing that is not a version.
+pub(crate) fn exact(version: &str) -> bool {
+    version.starts_with(|c: char| c.is_ascii_digit() || c == 'v')
+        && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'_' | b'!'))
+}

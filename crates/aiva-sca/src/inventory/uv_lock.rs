@@ -1,0 +1,244 @@
+//! `uv.lock`, format version 1 with any revision.
+//!
+//! The project's own folders are in the file (`editable`, `virtual`, `directory`), so it tells alone what is direct and what
+//! only extras or development groups need.
+
+use std::borrow::Cow;
+
+use rapidhash::RapidHashMap;
+
+use super::address::without_secret;
+use super::door;
+use super::graph::{self, index};
+use super::python::{self, normalise};
+use super::reading::{Fault, Reading, quote};
+use super::toml::{Item, Toml};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+/// The newest format that uv writes.
+const NEWEST: u32 = 1;
+
+#[derive(Default)]
+struct Entry<'a> {
+    line: u32,
+    name: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    source: Option<Source>,
+    needs: Vec<Need<'a>>,
+}
+
+struct Need<'a> {
+    name: Cow<'a, str>,
+    version: Option<Cow<'a, str>>,
+    scope: Scope,
+    line: u32,
+}
+
+struct Lock<'a> {
+    entries: Vec<Entry<'a>>,
+    /// The table that keys belong to; `None` outside of packages.
+    table: Option<&'a str>,
+    version: Option<(u32, u32)>,
+}
+
+/// Reads a `uv.lock`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let mut toml = Toml::new(text);
+    let mut lock = Lock { entries: Vec::new(), table: Some(""), version: None };
+    loop {
+        match lock.step(&mut toml) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(fault) => {
+                reading.fault(fault);
+                lock.table = None;
+                toml.recover();
+            }
+        }
+    }
+    match lock.version {
+        Some((line, version)) if version > NEWEST => {
+            let message = format!("uv.lock format {version} is newer than {NEWEST}, the newest this release reads");
+            return Reading::unsupported(line, message);
+        }
+        Some(_) => {}
+        None => reading.problem(1, "no version line: uv did not write this file, or it was damaged"),
+    }
+    if door::is_cut(text) {
+        reading.problem(door::last_line(text), door::CUT);
+    }
+    settle(lock.entries, &mut reading);
+    reading.close()
+}
+
+impl<'a> Lock<'a> {
+    fn step(&mut self, toml: &mut Toml<'a>) -> Result<bool, Fault> {
+        let key = match toml.next()? {
+            None => return Ok(false),
+            Some(Item::Entry("package")) => {
+                self.entries.push(Entry { line: toml.line(), ..Entry::default() });
+                self.table = Some("package");
+                return Ok(true);
+            }
+            Some(Item::Table(path)) => {
+                self.table = Some(path);
+                return Ok(true);
+            }
+            Some(Item::Entry(_)) => {
+                self.table = None;
+                return Ok(true);
+            }
+            Some(Item::Key(key)) => key,
+        };
+        let line = toml.line();
+        match (self.table, key.as_ref(), self.entries.last_mut()) {
+            (Some(""), "version", _) => self.version = toml.bare()?.parse().ok().map(|version| (line, version)),
+            (Some("package"), _, Some(entry)) => entry.key(toml, &key, line)?,
+            (Some("package.optional-dependencies"), _, Some(entry)) => entry.needs(toml, Scope::Optional)?,
+            (Some("package.dev-dependencies"), _, Some(entry)) => entry.needs(toml, Scope::Dev)?,
+            _ => toml.skip()?,
+        }
+        Ok(true)
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn key(&mut self, toml: &mut Toml<'a>, key: &str, line: u32) -> Result<(), Fault> {
+        let twice = match key {
+            "name" => {
+                self.line = line;
+                std::mem::replace(&mut self.name, toml.string()?).is_some()
+            }
+            "version" => std::mem::replace(&mut self.version, toml.string()?).is_some(),
+            "source" => {
+                let mut source = Source::Registry;
+                toml.table(|toml, key| {
+                    match toml.string()? {
+                        Some(value) => source = place(key, &value).unwrap_or(std::mem::take(&mut source)),
+                        None => return Ok(()),
+                    }
+                    Ok(())
+                })?;
+                self.source.replace(source).is_some()
+            }
+            "dependencies" => return self.needs(toml, Scope::Runtime),
+            _ => {
+                toml.skip()?;
+                false
+            }
+        };
+        if twice { Err(Fault::new(line, format!("the key `{key}` is there twice"))) } else { Ok(()) }
+    }
+
+    /// `[{ name = "a", version = "1", marker = "..." }, ...]`
+    fn needs(&mut self, toml: &mut Toml<'a>, scope: Scope) -> Result<(), Fault> {
+        toml.array(|toml| {
+            let line = toml.line();
+            let (mut name, mut version) = (None, None);
+            toml.table(|toml, key| {
+                match key {
+                    "name" => name = toml.string()?,
+                    "version" => version = toml.string()?,
+                    _ => toml.skip()?,
+                }
+                Ok(())
+            })?;
+            self.needs.extend(name.map(|name| Need { name, version, scope, line }));
+            Ok(())
+        })
+    }
+}
+
+fn place(key: &str, value: &str) -> Option<Source> {
+    Some(match key {
+        "registry" => python::index(value),
+        "git" => Source::Git(without_secret(value).into_owned()),
+        "url" => Source::Url(without_secret(value).into_owned()),
+        "path" | "directory" | "editable" | "virtual" => Source::Path(value.to_owned()),
+        _ => return None,
+    })
+}
+
+/// Whether a package is the project's own.
+pub(crate) fn is_own(package: &Package) -> bool {
+    matches!(package.source, Source::Path(_))
+}
+
+fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
+    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
+    let mut needs = Vec::new();
+    for entry in entries {
+        let Some(name) = entry.name.as_deref() else {
+            reading.problem(entry.line, "a package without a name");
+            continue;
+        };
+        let Some(source) = entry.source else {
+            reading.problem(entry.line, format!("the package {} has no source", quote(name)));
+            continue;
+        };
+        let own = matches!(source, Source::Path(_));
+        // A project with a dynamic version has none in the file.
+        let version = match entry.version.as_deref() {
+            Some(version) => version,
+            None if own => "",
+            None => {
+                reading.problem(entry.line, format!("the package {} has no version", quote(name)));
+                continue;
+            }
+        };
+        if let (true, Source::Path(path)) = (own, &source) {
+            reading.links.members.push(path.clone());
+        }
+        let at = index(reading.packages.len());
+        by_name.entry(normalise(name)).or_default().push(at);
+        reading.packages.push(Package {
+            ecosystem: Ecosystem::PyPi,
+            name: normalise(name),
+            version: version.to_owned(),
+            line: entry.line,
+            direct: None,
+            scope: Scope::Runtime,
+            source,
+            licenses: Vec::new(),
+        });
+        needs.push((at, own, entry.needs));
+    }
+    connect(&by_name, needs, reading);
+}
+
+fn connect(by_name: &RapidHashMap<String, Vec<u32>>, needs: Vec<(u32, bool, Vec<Need<'_>>)>, reading: &mut Reading) {
+    let mut roots = Vec::new();
+    let mut missing = Vec::new();
+    for (from, own, needs) in needs {
+        for need in needs {
+            let name = normalise(&need.name);
+            let same = by_name.get(&name).map(Vec::as_slice).unwrap_or_default();
+            let fits = |at: &u32| {
+                let version = reading.packages.get(*at as usize).map(|package| package.version.as_str());
+                need.version.is_none() || need.version.as_deref() == version
+            };
+            let before = reading.links.edges.len();
+            // uv writes the version where a name has several; without one there are few.
+            let found: Vec<u32> = same.iter().copied().filter(fits).take(32).collect();
+            reading.links.edges.extend(found.iter().map(|to| (from, *to)));
+            if own {
+                roots.extend(found.iter().map(|to| (*to, need.scope)));
+            }
+            if reading.links.edges.len() == before {
+                missing.push((need.line, format!("{} is needed, but not in the file", quote(&name))));
+            }
+        }
+    }
+    for (line, message) in missing {
+        reading.problem(line, message);
+    }
+    if roots.is_empty() && reading.links.members.is_empty() {
+        return;
+    }
+    graph::spread(&mut reading.packages, &reading.links.edges, &roots, is_own);
+    for package in reading.packages.iter_mut().filter(|package| is_own(package)) {
+        package.direct = Some(true);
+    }
+    reading.packages.retain(|package| !package.version.is_empty());
+}

@@ -1,0 +1,353 @@
+//! `yarn.lock`: classic (1.x) in its own syntax, berry (2 and newer) in YAML.
+//!
+//! Each entry begins with the `name@range` descriptors that it answers, which is how a `package.json` beside it is tied to
+//! it. Berry also lists the project's own folders (`@workspace:`).
+
+use std::borrow::Cow;
+
+use rapidhash::RapidHashMap;
+
+use super::door;
+use super::graph::{self, index};
+use super::npm_source::{self, split_name};
+use super::reading::{Reading, quote};
+use super::yaml::{self, Visit};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+/// Reads a `yarn.lock` of either kind.
+pub(crate) fn read(text: &str) -> Reading {
+    let is_berry = text.starts_with("__metadata:") || text.contains("\n__metadata:");
+    let mut reading = Reading::default();
+    let entries = if is_berry { berry(text, &mut reading) } else { classic(text, &mut reading) };
+    if door::is_cut(text) {
+        reading.problem(door::last_line(text), door::CUT);
+    }
+    if entries.is_empty() && !text.contains("# yarn lockfile v1") && !is_berry && !text.trim().is_empty() {
+        return Reading::failed(1, "not a yarn lockfile: neither classic entries nor berry's __metadata");
+    }
+    settle(entries, is_berry, &mut reading);
+    reading.close()
+}
+
+#[derive(Default)]
+struct Entry<'a> {
+    line: u32,
+    descriptors: Vec<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    resolved: Option<Cow<'a, str>>,
+    needs: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
+    is_whole: bool,
+}
+
+/// Classic: an entry a header without indent, its keys two deep, its requirements four deep.
+fn classic<'a>(text: &'a str, reading: &mut Reading) -> Vec<Entry<'a>> {
+    let mut entries: Vec<Entry<'a>> = Vec::new();
+    let mut in_needs = false;
+    for (number, line) in text.lines().enumerate() {
+        let number = index(number + 1);
+        let content = line.trim_start_matches(' ');
+        let indent = line.len() - content.len();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        let known = match (indent, entries.last_mut()) {
+            (0, _) => content.strip_suffix(':').and_then(descriptors).map(|descriptors| {
+                in_needs = false;
+                entries.push(Entry { line: number, descriptors, is_whole: true, ..Entry::default() });
+            }),
+            (2, Some(entry)) => key(entry, content, &mut in_needs),
+            (4, Some(entry)) => pair(content).map(|(name, range)| {
+                if in_needs {
+                    entry.needs.push((Cow::Borrowed(name), Cow::Borrowed(range), number));
+                }
+            }),
+            _ => None,
+        };
+        if known.is_none() {
+            reading.problem(number, format!("not a line of a yarn lockfile: {}", quote(content)));
+        }
+    }
+    entries
+}
+
+/// `a@^1, "b@npm:c@1 || 2"`
+fn descriptors(header: &str) -> Option<Vec<Cow<'_, str>>> {
+    let mut found = Vec::new();
+    let mut rest = header;
+    loop {
+        let (one, after) = match rest.strip_prefix('"') {
+            Some(body) => body.split_once('"')?,
+            None => rest.split_at_checked(rest.find(", ").unwrap_or(rest.len()))?,
+        };
+        split_name(one)?;
+        found.push(Cow::Borrowed(one));
+        if after.is_empty() {
+            return Some(found);
+        }
+        rest = after.strip_prefix(", ")?;
+    }
+}
+
+fn key<'a>(entry: &mut Entry<'a>, content: &'a str, in_needs: &mut bool) -> Option<()> {
+    if let Some(table) = content.strip_suffix(':') {
+        *in_needs = table == "dependencies";
+        return Some(());
+    }
+    *in_needs = false;
+    let (key, value) = pair(content)?;
+    match key {
+        "version" => entry.version = Some(Cow::Borrowed(value)),
+        "resolved" => entry.resolved = Some(Cow::Borrowed(value)),
+        _ => {}
+    }
+    Some(())
+}
+
+/// `key value`, each with or without quotes.
+fn pair(content: &str) -> Option<(&str, &str)> {
+    let (key, rest) = match content.strip_prefix('"') {
+        Some(body) => body.split_once('"')?,
+        None => content.split_at_checked(content.find(' ')?)?,
+    };
+    let value = rest.strip_prefix(' ')?;
+    match value.strip_prefix('"') {
+        Some(body) => Some((key, body.strip_suffix('"')?)),
+        None => Some((key, value)),
+    }
+}
+
+#[derive(Default)]
+struct Berry<'a> {
+    entries: Vec<Entry<'a>>,
+    version: Option<u32>,
+}
+
+/// The newest `__metadata.version` that yarn 4 writes.
+const NEWEST: u32 = 10;
+
+fn berry<'a>(text: &'a str, reading: &mut Reading) -> Vec<Entry<'a>> {
+    let (berry, fault) = yaml::tell(text, Berry::default);
+    if let Some(fault) = fault {
+        reading.fault(fault);
+    }
+    match berry.version {
+        Some(version) if version > NEWEST => {
+            let message =
+                format!("berry lockfile format {version} is newer than {NEWEST}, the newest this release knows");
+            reading.problem(1, message);
+        }
+        Some(_) => {}
+        None => reading.problem(1, "no version under __metadata: the file was damaged"),
+    }
+    berry.entries
+}
+
+impl<'a> Visit<'a> for Berry<'a> {
+    fn key(&mut self, path: yaml::Path<'_, 'a>, line: u32) {
+        if let [key] = path
+            && key != "__metadata"
+        {
+            let descriptors = key.split(", ").map(|one| Cow::Owned(one.to_owned())).collect();
+            self.entries.push(Entry { line, descriptors, ..Entry::default() });
+        }
+    }
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+        match path {
+            [outer, key] if outer == "__metadata" && key == "version" => self.version = value.parse().ok(),
+            [outer, _] if outer == "__metadata" => {}
+            [_, key] => {
+                let Some(entry) = self.entries.last_mut() else { return };
+                match key.as_ref() {
+                    "version" => entry.version = Some(Cow::Owned(value.to_owned())),
+                    "resolution" => entry.resolved = Some(Cow::Owned(value.to_owned())),
+                    "linkType" => entry.is_whole = true,
+                    _ => {}
+                }
+            }
+            [_, table, name] if table == "dependencies" => {
+                let Some(entry) = self.entries.last_mut() else { return };
+                entry.needs.push((name.clone(), Cow::Owned(value.to_owned()), line));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A range that no descriptor answers is taken to mean so many packages of that name, at most.
+const MOST_ANSWERS: usize = 32;
+
+fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
+    let mut by_descriptor: RapidHashMap<Cow<'_, str>, u32> = RapidHashMap::default();
+    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
+    let mut needs = Vec::new();
+    let mut patches = Vec::new();
+    for entry in entries {
+        let Some(found) = (if is_berry { berry_package(&entry) } else { classic_package(&entry) }) else {
+            let what = entry.descriptors.first().map(|one| quote(one)).unwrap_or_default();
+            reading.problem(entry.line, format!("{what} has no version"));
+            continue;
+        };
+        if !entry.is_whole {
+            reading.problem(entry.line, format!("the entry of {} is incomplete", quote(&found.package.name)));
+        }
+        let at = index(reading.packages.len());
+        if let Some(member) = found.member {
+            reading.links.members.push(member);
+        }
+        if found.is_patch {
+            patches.push(at);
+        }
+        needs.push((at, entry.needs));
+        for descriptor in entry.descriptors {
+            if let Some((name, _)) = split_name(&descriptor) {
+                let same = by_name.entry(name.to_owned()).or_default();
+                if same.last() != Some(&at) {
+                    same.push(at);
+                }
+            }
+            if by_descriptor.insert(descriptor, at).is_some() {
+                reading.problem(found.package.line, format!("{} is there twice", quote(&found.package.name)));
+            }
+        }
+        reading.packages.push(found.package);
+    }
+    for (from, needs) in needs {
+        for (name, range, line) in needs {
+            let exact = find(&by_descriptor, &name, &range);
+            match (exact, by_name.get(name.as_ref())) {
+                (Some(to), _) => reading.links.edges.push((from, to)),
+                // A `resolutions` field may answer a range with another one.
+                (None, Some(same)) => reading.links.edges.extend(same.iter().take(MOST_ANSWERS).map(|to| (from, *to))),
+                (None, None) if range.starts_with("link:") || range.starts_with("portal:") => {}
+                (None, None) => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
+            }
+        }
+    }
+    reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into_owned(), at)).collect();
+    reading.links.descriptors.sort_unstable();
+    drop_patches(&patches, reading);
+    direct(reading);
+}
+
+fn find(known: &RapidHashMap<Cow<'_, str>, u32>, name: &str, range: &str) -> Option<u32> {
+    let plain = known.get(format!("{name}@{range}").as_str());
+    plain.or_else(|| known.get(format!("{name}@npm:{range}").as_str())).copied()
+}
+
+struct FoundPackage {
+    package: Package,
+    member: Option<String>,
+    is_patch: bool,
+}
+
+fn classic_package(entry: &Entry<'_>) -> Option<FoundPackage> {
+    let (name, range) = split_name(entry.descriptors.first()?)?;
+    let version = entry.version.as_deref().filter(|version| !version.is_empty())?;
+    let alias = range.strip_prefix("npm:").and_then(split_name);
+    let source = match entry.resolved.as_deref() {
+        Some(address) => npm_source::source(address),
+        None if range.contains(':') && alias.is_none() => npm_source::source(range),
+        None => Source::Registry,
+    };
+    Some(FoundPackage {
+        package: package(alias.map_or(name, |(real, _)| real), version, entry.line, source),
+        member: None,
+        is_patch: false,
+    })
+}
+
+/// `name@npm:1.0.0`, `name@workspace:folder`, `name@patch:name@npm%3A1.0.0#...`, `name@https://...`
+fn berry_package(entry: &Entry<'_>) -> Option<FoundPackage> {
+    let (name, place) = split_name(entry.resolved.as_deref()?)?;
+    let version = entry.version.as_deref().filter(|version| !version.is_empty())?;
+    let (scheme, rest) = place.split_once(':').unwrap_or(("", place));
+    let source = match scheme {
+        "npm" => archive(rest).unwrap_or(Source::Registry),
+        "patch" => Source::Registry,
+        "workspace" | "portal" | "link" | "file" => Source::Path(rest.split("::").next().unwrap_or(rest).to_owned()),
+        _ => npm_source::source(place),
+    };
+    let member = (scheme == "workspace").then(|| rest.to_owned());
+    Some(FoundPackage { package: package(name, version, entry.line, source), member, is_patch: scheme == "patch" })
+}
+
+/// Berry binds the archive's address where it is not the registry's usual one.
+fn archive(rest: &str) -> Option<Source> {
+    let bound = rest.split_once("__archiveUrl=")?.1;
+    let bound = bound.split('&').next().unwrap_or(bound);
+    Some(npm_source::source(&bound.replace("%3A", ":").replace("%2F", "/").replace("%40", "@")))
+}
+
+fn package(name: &str, version: &str, line: u32, source: Source) -> Package {
+    Package {
+        ecosystem: Ecosystem::Npm,
+        name: name.to_owned(),
+        version: version.to_owned(),
+        line,
+        direct: None,
+        scope: Scope::Runtime,
+        source,
+        licenses: Vec::new(),
+    }
+}
+
+/// Whether a package is one of the project's own folders.
+pub(crate) fn is_own(package: &Package) -> bool {
+    matches!(package.source, Source::Path(_))
+}
+
+/// Berry lists the project's own folders: what those need is direct.
+fn direct(reading: &mut Reading) {
+    if reading.links.members.is_empty() {
+        return;
+    }
+    let own: Vec<bool> = reading.packages.iter().map(is_own).collect();
+    let edges = &reading.links.edges;
+    let of_own = edges.iter().filter(|edge| own.get(edge.0 as usize) == Some(&true));
+    let roots: Vec<(u32, Scope)> = of_own.map(|edge| (edge.1, Scope::Runtime)).collect();
+    graph::spread(&mut reading.packages, edges, &roots, is_own);
+    for package in reading.packages.iter_mut().filter(|package| is_own(package)) {
+        package.direct = Some(true);
+    }
+}
+
+/// Berry lists a patched package beside the one it patches; that is one package. The patch's place stays in the graph.
+fn drop_patches(patches: &[u32], reading: &mut Reading) {
+    if patches.is_empty() {
+        return;
+    }
+    let mut is_patch = vec![false; reading.packages.len()];
+    for patch in patches {
+        if let Some(flag) = is_patch.get_mut(*patch as usize) {
+            *flag = true;
+        }
+    }
+    let identity = |package: &Package| (package.name.clone(), package.version.clone());
+    let whole = reading.packages.iter().enumerate().filter(|(at, _)| is_patch.get(*at) == Some(&false));
+    let bases: RapidHashMap<_, u32> = whole.map(|(at, package)| (identity(package), index(at))).collect();
+    let base = |(at, package): (usize, &Package)| match is_patch.get(at) {
+        Some(true) => bases.get(&identity(package)).copied().unwrap_or(index(at)),
+        _ => index(at),
+    };
+    let moved: Vec<u32> = reading.packages.iter().enumerate().map(base).collect();
+    let kept: Vec<bool> = moved.iter().enumerate().map(|(at, to)| index(at) == *to).collect();
+    let mut places = Vec::with_capacity(kept.len());
+    let mut next = 0;
+    for keep in &kept {
+        places.push(next);
+        next += u32::from(*keep);
+    }
+    let place = |at: u32| {
+        let at = moved.get(at as usize).copied().unwrap_or(at);
+        places.get(at as usize).copied().unwrap_or(at)
+    };
+    let mut flags = kept.iter();
+    reading.packages.retain(|_| flags.next().copied().unwrap_or(true));
+    for edge in &mut reading.links.edges {
+        *edge = (place(edge.0), place(edge.1));
+    }
+    for descriptor in &mut reading.links.descriptors {
+        descriptor.1 = place(descriptor.1);
+    }
+}
