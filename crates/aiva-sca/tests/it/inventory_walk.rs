@@ -1,0 +1,254 @@
+//! Whole trees: what is found, what is said of the rest, and how files are tied together.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use aiva_sca::inventory::{Inventory, Options, Progress, WalkError, walk};
+use aiva_sca::package::{Input, Status};
+use tempfile::TempDir;
+
+use crate::inventory::{locks, picture, take};
+
+const LOCK: &str = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+
+fn tree(files: &[(&str, &str)]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let file = root.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    root
+}
+
+fn paths(inventory: &Inventory) -> Vec<&str> {
+    inventory.inputs.iter().map(|input| input.path.as_str()).collect()
+}
+
+fn find<'i>(inventory: &'i Inventory, path: &str) -> &'i Input {
+    inventory
+        .inputs
+        .iter()
+        .find(|input| input.path == path)
+        .unwrap_or_else(|| panic!("{path} in {:?}", paths(inventory)))
+}
+
+#[test]
+fn ignored_lockfiles_are_counted_and_not_read() {
+    let root = tree(&[
+        (".gitignore", "out/\n*.lock\n!keep/Cargo.lock\nrequirements-*.txt\n"),
+        ("Cargo.lock", LOCK),
+        ("keep/Cargo.lock", LOCK),
+        ("out/keep/Cargo.lock", LOCK),
+        ("sub/.gitignore", "/go.mod\n"),
+        ("sub/go.mod", "module x\n"),
+        ("sub/deep/go.mod", "module x\n"),
+        ("requirements-dev.txt", "a==1\n"),
+        ("out/package.json", "{}"),
+        ("node_modules/x/package-lock.json", "{}"),
+        (".git/Cargo.lock", LOCK),
+        ("target/CACHEDIR.TAG", ""),
+        ("target/package/x/Cargo.lock", LOCK),
+        ("venv/pyvenv.cfg", ""),
+        ("venv/lib/requirements.txt", ""),
+    ]);
+    let inventory = take(root.path());
+    assert_eq!(paths(&inventory), ["keep/Cargo.lock", "sub/deep/go.mod"]);
+    let ignored = ["Cargo.lock", "out/keep/Cargo.lock", "requirements-dev.txt", "sub/go.mod"];
+    assert_eq!(inventory.ignored_lockfiles, ignored); // A manifest that is ignored pins nothing and is not counted.
+    // The rules of the repository above hold for a scan of a part of it.
+    let part = take(&root.path().join("sub"));
+    assert_eq!((paths(&part), part.ignored_lockfiles.len()), (vec!["deep/go.mod"], 1));
+}
+
+#[test]
+fn excluded_files_are_left_out_by_choice() {
+    let root =
+        tree(&[("a/Cargo.lock", LOCK), ("b/Cargo.lock", LOCK), ("b/c/Cargo.lock", LOCK), ("go.mod", "module x\n")]);
+    let options =
+        |exclude: &[&str]| Options { exclude: exclude.iter().map(|e| e.to_string()).collect(), ..Options::default() };
+    let inventory = walk(root.path(), &options(&["/b", "*.mod"]), &|_| {}).unwrap();
+    assert_eq!((paths(&inventory), inventory.ignored_lockfiles.len()), (vec!["a/Cargo.lock"], 0));
+    let error = walk(root.path(), &options(&["a[", "{x"]), &|_| {}).unwrap_err();
+    assert!(matches!(error, WalkError::Exclude { .. }), "{error}");
+}
+
+#[test]
+fn the_answer_does_not_depend_on_threads_and_progress_reaches_the_end() {
+    let want = take(&locks());
+    assert!(want.inputs.len() > 80);
+    assert!(want.inputs.is_sorted_by(|a, b| a.path < b.path));
+    for threads in [1, 2, 7] {
+        let seen = Mutex::new((0, 0));
+        let progress = |step| {
+            let mut seen = seen.lock().unwrap();
+            match step {
+                Progress::Found(found) => seen.0 = seen.0.max(found),
+                Progress::Read { done, total } => {
+                    assert!(done <= total);
+                    seen.1 = seen.1.max(done);
+                }
+            }
+        };
+        let got = walk(&locks(), &Options { threads, ..Options::default() }, &progress).unwrap();
+        assert_eq!(got, want);
+        let (found, read) = *seen.lock().unwrap();
+        assert_eq!((found, read), (want.inputs.len(), want.inputs.len()));
+    }
+}
+
+#[test]
+fn a_single_file_is_read_whatever_its_name() {
+    let root = tree(&[("Cargo.lock", LOCK), (".gitignore", "*\n"), ("notes.txt", "hello")]);
+    let inventory = take(&root.path().join("Cargo.lock"));
+    assert_eq!((paths(&inventory), inventory.inputs[0].packages.len()), (vec!["Cargo.lock"], 1));
+    let inventory = take(&root.path().join("notes.txt"));
+    assert_eq!(inventory.inputs[0].status, Status::Unsupported);
+    let error = walk(&root.path().join("gone"), &Options::default(), &|_| {}).unwrap_err();
+    assert!(matches!(error, WalkError::Root { .. }), "{error}");
+}
+
+#[test]
+fn files_that_are_too_large_are_failed_not_read() {
+    let root = tree(&[("Cargo.lock", LOCK)]);
+    let options = Options { largest_file: LOCK.len() as u64 - 1, ..Options::default() };
+    let inventory = walk(root.path(), &options, &|_| {}).unwrap();
+    assert_eq!(inventory.inputs[0].status, Status::Failed);
+    assert!(inventory.inputs[0].problems[0].message.contains("the limit for one file"));
+    let options = Options { largest_file: LOCK.len() as u64, ..Options::default() };
+    assert_eq!(walk(root.path(), &options, &|_| {}).unwrap().inputs[0].status, Status::Parsed);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_never_lead_out_and_loops_end() {
+    use std::os::unix::fs::symlink;
+    let outside = tree(&[("Cargo.lock", LOCK)]);
+    let root = tree(&[("a/Cargo.lock", LOCK), ("a/locked", LOCK)]);
+    let link = |target: &Path, name: &str| {
+        fs::create_dir_all(root.path().join(name).parent().unwrap()).unwrap();
+        symlink(target, root.path().join(name)).unwrap();
+    };
+    link(&outside.path().join("Cargo.lock"), "out/Cargo.lock");
+    link(&root.path().join("a/Cargo.lock"), "same/Cargo.lock"); // Read where it is.
+    link(&root.path().join("a/locked"), "named/Cargo.lock"); // Only the link has a known name.
+    link(Path::new("nowhere"), "dangling/go.mod");
+    link(root.path(), "loop/again");
+    let inventory = take(root.path());
+    let seen: Vec<_> = inventory.inputs.iter().map(|i| (i.path.as_str(), i.status)).collect();
+    let want = [
+        ("a/Cargo.lock", Status::Parsed),
+        ("dangling/go.mod", Status::Failed),
+        ("named/Cargo.lock", Status::Parsed),
+        ("out/Cargo.lock", Status::Failed),
+    ];
+    assert_eq!(seen, want);
+    assert!(find(&inventory, "out/Cargo.lock").problems[0].message.contains("out of the scanned folder"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_or_may_not_be_read_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener;
+    let root = tree(&[("closed/Cargo.lock", LOCK), ("secret/go.mod", "module x\n")]);
+    let _socket = UnixListener::bind(root.path().join("Pipfile.lock")).unwrap();
+    let mode = |path: &str, mode: u32| {
+        fs::set_permissions(root.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("closed", 0);
+    mode("secret/go.mod", 0);
+    let inventory = take(root.path());
+    let readable = fs::read_dir(root.path().join("closed")).is_ok(); // The superuser may read everything.
+    mode("closed", 0o755);
+    assert!(find(&inventory, "Pipfile.lock").problems[0].message.contains("not a regular file"));
+    if readable {
+        assert_eq!(find(&inventory, "closed/Cargo.lock").status, Status::Parsed);
+        return;
+    }
+    let closed = find(&inventory, "closed");
+    assert_eq!((closed.kind, closed.status), ("folder", Status::Failed));
+    assert_eq!(find(&inventory, "secret/go.mod").status, Status::Failed);
+}
+
+#[test]
+fn includes_are_followed_inside_the_root_once() {
+    let root = tree(&[
+        ("requirements.txt", "-r deps/base.txt\n-r requirements.txt\n-c deps/pins.txt\nb>=1\nfree\n"),
+        (
+            "deps/base.txt",
+            "a==1.0\n-r ../requirements.txt\n-r gone.txt\n-r https://example.com/x.txt\n-r ../../out.txt\n",
+        ),
+        ("deps/pins.txt", "b==2.0\nc==3.0\nd<9\n"),
+    ]);
+    assert_eq!(
+        picture(&take(root.path()).inputs).replace(&root.path().display().to_string(), "ROOT"),
+        "deps/base.txt (requirements.txt): partial
+     1 a 1.0 unknown runtime registry
+     3 problem: gone.txt is included, but could not be read: No such file or directory (os error 2)
+     4 problem: https://example.com/x.txt is not fetched: save it beside this file to have it read
+     5 problem: ../../out.txt is outside of the scanned folder: not read
+deps/pins.txt (requirements.txt): parsed
+     1 b 2.0 direct runtime registry
+     2 c 3.0 unknown runtime registry
+requirements.txt (requirements.txt): parsed
+     5 free \"\" not judged: a range, not a pinned version; a lockfile would pin it
+"
+    );
+}
+
+#[test]
+fn a_manifest_beside_its_lockfile_only_says_what_is_direct() {
+    let manifest = r#"{"dependencies": {"a": "^1"}, "devDependencies": {"b": "2.0.0"}}"#;
+    let lock = r#"{"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}, "c": {"version": "3.0.0"}}}"#;
+    let with = tree(&[("package.json", manifest), ("package-lock.json", lock), ("other/package.json", manifest)]);
+    assert_eq!(
+        picture(&take(with.path()).inputs),
+        "other/package.json (package.json): parsed
+     1 b 2.0.0 direct dev registry
+     1 a \"^1\" not judged: a range, not a pinned version; a lockfile would pin it
+package-lock.json (package-lock.json): parsed
+     1 a 1.0.0 direct runtime registry
+     1 c 3.0.0 transitive runtime registry
+package.json (package.json): parsed
+"
+    );
+    // A lockfile that could not be read covers nothing.
+    let broken = tree(&[("package.json", manifest), ("package-lock.json", "binary\0")]);
+    let inventory = take(broken.path());
+    assert_eq!(find(&inventory, "package.json").not_judged.len(), 1);
+}
+
+#[test]
+fn workspaces_share_the_lockfile_above() {
+    let member = "[package]\nname = \"member\"\nversion = \"0.1.0\"\n[dev-dependencies]\na = \"1\"\n";
+    let lock = format!("{LOCK}\n[[package]]\nname = \"member\"\nversion = \"0.1.0\"\ndependencies = [\n \"a\",\n]\n");
+    let root = tree(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"member\"]\n"),
+        ("Cargo.lock", &lock),
+        ("member/Cargo.toml", member),
+        ("stranger/Cargo.toml", "[package]\nname = \"stranger\"\n[dependencies]\nz = \"1\"\n"),
+    ]);
+    let inventory = take(root.path());
+    let lock = find(&inventory, "Cargo.lock");
+    assert_eq!((lock.packages[0].direct, lock.packages[0].scope.name()), (Some(true), "dev"));
+    assert!(find(&inventory, "member/Cargo.toml").not_judged.is_empty());
+    assert_eq!(find(&inventory, "stranger/Cargo.toml").not_judged.len(), 1);
+}
+
+#[test]
+fn a_lockfile_of_many_megabytes_is_read_in_one_pass() {
+    let mut text = String::from("version = 4\n");
+    for number in 0..60_000 {
+        text.push_str(&format!(
+            "\n[[package]]\nname = \"crate-{number:06}\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\ndependencies = [\n \"crate-{:06}\",\n]\n",
+            (number + 1) % 60_000 // One circle through everything.
+        ));
+    }
+    let root = tree(&[("Cargo.lock", &text)]);
+    let inventory = take(root.path());
+    assert_eq!((inventory.inputs[0].status, inventory.inputs[0].packages.len()), (Status::Parsed, 60_000));
+}
