@@ -165,7 +165,7 @@ impl ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = SIZES.iter().find(|(_, length)| self.0 != 0 && self.0 % length == 0);
+        let exact = SIZES.iter().find(|(_, length)| self.0 != 0 && self.0.is_multiple_of(*length));
         let (unit, length) = exact.copied().unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / length)
     }
