@@ -114,6 +114,20 @@ impl Supervisor {
         });
     }
 
+    /// Watches that the runtime still turns: liveness fails when nothing has run for ten seconds.
+    pub fn watch_runtime(&self) {
+        let health = self.health.clone();
+        self.spawn("heartbeat", Policy::service(Stage::Store), move |stop| {
+            let beat = health.heartbeat("runtime", Duration::from_secs(10));
+            async move {
+                while stop.sleep(Duration::from_secs(1)).await {
+                    beat.beat();
+                }
+                Ok::<(), std::convert::Infallible>(())
+            }
+        });
+    }
+
     /// Runs one piece of detached work with a deadline of its own; the drain waits for it, a panic in it is contained.
     pub fn detach<Fut>(&self, name: &'static str, limit: Duration, work: Fut)
     where
@@ -269,6 +283,15 @@ mod tests {
         let drained = supervisor.shutdown().drain(Duration::from_secs(10)).await;
         assert_eq!(drained, Drained::Cut(vec!["test-deaf".into(), "test-stuck".into()]));
         assert_eq!(metrics().tasks_alive("test-deaf").get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_runtime_is_alive_while_it_turns() {
+        let supervisor = supervisor();
+        supervisor.watch_runtime();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(supervisor.health().liveness().checks["runtime"].status, Status::Ok);
+        assert_eq!(supervisor.shutdown().drain(Duration::from_secs(10)).await, Drained::Clean);
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,7 +94,7 @@ fn may_tell(input: &str) -> bool {
 }
 
 fn starts_scheme(input: &str) -> bool {
-    input.split(is_gap).any(|word| is_scheme(word))
+    input.split(is_gap).any(is_scheme)
 }
 
 /// Splits words; a colon or an equals sign stays in the word, since `name=value` is read as one.
