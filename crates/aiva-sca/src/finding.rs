@@ -49,7 +49,8 @@ pub struct Verdict {
     pub kind: Kind,
     /// The highest severity that any of the records states.
     pub severity: Severity,
-    /// Versions that end it. Those above the installed one first, nearest first; empty when there is none above.
+    /// Versions above the installed one that end it for all of the records, nearest first. Where the records contradict each
+    /// other, those that end it for any of them. Empty when there is none above.
     pub fixed_versions: Vec<String>,
     /// Why the version is affected, for a person: `0.3.0 is in >= 0.2.0, < 0.3.4 (RUSTSEC-2020-0001)`.
     pub reason: String,

@@ -1,5 +1,9 @@
 //! Promises of the crate, checked through its public API.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failed step is a failed test")]
+
+mod advisories;
+mod hostile;
 mod inventory;
 mod inventory_damage;
 mod inventory_tables;

@@ -1,0 +1,112 @@
+//! Turns OSV's events into intervals of version keys, so that the index need not replay them.
+//!
+//! The schema's algorithm ("Evaluation"): sort the events, walk them up to the version, and the last one decides; `limit` bounds
+//! the whole range. Here the walk is done once for all versions. An event at a version takes effect at it, except
+//! `last_affected`, which takes effect just after it. Events at the same place keep the record's order.
+
+use super::layout::{Interval, Upper};
+use super::osv::{Event, Range, Text};
+use crate::package::Ecosystem;
+use crate::version::Version;
+
+/// A bound that the ecosystem's rules cannot order, so that the range says nothing sure about any version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Undecidable(pub(super) String);
+
+/// An interval and how it is written for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Affected {
+    pub(super) interval: Interval<Vec<u8>>,
+    pub(super) text: String,
+}
+
+/// The affected intervals of a range, ascending. GIT ranges and types unknown to the schema have none.
+pub(super) fn intervals(ecosystem: Ecosystem, range: &Range<'_>) -> Result<Vec<Affected>, Undecidable> {
+    if !matches!(&*range.kind, "SEMVER" | "ECOSYSTEM") {
+        return Ok(Vec::new());
+    }
+    let (mut steps, limit) = steps(ecosystem, &range.events)?;
+    steps.sort_by(|a, b| (&a.key, a.after).cmp(&(&b.key, b.after)));
+    let mut found = Vec::new();
+    let mut open: Option<&Step<'_>> = None;
+    for step in &steps {
+        match (open, step.opens) {
+            (None, true) => open = Some(step),
+            (Some(start), false) => {
+                found.extend(between(start, Some(step), limit.as_ref()));
+                open = None;
+            }
+            (Some(_), true) | (None, false) => {}
+        }
+    }
+    if let Some(start) = open {
+        found.extend(between(start, None, limit.as_ref()));
+    }
+    Ok(found)
+}
+
+struct Step<'a> {
+    /// Empty for "0", which comes before every version.
+    key: Vec<u8>,
+    after: bool,
+    opens: bool,
+    text: &'a str,
+}
+
+/// The events as steps, and the highest limit if there is one: a version is in bounds if it is below any of them.
+fn steps<'a>(ecosystem: Ecosystem, events: &'a [Event<'a>]) -> Result<(Vec<Step<'a>>, Option<Step<'a>>), Undecidable> {
+    let mut steps = Vec::with_capacity(events.len());
+    let mut limits = Vec::new();
+    let mut unlimited = false;
+    for event in events {
+        let step = |text: &'a Text<'a>, opens, after| {
+            let key = if &**text == "0" && opens { Some(Vec::new()) } else { key(ecosystem, text) };
+            key.map(|key| Step { key, after, opens, text }).ok_or_else(|| Undecidable(text.to_string()))
+        };
+        if let Some(text) = &event.introduced {
+            steps.push(step(text, true, false)?);
+        }
+        if let Some(text) = &event.fixed {
+            steps.push(step(text, false, false)?);
+        }
+        if let Some(text) = &event.last_affected {
+            steps.push(step(text, false, true)?);
+        }
+        match &event.limit {
+            Some(text) if &**text == "*" => unlimited = true,
+            Some(text) => limits.push(step(text, false, false)?),
+            None => {}
+        }
+    }
+    let limit = limits.into_iter().max_by(|a, b| a.key.cmp(&b.key)).filter(|_| !unlimited);
+    Ok((steps, limit))
+}
+
+fn key(ecosystem: Ecosystem, text: &str) -> Option<Vec<u8>> {
+    Version::parse(ecosystem, text).map(|version| version.key().to_vec())
+}
+
+fn between(start: &Step<'_>, end: Option<&Step<'_>>, limit: Option<&Step<'_>>) -> Option<Affected> {
+    let end = match (end, limit) {
+        (Some(end), Some(limit)) if (&limit.key, false) < (&end.key, end.after) => Some(limit),
+        (None, limit) => limit,
+        (end, _) => end,
+    };
+    let upper = match end {
+        None => Upper::Open,
+        Some(end) if end.after => Upper::UpTo(end.key.clone()),
+        Some(end) => Upper::Before(end.key.clone()),
+    };
+    // Introduced and fixed at one version: nothing is affected.
+    if matches!(&upper, Upper::Before(end) if *end <= start.key) {
+        return None;
+    }
+    let from = (!start.key.is_empty()).then(|| format!(">= {}", start.text));
+    let to = end.map(|end| format!("{} {}", if end.after { "<=" } else { "<" }, end.text));
+    let text = match (from, to) {
+        (Some(from), Some(to)) => format!("{from}, {to}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "all versions".to_owned(),
+    };
+    Some(Affected { interval: Interval { lower: start.key.clone(), upper }, text })
+}

@@ -1,0 +1,179 @@
+//! A package's advisories in the hot part, and whether they affect a version.
+
+use super::super::compile;
+use super::super::layout::{Cursor, Interval, KIND_MASK, SLOT, UNDECIDABLE, Upper};
+use super::{Damage, Details, Index, Loaded};
+use crate::finding::Kind;
+use crate::package;
+use crate::version::Version;
+
+/// What an advisory says of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affects {
+    /// It is not affected.
+    No,
+    /// It is in the interval of this number (see [`super::PackageDetails::ranges`]).
+    Interval(usize),
+    /// It is named one by one.
+    Listed,
+    /// Not known: the version cannot be ordered, or one of the advisory's bounds cannot.
+    Unknown,
+}
+
+/// All advisories about one package.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    advisories: Vec<Advisory<'a>>,
+    name: &'a str,
+    id: (package::Ecosystem, u32),
+}
+
+/// One advisory about one package, as the hot part has it.
+#[derive(Clone, Copy)]
+pub struct Advisory<'a> {
+    index: &'a Index,
+    loaded: &'a Loaded,
+    flags: u8,
+    block: u64,
+    offset: usize,
+    body: Cursor<'a>,
+}
+
+impl<'a> Entry<'a> {
+    /// The advisories, in no particular order.
+    pub fn advisories(&self) -> &[Advisory<'a>] {
+        &self.advisories
+    }
+
+    /// The package's name as the index spells it.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Tells this entry from every other of the same index.
+    pub(crate) fn id(&self) -> (package::Ecosystem, u32) {
+        self.id
+    }
+
+    pub(super) fn name_at(index: &'a Index, loaded: &'a Loaded, offset: u32) -> Result<&'a [u8], Damage> {
+        Source { index, loaded, at: start(loaded, offset) }.bytes()
+    }
+
+    pub(super) fn read(index: &'a Index, loaded: &'a Loaded, offset: u32) -> Result<Option<Self>, Damage> {
+        let mut source = Source { index, loaded, at: start(loaded, offset) };
+        let name = std::str::from_utf8(source.bytes()?).map_err(|_| loaded.damage("a name"))?;
+        let count = source.varint()?;
+        let mut advisories = Vec::new();
+        for _ in 0..count {
+            let flags = source.take(1)?.first().copied().unwrap_or_default();
+            let (block, offset) = (source.varint()?, source.varint()?);
+            let offset = usize::try_from(offset).map_err(|_| loaded.damage("an offset"))?;
+            let body = Cursor(source.bytes()?);
+            advisories.push(Advisory { index, loaded, flags, block, offset, body });
+        }
+        Ok(Some(Self { advisories, name, id: (loaded.ecosystem, offset) }))
+    }
+}
+
+fn start(loaded: &Loaded, offset: u32) -> u64 {
+    loaded.segment.slots * SLOT as u64 + u64::from(offset)
+}
+
+impl Advisory<'_> {
+    /// What it says of a package, and whether it is informational unless a score says otherwise.
+    pub fn kind(&self) -> (Kind, bool) {
+        compile::kind(self.flags & KIND_MASK)
+    }
+
+    /// Whether it affects a version: `text` as the lockfile has it, `version` the same as far as it can be ordered.
+    pub fn affects(&self, text: &str, version: Option<&Version>) -> Result<Affects, Damage> {
+        self.judge(text, version).ok_or_else(|| self.loaded.damage("its packages"))
+    }
+
+    /// Everything else that is known of it. Unpacks a block: ask only for what is reported.
+    pub fn details(&self) -> Result<Details<'static>, Damage> {
+        self.index.details(self.loaded, self.block, self.offset)
+    }
+
+    /// Where its details are, which tells it from every other of its ecosystem.
+    pub(crate) fn place(&self) -> (package::Ecosystem, u64, usize) {
+        (self.loaded.ecosystem, self.block, self.offset)
+    }
+
+    fn judge(&self, text: &str, version: Option<&Version>) -> Option<Affects> {
+        let mut body = self.body;
+        let intervals = body.length()?;
+        let mut found = Affects::No;
+        for number in 0..intervals {
+            let lower = body.bytes()?;
+            let upper = match body.u8()? {
+                0 => Upper::Open,
+                1 => Upper::Before(body.bytes()?),
+                2 => Upper::UpTo(body.bytes()?),
+                _ => return None,
+            };
+            let interval = Interval { lower, upper };
+            if let Some(version) = version
+                && found == Affects::No
+                && interval.contains(version.key(), version.public_key())
+            {
+                found = Affects::Interval(number);
+            }
+        }
+        let keys = body.length()?;
+        for _ in 0..keys {
+            let key = body.bytes()?;
+            if let Some(version) = version
+                && found == Affects::No
+                && (key == version.key() || version.public_key() == Some(key))
+            {
+                found = Affects::Listed;
+            }
+        }
+        let texts = body.length()?;
+        for _ in 0..texts {
+            if body.bytes()? == text.trim().as_bytes() && found == Affects::No {
+                found = Affects::Listed;
+            }
+        }
+        let unsure = (version.is_none() && intervals + keys > 0) || self.flags & UNDECIDABLE != 0;
+        Some(if found == Affects::No && unsure { Affects::Unknown } else { found })
+    }
+}
+
+impl std::fmt::Debug for Advisory<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Advisory").field("place", &self.place()).field("flags", &self.flags).finish_non_exhaustive()
+    }
+}
+
+/// Reads the hot part forwards, checking each page before its bytes are used.
+struct Source<'a> {
+    index: &'a Index,
+    loaded: &'a Loaded,
+    at: u64,
+}
+
+impl<'a> Source<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Damage> {
+        let bytes = self.index.sound(self.loaded, self.at, length)?;
+        self.at += length as u64;
+        Ok(bytes)
+    }
+
+    fn varint(&mut self) -> Result<u64, Damage> {
+        let mut number = [0; 10];
+        for at in 0..number.len() {
+            number[at] = self.take(1)?.first().copied().unwrap_or_default();
+            if number[at] < 0x80 {
+                return Cursor(&number[..=at]).varint().ok_or_else(|| self.loaded.damage("a number"));
+            }
+        }
+        Err(self.loaded.damage("a number"))
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Damage> {
+        let length = usize::try_from(self.varint()?).map_err(|_| self.loaded.damage("an offset"))?;
+        self.take(length)
+    }
+}

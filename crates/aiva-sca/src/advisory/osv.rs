@@ -1,0 +1,228 @@
+//! OSV records (ossf.github.io/osv-schema, 1.7), borrowed from the JSON text that they were read from.
+//!
+//! Only what AIVA uses; unknown fields are passed over, `null` stands for absent. [`parse`] refuses what is not a record, with a
+//! reason that names the field.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an OSV record.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOsv {
+    /// Not UTF-8, not JSON, or a field of another type than the schema says.
+    #[error("not an OSV record: {0}")]
+    Json(#[from] serde_json::Error),
+    /// An empty `id`.
+    #[error("not an OSV record: its id is empty")]
+    NoId,
+}
+
+/// Reads one record.
+pub fn parse(text: &[u8]) -> Result<Record<'_>, NotOsv> {
+    let record: Record<'_> = serde_json::from_slice(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text))?;
+    if record.id.trim().is_empty() {
+        return Err(NotOsv::NoId);
+    }
+    Ok(record)
+}
+
+/// A string that is copied only if the JSON escapes something in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One advisory.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Record<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    #[serde(borrow)]
+    pub modified: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub published: Text<'a>,
+    #[serde(borrow, default)]
+    pub withdrawn: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub aliases: Vec<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub related: Vec<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub summary: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub details: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub severity: Vec<Severity<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub affected: Vec<Affected<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub references: Vec<Reference<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub database_specific: Specific<'a>,
+}
+
+/// What one package has to do with the advisory.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Affected<'a> {
+    #[serde(borrow, default)]
+    pub package: Option<Package<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub severity: Vec<Severity<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub ranges: Vec<Range<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub versions: Vec<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub ecosystem_specific: Specific<'a>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub database_specific: Specific<'a>,
+}
+
+/// Which package.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Package<'a> {
+    #[serde(borrow)]
+    pub ecosystem: Text<'a>,
+    #[serde(borrow)]
+    pub name: Text<'a>,
+}
+
+/// Events on one version line.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Range<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub events: Vec<Event<'a>>,
+}
+
+/// One event; exactly one field is set in a valid record, several are read as several events.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Event<'a> {
+    #[serde(borrow, default)]
+    pub introduced: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub fixed: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub last_affected: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub limit: Option<Text<'a>>,
+}
+
+/// A severity in some notation.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Severity<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub score: Text<'a>,
+}
+
+/// Where to read on.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "fields are named and meant as in the schema")]
+pub struct Reference<'a> {
+    #[serde(borrow, default, rename = "type", deserialize_with = "or_default")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub url: Text<'a>,
+}
+
+/// The free-form parts, as far as databases agree on them: GHSA's `severity`, RustSec's `informational` and `cvss`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Specific<'a> {
+    /// A level as a word (GHSA).
+    #[serde(borrow, default)]
+    pub severity: Word<'a>,
+    /// `unmaintained`, `unsound` or `notice` (RustSec).
+    #[serde(borrow, default)]
+    pub informational: Word<'a>,
+    /// A CVSS vector (RustSec).
+    #[serde(borrow, default)]
+    pub cvss: Word<'a>,
+}
+
+/// A string where one stands; anything else in its place is as good as nothing, because these fields have no schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Word<'a>(pub Option<Cow<'a, str>>);
+
+impl Word<'_> {
+    /// The string, if there is one.
+    pub fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordVisitor)
+    }
+}
+
+struct WordVisitor;
+
+impl<'de> Visitor<'de> for WordVisitor {
+    type Value = Word<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Word(Some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Word(Some(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Word(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Word(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Word(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Word(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Word(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Word(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Word(None))
+    }
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,229 @@
+//! Judges one package version by all advisories about its package, and makes one verdict of those that are aliases of each other.
+//!
+//! Deterministic: the same index and version give the same verdicts in the same order, whatever the order of the records.
+//! Start reading at [`Judge::judge`].
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::advisory::{Advisory, Affects, Damage, Details, Entry, PackageDetails};
+use crate::finding::{Kind, Verdict};
+use crate::package::Ecosystem;
+use crate::severity::{Level, Severity};
+use crate::version::Version;
+
+/// The longest summary that is made from a description.
+const SUMMARY: usize = 120;
+
+/// What the advisories say of a package version.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judgement {
+    /// Everything that affects it, worst first.
+    pub verdicts: Vec<Arc<Verdict>>,
+    /// Why some advisory could not be judged, for a person.
+    pub not_judged: Option<String>,
+}
+
+type DetailsCache = HashMap<(Ecosystem, u64, usize), Arc<Details<'static>>>;
+
+/// Judges the packages of one scan; keeps the details of advisories that come up again.
+#[derive(Debug, Default)]
+pub struct Judge {
+    details: Mutex<DetailsCache>,
+}
+
+/// An advisory that affects the version at hand.
+struct Hit<'a> {
+    advisory: &'a Advisory<'a>,
+    details: Arc<Details<'static>>,
+    kind: Kind,
+    severity: Severity,
+    /// `>= 0.2.0, < 0.3.4`, or nothing when the version is named one by one.
+    range: Option<String>,
+}
+
+impl Judge {
+    /// Judges a version by the advisories about its package.
+    pub fn judge(&self, ecosystem: Ecosystem, entry: &Entry<'_>, name: &str, text: &str) -> Result<Judgement, Damage> {
+        let version = Version::parse(ecosystem, text);
+        let mut hits = Vec::new();
+        let mut unknown = Vec::new();
+        for advisory in entry.advisories() {
+            match advisory.affects(text, version.as_ref())? {
+                Affects::No => {}
+                Affects::Interval(number) => hits.push(self.hit(advisory, entry.name(), Some(number))?),
+                Affects::Listed => hits.push(self.hit(advisory, entry.name(), None)?),
+                Affects::Unknown => unknown.push(self.details(advisory)?.id.to_string()),
+            }
+        }
+        unknown.sort_unstable();
+        let not_judged = (!unknown.is_empty()).then(|| match version {
+            None => format!("{text:?} is no version that {ecosystem} can order: {} not judged", some(&unknown)),
+            Some(_) => format!("{} of {name} has a range whose bounds {ecosystem} cannot order", some(&unknown)),
+        });
+        let mut verdicts: Vec<Arc<Verdict>> =
+            groups(hits).into_iter().map(|group| Arc::new(verdict(ecosystem, entry.name(), text, &group))).collect();
+        verdicts.sort_by(|a, b| (a.kind, b.severity.level, &a.id).cmp(&(b.kind, a.severity.level, &b.id)));
+        Ok(Judgement { verdicts, not_judged })
+    }
+
+    fn hit<'a>(&self, advisory: &'a Advisory<'a>, name: &str, interval: Option<usize>) -> Result<Hit<'a>, Damage> {
+        let details = self.details(advisory)?;
+        let package = of_package(&details, name);
+        let vectors = package.iter().flat_map(|package| &package.vectors).map(|vector| &**vector);
+        let mut severity = Severity::highest(vectors, package.and_then(|package| package.word.as_deref()));
+        let (kind, informational) = advisory.kind();
+        if kind == Kind::Malicious {
+            severity.level = Level::Critical;
+        } else if informational && severity.score.is_none() {
+            severity.level = Level::Informational;
+        }
+        let range = interval.and_then(|number| package?.ranges.get(number).map(ToString::to_string));
+        Ok(Hit { advisory, kind, severity, range, details })
+    }
+
+    fn details(&self, advisory: &Advisory<'_>) -> Result<Arc<Details<'static>>, Damage> {
+        let lock = || self.details.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&advisory.place()) {
+            return Ok(Arc::clone(known));
+        }
+        let details = Arc::new(advisory.details()?);
+        lock().insert(advisory.place(), Arc::clone(&details));
+        Ok(details)
+    }
+}
+
+fn of_package<'d>(details: &'d Details<'static>, name: &str) -> Option<&'d PackageDetails<'static>> {
+    details.packages.iter().find(|package| package.name == name)
+}
+
+/// Names a few of many.
+fn some(ids: &[String]) -> String {
+    match ids {
+        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", ids.len() - 3),
+        _ => ids.join(", "),
+    }
+}
+
+/// Divides hits into groups that share a name, directly or through others.
+fn groups(mut hits: Vec<Hit<'_>>) -> Vec<Vec<Hit<'_>>> {
+    hits.sort_by(|a, b| a.details.id.cmp(&b.details.id));
+    let mut groups: Vec<(BTreeSet<String>, Vec<Hit<'_>>)> = Vec::new();
+    for hit in hits {
+        let mut names: BTreeSet<String> = names(&hit.details).map(str::to_owned).collect();
+        let mut members = vec![hit];
+        let (joined, apart) = groups.into_iter().partition(|(others, _)| !names.is_disjoint(others));
+        groups = apart;
+        for (others, more) in joined {
+            names.extend(others);
+            members.extend(more);
+        }
+        groups.push((names, members));
+    }
+    groups.into_iter().map(|(_, members)| members).collect()
+}
+
+fn names<'d>(details: &'d Details<'static>) -> impl Iterator<Item = &'d str> {
+    std::iter::once(&*details.id).chain(details.aliases.iter().map(|alias| &**alias)).filter(|name| !name.is_empty())
+}
+
+fn verdict(ecosystem: Ecosystem, name: &str, text: &str, group: &[Hit<'_>]) -> Verdict {
+    let records: BTreeSet<&str> = group.iter().map(|hit| &*hit.details.id).collect();
+    let all: BTreeSet<&str> = group.iter().flat_map(|hit| names(&hit.details)).collect();
+    let id = main_id(&all, &records).to_owned();
+    let aliases = all.iter().filter(|name| **name != id).map(|name| (*name).to_owned()).collect();
+    let told = told_first(group);
+    let description =
+        told.iter().map(|details| &*details.description).find(|text| !text.is_empty()).unwrap_or_default();
+    let summary = told.iter().map(|details| details.summary.trim()).find(|text| !text.is_empty());
+    let worst = group.iter().max_by(|a, b| {
+        (a.severity.level, a.severity.score)
+            .partial_cmp(&(b.severity.level, b.severity.score))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    let mut references: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for reference in told.iter().flat_map(|details| &details.references) {
+        if seen.insert(&**reference) {
+            references.push(reference.to_string());
+        }
+    }
+    Verdict {
+        aliases,
+        records: records.iter().map(|id| (*id).to_owned()).collect(),
+        kind: group.iter().map(|hit| hit.kind).min().unwrap_or(Kind::Vulnerability),
+        severity: worst.map_or_else(|| Severity::of_level(Level::Unknown), |hit| hit.severity.clone()),
+        fixed_versions: fixed_versions(ecosystem, name, text, group),
+        reason: reason(text, group),
+        summary: summary.map_or_else(|| first_line(description), str::to_owned),
+        description: description.to_owned(),
+        references,
+        published: told.iter().filter_map(|details| details.published.as_deref()).min().map(str::to_owned),
+        id,
+    }
+}
+
+/// The lowest CVE by year and number, else the first GHSA, else the first record's own id.
+fn main_id<'a>(all: &BTreeSet<&'a str>, records: &BTreeSet<&'a str>) -> &'a str {
+    let cve = |id: &&&str| {
+        let (year, number) = id.strip_prefix("CVE-")?.split_once('-')?;
+        Some((year.parse::<u32>().ok()?, number.parse::<u64>().ok()?))
+    };
+    all.iter()
+        .filter(|id| cve(id).is_some())
+        .min_by_key(cve)
+        .or_else(|| all.iter().find(|id| id.starts_with("GHSA-")))
+        .or_else(|| records.first())
+        .copied()
+        .unwrap_or_default()
+}
+
+/// The records in the order in which their words are preferred: GHSA first, which writes summaries for readers.
+fn told_first<'h>(group: &'h [Hit<'_>]) -> Vec<&'h Details<'static>> {
+    let mut told: Vec<&Details<'static>> = group.iter().map(|hit| &*hit.details).collect();
+    told.sort_by_key(|details| (!details.id.starts_with("GHSA-"), details.id.clone()));
+    told
+}
+
+fn first_line(description: &str) -> String {
+    let line = description.lines().map(|line| line.trim_start_matches('#').trim()).find(|line| !line.is_empty());
+    let line = line.unwrap_or_default();
+    match line.char_indices().nth(SUMMARY) {
+        Some((end, _)) => {
+            let cut = line.get(..end).unwrap_or(line);
+            format!("{}…", cut.rsplit_once(' ').map_or(cut, |(words, _)| words))
+        }
+        None => line.to_owned(),
+    }
+}
+
+fn reason(text: &str, group: &[Hit<'_>]) -> String {
+    let mut parts: Vec<String> = group
+        .iter()
+        .map(|hit| match &hit.range {
+            Some(range) if range == "all versions" => format!("every version is affected ({})", hit.details.id),
+            Some(range) => format!("{text} is in {range} ({})", hit.details.id),
+            None => format!("{text} is listed ({})", hit.details.id),
+        })
+        .collect();
+    parts.sort_unstable();
+    parts.join("; ")
+}
+
+fn fixed_versions(ecosystem: Ecosystem, name: &str, text: &str, group: &[Hit<'_>]) -> Vec<String> {
+    let Some(installed) = Version::parse(ecosystem, text) else { return Vec::new() };
+    let mut above: Vec<(Version, String)> = group
+        .iter()
+        .filter_map(|hit| of_package(&hit.details, name))
+        .flat_map(|package| &package.fixed)
+        .filter_map(|fix| Some((Version::parse(ecosystem, fix)?, fix.to_string())))
+        .filter(|(version, _)| *version > installed)
+        .collect();
+    above.sort();
+    above.dedup_by(|a, b| a.0 == b.0);
+    let ends_all = |(version, fix): &&(Version, String)| {
+        group.iter().all(|hit| matches!(hit.advisory.affects(fix, Some(version)), Ok(Affects::No)))
+    };
+    let safe: Vec<String> = above.iter().filter(ends_all).map(|(_, fix)| fix.clone()).collect();
+    if safe.is_empty() { above.into_iter().map(|(_, fix)| fix).collect() } else { safe }
+}

@@ -1,0 +1,180 @@
+//! Judges everything that was read from a target by an advisory index.
+//!
+//! Pure: inputs were read before, the index is open. Nothing is passed over in silence: what could not be judged is listed with
+//! its reason, and packages that are deliberately not matched by name are counted.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+
+use crate::advisory::{Damage, Entry, Index, IndexedEcosystem};
+use crate::finding::Finding;
+use crate::matching::{Judge, Judgement};
+use crate::package::{Ecosystem, Input, Package, Source};
+use crate::purl::purl;
+
+/// What a scan found and what it could not say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanResult {
+    /// In the order of the inputs, then by line, then worst first.
+    pub findings: Vec<Finding>,
+    /// In the order of the inputs, then by line.
+    pub not_judged: Vec<Unjudged>,
+    /// Packages that are not the public ones of their name.
+    pub outside: Outside,
+    /// What it was judged by.
+    pub advisories: Advisories,
+}
+
+/// The state of the index that a scan was judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advisories {
+    /// See [`Index::epoch`].
+    pub epoch: u64,
+    /// When the index was built.
+    pub built_at: Timestamp,
+    /// What it holds.
+    pub ecosystems: Vec<IndexedEcosystem>,
+}
+
+/// An entry of a file about which nothing, or not everything, can be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unjudged {
+    /// The file, relative to the scan's root.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// Whose names and versions apply.
+    pub ecosystem: Ecosystem,
+    /// The package.
+    pub name: String,
+    /// Its version, or the requirement as written.
+    pub requirement: String,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// Packages that share a namespace with the public registry but come from elsewhere, so that public advisories do not apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outside {
+    /// Folders, workspace members, local archives.
+    pub path: u64,
+    /// Git repositories.
+    pub git: u64,
+    /// Direct downloads.
+    pub url: u64,
+    /// Other registries.
+    pub private_registry: u64,
+}
+
+/// Judges the packages of all inputs.
+///
+/// Fails only when the index is damaged: then no answer could be trusted.
+pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
+    let looked_up: Vec<Vec<Named<'_>>> =
+        inputs.par_iter().map(|input| look_up(input, index)).collect::<Result<_, _>>()?;
+    let judgements = judge(&looked_up)?;
+    let mut result = ScanResult {
+        findings: Vec::new(),
+        not_judged: Vec::new(),
+        outside: Outside::default(),
+        advisories: Advisories { epoch: index.epoch(), built_at: index.built_at(), ecosystems: index.ecosystems() },
+    };
+    for (input, named) in inputs.iter().zip(&looked_up) {
+        let first_finding = result.findings.len();
+        let first_unjudged = result.not_judged.len();
+        result.not_judged.extend(input.not_judged.iter().map(|entry| Unjudged {
+            path: input.path.clone(),
+            line: entry.line,
+            ecosystem: entry.ecosystem,
+            name: entry.name.clone(),
+            requirement: entry.requirement.clone(),
+            reason: entry.reason.clone(),
+        }));
+        for package in &input.packages {
+            result.outside.count(&package.source);
+            if package.source == Source::Registry && !index.has(package.ecosystem) {
+                let reason = format!("the advisory index has nothing on {}", package.ecosystem);
+                result.not_judged.push(unjudged(input, package, reason));
+            }
+        }
+        for Named { package, entry } in named {
+            let Some(judgement) = judgements.get(&(entry.id(), &*package.version)) else { continue };
+            result.findings.extend(judgement.verdicts.iter().map(|verdict| Finding {
+                verdict: verdict.clone(),
+                ecosystem: package.ecosystem,
+                name: package.name.clone(),
+                version: package.version.clone(),
+                purl: purl(package.ecosystem, &package.name, &package.version),
+                path: input.path.clone(),
+                line: package.line,
+                direct: package.direct,
+                scope: package.scope,
+            }));
+            if let Some(reason) = &judgement.not_judged {
+                result.not_judged.push(unjudged(input, package, reason.clone()));
+            }
+        }
+        // Stable: within a line the verdicts keep their own order.
+        result.findings[first_finding..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        result.not_judged[first_unjudged..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+    }
+    Ok(result)
+}
+
+/// A package that some advisory is about.
+struct Named<'a> {
+    package: &'a Package,
+    entry: Entry<'a>,
+}
+
+type EntryId = (Ecosystem, u32);
+
+fn look_up<'a>(input: &'a Input, index: &'a Index) -> Result<Vec<Named<'a>>, Damage> {
+    let mut named = Vec::new();
+    for package in input.packages.iter().filter(|package| package.source == Source::Registry) {
+        if let Some(entry) = index.entry(package.ecosystem, &package.name)? {
+            named.push(Named { package, entry });
+        }
+    }
+    Ok(named)
+}
+
+/// Judges each distinct package version once, however many files name it.
+fn judge<'a>(inputs: &'a [Vec<Named<'a>>]) -> Result<HashMap<(EntryId, &'a str), Judgement>, Damage> {
+    let mut distinct: HashMap<(EntryId, &str), &Named<'_>> = HashMap::new();
+    for named in inputs.iter().flatten() {
+        distinct.entry((named.entry.id(), &named.package.version)).or_insert(named);
+    }
+    let judge = Judge::default();
+    distinct
+        .into_par_iter()
+        .map(|(key, Named { package, entry })| {
+            Ok((key, judge.judge(package.ecosystem, entry, &package.name, &package.version)?))
+        })
+        .collect()
+}
+
+fn unjudged(input: &Input, package: &Package, reason: String) -> Unjudged {
+    Unjudged {
+        path: input.path.clone(),
+        line: package.line,
+        ecosystem: package.ecosystem,
+        name: package.name.clone(),
+        requirement: package.version.clone(),
+        reason,
+    }
+}
+
+impl Outside {
+    fn count(&mut self, source: &Source) {
+        match source {
+            Source::Registry => {}
+            Source::PrivateRegistry(_) => self.private_registry += 1,
+            Source::Git(_) => self.git += 1,
+            Source::Path(_) => self.path += 1,
+            Source::Url(_) => self.url += 1,
+        }
+    }
+}

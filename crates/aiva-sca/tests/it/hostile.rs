@@ -1,0 +1,102 @@
+//! A damaged or forged index gives errors or the right answer, never a panic and never a wrong one.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use aiva_sca::advisory::{self, Index};
+use aiva_sca::package::Ecosystem;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let dir = TempDir::new().unwrap();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/osv");
+    advisory::import(&[samples], dir.path(), Timestamp::UNIX_EPOCH, &|_| {}).unwrap();
+    fs::read(dir.path().join("advisories.index")).unwrap()
+});
+
+const NAMES: [(Ecosystem, &str, &str); 6] = [
+    (Ecosystem::CratesIo, "aliased", "0.3.1"),
+    (Ecosystem::CratesIo, "two-ranges", "2.0.0"),
+    (Ecosystem::Npm, "evil", "1.0.0"),
+    (Ecosystem::PyPi, "sample-package", "1.0rc1"),
+    (Ecosystem::Go, "stdlib", "1.20.0"),
+    (Ecosystem::Go, "example.com/none", "1.20.0"),
+];
+
+/// Every answer that an index gives, or `None` for an error.
+fn answers(bytes: &[u8]) -> Option<Vec<Option<String>>> {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("advisories.index"), bytes).unwrap();
+    let index = Index::open(dir.path()).ok()?;
+    let _ = index.verify();
+    let answer = |(ecosystem, name, version): (Ecosystem, &str, &str)| -> Option<String> {
+        let mut told = String::new();
+        if let Some(entry) = index.entry(ecosystem, name).ok()? {
+            for advisory in entry.advisories() {
+                let parsed = aiva_sca::version::Version::parse(ecosystem, version);
+                let affects = advisory.affects(version, parsed.as_ref()).ok()?;
+                told.push_str(&format!("{affects:?} {:?}\n", advisory.details().ok()?));
+            }
+        }
+        Some(told)
+    };
+    Some(NAMES.into_iter().map(answer).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn flipped_bytes_never_change_an_answer(flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..4)) {
+        let mut bytes = BYTES.clone();
+        for (at, bits) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= bits;
+        }
+        let sound = answers(&BYTES).unwrap();
+        for (told, right) in answers(&bytes).into_iter().flatten().zip(sound) {
+            prop_assert!(told.is_none() || told == right, "{:?} instead of {:?}", told, right);
+        }
+    }
+
+    #[test]
+    fn cut_files_are_refused(length in any::<prop::sample::Index>()) {
+        prop_assert!(answers(&BYTES[..length.index(BYTES.len())]).is_none());
+    }
+}
+
+#[test]
+fn forged_checksums_do_not_lead_outside_the_file() {
+    // A forger can make every checksum right. Each number of the directory is set to extremes, and the header signed anew.
+    let at = usize::try_from(u64::from_le_bytes(BYTES[40..48].try_into().unwrap())).unwrap();
+    let directory = String::from_utf8(BYTES[at..].to_vec()).unwrap();
+    let mut tried = 0;
+    for (start, _) in directory.match_indices(|c: char| c.is_ascii_digit()) {
+        if directory.as_bytes()[start - 1].is_ascii_digit() {
+            continue;
+        }
+        let end = start + directory[start..].find(|c: char| !c.is_ascii_digit()).unwrap();
+        for value in ["0", "1", "3", "8", "64", "1048576", "4294967295", "9223372036854775807", "18446744073709551615"]
+        {
+            let forged = format!("{}{value}{}", &directory[..start], &directory[end..]);
+            let mut bytes = BYTES[..at].to_vec();
+            bytes.extend_from_slice(forged.as_bytes());
+            let length = bytes.len() as u64;
+            bytes[32..40].copy_from_slice(&length.to_le_bytes());
+            bytes[48..56].copy_from_slice(&(forged.len() as u64).to_le_bytes());
+            let sum = sum(&bytes[..56]) ^ sum(forged.as_bytes()).rotate_left(1);
+            bytes[56..64].copy_from_slice(&sum.to_le_bytes());
+            let _ = answers(&bytes);
+            tried += 1;
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
+
+/// The file's checksum, written down a second time so that a change of it is noticed.
+fn sum(bytes: &[u8]) -> u64 {
+    rapidhash::v3::rapidhash_v3_seeded(bytes, &rapidhash::v3::RapidSecrets::seed(0x4149_5641))
+}
