@@ -60,7 +60,9 @@ impl fmt::Display for Host {
 }
 
 /// An address that every parser reads alike.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Its path and query may be a secret (many webhooks are): messages name its [`Target::origin`] only.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     scheme: Scheme,
     host: Host,
@@ -112,14 +114,15 @@ impl Target {
             return Self::parse(location);
         }
         let path = self.path_and_query.split('?').next().unwrap_or("/");
+        let (step, rest) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
         match location.as_bytes().first() {
             None => Err(Reason::NotUrl),
-            Some(b'/') => Self::parse(&format!("{origin}{location}")),
+            Some(b'/') => Self::parse(&format!("{origin}{}{rest}", without_dots(step))),
             Some(b'?') => Self::parse(&format!("{origin}{path}{location}")),
             Some(b'#') => Self::parse(&format!("{origin}{}", self.path_and_query)),
             Some(_) => {
                 let folder = &path[..=path.rfind('/').unwrap_or(0)];
-                Self::parse(&format!("{origin}{folder}{location}"))
+                Self::parse(&format!("{origin}{}{rest}", without_dots(&format!("{folder}{step}"))))
             }
         }
     }
@@ -158,13 +161,24 @@ impl Target {
         }
     }
 
+    /// Scheme, host and port: what may stand in a log.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme.name(), self.authority())
+    }
+
     /// Whether both mean the same scheme, host and port (RFC 6454 §5).
     pub fn same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.host == other.host && self.port == other.port
     }
 }
 
-/// Without credentials: safe to log.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.origin())
+    }
+}
+
+/// Without credentials.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme.name(), self.authority(), self.path_and_query)
@@ -295,6 +309,26 @@ fn ends_in_number(name: &str) -> bool {
     hexadecimal || last.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// An absolute path with its `.` and `..` worked off (RFC 3986 §5.2.4); nothing climbs over the root.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            segment => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if segments.peek().is_none() {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
 /// A request line is ASCII: what is not goes percent-encoded (RFC 3986 §2.1, as WHATWG does for paths).
 fn escape(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
@@ -367,6 +401,10 @@ mod tests {
         let rows = [
             ("/x", Ok("https://example.com/x")),
             ("x", Ok("https://example.com/a/x")),
+            ("../x?a=../b", Ok("https://example.com/x?a=../b")),
+            ("../../..", Ok("https://example.com/")),
+            ("./", Ok("https://example.com/a/")),
+            ("/c/../d/./e/..", Ok("https://example.com/d/")),
             ("?y", Ok("https://example.com/a/b?y")),
             ("#z", Ok("https://example.com/a/b?c")),
             ("//example.org/", Ok("https://example.org/")),
