@@ -84,28 +84,55 @@ pub fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The IPv4 address that this one carries to a translator or tunnel, where there is one.
-pub fn embedded(address: IpAddr, nat64: &[Prefix]) -> Option<Ipv4Addr> {
-    let IpAddr::V6(v6) = address else { return None };
+/// Every IPv4 address that this one may carry to a translator or tunnel; IPv4 carries nothing.
+///
+/// Several where the form does not say its own length: a prefix inside 64:ff9b:1::/48 may be of any that RFC 6052 knows.
+pub fn embedded(address: IpAddr, nat64: &[Prefix]) -> Vec<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return Vec::new() };
     let octets = v6.octets();
-    let at = |start: usize| Ipv4Addr::new(octets[start], octets[start + 1], octets[start + 2], octets[start + 3]);
-    if let Some(mapped) = v6.to_ipv4_mapped() {
-        return Some(mapped);
+    let at = |start: usize| vec![Ipv4Addr::new(octets[start], octets[start + 1], octets[start + 2], octets[start + 3])];
+    if is_translated(v6, nat64) {
+        let known = nat64.iter().chain(&WELL_KNOWN_NAT64).filter(|prefix| prefix.contains(address));
+        return known.filter_map(|prefix| carried(v6, prefix.length)).collect();
     }
-    if let Some(prefix) = nat64.iter().find(|prefix| prefix.contains(address)) {
-        return prefix.carried(v6);
-    }
-    let segments = v6.segments();
-    match segments {
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => Some(at(12)),
-        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => Some(at(12)),
-        [0x2002, ..] => Some(at(2)),
+    match v6.segments() {
+        // IPv4-mapped and IPv4-translated (RFC 4291 §2.5.5.2, RFC 2765 §2.1).
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => at(12),
+        // IPv4-compatible, long deprecated and still understood (RFC 4291 §2.5.5.1).
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => at(12),
+        [0x64, 0xff9b, 1, ..] => [48, 56, 64, 96].into_iter().filter_map(|length| carried(v6, length)).collect(),
+        [0x2002, ..] => at(2),
         // Teredo hides the client's address by inverting it (RFC 4380 §4).
-        [0x2001, 0, ..] => Some(Ipv4Addr::from(!u32::from(at(12)))),
+        [0x2001, 0, ..] => at(12).into_iter().map(|hidden| Ipv4Addr::from(!u32::from(hidden))).collect(),
         // ISATAP (RFC 5214 §6.1), with and without the universal bit.
-        [.., 0 | 0x200, 0x5efe, _, _] => Some(at(12)),
-        _ => None,
+        [.., 0 | 0x200, 0x5efe, _, _] => at(12),
+        _ => Vec::new(),
     }
+}
+
+/// 64:ff9b::/96 (RFC 6052 §2.1).
+const WELL_KNOWN_NAT64: [Prefix; 1] =
+    [Prefix { address: IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0)), length: 96 }];
+
+/// Whether a translator sends it on as IPv4.
+fn is_translated(address: Ipv6Addr, nat64: &[Prefix]) -> bool {
+    nat64.iter().chain(&WELL_KNOWN_NAT64).any(|prefix| prefix.contains(IpAddr::V6(address)))
+}
+
+/// The IPv4 address in an address of a NAT64 prefix of this length (RFC 6052 §2.2); `None` for a length that it does not
+/// know.
+fn carried(address: Ipv6Addr, length: u8) -> Option<Ipv4Addr> {
+    let o = address.octets();
+    let octets = match length {
+        32 => [o[4], o[5], o[6], o[7]],
+        40 => [o[5], o[6], o[7], o[9]],
+        48 => [o[6], o[7], o[9], o[10]],
+        56 => [o[7], o[9], o[10], o[11]],
+        64 => [o[9], o[10], o[11], o[12]],
+        96 => [o[12], o[13], o[14], o[15]],
+        _ => return None,
+    };
+    Some(Ipv4Addr::from(octets))
 }
 
 fn classify_v4(address: Ipv4Addr) -> Class {
@@ -113,23 +140,25 @@ fn classify_v4(address: Ipv4Addr) -> Class {
 }
 
 fn classify_v6(address: Ipv6Addr, nat64: &[Prefix]) -> Class {
-    if let Some(class) = longest(registry::V6, u128::from(address)) {
-        return class;
+    let listed = longest(registry::V6, u128::from(address));
+    let carried: Vec<Class> = embedded(IpAddr::V6(address), nat64).into_iter().map(classify_v4).collect();
+    // First, since a metadata service beats every allow, in whatever clothes.
+    if listed == Some(Class::Metadata) || carried.contains(&Class::Metadata) {
+        return Class::Metadata;
     }
-    let carried = embedded(IpAddr::V6(address), nat64).map(classify_v4);
-    let translated = matches!(address.segments(), [0x64, 0xff9b, 0, 0, 0, 0, ..]);
-    if translated || nat64.iter().any(|prefix| prefix.contains(IpAddr::V6(address))) {
-        // A translator sends it on as IPv4: what it carries is what it is.
-        return carried.unwrap_or(Class::Transition);
+    let inner = carried.iter().copied().find(|class| *class != Class::Public);
+    if is_translated(address, nat64) {
+        // What it carries is what it is. The operator's prefix may well lie in a block that is otherwise special.
+        return if carried.is_empty() { Class::Transition } else { inner.unwrap_or(Class::Public) };
+    }
+    if let Some(class) = listed {
+        return class;
     }
     if address.segments()[0] & 0xe000 != 0x2000 {
         // Global unicast is 2000::/3 (RFC 4291 §2.4, IANA's IPv6 address space registry).
-        return if carried.is_some() { Class::Transition } else { Class::Reserved };
+        return if carried.is_empty() { Class::Reserved } else { Class::Transition };
     }
-    match carried {
-        Some(class) if class != Class::Public => class,
-        _ => Class::Public,
-    }
+    inner.unwrap_or(Class::Public)
 }
 
 /// The class of the narrowest block that holds the number. Blocks are sorted by start, wide before narrow.
@@ -152,7 +181,13 @@ pub struct NotPrefix(pub String);
 
 impl Prefix {
     /// A block of the first `length` bits of `address`; `None` when that is more bits than it has.
+    ///
+    /// A block of IPv4-mapped addresses is the IPv4 block that it means, since addresses are canonical when they are
+    /// compared; otherwise it would match nothing.
     pub fn new(address: IpAddr, length: u8) -> Option<Self> {
+        if canonical(address) != address {
+            return Self::new(canonical(address), length.checked_sub(96)?);
+        }
         let bits = if address.is_ipv4() { 32 } else { 128 };
         (length <= bits).then_some(Self { address, length })
     }
@@ -170,21 +205,6 @@ impl Prefix {
             }
             _ => false,
         }
-    }
-
-    /// The IPv4 address in an address of this NAT64 prefix (RFC 6052 §2.2); `None` for a length that it does not know.
-    fn carried(&self, address: Ipv6Addr) -> Option<Ipv4Addr> {
-        let o = address.octets();
-        let octets = match self.length {
-            32 => [o[4], o[5], o[6], o[7]],
-            40 => [o[5], o[6], o[7], o[9]],
-            48 => [o[6], o[7], o[9], o[10]],
-            56 => [o[7], o[9], o[10], o[11]],
-            64 => [o[9], o[10], o[11], o[12]],
-            96 => [o[12], o[13], o[14], o[15]],
-            _ => return None,
-        };
-        Some(Ipv4Addr::from(octets))
     }
 }
 
@@ -220,7 +240,9 @@ mod tests {
 
     #[track_caller]
     fn check(address: &str, want: Class) {
-        let nat64: Vec<Prefix> = vec!["2001:470:64::/96".parse().unwrap(), "2001:470:99::/48".parse().unwrap()];
+        let nat64: Vec<Prefix> = ["2001:470:64::/96", "2001:470:99::/48", "64:ff9b:1:64::/96", "fd00:64::/96"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
         assert_eq!(classify(address.parse().unwrap(), &nat64), want, "{address}");
     }
 
@@ -258,8 +280,21 @@ mod tests {
         for address in ["169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"] {
             check(address, Class::Metadata);
         }
-        check("::ffff:169.254.169.254", Class::Metadata);
-        check("64:ff9b::a9fe:a9fe", Class::Metadata);
+        for address in [
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::", // the /48 form (RFC 6052 §2.2)
+            "64:ff9b:1:64::a9fe:a9fe",
+            "fd00:64::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "2001:0:4136:e378:8000:63bf:5601:5601",
+            "fe80::5efe:a9fe:a9fe",
+        ] {
+            check(address, Class::Metadata);
+        }
     }
 
     #[test]
@@ -278,6 +313,11 @@ mod tests {
             ("::ffff:0:127.0.0.1", Class::Transition),
             ("2002:7f00:1::", Class::Transition),
             ("2001:0:1::", Class::Transition),
+            // The operator's own prefix, inside blocks that are otherwise special.
+            ("64:ff9b:1:64::808:808", Class::Public),
+            ("64:ff9b:1:64::a00:1", Class::Private),
+            ("fd00:64::808:808", Class::Public),
+            ("fd00:64::7f00:1", Class::Loopback),
             ("2a00:1450:4001::5efe:7f00:1", Class::Loopback),
             ("2a00:1450:4001:0:200:5efe:a9fe:a9fe", Class::Metadata),
             ("2a00:1450:4001::5efe:808:808", Class::Public),
@@ -294,6 +334,9 @@ mod tests {
         assert!(all.contains("255.255.255.255".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
         let all: Prefix = "::/0".parse().unwrap();
         assert!(all.contains("ffff::".parse().unwrap()));
+        let mapped: Prefix = "::ffff:10.0.0.0/104".parse().unwrap();
+        assert!(mapped.contains("10.1.2.3".parse().unwrap()) && mapped.to_string() == "10.0.0.0/8");
+        assert!("::ffff:10.0.0.0/64".parse::<Prefix>().is_err());
         for text in ["", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "::/129", "010.0.0.0/8", "10/8"] {
             assert!(text.parse::<Prefix>().is_err(), "{text}");
         }

@@ -295,12 +295,14 @@ impl Policy {
     /// The new target is still to be judged like a first one.
     pub fn judge_redirect(&self, seen: &[Target], location: &str, most: usize) -> Result<Target, Denial> {
         let Some(from) = seen.last() else { return Err(Denial::new(Reason::NotUrl, "nothing to redirect from")) };
-        let next = from.join(location).map_err(|reason| Denial::new(reason, format!("redirected by {from}")))?;
+        let hop = |next: &Target| format!("{}, redirected by {}", next.origin(), from.origin());
+        let next =
+            from.join(location).map_err(|reason| Denial::new(reason, format!("redirected by {}", from.origin())))?;
         if from.scheme() == Scheme::Https && next.scheme() == Scheme::Http && !self.downgrade {
-            return Err(Denial::new(Reason::Downgrade, format!("{next}, redirected by {from}")));
+            return Err(Denial::new(Reason::Downgrade, hop(&next)));
         }
         if seen.len() > most || seen.contains(&next) {
-            return Err(Denial::new(Reason::Redirects, format!("{next}, redirected by {from}")));
+            return Err(Denial::new(Reason::Redirects, hop(&next)));
         }
         Ok(next)
     }
@@ -316,16 +318,17 @@ impl Policy {
 
     fn judge_address(&self, address: IpAddr, port: u16, internal_host: bool) -> Result<(), Denial> {
         let canonical = address::canonical(address);
-        let carried = address::embedded(address, &self.nat64).map(IpAddr::V4);
+        // Together with what it carries: a rule on an IPv4 address also holds for its IPv6 clothes.
+        let mut forms = vec![canonical];
+        forms.extend(address::embedded(address, &self.nat64).into_iter().map(IpAddr::V4));
         let class = address::classify(address, &self.nat64);
         if class == Class::Metadata {
             return Err(Denial::new(Reason::AddressMetadata, address));
         }
-        if self.is_own(canonical, port) {
+        if forms.iter().any(|form| self.is_own(*form, port)) {
             return Err(Denial::new(Reason::AddressSelf, SocketAddr::new(canonical, port)));
         }
-        let either = |block: &Prefix| block.contains(canonical) || carried.is_some_and(|v4| block.contains(v4));
-        if self.deny_blocks.iter().any(either) {
+        if self.deny_blocks.iter().any(|block| forms.iter().any(|form| block.contains(*form))) {
             return Err(Denial::new(Reason::AddressDenied, address));
         }
         if class == Class::Public || internal_host || self.is_opened(canonical) {
@@ -345,9 +348,9 @@ impl Policy {
     /// A socket that listens on all addresses is reached by any of this machine's: loopback is the one that we know.
     fn is_own(&self, address: IpAddr, port: u16) -> bool {
         self.own.iter().any(|own| {
+            let ip = address::canonical(own.ip());
             own.port() == port
-                && (own.ip() == address
-                    || (own.ip().is_unspecified() && (address.is_loopback() || address.is_unspecified())))
+                && (ip == address || (ip.is_unspecified() && (address.is_loopback() || address.is_unspecified())))
         })
     }
 }
@@ -389,3 +392,47 @@ const INTERNAL_ZONES: &[&str] = &[
     "svc",
     "test",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an all too trusting policy says of this answer for `mirror.example`.
+    #[track_caller]
+    fn check(address: &str, want: Result<(), Reason>) {
+        let policy = Policy {
+            internal_hosts: vec![Names::new("mirror.example").unwrap()],
+            allow_blocks: ["0.0.0.0/0", "::/0"].map(|text| text.parse().unwrap()).to_vec(),
+            deny_blocks: vec!["::ffff:10.9.0.0/112".parse().unwrap()],
+            nat64: vec!["fd00:64::/96".parse().unwrap()],
+            own: vec!["0.0.0.0:80".parse().unwrap(), "[::ffff:10.8.0.1]:80".parse().unwrap()],
+            ..Policy::public()
+        };
+        let target = Target::parse("http://mirror.example/").unwrap();
+        let answer = Answer { addresses: vec![address.parse().unwrap()], ..Answer::default() };
+        let judged = policy.judge_addresses(&target, &answer).map(drop).map_err(|denial| denial.reason);
+        assert_eq!(judged, want, "{address}");
+    }
+
+    #[test]
+    fn metadata_and_this_process_beat_every_allow_in_whatever_clothes() {
+        check("10.0.0.1", Ok(()));
+        check("127.0.0.53", Err(Reason::AddressSelf)); // listening on all addresses
+        check("64:ff9b::7f00:1", Err(Reason::AddressSelf));
+        check("10.8.0.1", Err(Reason::AddressSelf));
+        check("fd00:64::a08:1", Err(Reason::AddressSelf));
+        for address in
+            ["169.254.169.254", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::", "::a9fe:a9fe", "fd00:64::a9fe:a9fe"]
+        {
+            check(address, Err(Reason::AddressMetadata));
+        }
+    }
+
+    #[test]
+    fn a_denied_block_holds_for_what_an_address_carries() {
+        for address in ["10.9.1.1", "::ffff:10.9.1.1", "64:ff9b::a09:101", "fd00:64::a09:101", "2002:a09:101::"] {
+            check(address, Err(Reason::AddressDenied));
+        }
+        check("10.10.1.1", Ok(()));
+    }
+}
