@@ -44,7 +44,8 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two parts of the answer's body.
     pub idle: Duration,
-    /// From the start to the answer's head, over all redirects.
+    /// From the start to the answer's head, over all redirects; to its last byte where it is read by
+    /// [`Response::bytes`]. A body that is read by [`Response::chunk`] may take longer.
     pub total: Duration,
 }
 
@@ -63,9 +64,9 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text is no address that may be called.
-    #[error("refused to call {url:?}: {reason}")]
+    #[error("refused to call {url}: {reason}")]
     Text {
-        /// The text, cut short.
+        /// As much of the text as holds no secret.
         url: String,
         /// What is wrong with it.
         reason: Reason,
@@ -73,7 +74,7 @@ pub enum Error {
     /// The policy does not let it leave.
     #[error("refused to call {url}: {denial}")]
     Denied {
-        /// Without credentials.
+        /// Scheme, host and port: the rest may be a secret.
         url: String,
         /// Why.
         denial: Denial,
@@ -254,14 +255,14 @@ impl Client {
         if let Some(name) = request.wrong_header {
             return Err(Error::Header(name));
         }
-        let deadline = Instant::now() + request.total;
+        let deadline = after(request.total);
         let mut target = Target::parse(&request.url).map_err(|reason| text_error(&request.url, reason))?;
         let Request { mut method, mut headers, mut body, redirects, .. } = request;
         let mut seen = vec![target.clone()];
         loop {
             let response = self.hop(&target, &method, &headers, &body, deadline).await?;
             let Some(location) = redirect(&response, redirects) else { return Ok(response) };
-            let denied = |denial| Error::Denied { url: target.to_string(), denial };
+            let denied = |denial| Error::Denied { url: target.origin(), denial };
             let next = self.0.policy.judge_redirect(&seen, location, redirects).map_err(denied)?;
             if !target.same_origin(&next) {
                 for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
@@ -295,22 +296,24 @@ impl Client {
         // An idle connection may have been closed by the other side just now: only what is safe to repeat goes there.
         if method.is_idempotent()
             && let Some((address, mut sender)) = self.0.pool.take(&allowed, key)
-            && let Ok(response) = self.exchange(target, &mut sender, request()?, deadline).await
         {
-            return Ok(self.response(response, target, key(address), sender));
+            match self.exchange(target, &mut sender, request()?, deadline).await {
+                Err(Error::Broken { .. }) => {}
+                answer => return Ok(self.response(answer?, target, key(address), sender, deadline)),
+            }
         }
         let to = format!("{}:{}", target.host(), target.port());
-        let limit = deadline.min(Instant::now() + self.0.limits.connect);
+        let limit = deadline.min(after(self.0.limits.connect));
         let connecting = self.0.connector.connect(target, &allowed);
         let late = |_| Error::Timeout { to: to.clone(), stage: "connecting" };
         let (address, mut sender) = timeout_at(limit, connecting).await.map_err(late)??;
         let response = self.exchange(target, &mut sender, request()?, deadline).await?;
-        Ok(self.response(response, target, key(address), sender))
+        Ok(self.response(response, target, key(address), sender, deadline))
     }
 
     /// The addresses that this request may connect to.
     async fn judge(&self, target: &Target) -> Result<Vec<SocketAddr>, Error> {
-        let denied = |denial| Error::Denied { url: target.to_string(), denial };
+        let denied = |denial| Error::Denied { url: target.origin(), denial };
         self.0.policy.judge_target(target).map_err(denied)?;
         let answer = match target.host() {
             Host::Name(name) => self.0.resolver.resolve(name).await?,
@@ -327,7 +330,7 @@ impl Client {
         deadline: Instant,
     ) -> Result<http::Response<Incoming>, Error> {
         let to = format!("{}:{}", target.host(), target.port());
-        let limit = deadline.min(Instant::now() + self.0.limits.first_byte);
+        let limit = deadline.min(after(self.0.limits.first_byte));
         match timeout_at(limit, sender.send_request(request)).await {
             Err(_) => Err(Error::Timeout { to, stage: "waiting for the answer" }),
             Ok(Err(error)) => Err(Error::Broken { to, reason: error.to_string() }),
@@ -344,8 +347,10 @@ impl Client {
     ) -> Result<http::Request<Full<Bytes>>, Error> {
         let mut request = http::Request::new(Full::new(body.clone()));
         *request.method_mut() = method.clone();
-        *request.uri_mut() =
-            target.path_and_query().parse().map_err(|_| text_error(target.path_and_query(), Reason::NotUrl))?;
+        *request.uri_mut() = target
+            .path_and_query()
+            .parse()
+            .map_err(|_| Error::Text { url: target.origin(), reason: Reason::NotUrl })?;
         *request.headers_mut() = headers.clone();
         let host = HeaderValue::from_str(&target.authority()).map_err(|_| Error::Header("host".to_owned()))?;
         request.headers_mut().insert(HOST, host);
@@ -366,6 +371,7 @@ impl Client {
         target: &Target,
         key: Key,
         sender: pool::Sender,
+        deadline: Instant,
     ) -> Response {
         let (head, body) = response.into_parts();
         Response {
@@ -376,22 +382,37 @@ impl Client {
             body,
             to: format!("{}:{}", target.host(), target.port()),
             idle: self.0.limits.idle,
+            deadline,
             connection: Some((self.clone(), key, sender)),
         }
     }
 }
 
+/// Where in time that is; far away where the clock cannot count so far.
+fn after(wait: Duration) -> Instant {
+    const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + wait.min(A_YEAR)
+}
+
+/// What was refused may hold a password, in the path or before an `@`, wherever a parser would see that.
 fn text_error(text: &str, reason: Reason) -> Error {
-    // What was refused may be long or hold a password; the start is enough to find it.
-    let shown: String = text.chars().take_while(|c| *c != '@' && *c != '?').take(80).collect();
-    Error::Text { url: shown, reason }
+    let place = text.split_once("://").filter(|_| !text.contains('@'));
+    let url = match place {
+        Some((scheme, rest)) => {
+            let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+            format!("{scheme:.10}://{host:.80}").escape_debug().to_string()
+        }
+        None => format!("a text of {} bytes", text.len()),
+    };
+    Error::Text { url, reason }
 }
 
 fn redirect(response: &Response, followed: usize) -> Option<&str> {
     if followed == 0 || !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    Some(response.headers.get(LOCATION)?.to_str().unwrap_or_default())
+    // Many servers send UTF-8 here, which `to_str` would refuse; the text checks see to the rest.
+    Some(std::str::from_utf8(response.headers.get(LOCATION)?.as_bytes()).unwrap_or_default())
 }
 
 /// A request under construction.
@@ -424,7 +445,7 @@ impl Request {
         self
     }
 
-    /// From the start to the answer's head, over all redirects.
+    /// See [`Limits::total`].
     #[must_use]
     pub fn timeout(mut self, total: Duration) -> Self {
         self.total = total;
@@ -458,6 +479,7 @@ pub struct Response {
     body: Incoming,
     to: String,
     idle: Duration,
+    deadline: Instant,
     connection: Option<(Client, Key, pool::Sender)>,
 }
 
@@ -490,18 +512,22 @@ impl Response {
         }
     }
 
-    /// The whole body, refused when it is larger than `limit` bytes.
+    /// The whole body, refused when it is larger than `limit` bytes or not there when the request's time is up: a server
+    /// that sends a byte now and then would hold us for ever.
     pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
         if self.length().is_some_and(|length| length > limit as u64) {
             return Err(Error::TooLarge { limit });
         }
         let mut all = Vec::new();
-        while let Some(bytes) = self.chunk().await? {
+        let late = Error::Timeout { to: self.to.clone(), stage: "reading the answer" };
+        let deadline = self.deadline;
+        loop {
+            let Ok(chunk) = timeout_at(deadline, self.chunk()).await else { return Err(late) };
+            let Some(bytes) = chunk? else { return Ok(all) };
             if all.len() + bytes.len() > limit {
                 return Err(Error::TooLarge { limit });
             }
             all.extend_from_slice(&bytes);
         }
-        Ok(all)
     }
 }

@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::pool::Sender;
@@ -21,6 +22,9 @@ use crate::target::{Host, Scheme, Target};
 
 /// How long one address may take before the next is tried as well (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How many addresses of one name are tried.
+const MOST_TRIED: usize = 8;
 
 /// The longest answer of a proxy to CONNECT.
 const MOST_PROXY_HEAD: usize = 8 * 1024;
@@ -68,9 +72,9 @@ impl Connector {
         };
         match TlsConnector::from(config).connect(name, stream).await {
             Ok(stream) => shake(stream, target).await,
-            // A reset is the network's doing; everything else is about trust and will not pass by itself.
-            Err(error) if error.get_ref().is_none() => Err(refused(target, &error)),
-            Err(error) => Err(failed(error.to_string())),
+            // What rustls refuses comes as invalid data and will not pass by itself; the rest is the network's doing.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(failed(error.to_string())),
+            Err(error) => Err(refused(target, &error)),
         }
     }
 
@@ -85,7 +89,7 @@ impl Connector {
         let own = tokio::net::lookup_host((upstream.address.as_str(), upstream.port));
         let own: Vec<SocketAddr> = own.await.map_err(|error| failed(error.to_string()))?.collect();
         let mut last = failed("no address".to_owned());
-        for address in allowed {
+        for address in allowed.iter().take(MOST_TRIED) {
             let (_, mut stream) = first(&own).await.map_err(|error| failed(error.to_string()))?;
             match tunnel(&mut stream, upstream, *address).await {
                 Ok(()) => return Ok((*address, stream)),
@@ -132,25 +136,32 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Tries the addresses in turn, each with a head start before the next (RFC 8305), and takes the first that answers.
+/// Tries the addresses in turn and takes the first that answers. Each has a head start before the next, which is over at
+/// once when it fails (RFC 8305 §5). Whoever owns a name says how many addresses it has, so only a few are tried.
 async fn first(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
+    let mut waiting = interleave(addresses);
+    waiting.truncate(MOST_TRIED);
+    let mut waiting = waiting.into_iter();
     let mut attempts = JoinSet::new();
-    for (position, address) in interleave(addresses).into_iter().enumerate() {
-        let wait = HEAD_START * u32::try_from(position).unwrap_or(u32::MAX).min(16);
-        attempts.spawn(async move {
-            tokio::time::sleep(wait).await;
-            open(address).await.map(|stream| (address, stream))
-        });
-    }
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
-    while let Some(attempt) = attempts.join_next().await {
+    loop {
+        if let Some(address) = waiting.next() {
+            attempts.spawn(async move { open(address).await.map(|stream| (address, stream)) });
+        }
+        let attempt = match waiting.len() {
+            0 => attempts.join_next().await,
+            _ => match timeout(HEAD_START, attempts.join_next()).await {
+                Ok(attempt) => attempt,
+                Err(_) => continue,
+            },
+        };
         match attempt {
-            Ok(Ok(connected)) => return Ok(connected),
-            Ok(Err(error)) => last = error,
-            Err(error) => last = io::Error::other(error),
+            None => return Err(last),
+            Some(Ok(Ok(connected))) => return Ok(connected),
+            Some(Ok(Err(error))) => last = error,
+            Some(Err(error)) => last = io::Error::other(error),
         }
     }
-    Err(last)
 }
 
 /// IPv6 and IPv4 by turns (RFC 8305 §4), each in the order of the answer.

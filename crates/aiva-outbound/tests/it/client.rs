@@ -142,6 +142,59 @@ async fn an_answer_has_bounds() {
 }
 
 #[tokio::test]
+async fn a_body_read_whole_ends_with_its_request() {
+    // One part, and then nothing: the bound between two parts is far away.
+    let (address, _) = origin(|_| "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_owned()).await;
+    let get = client(policy()).get(format!("http://origin.example:{}/", address.port()));
+    let error = get.timeout(Duration::from_millis(300)).send().await.unwrap().bytes(100).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { stage: "reading the answer", .. }), "{error}");
+    // As long as the clock can count, and longer.
+    let get = client(policy()).get(format!("http://origin.example:{}/", address.port()));
+    assert!(get.timeout(Duration::MAX).send().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_next_checked_address_is_tried_but_not_every_one() {
+    let (address, connections) = origin(|_| ok("hello")).await;
+    let get = |silent: u8| {
+        let mut rows: Vec<(&str, IpAddr)> =
+            (2..2 + silent).map(|last| ("origin.example", IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))).collect();
+        rows.push(("origin.example", LOOPBACK));
+        let client = Client::builder(policy()).resolver(Arc::new(Fixed::new(rows))).build();
+        client.get(format!("http://origin.example:{}/", address.port())).send()
+    };
+    assert_eq!(get(7).await.unwrap().address, LOOPBACK);
+    let error = get(200).await.err().unwrap();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn no_message_tells_a_secret() {
+    let (address, _) =
+        origin(|head| if head.contains("/in") { to("http://127.0.0.1/hidden") } else { to("ftp:/hidden") }).await;
+    let port = address.port();
+    let rows = [
+        "https://user:hidden@exa mple.com/".to_owned(),
+        "https://user:hid/hidden@example.com:x/".to_owned(),
+        "http://exa mple.com/hidden?hidden#hidden".to_owned(),
+        "http://exa%6dple.com\\hidden".to_owned(),
+        "mailto:hidden@example.com".to_owned(),
+        "http://hidden:hidden@127.0.0.1/hidden".to_owned(),
+        "http://inside.example/hidden?token=hidden".to_owned(),
+        "http://origin.example:1/hidden".to_owned(),
+        format!("http://origin.example:{port}/in/hidden"),
+        format!("http://origin.example:{port}/out/hidden"),
+    ];
+    for url in rows {
+        let error = client(policy()).get(&url).send().await.err().unwrap();
+        assert!(!format!("{error} {error:?}").contains("hid"), "{url}: {error:?}");
+    }
+    let target = aiva_outbound::Target::parse("https://u:hidden@example.com/hidden").unwrap();
+    assert!(!format!("{target:?}").contains("hidden"));
+}
+
+#[tokio::test]
 async fn nobody_listening_is_a_transient_fault() {
     let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
