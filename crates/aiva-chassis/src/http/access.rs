@@ -14,7 +14,10 @@ use std::{
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
 use super::context::RequestContext;
-use crate::telemetry::metrics::{Counter, metrics};
+use crate::telemetry::{
+    metrics::{Counter, metrics},
+    redact,
+};
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +169,7 @@ fn write_all(shared: &Shared, mut sink: impl io::Write) {
 
 fn json(out: &mut Vec<u8>, ending: &Ending<'_>) {
     let context = ending.context;
-    out.extend_from_slice(b"{\"timestamp\":\"");
+    out.extend_from_slice(b"{\"time\":\"");
     timestamp(out, ending.at);
     out.extend_from_slice(b"\",\"level\":\"INFO\",\"target\":\"access\",\"method\":");
     string(out, context.method.as_str());
@@ -200,7 +203,7 @@ fn json(out: &mut Vec<u8>, ending: &Ending<'_>) {
     }
     if context.user_agent.is_some() {
         out.extend_from_slice(b",\"user_agent\":");
-        string(out, context.user_agent());
+        string(out, &redact::text(context.user_agent()));
     }
     out.extend_from_slice(b"}\n");
 }

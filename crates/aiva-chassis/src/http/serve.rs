@@ -22,7 +22,7 @@ use axum::{Router, body::Body};
 use http::{Request, Response};
 use hyper::{body::Incoming, rt, service::Service as HyperService};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -33,7 +33,11 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::{context::Peer, tls};
-use crate::{config::server::Server, shutdown::Stop};
+use crate::{
+    config::server::Server,
+    panic::{self, Entry, Place},
+    shutdown::Stop,
+};
 
 /// The limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +124,9 @@ impl Listener {
             };
             let (tls, work) = (self.tls.clone(), stop.work("connection"));
             tokio::spawn(async move {
-                connection.run(stream, tls).await;
+                // A handler's panic is contained further in; this is for bodies that panic while they are sent.
+                let _contained =
+                    panic::catch(Entry::Request, || sending(Some(address)), connection.run(stream, tls)).await;
                 drop((work, seat));
             });
         }
@@ -141,8 +147,31 @@ async fn recover(error: &io::Error, wait: Duration, stop: &Stop) -> Duration {
     (wait * 2).min(LONGEST_WAIT)
 }
 
-fn builder(limits: ListenLimits) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
+/// Where a body panics, whose request is over for the middleware.
+fn sending(client: Option<SocketAddr>) -> Place {
+    let place = Place::new("body");
+    match client {
+        Some(client) => place.with("client", client.ip()),
+        None => place,
+    }
+}
+
+/// Runs the streams of HTTP/2 connections; one that panics ends alone.
+#[derive(Debug, Clone, Copy)]
+struct Streams;
+
+impl<F> rt::Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(panic::catch(Entry::Request, || sending(None), stream));
+    }
+}
+
+fn builder(limits: ListenLimits) -> auto::Builder<Streams> {
+    let mut server = auto::Builder::new(Streams);
     server
         .http1()
         .timer(TokioTimer::new())
@@ -160,7 +189,7 @@ fn builder(limits: ListenLimits) -> auto::Builder<TokioExecutor> {
 
 /// One connection from accept to close.
 struct Connection {
-    server: Arc<auto::Builder<TokioExecutor>>,
+    server: Arc<auto::Builder<Streams>>,
     router: Router,
     peer: Peer,
     limits: ListenLimits,

@@ -1,13 +1,16 @@
 //! Every refusal is a problem, whoever refuses.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use aiva_chassis::{
     http::{ApiError, Json, Limits, Routes, on},
     panic,
     telemetry::metrics::metrics,
 };
+use axum::body::Body;
+use futures_util::stream;
 use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Server, guarded, guests, impatient, stack};
 
@@ -16,6 +19,8 @@ fn routes() -> Routes {
         .route("GET", "/v1/things/{id}", on("GET", guarded))
         .route("GET", "/broken", on("GET", || async { broken() }))
         .route("GET", "/stuck", on("GET", std::future::pending::<()>))
+        .route("GET", "/broken-body", on("GET", broken_body))
+        .route("POST", "/slow", on("POST", |Json(n): Json<Vec<u8>>| async move { n.len().to_string() }))
         .route("GET", "/bare", on("GET", || async { StatusCode::CONFLICT }))
         .route(
             "GET",
@@ -26,6 +31,10 @@ fn routes() -> Routes {
         .route("POST", "/json", on("POST", |Json(n): Json<Vec<u8>>| async move { n.len().to_string() }))
 }
 
+async fn broken_body() -> Body {
+    Body::from_stream(stream::once(async { Ok::<_, io::Error>(broken()) }))
+}
+
 fn broken() -> &'static str {
     panic::provoke("the invariant that must not be seen")
 }
@@ -34,7 +43,8 @@ async fn server() -> Server {
     let stack = stack()
         .authenticator(guests())
         .limits(Limits { timeout: Duration::from_secs(60), body: 1000 })
-        .limits_for("/stuck", impatient(Duration::from_millis(20)));
+        .limits_for("/stuck", impatient(Duration::from_millis(20)))
+        .limits_for("/slow", impatient(Duration::from_millis(20)));
     Server::start(stack, routes()).await
 }
 
@@ -50,6 +60,8 @@ async fn every_refusal_is_a_problem_with_a_code_and_the_request_id() {
         ("GET /broken HTTP/1.1\r\n{close}\r\n".into(), 500, "internal"),
         ("GET /inner HTTP/1.1\r\n{close}\r\n".into(), 500, "internal"),
         ("GET /stuck HTTP/1.1\r\n{close}\r\n".into(), 504, "timed_out"),
+        // a client that promises a body and keeps it back
+        (format!("POST /slow HTTP/1.1\r\n{{close}}{json}Content-Length: 9\r\n\r\n[1,"), 504, "timed_out"),
         ("GET /bare HTTP/1.1\r\n{close}\r\n".into(), 409, "refused"),
         ("GET /v1/things/7 HTTP/1.1\r\n{close}\r\n".into(), 401, "unauthenticated"),
         ("GET /v1/things/7 HTTP/1.1\r\n{close}Authorization: Bearer forged\r\n\r\n".into(), 401, "invalid_credentials"),
@@ -83,6 +95,19 @@ async fn a_panic_is_counted_by_route_and_the_next_request_is_served() {
     let allowed = "GET /v1/things/7 HTTP/1.1\r\n{close}Authorization: Bearer things\r\n\r\n";
     let answer = server.ask(allowed).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "guest-1"));
+}
+
+#[tokio::test]
+async fn a_body_that_panics_while_it_is_sent_ends_its_connection_only() {
+    let server = server().await;
+    let count = || metrics().panics("request", "body").get();
+    let before = count();
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /broken-body HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let _closed_or_reset = stream.read_to_end(&mut rest).await;
+    assert!(count() > before);
+    assert_eq!(server.ask("GET /bare HTTP/1.1\r\n{close}\r\n").await.status, 409);
 }
 
 #[tokio::test]
