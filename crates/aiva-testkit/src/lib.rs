@@ -1,3 +1,5 @@
 //! Fake clock, both databases, local broker, golden files: for tests only.
 
 pub mod clock;
+pub mod postgres;
+pub mod skip;
