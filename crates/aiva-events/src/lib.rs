@@ -8,6 +8,7 @@
 
 pub mod consume;
 pub mod dead_letter;
+pub mod http;
 pub mod inbox;
 pub mod local;
 pub mod log;

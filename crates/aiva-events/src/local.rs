@@ -13,7 +13,7 @@
 mod lane;
 mod prune;
 pub(crate) mod queue;
-mod signal;
+pub(crate) mod signal;
 
 use std::sync::Arc;
 use std::time::Duration;
