@@ -8,6 +8,7 @@ use std::process::ExitCode;
 mod addresses;
 mod cargo_audit;
 mod codegen;
+mod kill_test;
 mod process;
 mod testing;
 mod tidy;
@@ -24,6 +25,8 @@ usage: cargo xtask <verb>
                    make code of the contracts in api/, or only compare
   addresses [--check]
                    make the address table of aiva-outbound from its data
+  kill-test ROUNDS SEED
+                   kill a real process at random moments; nothing acknowledged may be missing, nothing applied twice
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["addresses", "--check"] => addresses::run(true),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
+        ["kill-test", rounds, seed] => kill_test::verb(rounds, seed),
         [] | ["help" | "--help" | "-h"] => {
             process::say(HELP);
             return ExitCode::SUCCESS;

@@ -5,10 +5,12 @@
 //! secret is never printed, and never stands in the file itself; the production profile refuses what is unsafe. Types,
 //! documentation, defaults and the annotated example come from one declaration ([`crate::config_section!`]).
 //!
-//! Pure: the caller brings the file's text, the variables, the flags, and a function that opens secret files.
+//! Pure but for [`edge`]: the caller brings the file's text, the variables, the flags, and a function that opens secret
+//! files.
 //!
 //! Start reading at [`load`].
 
+pub mod edge;
 pub mod example;
 pub mod read;
 pub mod section;

@@ -1,7 +1,5 @@
 //! The chassis through its public face.
 
-#![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
-
 mod config;
 mod http;
 mod shutdown;
