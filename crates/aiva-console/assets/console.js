@@ -63,7 +63,7 @@
     const text = follow.querySelector("[data-progress]");
     const feed = follow.querySelector("[data-feed]");
     const source = new EventSource(follow.dataset.follow);
-    let last = "";
+    let last = feed && feed.lastElementChild ? feed.lastElementChild.textContent : "";
     const show = ({ phase, progress }) => {
       const { done = 0, total = 0, current = "", packages = 0, findings = 0 } = progress || {};
       if (bar && total > 0) {

@@ -23,7 +23,7 @@ pub(crate) fn trend(points: &[TrendPoint]) -> Markup {
                     line.base x1="0" y1="100" x2=(points.len() * STEP) y2="100" {}
                 }
                 div.days aria-hidden="true" {
-                    @for point in [points.first(), points.get(points.len() / 2), points.last()].into_iter().flatten() { span { (point.date) } }
+                    @for point in [points.first(), points.get(points.len() / 2), points.last()].into_iter().flatten() { span { (point.date.strftime("%-d %b")) } }
                 }
             }
             (legend())
@@ -128,12 +128,13 @@ fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// The next round number, even so that the middle of the scale is a whole one.
+/// The next round number that is even, so that the middle of the scale is a whole one.
 fn round_up(n: u64) -> u64 {
-    let n = n.max(2);
     let mut unit = 1_u64;
     loop {
-        if let Some(top) = [1, 2, 4, 6, 8].into_iter().map(|step| unit.saturating_mul(step)).find(|top| *top >= n) {
+        if let Some(top) =
+            [2, 4, 6, 8, 10, 20, 30, 50].into_iter().map(|step| unit.saturating_mul(step)).find(|top| *top >= n)
+        {
             return top;
         }
         unit = unit.saturating_mul(10);
@@ -154,8 +155,9 @@ mod tests {
             (7, 8),
             (9, 10),
             (11, 20),
-            (21, 40),
-            (63, 80),
+            (21, 30),
+            (31, 50),
+            (51, 60),
             (81, 100),
             (101, 200),
             (u64::MAX, u64::MAX),

@@ -90,13 +90,13 @@ impl Api {
     /// Reads one document.
     pub(crate) async fn get<T: DeserializeOwned>(&self, viewer: &Viewer, link: Link) -> Result<T, Failure> {
         let response = self.call(viewer, Method::GET, link, None).await;
-        document(response).await
+        document(viewer, response).await
     }
 
     /// Sends a change; what the API answers to it is not needed, the page is read again.
     pub(crate) async fn change(&self, viewer: &Viewer, method: Method, link: Link) -> Result<(), Failure> {
         let response = self.call(viewer, method, link, None).await;
-        nothing(response).await
+        nothing(viewer, response).await
     }
 
     /// Sends a document and reads one.
@@ -111,7 +111,7 @@ impl Api {
             source: source.into(),
         })?;
         let response = self.call(viewer, Method::POST, link, Some(body)).await;
-        document(response).await
+        document(viewer, response).await
     }
 
     /// Hands a stream of events through, as it is.
@@ -139,17 +139,17 @@ impl Api {
     }
 }
 
-async fn document<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
-    let (status, bytes) = whole(response).await?;
+async fn document<T: DeserializeOwned>(viewer: &Viewer, response: Response) -> Result<T, Failure> {
+    let (status, bytes) = whole(viewer, response).await?;
     serde_json::from_slice(&bytes).map_err(|source| Failure::Unreadable { status, source: source.into() })
 }
 
-async fn nothing(response: Response) -> Result<(), Failure> {
-    whole(response).await.map(drop)
+async fn nothing(viewer: &Viewer, response: Response) -> Result<(), Failure> {
+    whole(viewer, response).await.map(drop)
 }
 
 /// The body of a good answer; a refusal becomes a [`Failure`].
-async fn whole(response: Response) -> Result<(StatusCode, Vec<u8>), Failure> {
+async fn whole(viewer: &Viewer, response: Response) -> Result<(StatusCode, Vec<u8>), Failure> {
     let (parts, body) = response.into_parts();
     let status = parts.status;
     let collected = Limited::new(body, LARGEST).collect().await;
@@ -160,7 +160,8 @@ async fn whole(response: Response) -> Result<(StatusCode, Vec<u8>), Failure> {
     let mut problem: Problem =
         serde_json::from_slice(&bytes).map_err(|source| Failure::Unreadable { status, source: source.into() })?;
     if problem.request_id.is_none() {
-        let id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        // The layer that numbers requests is outside of this call: it is the viewer's own request that people quote.
+        let id = parts.headers.get(REQUEST_ID).or(viewer.request_id.as_ref()).and_then(|id| id.to_str().ok());
         problem.request_id = id.map(str::to_owned);
     }
     Err(Failure::Refused(Box::new(problem)))

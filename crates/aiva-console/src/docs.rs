@@ -114,7 +114,7 @@ fn contents(tags: &[(String, String)], operations: &[Operation<'_>]) -> Markup {
             @for (tag, _) in tags {
                 h2 { (title_case(tag)) }
                 @for operation in operations.iter().filter(|operation| operation.tag() == tag) {
-                    a href=(format!("#{}", operation.id())) { (method(operation.method)) span { (operation.summary()) } }
+                    a href=(format!("#{}", operation.id())) { (method(operation.method)) span title=(operation.summary()) { (operation.id()) } }
                 }
             }
             h2 { "Reference" }
@@ -135,8 +135,7 @@ fn one(operation: &Operation<'_>, root: &Node) -> Markup {
         article.panel.op id=(operation.id()) {
             header {
                 (method(operation.method))
-                code { (operation.path) }
-                h3 { (operation.summary()) }
+                h3 { code { (operation.path) } }
                 @match node.at("x-permission").text() {
                     "" => {}
                     "public" | "none" => span.badge.outline { "open to everybody" },
@@ -144,6 +143,7 @@ fn one(operation: &Operation<'_>, root: &Node) -> Markup {
                 }
             }
             div.body {
+                p.lead { (operation.summary()) }
                 (prose(node.at("description").text()))
                 (parameters(operation, root))
                 @for (media, content) in body.pairs() {
@@ -191,11 +191,13 @@ fn limit_line(schema: &Node) -> Markup {
 }
 
 fn answers(node: &Node, root: &Node) -> Markup {
+    let (good, refused): (Vec<_>, Vec<_>) =
+        node.at("responses").pairs().iter().partition(|(status, _)| status.starts_with(['2', '3']));
     html! {
         div.scroll { table {
             caption.sr { "Answers" }
             thead { tr { th scope="col" { "Status" } th scope="col" { "Meaning" } th scope="col" { "Body" } } }
-            tbody { @for (status, answer) in node.at("responses").pairs() {
+            tbody { @for (status, answer) in good {
                 @let answer = answer.follow(root);
                 tr {
                     td.num { code { (status) } }
@@ -206,6 +208,13 @@ fn answers(node: &Node, root: &Node) -> Markup {
                 }
             } }
         } }
+        @if !refused.is_empty() {
+            p.small.soft.refusals {
+                "Refused with "
+                @for (status, answer) in refused { span.badge.square.outline title=(answer.follow(root).at("description").text()) { (status) } " " }
+                "as a " a href="#codes" { "problem" } "."
+            }
+        }
     }
 }
 
@@ -263,6 +272,7 @@ fn codes(root: &Node) -> Markup {
                     "  \"request_id\": \"01960a3e-6f2b-7c11-9d55-3f0c5b1d2e4a\",\n"
                     "  \"errors\": [{ \"pointer\": \"/expires\", \"message\": \"must be in the future\" }]\n}"
                 } }
+                (refusals(root))
                 @if !listed.is_empty() {
                     div.scroll { table {
                         caption.sr { "Error codes" }
@@ -272,6 +282,26 @@ fn codes(root: &Node) -> Markup {
                 }
             } }
         }
+    }
+}
+
+/// What the statuses of refusals mean, said once for all operations.
+fn refusals(root: &Node) -> Markup {
+    let all = operations(root);
+    let mut seen: Vec<(&str, &str)> = all
+        .iter()
+        .flat_map(|operation| operation.node.at("responses").pairs())
+        .filter(|(status, _)| status.starts_with(['4', '5']))
+        .map(|(status, answer)| (status.as_str(), answer.follow(root).at("description").text()))
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    html! {
+        div.scroll { table {
+            caption.sr { "Statuses of refusals" }
+            thead { tr { th scope="col" { "Status" } th scope="col" { "Meaning" } } }
+            tbody { @for (status, meaning) in seen { tr { td { code { (status) } } td { (prose::spans(meaning)) } } } }
+        } }
     }
 }
 

@@ -118,10 +118,12 @@ impl<'a> Page<'a> {
                         main #main tabindex="-1" {
                             @if let Some(flash) = self.flash { div.flash { div.notice.good role="status" { b { (flash.words()) } } } }
                             (content)
-                            p.keys {
-                                span { kbd { "/" } " search" }
-                                span { kbd { "j" } " " kbd { "k" } " next and previous row" }
-                                span { kbd { "Enter" } " open" }
+                            @if content.0.contains(" data-row") {
+                                p.keys {
+                                    span { kbd { "/" } " search" }
+                                    span { kbd { "j" } " " kbd { "k" } " next and previous row" }
+                                    span { kbd { "Enter" } " open" }
+                                }
                             }
                         }
                     }

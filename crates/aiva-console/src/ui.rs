@@ -43,12 +43,14 @@ pub(crate) fn level_badge(level: Level) -> Markup {
 /// Level, and the kind where the kind says more than the level.
 pub(crate) fn severity_badges(finding: &Finding) -> Markup {
     html! {
-        (level_badge(finding.severity.level))
-        @match finding.kind {
-            FindingKind::Vulnerability => {}
-            FindingKind::Malicious => { " " span.badge.malicious { "Malicious" } }
-            FindingKind::Unmaintained | FindingKind::Unsound | FindingKind::Yanked => {
-                " " span.badge.outline { (capital(finding.kind.as_str())) }
+        span.marks {
+            (level_badge(finding.severity.level))
+            @match finding.kind {
+                FindingKind::Vulnerability => {}
+                FindingKind::Malicious => span.badge.malicious { "Malicious" },
+                FindingKind::Unmaintained | FindingKind::Unsound | FindingKind::Yanked => {
+                    span.badge.outline { (capital(finding.kind.as_str())) }
+                }
             }
         }
     }
@@ -202,7 +204,7 @@ pub(crate) fn pager(shown: usize, total: Option<u64>, first: Option<Link>, next:
             div.pager {
                 span.num {
                     (shown)
-                    @if let Some(total) = total { " of " (total) }
+                    @if let Some(total) = total { " of " (grouped(total)) }
                     @if shown == 1 && total.is_none() { " row" } @else if total.is_none() { " rows" }
                 }
                 nav aria-label="Pages" {

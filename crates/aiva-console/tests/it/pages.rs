@@ -1,0 +1,205 @@
+//! What each page says, and what its forms do.
+
+use axum::http::{StatusCode, header};
+
+use crate::company::{ACCEPTED, ENDED, LODASH, RUNNING, Texts, console, open, person, submit};
+
+/// Opens a page as somebody who may do everything and looks for each text.
+async fn check(address: &str, texts: &[&str]) {
+    let (status, _, page) = open(&console(person(&[]), &Texts::default()), address).await;
+    assert_eq!(status, StatusCode::OK, "{address}");
+    for text in texts {
+        assert!(page.contains(text), "{address} does not say {text}:\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_says_what_to_do_first() {
+    check(
+        "/console",
+        &[
+            "Needs attention",
+            "rustdecimal 1.23.1 in ledger",
+            "badge malicious",
+            "minimist 1.2.5 in checkout",
+            "The advisories are old",
+            "One event could not be handled",
+            "Exception for CVE-2023-45803 in urllib3",
+            "6+ services",
+            "preserveAspectRatio=\"none\"",
+            "As a table",
+            "2027-01-30",
+            "Ana Lark",
+        ],
+    )
+    .await;
+    let (_, _, page) = open(&console(person(&[]), &Texts::default()), "/console").await;
+    assert_eq!(page.matches("rustdecimal 1.23.1 in ledger").count(), 1); // malicious and critical, said once
+    assert!(page.find("rustdecimal").unwrap() < page.find("minimist").unwrap());
+}
+
+#[tokio::test]
+async fn filters_stand_in_the_address() {
+    check(
+        "/console/findings?level=critical&service=elsewhere&q=%3Cb%3E",
+        &[
+            "value=\"critical\" selected",
+            "value=\"elsewhere\" selected",
+            "value=\"&lt;b&gt;\"",
+            "CVE-2021-44906",
+            "href=\"/console/findings?q=%3Cb%3E&amp;service=elsewhere&amp;level=critical&amp;cursor=bmV4dA\"",
+        ],
+    )
+    .await;
+    let (_, _, page) = open(&console(person(&[]), &Texts::default()), "/console/findings?level=critical").await;
+    assert!(!page.contains("CVE-2021-23337"), "a high one is in the list of critical ones");
+}
+
+#[tokio::test]
+async fn a_finding_says_why() {
+    check(
+        &format!("/console/findings/{LODASH}"),
+        &[
+            "lodash 4.17.21 is free of it.",
+            "services/checkout/package-lock.json:412",
+            "CVSS 7.2",
+            "over the network",
+            "an administrator",
+            "GHSA-35jh-r3h4-6jhm",
+            "rel=\"noopener noreferrer nofollow\"",
+            "Accept the risk",
+            "value=\"2027-05-01\"",
+            "a complete scan no longer saw it",
+        ],
+    )
+    .await;
+    let (_, _, page) = open(&console(person(&[]), &Texts::default()), &format!("/console/findings/{LODASH}")).await;
+    assert!(!page.contains("href=\"javascript"), "a link that runs");
+    check(
+        &format!("/console/findings/{ACCEPTED}?done=accepted"),
+        &["Accepted. It counts again", "Holds until", "150 days left", "Reopen"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_other_pages_say_what_they_promise() {
+    check("/console/services", &["recommender", "Incomplete", "href=\"/console/services?cursor=bmV4dA\""]).await;
+    check(
+        "/console/services/checkout",
+        &["Scan now", "111122223333", "service=checkout", "from aiva.toml", "checkout-web", "http-equiv=\"refresh\""],
+    )
+    .await;
+    check("/console/scans", &["Running", "5 new", "1 back", "2 fixed", "1.4 s"]).await;
+    check(&format!("/console/scans/{ENDED}"), &["Ignored by git", "1 not judged", "line 7", "Scan now"]).await;
+    check(
+        &format!("/console/scans/{RUNNING}"),
+        &[
+            "data-follow=\"/console/scans/01960a3e-6f2b-7c11-9d55-3f0c5b1d2e4a/events\"",
+            "max=\"5\" value=\"2\"",
+            "http-equiv=\"refresh\"",
+        ],
+    )
+    .await;
+    check(
+        "/console/exceptions",
+        &["Expired", "Unused", "ended 306 days ago", "one day left", "/console/exceptions/made-3/remove"],
+    )
+    .await;
+    check("/console/advisories", &["These advisories are old", "12\u{202f}467", "Update now"]).await;
+    check("/console/events", &["findings.ingest", "Redrive", "Give up", "ScanCompleted"]).await;
+}
+
+#[tokio::test]
+async fn a_change_is_answered_with_the_page_that_shows_it() {
+    let console = console(person(&[]), &Texts::default());
+    for (address, form, to) in [
+        (
+            format!("/console/findings/{LODASH}/accept"),
+            "owner=ana&reason=why&expires=2027-05-01",
+            format!("/console/findings/{LODASH}?done=accepted"),
+        ),
+        (format!("/console/findings/{ACCEPTED}/reopen"), "", format!("/console/findings/{ACCEPTED}?done=reopened")),
+        ("/console/scans".into(), "service=checkout", format!("/console/scans/{RUNNING}")),
+        ("/console/exceptions/made-3/remove".into(), "", "/console/exceptions?done=removed".into()),
+        ("/console/advisories/update".into(), "", "/console/advisories?done=updating".into()),
+        (format!("/console/dead-letters/{ENDED}/redrive"), "", "/console/events?done=redriven".into()),
+        (format!("/console/dead-letters/{ENDED}/discard"), "", "/console/events?done=discarded".into()),
+    ] {
+        let (status, headers, page) = submit(&console, &address, form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{address}: {page}");
+        assert_eq!(headers.get(header::LOCATION).unwrap().to_str().unwrap(), to, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_form_comes_back_as_it_was() {
+    let console = console(person(&[]), &Texts::default());
+    let (status, _, page) =
+        submit(&console, &format!("/console/findings/{LODASH}/accept"), "owner=%22me%22&reason=%3Ci%3E&expires=never")
+            .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    for text in [
+        "must be a day that comes",
+        "aria-invalid=\"true\"",
+        "value=\"&quot;me&quot;\"",
+        "&lt;i&gt;</textarea>",
+        "request-7",
+        "validation_failed",
+    ] {
+        assert!(page.contains(text), "does not say {text}:\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_api_is_legible() {
+    let console = console(person(&[]), &Texts::default());
+    let (status, _, page) = open(&console, "/console/services/nowhere").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(page.contains("there is no such service") && page.contains("service_not_found"), "{page}");
+    let (status, _, page) = open(&console, "/console/findings?level=awful").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("is none of the levels"), "{page}");
+    let (status, _, page) = open(&console, &format!("/console/findings/{}", "f".repeat(32))).await; // the fake knows no such route
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
+    assert!(page.contains("not in its contract"), "{page}");
+}
+
+#[tokio::test]
+async fn what_a_person_may_not_do_is_not_offered() {
+    let console = console(person(&["findings:read", "services:read"]), &Texts::default());
+    for (address, banned) in [
+        (format!("/console/findings/{LODASH}"), "Accept the risk"),
+        (format!("/console/findings/{ACCEPTED}"), ">Reopen<"),
+        ("/console/services/checkout".into(), "Scan now"),
+        ("/console/exceptions".into(), "Remove"),
+        ("/console/advisories".into(), "Update now"),
+        ("/console/events".into(), "Redrive"),
+    ] {
+        let (_, _, page) = open(&console, &address).await;
+        assert!(!page.contains(banned), "{address} offers {banned}");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_of_the_contract_is_documented() {
+    let (_, _, page) = open(&console(person(&[]), &Texts::default()), "/docs").await;
+    let ids = aiva_contracts::OPENAPI.lines().filter_map(|line| line.trim().strip_prefix("operationId: "));
+    let mut seen = 0;
+    for id in ids {
+        assert!(page.contains(&format!("<article class=\"panel op\" id=\"{id}\"")), "{id} is not on the page");
+        seen += 1;
+    }
+    assert!(seen > 20, "only {seen} operations in the contract");
+    for text in [
+        "findings:write",
+        "open to everybody",
+        "curl -X POST",
+        "If-Match",
+        "schema-Finding",
+        "$AIVA/v1/findings/$finding/accept",
+        "one of critical, high",
+    ] {
+        assert!(page.contains(text), "the documentation does not say {text}");
+    }
+}
