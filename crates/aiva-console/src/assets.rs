@@ -1,6 +1,7 @@
 //! The few static files of the console, embedded, named by what is in them and therefore kept by browsers for ever.
 //!
-//! A page links `url()` of a file; the hash in it changes with the content, so a new release never meets an old cache.
+//! A page links `url()` of a file; the hash in it changes with the content, so a new release never meets an old cache. The
+//! plain name (`console.css`) answers too, for pages that other parts serve, such as the one to sign in; it is not kept.
 
 use std::sync::LazyLock;
 
@@ -12,6 +13,8 @@ use sha2::{Digest, Sha256};
 /// One embedded file.
 #[derive(Debug)]
 pub(crate) struct Asset {
+    /// As it was called before it was named by its content.
+    plain: String,
     name: String,
     media_type: &'static str,
     content: &'static str,
@@ -20,7 +23,7 @@ pub(crate) struct Asset {
 impl Asset {
     fn new(stem: &str, extension: &str, media_type: &'static str, content: &'static str) -> Self {
         let hash: String = Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { name: format!("{stem}.{hash}.{extension}"), media_type, content }
+        Self { plain: format!("{stem}.{extension}"), name: format!("{stem}.{hash}.{extension}"), media_type, content }
     }
 
     /// Where a page finds it.
@@ -40,12 +43,17 @@ pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 pub(crate) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../assets/icon.svg")));
 
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
 /// `GET /console/static/{name}`: open to everybody; there is no secret in a style sheet.
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
-    let found = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.name == name);
+    let found = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.name == name || asset.plain == name);
     match found {
         Some(asset) => (
-            [(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")],
+            [
+                (header::CONTENT_TYPE, asset.media_type),
+                (header::CACHE_CONTROL, if asset.name == name { FOR_EVER } else { "no-cache" }),
+            ],
             asset.content,
         )
             .into_response(),

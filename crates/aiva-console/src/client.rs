@@ -4,8 +4,9 @@
 //! changes only what that person may over the API. Nothing here knows a database or a guard.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use aiva_chassis::http::Principal;
+use aiva_chassis::http::{Principal, RequestContext};
 use aiva_contracts::api::{FieldProblem, Problem};
 use axum::Router;
 use axum::body::Body;
@@ -28,6 +29,8 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     pub(crate) principal: Principal,
+    /// The request that the page answers; absent only where no middleware runs.
+    context: Option<Arc<RequestContext>>,
     request_id: Option<HeaderValue>,
 }
 
@@ -36,7 +39,9 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Redirect> {
         let principal = parts.extensions.get::<Principal>().cloned().ok_or_else(|| Redirect::to("/console/sign-in"))?;
-        Ok(Self { principal, request_id: parts.headers.get(REQUEST_ID).cloned() })
+        let context = parts.extensions.get::<Arc<RequestContext>>().cloned();
+        let known = context.as_ref().and_then(|context| HeaderValue::from_str(context.request_id()).ok());
+        Ok(Self { principal, context, request_id: known.or_else(|| parts.headers.get(REQUEST_ID).cloned()) })
     }
 }
 
@@ -126,6 +131,9 @@ impl Api {
         }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(context) = &viewer.context {
+            request = request.extension(Arc::clone(context));
         }
         let request = request.extension(viewer.principal.clone()).body(body.map_or_else(Body::empty, Body::from));
         match request {

@@ -1,4 +1,4 @@
-//! The web console: server-rendered pages under `/console`, and the API documentation at `/docs`.
+//! The web console: server-rendered pages under `/console` (`/` leads there), and the API documentation at `/docs`.
 //!
 //! An ordinary client of the API, called in process: it shows what the signed-in person may see over `/v1`, changes what
 //! they may change, and nothing else. It promises pages that work without scripts, load nothing from anywhere else, run
@@ -23,7 +23,7 @@ use aiva_chassis::clock::SharedClock;
 use aiva_chassis::http::{Public, Routes, on};
 use axum::Router;
 use axum::handler::Handler;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::MethodRouter;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -74,6 +74,7 @@ impl Console {
         pages::routes()
             .route("GET", "/console/static/{name}", hardened("GET", statics))
             .route("GET", "/docs", hardened("GET", documentation))
+            .route("GET", "/", hardened("GET", home))
             .with_state(self.state)
     }
 }
@@ -86,6 +87,11 @@ where
     S: Clone + Send + Sync + 'static,
 {
     on(method, handler).layer(axum::middleware::map_response(harden))
+}
+
+/// `GET /`: people who type the bare address want the console.
+async fn home(_: Public) -> Redirect {
+    Redirect::to("/console")
 }
 
 async fn statics(_: Public, name: axum::extract::Path<String>) -> Response {

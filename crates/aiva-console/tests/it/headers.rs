@@ -29,6 +29,8 @@ async fn nobody_sees_a_page_without_signing_in() {
         let (status, headers, _) = open(&console, &address).await;
         assert_eq!((status, text(&headers, "location")), (StatusCode::SEE_OTHER, "/console/sign-in"), "{address}");
     }
+    let (status, headers, _) = open(&console, "/").await;
+    assert_eq!((status, text(&headers, "location")), (StatusCode::SEE_OTHER, "/console"));
     for address in ["/docs", "/docs?x"] {
         assert_eq!(open(&console, address).await.0, StatusCode::OK); // the contract is no secret
     }
@@ -70,7 +72,9 @@ async fn static_files_are_kept_for_ever_under_names_of_their_content() {
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers.get(header::CACHE_CONTROL).unwrap(), "public, max-age=31536000, immutable");
     }
-    for odd in ["console.css", "console.0000000000000000.css", "..%2Fsrc"] {
+    let (status, headers, _) = open(&console, "/console/static/console.css").await; // for pages that others serve
+    assert_eq!((status, text(&headers, "cache-control")), (StatusCode::OK, "no-cache"));
+    for odd in ["console.0000000000000000.css", "console", "..%2Fsrc"] {
         assert_eq!(open(&console, &format!("/console/static/{odd}")).await.0, StatusCode::NOT_FOUND);
     }
 }
