@@ -116,6 +116,16 @@ impl Reading {
 
     /// Closes the reading: a file with problems and without a single entry has failed.
     pub(crate) fn close(mut self) -> Self {
+        let nameless = |package: &Package| package.name.is_empty() || package.version.is_empty();
+        let lines: Vec<u32> =
+            self.packages.iter().filter(|package| nameless(package)).map(|package| package.line).collect();
+        if !lines.is_empty() {
+            self.packages.retain(|package| !nameless(package));
+            (self.links.edges, self.links.descriptors) = (Vec::new(), Vec::new()); // Their indexes hold no more.
+        }
+        for line in lines {
+            self.problem(line, "a package with an empty name or version");
+        }
         let empty = self.packages.is_empty() && self.not_judged.is_empty() && self.links.declared.is_empty();
         if self.status == Status::Partial && empty && self.links.includes.is_empty() {
             self.status = Status::Failed;

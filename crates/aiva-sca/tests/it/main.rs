@@ -5,6 +5,7 @@
 mod advisories;
 mod hostile;
 mod inventory;
+mod inventory_corpus;
 mod inventory_damage;
 mod inventory_tables;
 mod inventory_walk;
