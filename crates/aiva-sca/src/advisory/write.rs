@@ -60,7 +60,7 @@ pub(super) struct Packer {
 impl Packer {
     pub(super) fn new() -> Self {
         Self {
-            compressor: Compressor::new(CompressionLvl::new(5).unwrap_or_default()),
+            compressor: Compressor::new(CompressionLvl::new(1).unwrap_or_default()),
             open: Vec::new(),
             blocks: Vec::new(),
         }
