@@ -84,7 +84,7 @@ pub fn covered(state: &State, cover: Option<Acceptance>, today: Date) -> Option<
             Some(Change { from, to: State::Accepted(cover), cause: ChangeCause::Accepted })
         }
         (State::Accepted(now), Some(cover)) => {
-            (*now != cover).then(|| Change { from, to: State::Accepted(cover), cause: ChangeCause::Accepted })
+            (*now != cover).then_some(Change { from, to: State::Accepted(cover), cause: ChangeCause::Accepted })
         }
         (State::Accepted(now), None) => {
             let cause = if today > now.expires { ChangeCause::Expired } else { ChangeCause::Withdrawn };

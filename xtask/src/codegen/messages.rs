@@ -34,7 +34,7 @@ pub(super) fn compile(folder: &Path) -> Result<Messages> {
     let packages = prost_build::Config::new().generate(requests).context("prost")?;
     let packages: BTreeMap<Vec<String>, String> =
         packages.into_iter().map(|(module, code)| (module.parts().map(str::to_owned).collect(), code)).collect();
-    Ok(Messages { code: nest(&packages)?, descriptors: bare(&mut set) })
+    Ok(Messages { code: format!("{}{}", nest(&packages)?, events(&set)?), descriptors: bare(&mut set) })
 }
 
 fn protos(root: &Path, folder: &Path, files: &mut Vec<std::path::PathBuf>) -> Result<()> {
@@ -64,6 +64,24 @@ fn nest(packages: &BTreeMap<Vec<String>, String>) -> Result<String> {
         out.push_str(code);
     }
     out.push_str(&"}\n".repeat(open.len()));
+    Ok(out)
+}
+
+/// Every message whose package speaks of something that happened may travel as an event; the envelope's own does not.
+fn events(set: &FileDescriptorSet) -> Result<String> {
+    let mut out = String::new();
+    for file in set.file.iter().filter(|file| file.package() != "aiva.events.v1") {
+        for message in &file.message_type {
+            let (package, name) = (file.package(), message.name());
+            let path = package.replace('.', "::");
+            writeln!(
+                out,
+                "impl crate::envelope::EventMessage for {path}::{name} {{
+                    const TYPE: &'static str = \"{package}.{name}\";
+                }}"
+            )?;
+        }
+    }
     Ok(out)
 }
 

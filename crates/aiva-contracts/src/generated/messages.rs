@@ -660,3 +660,63 @@ pub mod aiva {
         }
     }
 }
+impl crate::envelope::EventMessage for aiva::catalogue::v1::ServiceChanged {
+    const TYPE: &'static str = "aiva.catalogue.v1.ServiceChanged";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ScanRequested {
+    const TYPE: &'static str = "aiva.scan.v1.ScanRequested";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ScanStarted {
+    const TYPE: &'static str = "aiva.scan.v1.ScanStarted";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ScanProgressed {
+    const TYPE: &'static str = "aiva.scan.v1.ScanProgressed";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::FindingsObserved {
+    const TYPE: &'static str = "aiva.scan.v1.FindingsObserved";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ObservedFinding {
+    const TYPE: &'static str = "aiva.scan.v1.ObservedFinding";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::Severity {
+    const TYPE: &'static str = "aiva.scan.v1.Severity";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::InputsObserved {
+    const TYPE: &'static str = "aiva.scan.v1.InputsObserved";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ObservedInput {
+    const TYPE: &'static str = "aiva.scan.v1.ObservedInput";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::NotJudged {
+    const TYPE: &'static str = "aiva.scan.v1.NotJudged";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::Problem {
+    const TYPE: &'static str = "aiva.scan.v1.Problem";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ScanCompleted {
+    const TYPE: &'static str = "aiva.scan.v1.ScanCompleted";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ScanFailed {
+    const TYPE: &'static str = "aiva.scan.v1.ScanFailed";
+}
+impl crate::envelope::EventMessage for aiva::findings::v1::FindingSummary {
+    const TYPE: &'static str = "aiva.findings.v1.FindingSummary";
+}
+impl crate::envelope::EventMessage for aiva::findings::v1::FindingOpened {
+    const TYPE: &'static str = "aiva.findings.v1.FindingOpened";
+}
+impl crate::envelope::EventMessage for aiva::findings::v1::FindingReopened {
+    const TYPE: &'static str = "aiva.findings.v1.FindingReopened";
+}
+impl crate::envelope::EventMessage for aiva::findings::v1::FindingFixed {
+    const TYPE: &'static str = "aiva.findings.v1.FindingFixed";
+}
+impl crate::envelope::EventMessage for aiva::findings::v1::FindingAccepted {
+    const TYPE: &'static str = "aiva.findings.v1.FindingAccepted";
+}
+impl crate::envelope::EventMessage for aiva::findings::v1::AcceptanceExpired {
+    const TYPE: &'static str = "aiva.findings.v1.AcceptanceExpired";
+}
+impl crate::envelope::EventMessage for aiva::sca::v1::AdvisoriesReplaced {
+    const TYPE: &'static str = "aiva.sca.v1.AdvisoriesReplaced";
+}

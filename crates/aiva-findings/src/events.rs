@@ -1,0 +1,89 @@
+//! Hears what guards say of their scans. The only way in for a guard's results while a server runs.
+//!
+//! Handling an event twice does nothing the second time: chunks are claimed in the transaction that takes them in, and a
+//! scan that has ended does not change.
+
+use aiva_contracts::api::ScanFailure;
+use aiva_contracts::envelope::{Envelope, EventMessage};
+use aiva_contracts::message::scan::v1 as message;
+use aiva_events::consume::{HandleError, Handler};
+use aiva_store::TxError;
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::ports::Refusal;
+use crate::service::Findings;
+use crate::store::sqlite::{Done, input};
+
+/// The consumer of what scans say.
+#[derive(Debug, Clone)]
+pub struct ScanEvents(pub Findings);
+
+#[async_trait]
+impl Handler for ScanEvents {
+    fn consumer(&self) -> &'static str {
+        "findings"
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &[
+            message::ScanStarted::TYPE,
+            message::ScanProgressed::TYPE,
+            message::FindingsObserved::TYPE,
+            message::InputsObserved::TYPE,
+            message::ScanCompleted::TYPE,
+            message::ScanFailed::TYPE,
+        ]
+    }
+
+    async fn handle(&self, event: &Envelope) -> Result<(), HandleError> {
+        let outcome = self.take_in(event).await?;
+        self.0.wake();
+        match outcome {
+            // The service was deleted while it was scanned: nobody wants to know any more.
+            Err(TxError::Refused(Refusal::NotFound(_))) => Ok(()),
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+impl ScanEvents {
+    async fn take_in(&self, event: &Envelope) -> Result<Done<()>, HandleError> {
+        let store = self.0.store.following(event);
+        let now = self.0.now();
+        Ok(match event.kind.as_str() {
+            message::ScanStarted::TYPE => {
+                let started: message::ScanStarted = event.decode()?;
+                store.start_scan(now, id(&started.scan_id)?).await
+            }
+            message::ScanProgressed::TYPE => {
+                let far: message::ScanProgressed = event.decode()?;
+                store.progress(now, id(&far.scan_id)?, far).await
+            }
+            message::FindingsObserved::TYPE => {
+                let seen: message::FindingsObserved = event.decode()?;
+                let findings = seen.findings.into_iter().map(Into::into).collect();
+                store.observe(now, id(&seen.scan_id)?, seen.chunk, findings).await
+            }
+            message::InputsObserved::TYPE => {
+                let seen: message::InputsObserved = event.decode()?;
+                let inputs = seen.inputs.into_iter().map(input).collect();
+                store.observe_inputs(now, id(&seen.scan_id)?, seen.chunk, inputs).await
+            }
+            message::ScanCompleted::TYPE => {
+                let ended: message::ScanCompleted = event.decode()?;
+                store.complete_scan(now, id(&ended.scan_id)?, ended).await
+            }
+            message::ScanFailed::TYPE => {
+                let failed: message::ScanFailed = event.decode()?;
+                let failure = ScanFailure { code: failed.code, message: failed.message };
+                store.fail_scan(now, id(&failed.scan_id)?, failure).await
+            }
+            _ => Ok(()),
+        })
+    }
+}
+
+fn id(text: &str) -> Result<Uuid, HandleError> {
+    text.parse().map_err(HandleError::permanent)
+}

@@ -1,0 +1,120 @@
+//! The life of a scan: requested, running, then completed, failed or superseded; and what a scan looked at. Pure.
+
+use aiva_contracts::api::{DocumentInput, InputStatus, ScanPhase, ScanState};
+use aiva_contracts::message::scan::v1 as message;
+use jiff::{SignedDuration, Timestamp};
+
+/// Something that happens to a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// A guard took it up, or told how far it is.
+    Working,
+    /// It saw all it was asked to see.
+    Completed,
+    /// It could not be run to its end.
+    Failed,
+    /// A newer one for the same service and guard takes its place.
+    Superseded,
+}
+
+/// The state after a fact; none where a scan that has ended must not change any more.
+pub fn next(state: ScanState, fact: Fact) -> Option<ScanState> {
+    match state {
+        ScanState::Requested | ScanState::Running => Some(match fact {
+            Fact::Working => ScanState::Running,
+            Fact::Completed => ScanState::Completed,
+            Fact::Failed => ScanState::Failed,
+            Fact::Superseded => ScanState::Superseded,
+        }),
+        ScanState::Completed | ScanState::Failed | ScanState::Superseded => None,
+    }
+}
+
+/// Whether it has ended.
+pub fn is_over(state: ScanState) -> bool {
+    next(state, Fact::Working).is_none()
+}
+
+/// Whether the daily schedule asks for another scan after the last one was requested.
+pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
+    last.is_none_or(|last| now.duration_since(last) >= SignedDuration::from_hours(24))
+}
+
+/// The phase as the API spells it.
+pub fn phase(phase: message::ScanPhase) -> ScanPhase {
+    match phase {
+        message::ScanPhase::Unspecified => ScanPhase::Waiting,
+        message::ScanPhase::Discovering => ScanPhase::Discovering,
+        message::ScanPhase::Reading => ScanPhase::Reading,
+        message::ScanPhase::Matching => ScanPhase::Matching,
+        message::ScanPhase::Reporting => ScanPhase::Reporting,
+    }
+}
+
+/// Whether `path` is `place` or lies below it; `.` is everything.
+pub fn lies_in(path: &str, place: &str) -> bool {
+    let place = place.trim_end_matches('/');
+    place == "." || path == place || path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What a completed scan can vouch for: only there is a finding that it did not see gone.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    paths: Vec<String>,
+    unread: Vec<String>,
+}
+
+impl Sight {
+    /// A scan of `paths` (empty for everything) that saw these inputs.
+    pub fn new(paths: Vec<String>, inputs: impl IntoIterator<Item = (String, InputStatus)>) -> Self {
+        let unread =
+            inputs.into_iter().filter(|(_, status)| *status != InputStatus::Parsed).map(|(path, _)| path).collect();
+        Self { paths, unread }
+    }
+
+    /// Whether what was not seen at `path` is gone.
+    pub fn covers(&self, path: &str) -> bool {
+        (self.paths.is_empty() || self.paths.iter().any(|place| lies_in(path, place)))
+            && !self.unread.iter().any(|unread| lies_in(path, unread))
+    }
+}
+
+/// Whether every input was read and judged to its end.
+pub fn is_complete(inputs: &[DocumentInput]) -> bool {
+    inputs.iter().all(|input| input.status == InputStatus::Parsed && input.not_judged.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_does_not_change() {
+        for state in [ScanState::Completed, ScanState::Failed, ScanState::Superseded] {
+            for fact in [Fact::Working, Fact::Completed, Fact::Failed, Fact::Superseded] {
+                assert_eq!(next(state, fact), None);
+            }
+        }
+        assert_eq!(next(ScanState::Requested, Fact::Completed), Some(ScanState::Completed)); // progress may be lost
+    }
+
+    #[test]
+    fn only_what_was_read_is_vouched_for() {
+        let inputs = [("a/x.lock".to_owned(), InputStatus::Failed), ("b".to_owned(), InputStatus::Failed)];
+        let sight = Sight::new(vec![], inputs.clone());
+        assert!(sight.covers("c/x.lock")); // not seen at all: the file is gone
+        assert!(!sight.covers("a/x.lock"));
+        assert!(!sight.covers("b/deep/x.lock")); // below a folder that could not be read
+        assert!(sight.covers("bb/x.lock"));
+        let part = Sight::new(vec!["c".into()], inputs);
+        assert!(part.covers("c/x.lock") && !part.covers("d/x.lock") && !part.covers("cc"));
+    }
+
+    #[test]
+    fn a_day_must_pass() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        assert!(is_due(None, now));
+        assert!(is_due(Some("2026-11-20T12:00:00Z".parse().unwrap()), now));
+        assert!(!is_due(Some("2026-11-20T12:00:01Z".parse().unwrap()), now));
+    }
+}

@@ -1,0 +1,180 @@
+//! The routes as a client sees them: permissions as the contract says, conflicts, idempotency, pages, the stream.
+
+use aiva_chassis::http::{Permissions, Principal, PrincipalKind};
+use aiva_contracts::api::{exceptions, findings, scans, services, trend};
+use aiva_findings::http::routes;
+use aiva_findings::service::Findings;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::world::World;
+
+struct Answer {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    body: Value,
+}
+
+async fn ask(
+    app: &Router,
+    principal: Principal,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Value,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).extension(principal);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = if body.is_null() {
+        Body::empty()
+    } else {
+        request = request.header("content-type", "application/json");
+        Body::from(body.to_string())
+    };
+    let response = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into()));
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+async fn call(app: &Router, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    ask(app, Principal::internal("ana"), method, path, headers, body).await
+}
+
+fn app(world: &World) -> Router {
+    routes(Findings::new(world.store.clone(), world.clock.shared())).into_router()
+}
+
+fn document(ids: &[&str]) -> Value {
+    let findings: Vec<Value> = ids
+        .iter()
+        .map(|id| {
+            json!({
+                "id": id, "aliases": [], "fingerprint": "0".repeat(32), "purl": "pkg:npm/a@1", "name": "a", "version": "1",
+                "ecosystem": "npm", "path": "package-lock.json", "line": 1, "kind": "vulnerability",
+                "severity": {"level": "high", "score": null, "vector": null}, "fixed_versions": [], "summary": "s",
+                "description": "", "references": []
+            })
+        })
+        .collect();
+    json!({
+        "schema": "aiva.scan/1",
+        "advisories": {"state": "current", "ecosystems": []},
+        "inputs": [{"path": "package-lock.json", "kind": "package-lock.json", "status": "parsed", "packages": 1,
+                    "not_judged": [], "problems": []}],
+        "findings": findings,
+        "summary": {
+            "findings": {"critical": 0, "high": ids.len(), "medium": 0, "low": 0, "unknown": 0, "informational": 0},
+            "accepted": 0, "packages": 1, "not_judged": 0, "exceptions": [],
+            "inputs": {"parsed": 1, "partial": 0, "unsupported": 0, "failed": 0, "ignored": 0}
+        }
+    })
+}
+
+#[tokio::test]
+async fn every_operation_wants_exactly_its_permission() {
+    let world = World::new(vec![]).await;
+    let app = app(&world);
+    let mut table = Vec::new();
+    macro_rules! add {
+        ($($tag:ident),*) => {$(
+            table.extend($tag::Operation::ALL.iter().map(|o| (o.id(), o.method(), o.path(), o.permission())));
+        )*};
+    }
+    add!(services, scans, findings, exceptions, trend);
+    let every: Vec<&str> = table.iter().map(|row| row.3).collect();
+    for (id, method, path, permission) in &table {
+        let path = path
+            .replace("{service}", "none")
+            .replace("{scan}", "00000000-0000-0000-0000-000000000000")
+            .replace("{finding}", "none")
+            .replace("{exception}", "none");
+        let with = |permissions: Vec<&str>| {
+            let permissions = permissions.into_iter().map(str::to_owned).collect::<Permissions>();
+            Principal::new("p", "p", permissions, PrincipalKind::Person)
+        };
+        let others = every.iter().copied().filter(|other| other != permission).collect();
+        let refused = ask(&app, with(others), method, &path, &[], Value::Null).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{id}");
+        let let_in = ask(&app, with(vec![*permission]), method, &path, &[], Value::Null).await;
+        assert_ne!(let_in.status, StatusCode::FORBIDDEN, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_uploaded_scan_is_found_accepted_and_reopened() {
+    let world = World::new(vec![]).await;
+    let app = app(&world);
+    let key = [("idempotency-key", "k1")];
+    let first = call(&app, "POST", "/v1/services/pay/uploads", &key, document(&["CVE-1", "CVE-2"])).await;
+    assert_eq!((first.status, &first.body["changes"]["opened"]), (StatusCode::CREATED, &json!(2)), "{}", first.body);
+    let again = call(&app, "POST", "/v1/services/pay/uploads", &key, document(&["CVE-1", "CVE-2"])).await;
+    assert_eq!(again.body["id"], first.body["id"]);
+    let reused = call(&app, "POST", "/v1/services/pay/uploads", &key, document(&[])).await;
+    assert_eq!(reused.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let page = call(&app, "GET", "/v1/findings?limit=1&state=open&state=reopened&sort=package", &[], Value::Null).await;
+    assert_eq!((&page.body["total"], page.body["items"].as_array().unwrap().len()), (&json!(2), 1), "{}", page.body);
+    let next = page.body["next_cursor"].as_str().unwrap();
+    let rest = call(&app, "GET", &format!("/v1/findings?limit=1&sort=package&cursor={next}"), &[], Value::Null).await;
+    assert!(rest.body.get("next_cursor").is_none(), "{}", rest.body);
+
+    let finding = format!("/v1/findings/{}", page.body["items"][0]["fingerprint"].as_str().unwrap());
+    let shown = call(&app, "GET", &finding, &[], Value::Null).await;
+    let tag = shown.headers["etag"].to_str().unwrap().to_owned();
+    let body = json!({"owner": "ana", "reason": "r", "expires": "2026-12-01"});
+    let accept = format!("{finding}/accept");
+    let stale = call(&app, "POST", &accept, &[("if-match", "\"99\"")], body.clone()).await;
+    assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED);
+    let accepted = call(&app, "POST", &accept, &[("if-match", &tag)], body).await;
+    assert_eq!(accepted.body["finding"]["state"], "accepted", "{}", accepted.body);
+    assert_ne!(accepted.headers["etag"].to_str().unwrap(), tag);
+    let listed = call(&app, "GET", "/v1/exceptions?source=api&state=active", &[], Value::Null).await;
+    assert_eq!(listed.body["items"][0]["matched"], 1, "{}", listed.body);
+    let reopened = call(&app, "POST", &format!("{finding}/reopen"), &[], Value::Null).await;
+    assert_eq!(reopened.body["finding"]["state"], "open");
+    let service = call(&app, "GET", "/v1/services/pay", &[], Value::Null).await;
+    assert_eq!(service.body["service"]["state"], "affected", "{}", service.body);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_contract_is_refused_with_its_place() {
+    let world = World::new(vec![]).await;
+    let app = app(&world);
+    #[track_caller]
+    fn check(answer: &Answer, status: u16, pointer: &str) {
+        let first = answer.body["errors"][0]["pointer"].as_str().unwrap_or_default();
+        assert_eq!((answer.status.as_u16(), first), (status, pointer), "{}", answer.body);
+    }
+    let new = |name: &str, source: &str| json!({"name": name, "description": {"owners": [], "source": [source]}});
+    check(&call(&app, "POST", "/v1/services", &[], new("Bad Name", ".")).await, 422, "/name");
+    check(&call(&app, "POST", "/v1/services", &[], new("a", "../etc")).await, 422, "/description/source/0");
+    check(&call(&app, "POST", "/v1/services", &[], new("a", "/etc")).await, 422, "/description/source/0");
+    check(&call(&app, "POST", "/v1/services", &[], new("pay", ".")).await, 409, "");
+    let elsewhere = json!({"service": "pay", "paths": ["services/mail"]});
+    check(&call(&app, "POST", "/v1/scans", &[], elsewhere).await, 422, "/paths/0");
+    check(&call(&app, "POST", "/v1/scans", &[], json!({"service": "none"})).await, 404, "");
+    check(&call(&app, "GET", "/v1/findings?limit=0", &[], Value::Null).await, 422, "/limit");
+    check(&call(&app, "GET", "/v1/findings?cursor=bm9wZQ", &[], Value::Null).await, 400, "/cursor");
+    let unsaid = json!({"owners": [], "source": []});
+    check(&call(&app, "PUT", "/v1/services/pay", &[], unsaid).await, 428, "");
+}
+
+#[tokio::test]
+async fn a_followed_scan_ends_with_its_end() {
+    let world = World::new(vec![]).await;
+    let app = app(&world);
+    let scan = call(&app, "POST", "/v1/services/pay/uploads", &[], document(&["CVE-1"])).await;
+    let stream =
+        call(&app, "GET", &format!("/v1/scans/{}/events", scan.body["id"].as_str().unwrap()), &[], Value::Null).await;
+    assert_eq!(stream.headers["content-type"], "text/event-stream");
+    let text = stream.body.as_str().unwrap();
+    assert!(text.starts_with("event: end\ndata: {") && text.contains("\"state\":\"completed\""), "{text}");
+}
