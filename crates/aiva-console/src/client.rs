@@ -83,6 +83,13 @@ impl Failure {
     }
 }
 
+/// What a call carries besides its address.
+#[derive(Debug, Default)]
+struct Sent {
+    body: Option<Vec<u8>>,
+    revision: Option<u64>,
+}
+
 /// The API, as one service in this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Api(Router);
@@ -94,48 +101,63 @@ impl Api {
 
     /// Reads one document.
     pub(crate) async fn get<T: DeserializeOwned>(&self, viewer: &Viewer, link: Link) -> Result<T, Failure> {
-        let response = self.call(viewer, Method::GET, link, None).await;
+        let response = self.call(viewer, Method::GET, link, Sent::default()).await;
         document(viewer, response).await
     }
 
     /// Sends a change; what the API answers to it is not needed, the page is read again.
     pub(crate) async fn change(&self, viewer: &Viewer, method: Method, link: Link) -> Result<(), Failure> {
-        let response = self.call(viewer, method, link, None).await;
+        self.change_seen(viewer, method, link, None).await
+    }
+
+    /// Sends a change of what the viewer saw at `revision`: it is refused if somebody else was faster.
+    pub(crate) async fn change_seen(
+        &self,
+        viewer: &Viewer,
+        method: Method,
+        link: Link,
+        revision: Option<u64>,
+    ) -> Result<(), Failure> {
+        let response = self.call(viewer, method, link, Sent { revision, ..Sent::default() }).await;
         nothing(viewer, response).await
     }
 
-    /// Sends a document and reads one.
+    /// Sends a document and reads one; with a `revision`, only if nothing changed since.
     pub(crate) async fn post<B: Serialize + Sync, T: DeserializeOwned>(
         &self,
         viewer: &Viewer,
         link: Link,
         body: &B,
+        revision: Option<u64>,
     ) -> Result<T, Failure> {
         let body = serde_json::to_vec(body).map_err(|source| Failure::Unreadable {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             source: source.into(),
         })?;
-        let response = self.call(viewer, Method::POST, link, Some(body)).await;
+        let response = self.call(viewer, Method::POST, link, Sent { body: Some(body), revision }).await;
         document(viewer, response).await
     }
 
     /// Hands a stream of events through, as it is.
     pub(crate) async fn stream(&self, viewer: &Viewer, link: Link) -> Response {
-        self.call(viewer, Method::GET, link, None).await
+        self.call(viewer, Method::GET, link, Sent::default()).await
     }
 
-    async fn call(&self, viewer: &Viewer, method: Method, link: Link, body: Option<Vec<u8>>) -> Response {
+    async fn call(&self, viewer: &Viewer, method: Method, link: Link, sent: Sent) -> Response {
         let mut request = Request::builder().method(method).uri(link.into_string());
         if let Some(id) = &viewer.request_id {
             request = request.header(REQUEST_ID, id);
         }
-        if body.is_some() {
+        if let Some(revision) = sent.revision {
+            request = request.header(header::IF_MATCH, format!("\"{revision}\""));
+        }
+        if sent.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         if let Some(context) = &viewer.context {
             request = request.extension(Arc::clone(context));
         }
-        let request = request.extension(viewer.principal.clone()).body(body.map_or_else(Body::empty, Body::from));
+        let request = request.extension(viewer.principal.clone()).body(sent.body.map_or_else(Body::empty, Body::from));
         match request {
             Ok(request) => {
                 let answer: Result<Response, Infallible> = self.0.clone().oneshot(request).await;

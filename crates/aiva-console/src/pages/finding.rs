@@ -25,6 +25,14 @@ pub(super) struct Choice {
     reason: String,
     #[serde(default)]
     expires: String,
+    /// The finding as the viewer saw it.
+    revision: Option<u64>,
+}
+
+/// What the reopen form sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct Seen {
+    revision: Option<u64>,
 }
 
 /// A form that the API refused, to be shown again as it was.
@@ -63,7 +71,7 @@ pub(super) async fn accept(
         "expires": choice.expires.trim(),
     });
     let answer: Result<FindingDetail, Failure> =
-        app.api.post(&viewer, there(&fingerprint).then("/accept"), &wanted).await;
+        app.api.post(&viewer, there(&fingerprint).then("/accept"), &wanted, choice.revision).await;
     match answer {
         Ok(_) => back(here(&fingerprint), Flash::Accepted),
         Err(failure) => {
@@ -72,8 +80,13 @@ pub(super) async fn accept(
     }
 }
 
-pub(super) async fn reopen(State(app): State<App>, viewer: Viewer, Path(fingerprint): Path<String>) -> Response {
-    match app.api.change(&viewer, Method::POST, there(&fingerprint).then("/reopen")).await {
+pub(super) async fn reopen(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(fingerprint): Path<String>,
+    Form(seen): Form<Seen>,
+) -> Response {
+    match app.api.change_seen(&viewer, Method::POST, there(&fingerprint).then("/reopen"), seen.revision).await {
         Ok(()) => back(here(&fingerprint), Flash::Reopened),
         Err(failure) => {
             page(&app, &viewer, &fingerprint, None, Some(Refused { failure: &failure, choice: &Choice::default() }))
@@ -229,7 +242,7 @@ fn decision(app: &App, viewer: &Viewer, finding: &Finding, refused: Option<&Refu
                             dt { "Holds until" } dd { (ui::last_day(acceptance.expires, app.today())) }
                         }
                     }
-                    @if writes { form method="post" action=(here(&finding.fingerprint).then("/reopen")) { button type="submit" { "Reopen" } } }
+                    @if writes { form method="post" action=(here(&finding.fingerprint).then("/reopen")) { input type="hidden" name="revision" value=(finding.revision); button type="submit" { "Reopen" } } }
                 }
             },
             (FindingState::Open | FindingState::Reopened, _) => {
@@ -242,7 +255,12 @@ fn decision(app: &App, viewer: &Viewer, finding: &Finding, refused: Option<&Refu
 fn accept_form(app: &App, viewer: &Viewer, finding: &Finding, refused: Option<&Refused<'_>>) -> Markup {
     let today = app.today();
     let in_90_days = today.checked_add(90.days()).map_or_else(|_| String::new(), |day| day.to_string());
-    let fresh = Choice { owner: viewer.principal.display.to_string(), reason: String::new(), expires: in_90_days };
+    let fresh = Choice {
+        owner: viewer.principal.display.to_string(),
+        reason: String::new(),
+        expires: in_90_days,
+        revision: None,
+    };
     let choice = refused.map_or(&fresh, |refused| refused.choice);
     let wrong = |name: &str| {
         let fields = refused.map_or(&[][..], |refused| refused.failure.fields());
@@ -253,6 +271,7 @@ fn accept_form(app: &App, viewer: &Viewer, finding: &Finding, refused: Option<&R
             header { h2 #decision { "Accept the risk" } }
             div.body {
                 form.fields method="post" action=(here(&finding.fingerprint).then("/accept")) {
+                    input type="hidden" name="revision" value=(finding.revision);
                     (field("owner", "Owner", "Who answers for the choice.", wrong("owner"), &html! {
                         input #owner name="owner" required maxlength="200" value=(choice.owner) aria-describedby="owner-hint" aria-invalid=[wrong("owner").map(|_| "true")];
                     }))

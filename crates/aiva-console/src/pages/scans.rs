@@ -243,7 +243,7 @@ pub(super) struct Start {
 
 pub(super) async fn start(State(app): State<App>, viewer: Viewer, Form(start): Form<Start>) -> Response {
     let wanted = StartScan { service: start.service, guard: None, paths: Vec::new() };
-    let answer: Result<Scan, Failure> = app.api.post(&viewer, Link::to("/v1/scans"), &wanted).await;
+    let answer: Result<Scan, Failure> = app.api.post(&viewer, Link::to("/v1/scans"), &wanted, None).await;
     match answer {
         Ok(scan) => {
             Redirect::to(&Link::to("/console/scans").segment(&scan.id.to_string()).into_string()).into_response()

@@ -77,7 +77,7 @@ async fn served(router: Router, check: impl FnOnce(String) + Send + 'static) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_render_in_a_browser_without_a_complaint() {
     let Some(browser) = chromium() else {
-        skipped("chromium", "no browser on the path; set AIVA_TEST_CHROMIUM");
+        aiva_testkit::skip::skipped("chromium", "no browser on the path; set AIVA_TEST_CHROMIUM");
         return;
     };
     served(console(person(&[]), &Texts::default()), move |server| {
@@ -105,7 +105,7 @@ async fn pages_render_in_a_browser_without_a_complaint() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_breaks_the_policy_would_be_noticed() {
     let Some(browser) = chromium() else {
-        skipped("chromium", "no browser on the path; set AIVA_TEST_CHROMIUM");
+        aiva_testkit::skip::skipped("chromium", "no browser on the path; set AIVA_TEST_CHROMIUM");
         return;
     };
     let broken = || async {
@@ -119,16 +119,4 @@ async fn a_page_that_breaks_the_policy_would_be_noticed() {
         assert!(!seen.said.is_empty(), "the browser said nothing about an inline style");
     })
     .await;
-}
-
-/// Says that a test did not run, where the test runner looks for it.
-#[expect(clippy::print_stdout, reason = "the closing line of a test that did not run")]
-fn skipped(what: &str, reason: &str) {
-    use std::io::Write as _;
-    let line = format!("AIVA-SKIPPED {what}: {reason}");
-    println!("{line}");
-    if let Some(file) = std::env::var_os("AIVA_TEST_SKIPS") {
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
-        writeln!(file, "{line}").unwrap();
-    }
 }

@@ -354,6 +354,9 @@ async fn filtered(RawQuery(query): RawQuery, headers: HeaderMap, request: Reques
 }
 
 async fn accept(headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    if headers.get(header::IF_MATCH).is_some_and(|seen| seen != "\"1\"") {
+        return refuse(StatusCode::PRECONDITION_FAILED, "version_mismatch", "read it again", json!([]), &headers);
+    }
     match serde_json::from_value::<api::AcceptFinding>(body) {
         Ok(_) => of::<api::FindingDetail>(detail(accepted(&Texts::default()), &Texts::default())),
         Err(_) => {

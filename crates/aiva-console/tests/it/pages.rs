@@ -152,6 +152,19 @@ async fn a_refused_form_comes_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_change_of_what_somebody_else_changed_is_refused() {
+    let console = console(person(&[]), &Texts::default());
+    for (form, want) in [
+        ("owner=ana&reason=why&expires=2027-05-01&revision=1", StatusCode::SEE_OTHER),
+        ("owner=ana&reason=why&expires=2027-05-01&revision=2", StatusCode::PRECONDITION_FAILED),
+    ] {
+        let (status, _, page) = submit(&console, &format!("/console/findings/{LODASH}/accept"), form).await;
+        assert_eq!(status, want, "{form}: {page}");
+    }
+    check(&format!("/console/findings/{LODASH}"), &["name=\"revision\" value=\"1\""]).await;
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_api_is_legible() {
     let console = console(person(&[]), &Texts::default());
     let (status, _, page) = open(&console, "/console/services/nowhere").await;
