@@ -207,7 +207,14 @@ fn word<'a>(record: &'a Record<'a>, parts: &[&'a osv::Affected<'a>]) -> Option<C
         .iter()
         .find_map(|part| part.database_specific.severity.get().or_else(|| part.ecosystem_specific.severity.get()))
         .or_else(|| record.database_specific.severity.get())
+        .or_else(|| rated_by_word(parts.iter().flat_map(|part| &part.severity)))
+        .or_else(|| rated_by_word(&record.severity))
         .map(Cow::Borrowed)
+}
+
+/// Some databases put a word where others have a vector (`{"type": "Ubuntu", "score": "medium"}`).
+fn rated_by_word<'a>(severities: impl IntoIterator<Item = &'a osv::Severity<'a>>) -> Option<&'a str> {
+    severities.into_iter().find(|severity| !severity.kind.starts_with("CVSS")).map(|severity| &*severity.score)
 }
 
 fn details<'a>(record: &'a Record<'a>, packages: Vec<PackageDetails<'a>>) -> Details<'a> {

@@ -110,3 +110,65 @@ fn between(start: &Step<'_>, end: Option<&Step<'_>>, limit: Option<&Step<'_>>) -
     };
     Some(Affected { interval: Interval { lower: start.key.clone(), upper }, text })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The schema's algorithm, word for word, over the semver crate's order.
+    fn replay(version: &semver::Version, events: &[(u8, semver::Version)]) -> bool {
+        let limits: Vec<_> = events.iter().filter(|(kind, _)| *kind == 3).collect();
+        if !limits.is_empty() && !limits.iter().any(|(_, limit)| version < limit) {
+            return false;
+        }
+        let mut sorted = events.to_vec();
+        sorted.sort_by(|a, b| a.1.cmp(&b.1));
+        sorted.iter().fold(false, |affected, (kind, at)| match kind {
+            0 if version >= at => true,
+            1 if version >= at => false,
+            2 if version > at => false,
+            _ => affected,
+        })
+    }
+
+    fn event(kind: u8, at: &semver::Version) -> Event<'static> {
+        let text = Some(Text(Cow::Owned(at.to_string())));
+        match kind {
+            0 => Event { introduced: text, ..Event::default() },
+            1 => Event { fixed: text, ..Event::default() },
+            2 => Event { last_affected: text, ..Event::default() },
+            _ => Event { limit: text, ..Event::default() },
+        }
+    }
+
+    fn parse(text: &str) -> semver::Version {
+        text.parse().unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn intervals_say_what_replaying_the_events_says(
+            // Every version once: the schema leaves open which of two events at one version comes first.
+            events in prop::collection::btree_map("[0-4]\\.[0-2]\\.0(-[ab])?", 0_u8..4, 0..7),
+            asked in prop::collection::vec("[0-5]\\.[0-2]\\.[01](-[abc])?", 1..20),
+        ) {
+            let events: Vec<(u8, semver::Version)> = events.iter().map(|(at, kind)| (*kind, parse(at))).collect();
+            let range = Range {
+                kind: Text("SEMVER".into()),
+                events: events.iter().rev().map(|(kind, at)| event(*kind, at)).collect(),
+            };
+            let intervals = intervals(Ecosystem::CratesIo, &range).unwrap();
+            for text in asked {
+                let version = Version::parse(Ecosystem::CratesIo, &text).unwrap();
+                let inside = intervals.iter().any(|one| one.interval.contains(version.key(), None));
+                prop_assert_eq!(inside, replay(&parse(&text), &events), "{} in {:?}", text, range);
+            }
+        }
+    }
+}

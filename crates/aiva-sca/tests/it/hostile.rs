@@ -1,6 +1,7 @@
 //! A damaged or forged index gives errors or the right answer, never a panic and never a wrong one.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -63,6 +64,24 @@ proptest! {
     }
 
     #[test]
+    fn forged_packages_are_read_without_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut bytes = BYTES.clone();
+        for (at, value) in changes {
+            for (hot, _) in segments(&BYTES) {
+                let at = hot.start + at.index(hot.len());
+                bytes[at] = value;
+            }
+        }
+        for (hot, pages) in segments(&BYTES) {
+            let sums: Vec<u8> = bytes[hot].chunks(16 * 1024).flat_map(|page| sum(page).to_le_bytes()).collect();
+            bytes[pages].copy_from_slice(&sums);
+        }
+        let _ = answers(&bytes);
+    }
+
+    #[test]
     fn cut_files_are_refused(length in any::<prop::sample::Index>()) {
         prop_assert!(answers(&BYTES[..length.index(BYTES.len())]).is_none());
     }
@@ -94,6 +113,17 @@ fn forged_checksums_do_not_lead_outside_the_file() {
         }
     }
     assert!(tried > 200, "{tried}");
+}
+
+/// Where each segment's packages and the checksums of their pages are.
+fn segments(bytes: &[u8]) -> Vec<(Range<usize>, Range<usize>)> {
+    let at = usize::try_from(u64::from_le_bytes(bytes[40..48].try_into().unwrap())).unwrap();
+    let directory: serde_json::Value = serde_json::from_slice(&bytes[at..]).unwrap();
+    let place = |value: &serde_json::Value| {
+        let number = |name: &str| usize::try_from(value[name].as_u64().unwrap()).unwrap();
+        number("offset")..number("offset") + number("length")
+    };
+    directory["segments"].as_array().unwrap().iter().map(|one| (place(&one["hot"]), place(&one["pages"]))).collect()
 }
 
 /// The file's checksum, written down a second time so that a change of it is noticed.
