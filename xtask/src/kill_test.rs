@@ -43,6 +43,7 @@ pub(crate) fn run(rounds: u32, seed: u64) -> Result<()> {
         ensure!(faults.is_empty(), "round {round} of seed {seed}: {}", faults.join("; "));
     }
     say(&format!("kill-test: {rounds} kills, {killed} acknowledged writes, none lost, none twice, order kept"));
+    failed_sync(&program)?;
     for variant in BROKEN {
         let folder = tempfile::tempdir()?;
         let mut acked = BTreeSet::new();
@@ -60,6 +61,29 @@ pub(crate) fn run(rounds: u32, seed: u64) -> Result<()> {
         let (round, faults) = caught?;
         say(&format!("kill-test: `{variant}` caught after {round} kills: {}", faults[0]));
     }
+    Ok(())
+}
+
+/// Fails a sync under the target: it must stop at once, sync no second time, and have lost nothing that it acknowledged.
+fn failed_sync(program: &Path) -> Result<()> {
+    if !crate::process::has("strace") {
+        say("kill-test: skipped a failing sync: strace is not on the PATH");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let trace = folder.path().join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=60+", "-o"]);
+    let out =
+        command.arg(&trace).arg(program).arg(folder.path()).args(["run", "sound"]).stderr(Stdio::null()).output()?;
+    ensure!(!out.status.success(), "the target went on after a sync had failed");
+    let failed = std::fs::read_to_string(&trace)?.matches("EIO").count();
+    ensure!(failed == 1, "after the sync that failed came {} more", failed.saturating_sub(1));
+    let text = String::from_utf8(out.stdout)?;
+    let acked: BTreeSet<Write> = text.lines().filter_map(parse).map(|(_, write)| write).collect();
+    let faults = faults(&acked, &dump(program, folder.path(), "sound")?);
+    ensure!(!acked.is_empty() && faults.is_empty(), "after a failed sync: {}", faults.join("; "));
+    say(&format!("kill-test: stopped at a failed sync, {} acknowledged writes, none lost", acked.len()));
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! One behaviour on both engines: every test runs on SQLite and on PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test, in its helpers too")]
 
 mod deliver;
+mod http;
 mod message;
 mod postgres_only;
 mod store;
