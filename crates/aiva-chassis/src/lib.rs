@@ -1,5 +1,6 @@
 //! Running a service well: config, telemetry, panic containment, alerts, health, shutdown, workers, HTTP.
 
+pub mod alert;
 pub mod clock;
 pub mod config;
 pub mod health;
