@@ -138,7 +138,7 @@ impl Tail {
             let new = log::read(&self.app.database, &self.filter, Direction::After(self.position), CHUNK).await;
             match new {
                 Ok(new) if new.is_empty() => {
-                    let _ = tokio::time::timeout(POLL, self.app.woken.changed()).await;
+                    let _ = tokio::time::timeout(POLL, signal::changed(&mut self.app.woken)).await;
                 }
                 Ok(new) => self.read.extend(new),
                 Err(error) => {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Options;
 use super::queue::{Ending, Queue, QueueError, Subject};
+use super::signal;
 use crate::consume::{HandleError, Handler};
 
 /// After this long a subject makes room for the others that are due.
@@ -136,7 +137,7 @@ impl Lane {
                         Err(error) => tracing::error!(cause = %error, "a run over a subject was lost"), // stays busy
                     }
                 }
-                _ = self.woken.changed() => look = true,
+                () = signal::changed(&mut self.woken) => look = true,
                 () = sleep(pause) => look = true,
             }
         }

@@ -42,6 +42,13 @@ pub(crate) fn watch(database: &Database, poll: Duration) -> (Signal, watch::Rece
     }
 }
 
+/// Waits for the next change; for ever once nobody can change it any more, so that a loop around it does not spin.
+pub(crate) async fn changed(woken: &mut watch::Receiver<u64>) {
+    if woken.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
 async fn listen(pool: &sqlx::PgPool, sender: &watch::Sender<u64>) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
