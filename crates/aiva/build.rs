@@ -15,7 +15,8 @@ fn main() -> io::Result<()> {
     for file in files {
         let name = file.strip_prefix(&demo).map_err(io::Error::other)?.to_string_lossy().replace('\\', "/");
         let path = fs::canonicalize(&file)?;
-        writeln!(code, "    ({name:?}, include_bytes!({:?})),", path.display().to_string()).map_err(io::Error::other)?;
+        writeln!(code, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())
+            .map_err(io::Error::other)?;
     }
     code.push_str("]\n");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;

@@ -13,6 +13,7 @@ mod client;
 pub mod context;
 pub mod contract;
 pub mod extract;
+pub mod grpc;
 pub mod headers;
 pub mod idempotency;
 pub mod page;

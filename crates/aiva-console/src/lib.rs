@@ -13,6 +13,7 @@ mod client;
 mod docs;
 mod layout;
 mod link;
+pub mod meta;
 mod pages;
 mod severity;
 mod ui;

@@ -9,3 +9,5 @@
 //! - a record of every decision: who, what, why, where to.
 //!
 //! It will never import another guard, nor decide anything that the engine in `aiva-outbound` does not.
+
+pub mod config;

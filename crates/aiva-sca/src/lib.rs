@@ -1,12 +1,24 @@
-//! What a service is built from: inventory, advisory index, matching.
+//! What a service is built from: which of its parts are vulnerable, malicious or unmaintained.
+//!
+//! Promises: every file that is seen ends in a status, every package in a verdict or a reason why there is none; nothing
+//! is guessed. Readers ([`inventory`]) never know advisories, [`matching`] never reads a file, and a scan never parses the
+//! advisory corpus: it asks a memory-mapped index ([`advisory`]).
+//!
+//! Start reading at [`scan::scan`]; on a server, at [`service::Service`].
 
 pub mod advisory;
+pub mod config;
+pub mod events;
 pub mod finding;
+pub mod http;
 pub mod inventory;
 pub mod matching;
 pub mod package;
 pub mod ports;
 pub mod purl;
 pub mod scan;
+pub mod service;
 pub mod severity;
+pub mod store;
 pub mod version;
+pub mod workers;

@@ -110,12 +110,12 @@ pub(crate) struct Scan {
     /// Import these advisories for this run only, instead of the index in the data directory.
     #[arg(long, value_name = "PATH")]
     pub(crate) advisories: Option<PathBuf>,
-    /// What to do with an advisory index older than `--max-age`.
-    #[arg(long, value_enum, default_value_t = Stale::Warn)]
+    /// What to do when there is no advisory index, or only one older than `--max-age`.
+    #[arg(long, value_enum, default_value_t = Stale::Fail)]
     pub(crate) stale: Stale,
-    /// When the advisory index counts as too old.
-    #[arg(long, value_name = "AGE", default_value = "30d", value_parser = terminal::age)]
-    pub(crate) max_age: std::time::Duration,
+    /// When the advisory index counts as too old, such as 36h, 30d or 2w [default: as configured, else 30d].
+    #[arg(long, value_name = "AGE", value_parser = terminal::age)]
+    pub(crate) max_age: Option<std::time::Duration>,
     /// Send the result to a server (`AIVA_TOKEN` holds its token).
     #[arg(long, value_name = "URL", requires = "service")]
     pub(crate) upload: Option<String>,
@@ -162,10 +162,10 @@ pub(crate) enum UnknownSeverity {
 /// `--stale`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stale {
-    /// Scan and say so.
-    Warn,
     /// Exit with 2.
     Fail,
+    /// Go on and say so; without any index every package counts as not judged.
+    Warn,
 }
 
 /// `aiva advisories`

@@ -133,6 +133,21 @@ impl<N> Allowed<N> {
     }
 }
 
+impl<N: Need> Allowed<N> {
+    /// The caller of a request with these extensions, for gRPC: `Allowed::<ReadThings>::by(request.extensions())?`.
+    pub fn by(extensions: &http::Extensions) -> Result<Self, ApiError> {
+        let Some(principal) = extensions.get::<Principal>() else {
+            return Err(ApiError::unauthenticated(
+                "sign in, or send the token that `aiva token show` prints as Authorization: Bearer",
+            ));
+        };
+        if !principal.may(N::PERMISSION) {
+            return Err(ApiError::forbidden(N::PERMISSION));
+        }
+        Ok(Self { principal: principal.clone(), need: PhantomData })
+    }
+}
+
 impl<N> Deref for Allowed<N> {
     type Target = Principal;
     fn deref(&self) -> &Principal {
@@ -150,14 +165,7 @@ impl<N: Need, S: Sync> FromRequestParts<S> for Allowed<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let Some(principal) = parts.extensions.get::<Principal>() else {
-            return Err(ApiError::unauthenticated("sign in, or send a token as Authorization: Bearer")
-                .with_hint("`aiva token show` prints the token of this installation"));
-        };
-        if !principal.may(N::PERMISSION) {
-            return Err(ApiError::forbidden(N::PERMISSION));
-        }
-        Ok(Self { principal: principal.clone(), need: PhantomData })
+        Self::by(&parts.extensions)
     }
 }
 

@@ -20,7 +20,6 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
 
 /// Adds what is missing.
 pub(crate) fn secure(headers: &mut HeaderMap, tls: bool) {
-    headers.reserve(12);
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(value);
     }

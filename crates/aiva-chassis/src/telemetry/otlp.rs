@@ -24,6 +24,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter};
 use tokio::runtime::Handle;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::Layer;
 
 use super::Extra;
 use super::metrics::{Counter, metrics};
@@ -31,6 +33,9 @@ use super::redact;
 
 /// How long the collector may take.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// How much of its answer is read.
+const ANSWER_LIMIT: usize = 64 << 10;
 
 /// Sends one request and returns the whole answer.
 pub type Send = Arc<
@@ -85,7 +90,9 @@ impl Traces {
             .with_resource(resource)
             .with_batch_exporter(Redacting { inner: exporter, failures })
             .build();
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("aiva"));
+        // Our own spans only: those of the libraries underneath would trace the export itself, for ever.
+        let own = Targets::new().with_target("aiva", LevelFilter::INFO);
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("aiva")).with_filter(own);
         (Self(provider), Box::new(layer))
     }
 
@@ -96,6 +103,24 @@ impl Traces {
             tracing::warn!("the last traces could not be sent");
         }
     }
+}
+
+/// The sender over AIVA's outbound client, whose policy must admit the collector.
+pub fn through(client: aiva_outbound::client::Client) -> Send {
+    Arc::new(move |request| {
+        let (head, body) = request.into_parts();
+        let mut call = client.request(head.method, head.uri.to_string()).timeout(LIMIT).redirects(0).body(body);
+        for (name, value) in &head.headers {
+            call = call.header(name.clone(), value);
+        }
+        Box::pin(async move {
+            let answer = call.send().await?;
+            let mut response = http::Response::new(Bytes::new());
+            (*response.status_mut(), *response.headers_mut()) = (answer.status, answer.headers.clone());
+            *response.body_mut() = answer.bytes(ANSWER_LIMIT).await?.into();
+            Ok(response)
+        })
+    })
 }
 
 /// Makes a span the child of the remote span in a `traceparent` header.
@@ -214,6 +239,45 @@ mod tests {
 
     fn contains(request: &http::Request<Bytes>, needle: &[u8]) -> bool {
         request.body().windows(needle.len()).any(|window| window == needle)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_export_goes_through_the_outbound_client() {
+        use aiva_outbound::{Prefix, client, policy};
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let collector = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let (mut seen, mut part) = (Vec::new(), [0; 4096]);
+            while !seen.windows(9).any(|window| window == b"aiva-test") {
+                let read = connection.read(&mut part).await.unwrap();
+                assert_ne!(read, 0, "{}", String::from_utf8_lossy(&seen));
+                seen.extend_from_slice(&part[..read]);
+            }
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&seen).into_owned()
+        });
+        let mut policy = policy::Policy::public();
+        policy.ports = policy::Ports::Any;
+        policy.allow_blocks.extend(Prefix::new(address.ip(), 32));
+        let client = client::Client::builder(policy).tls(client::Tls::none()).build();
+        let settings = Settings {
+            endpoint: format!("http://{address}"),
+            ratio: 1.0,
+            service: "aiva-test".into(),
+            version: "1".into(),
+        };
+        let (traces, layer) = Traces::start(&settings, through(client)).unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _span = tracing::info_span!("request").entered();
+            let _foreign = tracing::info_span!(target: "hyper::proto", "foreign").entered();
+        });
+        traces.close().await;
+        let seen = collector.await.unwrap();
+        assert!(seen.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{seen}");
+        assert!(seen.contains("content-type: application/x-protobuf") && !seen.contains("foreign"), "{seen}");
     }
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";

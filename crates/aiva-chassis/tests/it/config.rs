@@ -348,37 +348,6 @@ fn the_example_is_what_the_types_say_and_loads() {
     }
 }
 
-config_section! {
-    /// The sections that every process has.
-    pub struct Foundation {
-        /// Listening.
-        pub server: Server;
-        /// Logs and traces.
-        pub telemetry: Telemetry;
-        /// Alerts.
-        pub alerts: Alerts;
-        /// Outbound calls.
-        pub outbound: Outbound;
-        /// State.
-        pub store: Store;
-        /// Services.
-        pub services: Vec<Service>;
-        /// Exceptions.
-        pub exceptions: Vec<Exception>;
-    }
-}
-
-/// The golden file of the sections above; `AIVA_BLESS=1 cargo test` writes it anew.
-#[test]
-fn the_example_in_the_repository_is_the_generated_one() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../aiva.example.toml");
-    let text = config::example::<Foundation>(INTRO);
-    if std::env::var_os("AIVA_BLESS").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), text, "run the test with AIVA_BLESS=1");
-}
-
 proptest::proptest! {
     #[test]
     fn no_text_breaks_the_reader(file in "\\PC{0,60}", value in "\\PC{0,20}") {

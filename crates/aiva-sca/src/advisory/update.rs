@@ -8,8 +8,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{ImportError, ImportReport, import};
 use crate::package::Ecosystem;
 use crate::ports::{Answer, Fetch, FetchError, Fetched, Request, Wanted};
 
@@ -108,6 +110,79 @@ pub async fn download(
             other => return other,
         }
     }
+}
+
+/// What a whole update did.
+#[derive(Debug)]
+pub struct Replaced {
+    /// Exports that are the same as last time.
+    pub unchanged: Vec<Ecosystem>,
+    /// What the import did; `None` when nothing was new.
+    pub report: Option<ImportReport>,
+}
+
+/// Why a whole update did nothing: the index is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// A download.
+    #[error(transparent)]
+    Download(#[from] UpdateError),
+    /// The import of what was downloaded.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The task that imports was ended.
+    #[error("the import was cut off")]
+    Cancelled,
+}
+
+/// Downloads every ecosystem's export and imports those that are new into the index in `dir`.
+pub async fn replace(
+    fetch: &dyn Fetch,
+    base: &str,
+    dir: &Path,
+    now: Timestamp,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Replaced, ReplaceError> {
+    let waiting = dir.join("downloads");
+    let mut replaced = Replaced { unchanged: Vec::new(), report: None };
+    let mut new = Vec::new();
+    for ecosystem in Ecosystem::ALL {
+        match download(fetch, base, &waiting, ecosystem, progress).await? {
+            Export::New(path) => new.push((ecosystem, path)),
+            Export::Unchanged => replaced.unchanged.push(ecosystem),
+        }
+    }
+    if new.is_empty() {
+        return Ok(replaced);
+    }
+    let (folder, fresh) = (dir.to_path_buf(), new.clone());
+    let import = tokio::task::spawn_blocking(move || import_downloads(&fresh, &folder, now));
+    replaced.report = Some(import.await.map_err(|_| ReplaceError::Cancelled)??);
+    for (ecosystem, _) in &new {
+        keep(&waiting, *ecosystem)?;
+    }
+    Ok(replaced)
+}
+
+/// Each export goes below a folder of its ecosystem's name, which tells the import what it must be.
+fn import_downloads(new: &[(Ecosystem, PathBuf)], dir: &Path, now: Timestamp) -> Result<ImportReport, ReplaceError> {
+    let staging = dir.join("downloads").join("staging");
+    let disk = |result: io::Result<()>| result.map_err(|source| UpdateError::Disk { path: staging.clone(), source });
+    disk(match fs::remove_dir_all(&staging) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    })?;
+    let mut sources = Vec::new();
+    for (ecosystem, path) in new {
+        let folder = staging.join(ecosystem.osv_name());
+        let staged = folder.join("all.zip");
+        disk(fs::create_dir_all(&folder))?;
+        disk(fs::hard_link(path, &staged).or_else(|_| fs::copy(path, &staged).map(drop)))?;
+        sources.push(staged);
+    }
+    let report = import(&sources, dir, now, &|_| {})?;
+    disk(fs::remove_dir_all(&staging))?;
+    Ok(report)
 }
 
 /// Remembers that this export was imported, so that an unchanged one is not downloaded again, and removes the file.

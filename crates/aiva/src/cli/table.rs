@@ -86,9 +86,7 @@ pub(crate) fn render(view: &View, look: Look) -> String {
         files.entry(&row.path).or_default().push(row);
     }
     for (path, mut rows) in files {
-        rows.sort_by(|a, b| {
-            (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line))
-        });
+        rows.sort_by(|a, b| (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line)));
         let count = if rows.len() == 1 { "1 finding".to_owned() } else { format!("{} findings", rows.len()) };
         line(&mut out, &format!("{}  {count}", look.paint("bold", &printable(path))));
         write_rows(&mut out, &rows, look);
@@ -160,7 +158,8 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
         })
         .collect();
     let files = if view.files == 1 { "1 file".to_owned() } else { format!("{} files", grouped(view.files)) };
-    let packages = if view.packages == 1 { "1 package".to_owned() } else { format!("{} packages", grouped(view.packages)) };
+    let packages =
+        if view.packages == 1 { "1 package".to_owned() } else { format!("{} packages", grouped(view.packages)) };
     let mut scope = format!("{packages} in {files}");
     if view.not_judged > 0 {
         write!(scope, ", {} entries not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
@@ -178,7 +177,15 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
         };
         line(out, &format!("{nothing} {scope}."));
     } else {
-        line(out, &format!("{} finding{}: {}. {scope}.", view.rows.len(), if view.rows.len() == 1 { "" } else { "s" }, counts.join(", ")));
+        line(
+            out,
+            &format!(
+                "{} finding{}: {}. {scope}.",
+                view.rows.len(),
+                if view.rows.len() == 1 { "" } else { "s" },
+                counts.join(", ")
+            ),
+        );
     }
     if !view.advisories.is_empty() {
         line(out, &format!("Advisories: {}.", view.advisories));
@@ -213,7 +220,11 @@ fn printable(text: &str) -> String {
         .map(|c| match c {
             '\n' | '\t' => ' ',
             // Bidirectional overrides can make a line read as another one ("Trojan Source", CVE-2021-42574).
-            c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+            c if c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                '\u{fffd}'
+            }
             c => c,
         })
         .collect()
@@ -237,6 +248,8 @@ fn cut(text: &str, room: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
 
     fn row(level: &str, id: &str, name: &str, summary: &str) -> Row {
@@ -293,7 +306,10 @@ mod tests {
         let nothing = render(&View::default(), PIPE);
         assert!(nothing.contains("No manifest or lockfile found."), "{nothing}");
         let unjudged = render(&View { files: 1, not_judged: 4, ..View::default() }, PIPE);
-        assert!(unjudged.contains("Nothing could be judged.") && unjudged.contains("4 entries not judged"), "{unjudged}");
+        assert!(
+            unjudged.contains("Nothing could be judged.") && unjudged.contains("4 entries not judged"),
+            "{unjudged}"
+        );
         let clean = render(&View { files: 2, packages: 3, ..View::default() }, PIPE);
         assert!(clean.contains("No known vulnerability. 3 packages in 2 files."), "{clean}");
     }

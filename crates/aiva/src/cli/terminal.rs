@@ -61,7 +61,7 @@ pub(crate) fn complain(text: &str) {
 /// What the shell says of the width, else the terminal, else what every terminal has.
 fn columns() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let drawn = || indicatif::ProgressDrawTarget::stdout().width().map(usize::from);
+    let drawn = || terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
     said.or_else(drawn).filter(|columns| *columns >= 40).unwrap_or(100)
 }
 

@@ -1,0 +1,320 @@
+//! Answers a requested scan with events: started, progress, inputs and findings in chunks, completed or failed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aiva_chassis::clock::SharedClock;
+use aiva_contracts::envelope::{Envelope, EventMessage as _};
+use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
+use aiva_contracts::message::scan::v1 as message;
+use aiva_events::{Context, HandleError, Handler, NewEvent};
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::finding::{Finding, Kind};
+use crate::inventory;
+use crate::package::{Input, Status};
+use crate::scan::Unjudged;
+use crate::service::{Run, RunError, Service, chain};
+use crate::severity::Level;
+use crate::store::Journal;
+
+/// The name that the guard's progress is kept under.
+const CONSUMER: &str = "sca.scan";
+
+/// Who says so.
+const SOURCE: &str = "aiva/sca";
+
+/// The most findings or inputs of one event (api/proto: FindingsObserved, InputsObserved).
+const CHUNK: usize = 500;
+
+/// How often progress is told while something moves.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Scans what is asked for.
+pub struct Scanner {
+    service: Arc<Service>,
+    journal: Journal,
+    clock: SharedClock,
+}
+
+impl Scanner {
+    /// A scanner that tells the journal.
+    pub fn new(service: Arc<Service>, journal: Journal, clock: SharedClock) -> Self {
+        Self { service, journal, clock }
+    }
+
+    fn context(&self, cause: &Envelope) -> Context {
+        Context::following(cause, SOURCE, self.clock.now())
+    }
+
+    async fn answer(&self, event: &Envelope, request: &message::ScanRequested) -> Result<(), HandleError> {
+        let subject = event.subject.as_str();
+        let started = message::ScanStarted {
+            scan_id: request.scan_id.clone(),
+            guard: request.guard.clone(),
+            service: request.service.clone(),
+        };
+        self.tell(event, vec![NewEvent::of(&started, subject)]).await?;
+        let last = match self.scan(event, request).await? {
+            Ok(run) => self.report(event, request, &run).await?,
+            Err(error) => NewEvent::of(
+                &message::ScanFailed {
+                    scan_id: request.scan_id.clone(),
+                    guard: request.guard.clone(),
+                    service: request.service.clone(),
+                    code: error.code().to_owned(),
+                    message: chain(&error),
+                },
+                subject,
+            ),
+        };
+        let conclude = self.journal.conclude(CONSUMER, event, vec![last], self.context(event));
+        conclude.await.map_err(HandleError::transient)
+    }
+
+    /// Runs the scan beside the event loop and tells its progress meanwhile.
+    async fn scan(
+        &self,
+        event: &Envelope,
+        request: &message::ScanRequested,
+    ) -> Result<Result<Run, RunError>, HandleError> {
+        let (sender, receiver) = watch::channel(message::ScanProgressed {
+            scan_id: request.scan_id.clone(),
+            ..message::ScanProgressed::default()
+        });
+        let (service, sources) = (Arc::clone(&self.service), sources(request));
+        let (done_before, total_before) = (AtomicU64::new(0), AtomicU64::new(0));
+        let mut running = tokio::task::spawn_blocking(move || {
+            service.run(&sources, &|progress| {
+                sender.send_modify(|seen| advance(seen, progress, &done_before, &total_before));
+            })
+        });
+        let mut tick = tokio::time::interval(PROGRESS_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.tick().await;
+        let mut told = receiver.borrow().clone();
+        loop {
+            tokio::select! {
+                ended = &mut running => {
+                    // A panic in the scan goes on here, where the dispatcher contains and counts it.
+                    return match ended {
+                        Ok(result) => Ok(result),
+                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                        Err(error) => Err(HandleError::transient(error)),
+                    };
+                }
+                _ = tick.tick() => {
+                    let now = receiver.borrow().clone();
+                    if now != told {
+                        self.tell(event, vec![NewEvent::of(&now, event.subject.as_str())]).await?;
+                        told = now;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells inputs and findings in chunks; the closing event is returned.
+    async fn report(
+        &self,
+        event: &Envelope,
+        request: &message::ScanRequested,
+        run: &Run,
+    ) -> Result<NewEvent, HandleError> {
+        let subject = event.subject.as_str();
+        let inputs = observed_inputs(run);
+        let mut input_chunks = 0;
+        for chunk in inputs.chunks(CHUNK) {
+            let observed = message::InputsObserved {
+                scan_id: request.scan_id.clone(),
+                chunk: input_chunks,
+                inputs: chunk.to_vec(),
+            };
+            self.tell(event, vec![NewEvent::of(&observed, subject)]).await?;
+            input_chunks += 1;
+        }
+        let mut finding_chunks = 0;
+        for chunk in run.result.findings.chunks(CHUNK) {
+            let observed = message::FindingsObserved {
+                scan_id: request.scan_id.clone(),
+                guard: request.guard.clone(),
+                service: request.service.clone(),
+                chunk: finding_chunks,
+                findings: chunk.iter().map(observed).collect(),
+            };
+            self.tell(event, vec![NewEvent::of(&observed, subject)]).await?;
+            finding_chunks += 1;
+        }
+        let completed = message::ScanCompleted {
+            scan_id: request.scan_id.clone(),
+            guard: request.guard.clone(),
+            service: request.service.clone(),
+            finding_chunks,
+            input_chunks,
+            packages: run.inventory.inputs.iter().map(|input| input.packages.len() as u64).sum(),
+            ignored: run.inventory.ignored_lockfiles.len() as u64,
+            knowledge_unix_micros: run.result.advisories.built_at.as_microsecond(),
+        };
+        Ok(NewEvent::of(&completed, subject))
+    }
+
+    async fn tell(&self, cause: &Envelope, events: Vec<NewEvent>) -> Result<(), HandleError> {
+        self.journal.tell(events, self.context(cause)).await.map_err(HandleError::transient)
+    }
+}
+
+#[async_trait]
+impl Handler for Scanner {
+    fn consumer(&self) -> &'static str {
+        CONSUMER
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &[message::ScanRequested::TYPE]
+    }
+
+    fn concurrency(&self) -> usize {
+        2
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(30 * 60)
+    }
+
+    async fn handle(&self, event: &Envelope) -> Result<(), HandleError> {
+        let request: message::ScanRequested = event.decode().map_err(HandleError::permanent)?;
+        if request.guard != "sca" {
+            return Ok(());
+        }
+        self.answer(event, &request).await
+    }
+}
+
+/// Tells that advisories were replaced.
+pub async fn tell_replaced(
+    journal: &Journal,
+    clock: &SharedClock,
+    replaced: AdvisoriesReplaced,
+) -> Result<(), HandleError> {
+    let now = clock.now();
+    let context = Context::new(SOURCE, now, format!("advisories-{}", replaced.index_version));
+    journal.tell(vec![NewEvent::of(&replaced, "advisories")], context).await.map_err(HandleError::transient)
+}
+
+/// What to read: the paths asked for, else all sources of the service.
+fn sources(request: &message::ScanRequested) -> Vec<String> {
+    if request.paths.is_empty() { request.sources.clone() } else { request.paths.clone() }
+}
+
+/// Adds up over several sources: numbers only grow within one scan.
+fn advance(
+    seen: &mut message::ScanProgressed,
+    progress: inventory::Progress,
+    done_before: &AtomicU64,
+    total_before: &AtomicU64,
+) {
+    match progress {
+        inventory::Progress::Found(found) => {
+            if seen.phase() == message::ScanPhase::Reading {
+                // The next source begins.
+                done_before.store(seen.done, Ordering::Relaxed);
+                total_before.store(seen.total, Ordering::Relaxed);
+            }
+            seen.set_phase(message::ScanPhase::Discovering);
+            seen.total = seen.total.max(total_before.load(Ordering::Relaxed) + found as u64);
+        }
+        inventory::Progress::Read { done, total } => {
+            seen.set_phase(message::ScanPhase::Reading);
+            seen.done = seen.done.max(done_before.load(Ordering::Relaxed) + done as u64);
+            seen.total = seen.total.max(total_before.load(Ordering::Relaxed) + total as u64);
+        }
+    }
+}
+
+fn observed_inputs(run: &Run) -> Vec<message::ObservedInput> {
+    let mut unjudged = run.result.not_judged.iter().peekable();
+    let mut inputs = Vec::new();
+    for input in &run.inventory.inputs {
+        let mut not_judged = Vec::new();
+        // Both are in the order of the inputs.
+        while let Some(entry) = unjudged.next_if(|entry| entry.path == input.path) {
+            not_judged.push(observed_unjudged(entry));
+        }
+        inputs.push(observed_input(input, not_judged));
+    }
+    inputs
+}
+
+fn observed_input(input: &Input, not_judged: Vec<message::NotJudged>) -> message::ObservedInput {
+    let status = match input.status {
+        Status::Parsed => message::InputStatus::Parsed,
+        Status::Partial => message::InputStatus::Partial,
+        Status::Unsupported => message::InputStatus::Unsupported,
+        Status::Failed => message::InputStatus::Failed,
+    };
+    message::ObservedInput {
+        path: input.path.clone(),
+        kind: input.kind.to_owned(),
+        status: status.into(),
+        packages: input.packages.len() as u64,
+        not_judged,
+        problems: input
+            .problems
+            .iter()
+            .map(|problem| message::Problem { line: problem.line, message: problem.message.clone() })
+            .collect(),
+    }
+}
+
+fn observed_unjudged(entry: &Unjudged) -> message::NotJudged {
+    message::NotJudged {
+        ecosystem: entry.ecosystem.osv_name().to_owned(),
+        name: entry.name.clone(),
+        requirement: entry.requirement.clone(),
+        line: entry.line,
+        reason: entry.reason.clone(),
+    }
+}
+
+fn observed(finding: &Finding) -> message::ObservedFinding {
+    let verdict = &finding.verdict;
+    let kind = match verdict.kind {
+        Kind::Malicious => message::FindingKind::Malicious,
+        Kind::Vulnerability => message::FindingKind::Vulnerability,
+        Kind::Unsound => message::FindingKind::Unsound,
+        Kind::Unmaintained => message::FindingKind::Unmaintained,
+        Kind::Yanked => message::FindingKind::Yanked,
+    };
+    let level = match verdict.severity.level {
+        Level::Critical => message::Level::Critical,
+        Level::High => message::Level::High,
+        Level::Medium => message::Level::Medium,
+        Level::Low => message::Level::Low,
+        Level::Unknown => message::Level::Unknown,
+        Level::Informational => message::Level::Informational,
+    };
+    message::ObservedFinding {
+        id: verdict.id.clone(),
+        aliases: verdict.aliases.clone(),
+        kind: kind.into(),
+        purl: finding.purl.clone(),
+        package_name: finding.name.clone(),
+        version: finding.version.clone(),
+        ecosystem: finding.ecosystem.osv_name().to_owned(),
+        path: finding.path.clone(),
+        line: finding.line,
+        severity: Some(message::Severity {
+            level: level.into(),
+            score: verdict.severity.score,
+            vector: verdict.severity.vector.clone().unwrap_or_default(),
+        }),
+        fixed_versions: verdict.fixed_versions.clone(),
+        summary: verdict.summary.clone(),
+        description: verdict.description.clone(),
+        references: verdict.references.clone(),
+        reason: verdict.reason.clone(),
+    }
+}

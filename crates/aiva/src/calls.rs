@@ -1,0 +1,118 @@
+//! How AIVA itself calls out: one client made of `[outbound]`, and sca's port for downloads over it.
+
+use std::path::Path;
+
+use aiva_chassis::config::HttpUrl;
+use aiva_chassis::config::server::Outbound;
+use aiva_outbound::client::{Client, Error, Response, Tls, TlsError, Upstream};
+use aiva_outbound::policy::{Names, Policy, Ports};
+use aiva_outbound::{Host, Target};
+use aiva_sca::ports::{Answer, Body, Fetch, FetchError, Fetched, Request, Wanted};
+use async_trait::async_trait;
+use http::header::{CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE};
+
+/// Who we say that we are.
+const USER_AGENT: &str = concat!("aiva/", env!("CARGO_PKG_VERSION"));
+
+/// The policy of our own calls: the addresses come from the operator's configuration, so any port; nothing internal but
+/// what `[outbound]` names.
+pub(crate) fn policy(outbound: &Outbound) -> Policy {
+    let mut policy = Policy::public();
+    policy.ports = Ports::Any;
+    for exception in &outbound.exceptions {
+        policy.internal_hosts.extend(exception.host.as_deref().and_then(Names::new));
+        if let Some(network) = &exception.network {
+            let (address, length) = network.parts();
+            policy.allow_blocks.extend(aiva_outbound::Prefix::new(address, length));
+        }
+    }
+    policy
+}
+
+/// Lets the one server that the operator typed be internal: a console on localhost, a mirror on this machine.
+pub(crate) fn admit(policy: &mut Policy, url: &str) {
+    match Target::parse(url).map(|target| target.host().clone()) {
+        Ok(Host::Name(name)) => policy.internal_hosts.extend(Names::new(&name)),
+        Ok(Host::Address(address)) => {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            policy.allow_blocks.extend(aiva_outbound::Prefix::new(address, bits));
+        }
+        // The client refuses it in a moment, with the reason.
+        Err(_) => {}
+    }
+}
+
+/// The client.
+pub(crate) fn client(outbound: &Outbound, policy: Policy, base: &Path) -> Result<Client, TlsError> {
+    let mut tls = Tls::system();
+    for file in &outbound.extra_ca_files {
+        tls = tls.with_file(base.join(file))?;
+    }
+    let mut builder = Client::builder(policy).tls(tls).user_agent(USER_AGENT);
+    if let Some(proxy) = &outbound.proxy {
+        builder = builder.upstream(upstream(proxy, outbound));
+    }
+    Ok(builder.build())
+}
+
+fn upstream(proxy: &HttpUrl, outbound: &Outbound) -> Upstream {
+    let uri = proxy.as_uri();
+    Upstream {
+        address: uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
+        port: uri.port_u16().unwrap_or(80),
+        credentials: outbound.proxy_credentials.as_ref().map(|secret| secret.expose().to_owned()),
+    }
+}
+
+/// sca's downloads over the checked client.
+pub(crate) struct Downloads(pub(crate) Client);
+
+#[async_trait]
+impl Fetch for Downloads {
+    async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
+        let mut call = self.0.get(request.url.as_str());
+        match &request.wanted {
+            Wanted::Everything => {}
+            Wanted::IfChanged(etag) => call = call.header(IF_NONE_MATCH, etag),
+            Wanted::Rest { offset, etag } => {
+                call = call.header(RANGE, format!("bytes={offset}-")).header(IF_RANGE, etag);
+            }
+        }
+        let response = call.send().await.map_err(fault)?;
+        let answer = match response.status.as_u16() {
+            200 => Answer::Whole,
+            206 => Answer::From(range_start(&response)?),
+            304 => Answer::Unchanged,
+            status => return Err(FetchError::Status { status }),
+        };
+        let etag = response.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        Ok(Fetched { answer, length: response.length(), etag, body: Box::new(Download(response)) })
+    }
+}
+
+struct Download(Response);
+
+#[async_trait]
+impl Body for Download {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        Ok(self.0.chunk().await.map_err(fault)?.map(|bytes| bytes.to_vec()))
+    }
+}
+
+/// `bytes 100-199/200` (RFC 9110 §14.4).
+fn range_start(response: &Response) -> Result<u64, FetchError> {
+    let range = response.headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+    start.ok_or_else(|| FetchError::Interrupted("206 without a readable Content-Range".to_owned()))
+}
+
+fn fault(error: Error) -> FetchError {
+    match error {
+        Error::Resolve(error) => FetchError::Offline { host: String::new(), reason: error.to_string() },
+        Error::Connect { to, reason } => FetchError::Offline { host: to, reason },
+        Error::Broken { .. } | Error::Timeout { .. } => FetchError::Interrupted(error.to_string()),
+        Error::Text { .. } | Error::Denied { .. } | Error::Tls { .. } | Error::TooLarge { .. } | Error::Header(_) => {
+            FetchError::Refused(error.to_string())
+        }
+    }
+}

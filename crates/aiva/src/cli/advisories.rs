@@ -1,0 +1,170 @@
+//! `aiva advisories`: import, update, status.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aiva_chassis::clock::{Clock as _, SystemClock};
+use aiva_sca::advisory::update::{self, ReplaceError};
+use aiva_sca::advisory::{self, ImportReport, Index};
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use super::progress::{Bar, Unit};
+use super::table::grouped;
+use super::terminal::{Terminal, complain, spoken_age};
+use super::{Advisories, Global};
+use crate::calls::{self, Downloads};
+use crate::failure::Failure;
+use crate::settings::{self, Found};
+
+pub(crate) fn run(command: &Advisories, global: &Global, terminal: Terminal) -> Result<ExitCode> {
+    let found = settings::find(global, Vec::new())?;
+    let data = settings::data_directory(found.loaded.config.server.data_dir.as_deref())?;
+    let folder = data.join("advisories");
+    match command {
+        Advisories::Import { paths } => import(paths, &data, &folder, terminal),
+        Advisories::Update { from } => update(from.as_deref(), &found, &data, &folder, terminal),
+        Advisories::Status { verify, json } => status(&folder, *verify, *json, terminal),
+    }
+}
+
+fn import(paths: &[PathBuf], data: &Path, folder: &Path, terminal: Terminal) -> Result<ExitCode> {
+    let bar = Bar::new(terminal, "importing", Unit::Things("records"));
+    let report = make_folder(data, folder).and_then(|()| import_into(paths, folder, &bar));
+    bar.done();
+    let report = report?;
+    warn_of_bad(&report);
+    terminal.note(&said(&report));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_folder(data: &Path, folder: &Path) -> Result<()> {
+    aiva_store::directory::DataDirectory::open(data)?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+fn import_into(paths: &[PathBuf], folder: &Path, bar: &Bar) -> Result<ImportReport> {
+    let progress = |p: advisory::Progress<'_>| {
+        bar.say(&format!("importing {}", p.source));
+        bar.set(p.done as u64, Some(p.total as u64));
+    };
+    advisory::import(paths, folder, SystemClock.now(), &progress).map_err(|error| {
+        Failure::new("nothing was imported; the advisories are as they were")
+            .because(error)
+            .hint("give OSV zips (<ecosystem>/all.zip), a folder that holds them, or folders of OSV JSON")
+            .into()
+    })
+}
+
+/// Says which entries were no records: they are missing from the index.
+pub(crate) fn warn_of_bad(report: &ImportReport) {
+    for bad in &report.bad {
+        complain(&format!("warning: {}: {}", bad.entry, bad.reason));
+    }
+    let named = report.bad.len() as u64;
+    if report.bad_count > named {
+        complain(&format!("warning: and {} more entries that are no OSV records", report.bad_count - named));
+    }
+    if let Some(lost) = &report.lost {
+        complain(&format!("warning: the index before could not be taken over: {lost}"));
+    }
+}
+
+fn said(report: &ImportReport) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for imported in &report.imported {
+        let records = grouped(usize::try_from(imported.records).unwrap_or(usize::MAX));
+        let withdrawn =
+            if imported.withdrawn > 0 { format!(", {} withdrawn left out", imported.withdrawn) } else { String::new() };
+        lines.push(format!("{:<10} {records} records{withdrawn}", imported.ecosystem.osv_name()));
+    }
+    for kept in &report.kept {
+        lines.push(format!("{:<10} as before", kept.osv_name()));
+    }
+    if report.foreign > 0 {
+        lines.push(format!("{} records of other ecosystems passed over", report.foreign));
+    }
+    lines.join("\n")
+}
+
+fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, terminal: Terminal) -> Result<ExitCode> {
+    let settings = &found.loaded.config;
+    let configured = settings.sca.advisories_from.to_string();
+    let base = from.unwrap_or(&configured);
+    let mut policy = calls::policy(&settings.outbound);
+    if let Some(from) = from {
+        calls::admit(&mut policy, from);
+    }
+    let downloads = Downloads(calls::client(&settings.outbound, policy, &found.base)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    make_folder(data, folder)?;
+    let bar = Bar::new(terminal, "downloading", Unit::Bytes);
+    let progress = |p: update::Progress| {
+        bar.say(&format!("downloading {}", p.ecosystem));
+        bar.set(p.done, p.total);
+    };
+    let replaced = runtime.block_on(update::replace(&downloads, base, folder, SystemClock.now(), &progress));
+    bar.done();
+    let replaced = replaced.map_err(|error| {
+        let offline = matches!(&error, ReplaceError::Download(error) if error.is_offline());
+        let hint = if offline {
+            "this machine seems to be offline; import a downloaded export with `aiva advisories import PATH`, or name a mirror \
+             with --from"
+        } else {
+            "what arrived is kept; run it again to go on from there"
+        };
+        Failure::new("the advisories are as they were").because(error).hint(hint)
+    })?;
+    for ecosystem in &replaced.unchanged {
+        terminal.note(&format!("{:<10} unchanged", ecosystem.osv_name()));
+    }
+    if let Some(report) = &replaced.report {
+        warn_of_bad(report);
+        terminal.note(&said(report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(folder: &Path, verify: bool, as_json: bool, terminal: Terminal) -> Result<ExitCode> {
+    let index = Index::open(folder)?;
+    let status = index.status(SystemClock.now());
+    let verified = verify.then(|| index.verify()).transpose()?;
+    if as_json {
+        let ecosystems: Vec<_> = status
+            .ecosystems
+            .iter()
+            .map(|e| {
+                json!({
+                    "name": e.ecosystem.osv_name(), "records": e.records, "packages": e.packages,
+                    "withdrawn": e.withdrawn, "newest_modified": e.newest_modified, "imported_at": e.imported_at,
+                })
+            })
+            .collect();
+        let document = json!({
+            "epoch": status.epoch, "built_at": status.built_at, "age_seconds": status.age.as_secs(),
+            "bytes": status.bytes, "ecosystems": ecosystems, "verified": verified.map(|v| v.parts),
+        });
+        terminal.print(&format!("{document}\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = format!("{:<10} {:>9} {:>9}  {:<12} imported\n", "", "records", "packages", "newest");
+    for e in &status.ecosystems {
+        let count = |number: u64| grouped(usize::try_from(number).unwrap_or(usize::MAX));
+        let age = SystemClock.now().duration_since(e.imported_at);
+        let age = spoken_age(Duration::try_from(age).unwrap_or_default());
+        let newest = e.newest_modified.to_string();
+        text.push_str(&format!(
+            "{:<10} {:>9} {:>9}  {:<12} {age} ago\n",
+            e.ecosystem.osv_name(),
+            count(e.records),
+            count(e.packages),
+            newest.get(..10).unwrap_or(&newest),
+        ));
+    }
+    if let Some(verified) = verified {
+        text.push_str(&format!("verified: {} blocks, {} bytes\n", verified.parts, verified.bytes));
+    }
+    terminal.print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

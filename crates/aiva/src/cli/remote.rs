@@ -1,0 +1,120 @@
+//! Talking to a running server as any other client of its API.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aiva_contracts::api::{Problem, Scan};
+use aiva_findings::export::Document;
+use aiva_outbound::client::Response;
+use anyhow::Result;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde::de::DeserializeOwned;
+
+use super::terminal::Terminal;
+use crate::calls;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// The most that is read of an answer.
+const MOST_ANSWER: usize = 32 << 20;
+
+/// A server's API, with the token to call it.
+pub(crate) struct Api {
+    client: aiva_outbound::Client,
+    server: String,
+    token: String,
+}
+
+impl Api {
+    /// The API at `server`.
+    pub(crate) fn new(server: &str, token: &str, settings: &Settings, base: &Path) -> Result<Self> {
+        let mut policy = calls::policy(&settings.outbound);
+        calls::admit(&mut policy, server);
+        let client = calls::client(&settings.outbound, policy, base)?;
+        Ok(Self { client, server: server.trim_end_matches('/').to_owned(), token: token.trim().to_owned() })
+    }
+
+    /// GET, decoded.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.decode(self.ask(self.client.get(self.url(path))).await?).await
+    }
+
+    /// POST of a JSON text, decoded.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: String, key: &str) -> Result<T> {
+        let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        let request = request.header(http::HeaderName::from_static("idempotency-key"), key).body(body);
+        self.decode(self.ask(request.timeout(Duration::from_secs(300))).await?).await
+    }
+
+    /// GET whose answer is read as it comes.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Response> {
+        self.ask(self.client.get(self.url(path))).await
+    }
+
+    /// POST whose answer's body does not matter.
+    pub(crate) async fn post_only(&self, path: &str) -> Result<()> {
+        self.ask(self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json")).await.map(drop)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.server)
+    }
+
+    async fn ask(&self, request: aiva_outbound::client::Request) -> Result<Response> {
+        let request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        let response = request.send().await.map_err(|error| {
+            Failure::new(format!("the server {} did not answer", self.server))
+                .because(error)
+                .hint("start it with `aiva up`, or say where it is with --server")
+        })?;
+        if response.status.is_success() {
+            return Ok(response);
+        }
+        let status = response.status;
+        let body = response.bytes(MOST_ANSWER).await.unwrap_or_default();
+        let problem: Option<Problem> = serde_json::from_slice(&body).ok();
+        let failure = match &problem {
+            Some(problem) => Failure::new(format!("the server refused ({}): {}", problem.code, problem.detail)),
+            None => Failure::new(format!("the server answered {status}")),
+        };
+        Err(match problem.and_then(|problem| problem.hint) {
+            Some(hint) => failure.hint(hint),
+            None if status.as_u16() == 401 => {
+                failure.hint("`aiva token show` on the server prints the token; put it into AIVA_TOKEN")
+            }
+            None => failure,
+        }
+        .into())
+    }
+
+    async fn decode<T: DeserializeOwned>(&self, response: Response) -> Result<T> {
+        let body = response.bytes(MOST_ANSWER).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::new(format!("{} did not answer as an AIVA server of this release does", self.server))
+                .because(error)
+                .into()
+        })
+    }
+}
+
+/// Sends a scan's document to a server.
+pub(crate) fn upload(
+    server: &str,
+    service: &str,
+    document: &Document,
+    settings: &Settings,
+    base: &Path,
+    terminal: Terminal,
+) -> Result<()> {
+    let token = std::env::var("AIVA_TOKEN").map_err(|_| {
+        Failure::new("the result was not uploaded: AIVA_TOKEN is not set")
+            .hint("put the server's token into AIVA_TOKEN; `aiva token show` on the server prints it")
+    })?;
+    let api = Api::new(server, &token, settings, base)?;
+    let body = serde_json::to_string(document)?;
+    let key = uuid::Uuid::now_v7().to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let scan: Scan = runtime.block_on(api.post(&format!("/v1/services/{service}/uploads"), body, &key))?;
+    terminal.note(&format!("uploaded as scan {} of {service}", scan.id));
+    Ok(())
+}

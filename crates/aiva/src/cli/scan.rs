@@ -1,0 +1,309 @@
+//! `aiva scan`: reads what a folder is built from, judges it, says it, and exits accordingly.
+//!
+//! No server, no lock, no store: it reads the advisory index of the data directory and nothing else.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aiva_chassis::clock::{Clock as _, SystemClock};
+use aiva_chassis::config::services::Exception as Declared;
+use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, InputStatus, Origin};
+use aiva_findings::exception::{Exception, Judge, Rule};
+use aiva_findings::export::{self, Document, Tool};
+use aiva_sca::advisory::{self, Index, OpenError};
+use aiva_sca::inventory::{self, Inventory};
+use aiva_sca::scan::ScanResult;
+use anyhow::{Context as _, Result};
+use jiff::tz::TimeZone;
+
+use super::exit::{Gate, Outcome};
+use super::progress::{Bar, Unit};
+use super::table::{self, Look, Row, View};
+use super::terminal::{Terminal, complain, spoken_age};
+use super::{Format, Global, Scan, Stale, remote};
+use crate::failure::Failure;
+use crate::join::{self, Packages};
+use crate::settings::{self, Found};
+
+/// The parts of one run that the report needs beside the document.
+struct Report {
+    document: Document,
+    left_out: Vec<(usize, &'static str)>,
+    advisories: String,
+    ignored: Vec<String>,
+}
+
+pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<ExitCode> {
+    let found = settings::find(global, Vec::new())?;
+    let settings = &found.loaded.config;
+    let own_index = scan.advisories.as_deref().map(import_for_one_run).transpose()?;
+    let data = settings::data_directory(settings.server.data_dir.as_deref())?;
+    let folder = own_index.as_ref().map_or_else(|| data.join("advisories"), |folder| folder.path().to_path_buf());
+    let max_age = scan.max_age.unwrap_or(settings.sca.advisories_max_age);
+    let index = open_index(&folder, scan.stale, max_age)?;
+    let inventory = take_inventory(scan, settings.sca.exclude.as_slice(), terminal)?;
+    let judged = match &index {
+        Knowledge { index: Some(index), .. } => {
+            Some(aiva_sca::scan::scan(&inventory.inputs, index).context("the scan was stopped")?)
+        }
+        Knowledge { index: None, .. } => None,
+    };
+    let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
+    let report = report(scan, &found, &service, &inventory, judged, index)?;
+    write(scan, &report, terminal)?;
+    if let Some(server) = &scan.upload {
+        remote::upload(server, &service, &report.document, settings, &found.base, terminal)?;
+    }
+    Ok(outcome(scan, &report).into())
+}
+
+/// What there is to judge by.
+struct Knowledge {
+    index: Option<Index>,
+    state: AdvisoryState,
+    sentence: String,
+}
+
+fn import_for_one_run(path: &Path) -> Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir().context("no temporary folder for the advisories of this run")?;
+    let report = advisory::import(&[path.to_path_buf()], folder.path(), SystemClock.now(), &|_| {})
+        .map_err(|error| Failure::new(format!("cannot use the advisories in {}", path.display())).because(error))?;
+    super::advisories::warn_of_bad(&report);
+    Ok(folder)
+}
+
+fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Result<Knowledge> {
+    let index = match Index::open(folder) {
+        Ok(index) => index,
+        Err(OpenError::Missing(_)) if stale == Stale::Warn => {
+            complain("warning: there are no advisories, so nothing can be judged; run `aiva advisories update`");
+            return Ok(Knowledge { index: None, state: AdvisoryState::Missing, sentence: "none".to_owned() });
+        }
+        Err(OpenError::Missing(_)) => {
+            return Err(Failure::new(format!("there are no advisories in {}", folder.display()))
+                .hint("run `aiva advisories update`, or `aiva advisories import` with a downloaded OSV export")
+                .into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let status = index.status(SystemClock.now());
+    let age = spoken_age(status.age);
+    let mut parts: Vec<String> = Vec::new();
+    for indexed in &status.ecosystems {
+        let records = usize::try_from(indexed.records).unwrap_or(usize::MAX);
+        parts.push(format!("{} {}", table::grouped(records), indexed.ecosystem));
+    }
+    let sentence = format!("{}; imported {age} ago", parts.join(", "));
+    if status.age <= max_age {
+        return Ok(Knowledge { index: Some(index), state: AdvisoryState::Current, sentence });
+    }
+    if stale == Stale::Fail {
+        let limit = spoken_age(max_age);
+        return Err(Failure::new(format!("the advisories were imported {age} ago; more than {limit} is too old"))
+            .hint("run `aiva advisories update`, or scan all the same with `--stale warn`")
+            .into());
+    }
+    complain(&format!("warning: the advisories were imported {age} ago; newer vulnerabilities are not known"));
+    Ok(Knowledge { index: Some(index), state: AdvisoryState::Stale, sentence })
+}
+
+fn take_inventory(scan: &Scan, configured: &[String], terminal: Terminal) -> Result<Inventory> {
+    let exclude = configured.iter().chain(&scan.exclude).cloned().collect();
+    let options = inventory::Options { exclude, ..inventory::Options::default() };
+    let bar = Bar::new(terminal, "reading", Unit::Things("files"));
+    let result = inventory::walk(&scan.path, &options, &|progress| match progress {
+        inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
+        inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
+    });
+    bar.done();
+    Ok(result?)
+}
+
+/// The service whose source holds the path that is scanned; none when several or none do.
+fn service_of(found: &Found, path: &Path) -> String {
+    let Ok(path) = path.canonicalize() else { return String::new() };
+    let holds = |source: &String| found.base.join(source).canonicalize().is_ok_and(|source| path.starts_with(source));
+    let mut holders = found.loaded.config.services.iter().filter(|service| service.source.iter().any(holds));
+    match (holders.next(), holders.next()) {
+        (Some(service), None) => service.name.clone(),
+        _ => String::new(),
+    }
+}
+
+fn report(
+    scan: &Scan,
+    found: &Found,
+    service: &str,
+    inventory: &Inventory,
+    judged: Option<ScanResult>,
+    knowledge: Knowledge,
+) -> Result<Report> {
+    let packages = if scan.packages { Packages::Listed } else { Packages::Counted };
+    let mut results = join::results(service, inventory, judged, knowledge.state, packages);
+    let before = results.findings.len();
+    results.findings.retain(|finding| !finding.names().any(|name| scan.ignore.iter().any(|id| id == name)));
+    let ignored = before - results.findings.len();
+    if scan.ignore_unfixed {
+        results.findings.retain(|finding| !finding.fixed_versions.is_empty());
+    }
+    let unfixed = before - ignored - results.findings.len();
+    let today = SystemClock.now().to_zoned(TimeZone::UTC).date();
+    let exceptions = exceptions(&found.loaded.config.exceptions)?;
+    let document = export::document(results, &mut Judge::new(exceptions, today));
+    let accepted = usize::try_from(document.summary.accepted).unwrap_or(usize::MAX);
+    let left_out = [(ignored, "--ignore"), (unfixed, "--ignore-unfixed"), (accepted, "accepted by exceptions")];
+    Ok(Report {
+        document,
+        left_out: left_out.into_iter().filter(|(count, _)| *count > 0).collect(),
+        advisories: knowledge.sentence,
+        ignored: inventory.ignored_lockfiles.clone(),
+    })
+}
+
+/// The exceptions of the configuration in the words of `findings`.
+pub(crate) fn exceptions(declared: &[Declared]) -> Result<Vec<Exception>> {
+    let convert = |(position, declared): (usize, &Declared)| {
+        let parts = ExceptionMatch {
+            id: declared.r#match.id.clone(),
+            package: declared.r#match.package.clone(),
+            path: declared.r#match.path.clone(),
+            service: declared.r#match.service.clone(),
+        };
+        let rule = Rule::new(parts)
+            .map_err(|error| Failure::new(format!("exceptions[{position}] of the configuration")).because(error))?;
+        Ok(Exception {
+            id: format!("file-{position}"),
+            origin: Origin::File,
+            guard: match declared.guard {
+                aiva_chassis::config::services::Guard::Authn => Guard::Authn,
+                aiva_chassis::config::services::Guard::Egress => Guard::Egress,
+                aiva_chassis::config::services::Guard::Sca => Guard::Sca,
+                aiva_chassis::config::services::Guard::Cspm => Guard::Cspm,
+            },
+            rule,
+            owner: declared.owner.clone(),
+            reason: declared.reason.clone(),
+            expires: declared.expires,
+        })
+    };
+    declared.iter().enumerate().map(convert).collect()
+}
+
+fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<()> {
+    let text = match scan.format {
+        Format::Json => serde_json::to_string(&report.document)? + "\n",
+        Format::Sarif => {
+            let tool = Tool { version: env!("CARGO_PKG_VERSION") };
+            serde_json::to_string_pretty(&export::sarif(&report.document, tool))? + "\n"
+        }
+        Format::Table => {
+            let to_terminal = scan.output.is_none();
+            let look = Look { colour: terminal.colour && to_terminal, width: terminal.width.filter(|_| to_terminal) };
+            table::render(&view(report), look)
+        }
+    };
+    match &scan.output {
+        None => Ok(terminal.print(&text)?),
+        Some(path) => write_whole(path, &text)
+            .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(error).into()),
+    }
+}
+
+/// All of the file or none of it: a reader never sees half a report.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, text); // a device or a pipe cannot be replaced
+    }
+    let mut file = tempfile::Builder::new().permissions(ordinary()).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn ordinary() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::Permissions::from_mode(0o644)
+}
+
+fn view(report: &Report) -> View {
+    let document = &report.document;
+    let rows = document.findings.iter().filter(|finding| finding.acceptance.is_none()).map(|finding| Row {
+        level: finding.severity.level.as_str().to_owned(),
+        id: finding.id.clone(),
+        kind: finding.kind.as_str().to_owned(),
+        name: finding.name.clone(),
+        version: finding.version.clone(),
+        fixed: finding.fixed_versions.first().cloned().unwrap_or_default(),
+        path: finding.path.clone(),
+        line: finding.line,
+        summary: finding.summary.clone(),
+    });
+    let summary = &document.summary;
+    let files = summary.inputs.parsed + summary.inputs.partial;
+    View {
+        rows: rows.collect(),
+        gaps: gaps(report),
+        files: usize::try_from(files).unwrap_or(usize::MAX),
+        packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
+        not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
+        left_out: report.left_out.clone(),
+        advisories: report.advisories.clone(),
+    }
+}
+
+/// What was not read or judged, one sentence each, the gravest first.
+fn gaps(report: &Report) -> Vec<String> {
+    let mut failed = Vec::new();
+    let mut unjudged = Vec::new();
+    for input in &report.document.inputs {
+        let problem = |p: &aiva_contracts::api::DocumentProblem| match p.line {
+            0 => format!("{}: {}", input.path, p.message),
+            line => format!("{}:{line}: {}", input.path, p.message),
+        };
+        match input.status {
+            InputStatus::Parsed | InputStatus::Partial | InputStatus::Failed => {
+                failed.extend(input.problems.iter().map(problem));
+            }
+            InputStatus::Unsupported => {
+                failed.push(format!("{}: this release does not read {}", input.path, input.kind))
+            }
+        }
+        unjudged.extend(
+            input
+                .not_judged
+                .iter()
+                .map(|e| format!("{}:{}: {} {}: {}", input.path, e.line, e.name, e.requirement, e.reason)),
+        );
+    }
+    for ignored in &report.ignored {
+        failed.push(format!("{ignored}: hidden by git's ignore rules; name it to scan it"));
+    }
+    for idle in &report.document.summary.exceptions {
+        let what = [&idle.id, &idle.package, &idle.path].into_iter().flatten().map(String::as_str);
+        let what = what.collect::<Vec<_>>().join(", ");
+        failed.push(format!(
+            "exception for {what} (owner {}, until {}): {}",
+            idle.owner,
+            idle.expires,
+            idle.state.as_str()
+        ));
+    }
+    failed.extend(unjudged);
+    failed
+}
+
+fn outcome(scan: &Scan, report: &Report) -> Outcome {
+    let gate = Gate { fail_on: scan.fail_on, unknown: scan.unknown_severity };
+    let open = report.document.findings.iter().filter(|finding| finding.acceptance.is_none());
+    if open.into_iter().any(|finding| gate.counts(finding.severity.level.as_str())) {
+        return Outcome::Findings;
+    }
+    let summary = &report.document.summary;
+    let unread = summary.inputs.partial + summary.inputs.failed;
+    // A manifest that nobody reads beside a lockfile that was read is no gap; nothing read at all is one.
+    let nothing_read = summary.inputs.parsed == 0 && summary.inputs.unsupported > 0;
+    if unread > 0 || summary.not_judged > 0 || nothing_read { Outcome::Incomplete } else { Outcome::Clean }
+}

@@ -1,0 +1,272 @@
+//! Puts the guards together for a server: one function a part, in the order in which they need each other.
+//!
+//! No policy, SQL or handler here. Start reading at [`Parts::assemble`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aiva_authn::Door;
+use aiva_authn::bootstrap::TokenFile;
+use aiva_chassis::alert::Alerts;
+use aiva_chassis::clock::{self, SharedClock};
+use aiva_chassis::config::server::LogFormat;
+use aiva_chassis::config::services::{Cloud as DeclaredCloud, Service as Declared};
+use aiva_chassis::health::Impact;
+use aiva_chassis::http::access::Format;
+use aiva_chassis::http::{AccessLog, Limits, Routes, Stack, grpc};
+use aiva_chassis::shutdown::Stage;
+use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
+use aiva_chassis::telemetry::otlp;
+use aiva_console::Console;
+use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Version};
+use aiva_events::Dispatcher;
+use aiva_events::local::Options;
+use aiva_findings::events::ScanEvents;
+use aiva_findings::service::Findings;
+use aiva_findings::store::sqlite::{Request, Store};
+use aiva_sca::events::Scanner;
+use aiva_sca::service::Service as Sca;
+use aiva_sca::store::Journal;
+use aiva_sca::workers::{Keeper, Updates};
+use aiva_store::migrate::{self, MigrationSet};
+use aiva_store::{Database, Sqlite};
+use anyhow::{Context as _, Result};
+use axum::Router;
+
+use crate::calls::{self, Downloads};
+use crate::cli::scan;
+use crate::failure::Failure;
+use crate::settings::{Found, Settings};
+
+/// Every crate's schema steps, in the order in which they are applied.
+pub(crate) const MIGRATIONS: &[MigrationSet] = &[aiva_events::MIGRATIONS, aiva_findings::store::sqlite::MIGRATIONS];
+
+/// The longest body of an uploaded scan.
+const UPLOAD_LIMIT: u64 = 64 << 20;
+
+/// The build that runs.
+pub(crate) fn version() -> Version {
+    Version {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("AIVA_COMMIT").unwrap_or("unknown").to_owned(),
+        schema: "aiva.scan/1".to_owned(),
+    }
+}
+
+/// The store that the configuration chose.
+pub(crate) async fn database(settings: &Settings, data: &Path) -> Result<Database> {
+    if settings.store.database_url.is_some() {
+        return Err(Failure::new("this release keeps its state in SQLite only")
+            .hint("leave store.database_url and DATABASE_URL out")
+            .into());
+    }
+    Ok(Database::embedded(data).await?)
+}
+
+/// Everything that a running server is made of.
+pub(crate) struct Parts {
+    /// The database, for its fail-stop signal.
+    pub(crate) database: Database,
+    /// Who may come in.
+    pub(crate) door: Arc<Door>,
+    /// The shared story.
+    pub(crate) findings: Findings,
+    /// What answers on the public listener.
+    pub(crate) router: Router,
+}
+
+impl Parts {
+    /// Opens the store, starts the workers and builds the router. Nothing listens yet.
+    pub(crate) async fn assemble(
+        found: &Found,
+        data: &Path,
+        download: bool,
+        supervisor: &Supervisor,
+        access_log: AccessLog,
+    ) -> Result<Self> {
+        let settings = &found.loaded.config;
+        let clock = clock::system();
+        alert(found, supervisor, &clock)?;
+        let database = database(settings, data).await?;
+        migrate::up(&database, MIGRATIONS, &clock).await.context("the database schema")?;
+        let findings = findings(&database, settings, &clock).await?;
+        let (sca, journal) = sca(found, data, &database, &clock)?;
+        let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
+        deliver(&database, &findings, &sca, &journal, supervisor, &clock);
+        let door = Arc::new(Door::new(TokenFile::within(data), Arc::clone(&clock)));
+        let api = || {
+            Routes::new()
+                .merge(aiva_findings::http::routes(findings.clone()))
+                .merge(aiva_sca::http::routes(Arc::clone(&sca), updates.clone()))
+                .merge(aiva_events::http::routes(database.clone(), supervisor.shutdown().stop(Stage::Edge)))
+                .merge(aiva_console::meta::routes(version()))
+        };
+        let console = Console::new(api().into_router(), Arc::clone(&clock)).routes();
+        let stop = supervisor.shutdown().stop(Stage::Edge);
+        let services = grpc::services(supervisor.health().clone(), stop, &[], &[aiva_contracts::FILE_DESCRIPTOR_SET])?;
+        let routes = api().merge(console).merge(aiva_authn::http::routes(Arc::clone(&door))).grpc(services);
+        let router = Stack::configured(&settings.server, clock)
+            .limits_for(
+                "/v1/services/{service}/uploads",
+                Limits { timeout: settings.server.request_timeout, body: UPLOAD_LIMIT },
+            )
+            .access_log(access_log)
+            .authenticator(Arc::clone(&door) as Arc<dyn aiva_chassis::http::Authenticator>)
+            .around(routes);
+        Ok(Self { database, door, findings, router })
+    }
+
+    /// Scans every service once, because the server has just started, and begins the daily schedule after that.
+    pub(crate) async fn start(&self, settings: &Settings, supervisor: &Supervisor) -> Result<()> {
+        for service in &settings.services {
+            let (name, by) = (service.name.clone(), "start".to_owned());
+            let request = Request { service: name, guard: Guard::Sca, paths: Vec::new(), by };
+            self.findings.request_scan(request).await?;
+        }
+        schedule(&self.findings, supervisor);
+        Ok(())
+    }
+}
+
+/// Whom to tell of what is wrong; a panic anywhere tells them.
+fn alert(found: &Found, supervisor: &Supervisor, clock: &SharedClock) -> Result<()> {
+    let settings = &found.loaded.config;
+    let client = calls::client(&settings.outbound, calls::policy(&settings.outbound), &found.base)?;
+    let alerts = Alerts::builder(Arc::clone(clock)).configured(&settings.alerts, &client).start(supervisor);
+    aiva_chassis::panic::observe(Arc::new(alerts));
+    Ok(())
+}
+
+/// The shared story over the embedded store, with what the configuration defines.
+async fn findings(database: &Database, settings: &Settings, clock: &SharedClock) -> Result<Findings> {
+    let sqlite: Sqlite = match database {
+        Database::Sqlite(sqlite) => sqlite.clone(),
+        Database::Postgres(_) => return Err(Failure::new("this release keeps findings in SQLite only").into()),
+    };
+    let store = Store::new(sqlite, scan::exceptions(&settings.exceptions)?);
+    store.define(clock.now(), settings.services.iter().map(described).collect()).await?;
+    Ok(Findings::new(store, Arc::clone(clock)))
+}
+
+fn described(declared: &Declared) -> CreateService {
+    CreateService {
+        name: declared.name.clone(),
+        description: ServiceDescription {
+            owners: declared.owners.clone(),
+            source: declared.source.clone(),
+            egress_role: declared.egress_role.clone(),
+            oauth_clients: declared.oauth_clients.clone(),
+            cloud: declared.cloud.as_ref().map(cloud),
+        },
+    }
+}
+
+fn cloud(declared: &DeclaredCloud) -> Cloud {
+    Cloud {
+        aws_account: declared.aws_account.clone(),
+        azure_subscription: declared.azure_subscription.as_deref().and_then(|id| id.parse().ok()),
+        gcp_project: declared.gcp_project.clone(),
+        tags: (!declared.tags.is_empty()).then(|| declared.tags.clone()),
+    }
+}
+
+/// The guard of what services are built from.
+fn sca(found: &Found, data: &Path, database: &Database, clock: &SharedClock) -> Result<(Arc<Sca>, Journal)> {
+    let settings = &found.loaded.config;
+    let client = calls::client(&settings.outbound, calls::policy(&settings.outbound), &found.base)?;
+    let parts = aiva_sca::service::Parts {
+        advisories: data.join("advisories"),
+        base: found.base.clone(),
+        from: settings.sca.advisories_from.to_string(),
+        max_age: settings.sca.advisories_max_age,
+        exclude: settings.sca.exclude.clone(),
+        fetch: Arc::new(Downloads(client)),
+        clock: Arc::clone(clock),
+    };
+    Ok((Arc::new(Sca::new(parts)), Journal::new(database.clone())))
+}
+
+/// The worker that keeps advisories fresh.
+fn keep_advisories(
+    settings: &Settings,
+    sca: &Arc<Sca>,
+    journal: &Journal,
+    download: bool,
+    supervisor: &Supervisor,
+    clock: &SharedClock,
+) -> Updates {
+    let updates = Updates::default();
+    let keeper = Arc::new(Keeper {
+        service: Arc::clone(sca),
+        journal: journal.clone(),
+        updates: updates.clone(),
+        every: (download && settings.sca.advisories_update).then_some(settings.sca.advisories_every),
+        origin: settings.sca.advisories_from.to_string(),
+        clock: Arc::clone(clock),
+        check: supervisor.health().check("advisories", Impact::Degrades),
+    });
+    supervisor.spawn("advisories", Policy::service(Stage::Work), move |stop| {
+        let keeper = Arc::clone(&keeper);
+        async move { keeper.run(stop).await }
+    });
+    updates
+}
+
+/// The dispatcher: guards answer requests, findings hear the answers.
+fn deliver(
+    database: &Database,
+    findings: &Findings,
+    sca: &Arc<Sca>,
+    journal: &Journal,
+    supervisor: &Supervisor,
+    clock: &SharedClock,
+) {
+    let (database, findings, sca) = (database.clone(), findings.clone(), Arc::clone(sca));
+    let (journal, clock) = (journal.clone(), Arc::clone(clock));
+    supervisor.spawn("events", Policy::service(Stage::Work), move |stop| {
+        let dispatcher = Dispatcher::new(database.clone(), Arc::clone(&clock), Options::default())
+            .with(Arc::new(Scanner::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
+            .with(Arc::new(ScanEvents(findings.clone())));
+        async move {
+            dispatcher.run(stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        }
+    });
+}
+
+/// The daily scans and the end of acceptances.
+fn schedule(findings: &Findings, supervisor: &Supervisor) {
+    let findings = findings.clone();
+    supervisor.spawn("schedule", Policy::service(Stage::Work), move |stop| {
+        let work = aiva_findings::workers::schedule(findings.clone(), Guard::Sca);
+        async move {
+            stop.until(work).await;
+            Ok::<(), std::convert::Infallible>(())
+        }
+    });
+}
+
+/// The log of requests, in the same form as the log.
+pub(crate) fn access_log(settings: &Settings) -> Result<AccessLog> {
+    let format = match settings.telemetry.log_format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Pretty => Format::Pretty,
+    };
+    AccessLog::start(format, std::io::stderr()).context("cannot start the access log")
+}
+
+/// The export of traces, where one is configured.
+pub(crate) fn traces(found: &Found) -> Result<Option<(otlp::Traces, aiva_chassis::telemetry::Extra)>> {
+    let settings = &found.loaded.config;
+    let Some(endpoint) = &settings.telemetry.otlp_endpoint else { return Ok(None) };
+    let mut policy = calls::policy(&settings.outbound);
+    calls::admit(&mut policy, &endpoint.to_string());
+    let client = calls::client(&settings.outbound, policy, &found.base)?;
+    let export = otlp::Settings {
+        endpoint: endpoint.to_string(),
+        ratio: settings.telemetry.sample_ratio,
+        service: settings.telemetry.service_name.clone(),
+        version: version().version,
+    };
+    Ok(Some(otlp::Traces::start(&export, otlp::through(client))?))
+}
