@@ -1,4 +1,3 @@
-#![expect(clippy::print_stdout, reason = "a build script talks to cargo on its standard output")]
 //! Packs `examples/demo` into the binary, so that `aiva up --demo` needs nothing but itself.
 
 use std::fmt::Write as _;

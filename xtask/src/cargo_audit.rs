@@ -149,6 +149,6 @@ fn advisory(record: &Value, affected: &Value, id: &str, package: &str) -> Result
         }
     }
     writeln!(out, "[versions]\npatched = {patched:?}\nunaffected = {unaffected:?}\n```\n")?;
-    writeln!(out, "# {}\n\n{}", text(&record["summary"]).replace('\n', " "), "See the OSV record.")?;
+    writeln!(out, "# {}\n\nSee the OSV record.", text(&record["summary"]).replace('\n', " "))?;
     Ok(out)
 }

@@ -111,15 +111,17 @@ fn field(code: Option<&str>) -> String {
 fn page(status: StatusCode, notice: &str, field: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>Sign in to AIVA</title><main><h1>Sign in to AIVA</h1>\
-         {notice}<form method=\"post\" action=\"{SIGN_IN}\">{field}<button>Sign in</button></form></main></html>"
+         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"stylesheet\" href=\"/console/static/console.css\">\
+         <title>Sign in to AIVA</title><main class=\"door\"><section class=\"card\"><h1>Sign in to AIVA</h1>\
+         {notice}<form method=\"post\" action=\"{SIGN_IN}\">{field}<button class=\"button primary\">Sign in</button></form>\
+         </section></main></html>"
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
         ),
     ];
     (status, headers, html).into_response()

@@ -94,9 +94,17 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
         }));
         for package in &input.packages {
             result.outside.count(&package.source);
-            if package.source == Source::Registry && !index.has(package.ecosystem) {
-                let reason = format!("the advisory index has nothing on {}", package.ecosystem);
-                result.not_judged.push(unjudged(input, package, reason));
+            match &package.source {
+                Source::Registry if !index.has(package.ecosystem) => {
+                    let reason = format!("the advisory index has nothing on {}", package.ecosystem);
+                    result.not_judged.push(unjudged(input, package, reason));
+                }
+                // A mirror and a company's own registry look alike, so the public name proves nothing either way.
+                Source::PrivateRegistry(registry) => {
+                    let reason = format!("it comes from {registry}, where a public name may be another package");
+                    result.not_judged.push(unjudged(input, package, reason));
+                }
+                Source::Registry | Source::Git(_) | Source::Path(_) | Source::Url(_) => {}
             }
         }
         for Named { package, entry } in named {

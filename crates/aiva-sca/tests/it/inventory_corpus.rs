@@ -1,7 +1,5 @@
 //! Replays every file of the fuzz corpus through the readers of its family.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 use std::path::Path;
 
 use aiva_sca::inventory::Kind;

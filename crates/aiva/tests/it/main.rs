@@ -1,0 +1,7 @@
+//! The program as people and scripts run it: the real binary, folders of its own, loopback only.
+
+#![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
+
+mod program;
+mod scan;
+mod server;

@@ -1,0 +1,104 @@
+//! `aiva scan`: what it says and how it exits.
+
+use crate::program::World;
+
+const AFFECTED: &str = "version = 4\n\n[[package]]\nname = \"rustls\"\nversion = \"0.21.10\"\nsource = \
+                        \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+const CLEAN: &str = "version = 4\n\n[[package]]\nname = \"nobody-knows\"\nversion = \"1.0.0\"\nsource = \
+                     \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+
+#[track_caller]
+fn check(file: &str, text: &str, args: &[&str], code: i32, said: &[&str]) {
+    let world = World::new().with_advisories();
+    world.write(&format!("code/{file}"), text);
+    let run = world.aiva(&[&["scan", "code"], args].concat());
+    let all = run.out() + &run.err();
+    assert_eq!(run.code(), code, "{file} {args:?}: {all}");
+    for part in said {
+        assert!(all.contains(part), "{file} {args:?} does not say {part:?}: {all}");
+    }
+}
+
+#[test]
+fn the_exit_code_says_what_happened() {
+    check("Cargo.lock", AFFECTED, &[], 1, &["rustls 0.21.10", "fixed 0.21.11", "line 4", "1 package in 1 file"]);
+    check("Cargo.lock", CLEAN, &[], 0, &["No known vulnerability."]);
+    check("Cargo.lock", AFFECTED, &["--fail-on", "critical"], 0, &["1 finding"]);
+    check("Cargo.lock", AFFECTED, &["--fail-on", "none"], 0, &[]);
+    check("Cargo.lock", AFFECTED, &["--ignore", "CVE-2024-32650"], 0, &["1 left out (--ignore)"]);
+    check("Cargo.lock", AFFECTED, &["--exclude", "Cargo.lock"], 0, &["No manifest or lockfile found."]);
+    check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "not judged"]);
+    check("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {", &[], 3, &["package-lock.json"]);
+    check("package-lock.json", "\u{0}\u{1}\u{2}", &[], 3, &["package-lock.json"]);
+    check("pom.xml", "<project/>", &[], 3, &["this release does not read pom.xml"]);
+}
+
+#[test]
+fn without_advisories_nothing_is_ever_clean() {
+    let world = World::new();
+    world.write("code/Cargo.lock", CLEAN);
+    let run = world.aiva(&["scan", "code"]);
+    assert_eq!(run.code(), 2, "{}", run.out());
+    assert!(run.err().contains("hint: run `aiva advisories update`"), "{}", run.err());
+    let run = world.aiva(&["scan", "code", "--stale", "warn"]);
+    assert_eq!(run.code(), 3, "{}", run.out());
+    assert!(run.out().contains("there are no advisories") && !run.out().contains("No known"), "{}", run.out());
+}
+
+#[test]
+fn a_missing_folder_and_a_wrong_flag_are_errors() {
+    let world = World::new().with_advisories();
+    for args in [&["scan", "nowhere"][..], &["scan", ".", "--max-age", "soon"], &["scan", ".", "--format", "xml"]] {
+        let run = world.aiva(args);
+        assert_eq!(run.code(), 2, "{args:?}: {}", run.err());
+        assert!(run.err().contains("error:"), "{}", run.err());
+    }
+}
+
+#[test]
+fn the_document_is_what_the_contract_says() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    let document = world.aiva(&["scan", "code", "--format", "json", "--packages"]).json();
+    assert_eq!(document["schema"], "aiva.scan/1");
+    assert_eq!(document["inputs"][0]["status"], "parsed");
+    assert_eq!(document["packages"][0]["purl"], "pkg:cargo/rustls@0.21.10");
+    let finding = &document["findings"][0];
+    assert_eq!((finding["id"].as_str(), finding["line"].as_u64()), (Some("CVE-2024-32650"), Some(4)));
+    assert_eq!(finding["severity"]["level"], "high");
+    let sarif = world.aiva(&["scan", "code", "--format", "sarif"]).json();
+    assert_eq!(sarif["version"], "2.1.0");
+    let file = world.aiva(&["scan", "code", "--format", "json", "--output", "report.json"]);
+    assert_eq!((file.code(), file.out().as_str()), (1, ""));
+    assert!(world.path("report.json").is_file());
+}
+
+#[test]
+fn an_exception_of_the_configuration_covers_until_its_day() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    let exception = |day: &str| {
+        format!(
+            "[[exceptions]]\nguard = \"sca\"\nmatch = {{ id = \"CVE-2024-32650\" }}\nowner = \"a\"\nreason = \"b\"\nexpires = {day}\n"
+        )
+    };
+    world.write("aiva.toml", &exception("2999-01-01"));
+    let covered = world.aiva(&["scan", "code"]);
+    assert_eq!(covered.code(), 0, "{}", covered.out());
+    assert!(covered.out().contains("1 left out (accepted by exceptions)"), "{}", covered.out());
+    world.write("aiva.toml", &exception("2020-01-01"));
+    let over = world.aiva(&["scan", "code"]);
+    assert_eq!(over.code(), 1, "{}", over.out());
+    assert!(over.out().contains("expired"), "{}", over.out());
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_said_at_once() {
+    let world = World::new();
+    world.write("aiva.toml", "[server]\nlisten = \"nowhere\"\nlistn = 1\n[[services]]\nname = \"a b\"\n");
+    let run = world.aiva(&["config", "check"]);
+    assert_eq!(run.code(), 2);
+    for part in ["aiva.toml:2", "aiva.toml:3", "aiva.toml:5"] {
+        assert!(run.err().contains(part), "{part}: {}", run.err());
+    }
+}

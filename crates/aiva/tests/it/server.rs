@@ -1,0 +1,145 @@
+//! `aiva up --demo`: a living system within seconds, over the real sockets.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aiva_outbound::client::Client;
+use aiva_outbound::policy::{Policy, Ports};
+use aiva_outbound::resolve::Fixed;
+use http::header::AUTHORIZATION;
+use serde_json::Value;
+
+use crate::program::{World, command};
+
+struct Server {
+    child: Child,
+    url: String,
+    token: String,
+    client: Client,
+}
+
+impl Server {
+    fn start(world: &World) -> Self {
+        let mut command = command(world.folder.path());
+        command.args(["up", "--demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);
+        let mut child = command.arg(world.path("data")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("http://"))).unwrap();
+        let url = line[line.find("http://").unwrap()..].split("/console").next().unwrap().to_owned();
+        std::thread::spawn(move || lines.count());
+        let token = world.aiva(&["token", "show"]).out().trim().to_owned();
+        let mut policy = Policy::public();
+        policy.ports = Ports::Any;
+        policy.allow_blocks = vec!["127.0.0.1/32".parse().unwrap()];
+        let client = Client::builder(policy).resolver(Arc::new(Fixed::default())).build();
+        Self { child, url, token, client }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let bearer = format!("Bearer {}", self.token);
+        let response =
+            self.client.get(format!("{}{path}", self.url)).header(AUTHORIZATION, bearer).send().await.unwrap();
+        assert!(response.status.is_success(), "{path}: {}", response.status);
+        serde_json::from_slice(&response.bytes(1 << 20).await.unwrap()).unwrap()
+    }
+
+    /// Asks until the answer fits; gives up after a bounded number of questions.
+    async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..200 {
+            let answer = self.get(path).await;
+            if fits(&answer) {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{path} never fitted: {}", self.get(path).await);
+    }
+
+    /// SIGTERM, and the exit code.
+    fn stop(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn all_scanned(services: &Value) -> bool {
+    let items = services["items"].as_array().unwrap();
+    items.len() == 5 && items.iter().all(|service| service["last_scan"]["state"] == "completed")
+}
+
+#[tokio::test]
+async fn the_demo_is_alive_and_survives_a_kill() {
+    let world = World::new();
+    let mut server = Server::start(&world);
+    server.until("/v1/services", all_scanned).await;
+    let before = server.get("/v1/findings?limit=100").await;
+    let found = before["items"].as_array().unwrap().len();
+    assert!(found > 15, "{found}");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+
+    let server = Server::start(&world);
+    server.until("/v1/services", all_scanned).await;
+    let after = server.get("/v1/findings?limit=100").await;
+    let fingerprints = |page: &Value| -> Vec<String> {
+        page["items"].as_array().unwrap().iter().map(|finding| finding["fingerprint"].to_string()).collect()
+    };
+    assert_eq!(fingerprints(&before), fingerprints(&after));
+    assert_eq!(server.get("/v1/dead-letters").await["items"], serde_json::json!([]));
+    assert_eq!(server.stop(), 0);
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_the_token() {
+    let world = World::new();
+    let server = Server::start(&world);
+    for (token, status) in [("", 401), ("Bearer wrong", 401)] {
+        let request = server.client.get(format!("{}/v1/services", server.url));
+        let request = if token.is_empty() { request } else { request.header(AUTHORIZATION, token) };
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status.as_u16(), status);
+        let problem: Value = serde_json::from_slice(&response.bytes(10_000).await.unwrap()).unwrap();
+        assert!(problem["request_id"].is_string(), "{problem}");
+    }
+    let rotated = world.aiva(&["token", "rotate"]);
+    assert_eq!(rotated.code(), 0);
+    let old = format!("Bearer {}", server.token);
+    let response =
+        server.client.get(format!("{}/v1/services", server.url)).header(AUTHORIZATION, old).send().await.unwrap();
+    assert_eq!(response.status.as_u16(), 401, "the old token stops at once");
+}
+
+#[tokio::test]
+async fn a_second_server_is_told_who_holds_the_data() {
+    let world = World::new();
+    let server = Server::start(&world);
+    let second = world.aiva(&["up", "--demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    assert_eq!(second.code(), 2);
+    assert!(second.err().contains(&format!("process {}", server.child.id())), "{}", second.err());
+}
+
+#[tokio::test]
+async fn a_scan_of_ci_is_taken_in() {
+    let world = World::new();
+    let server = Server::start(&world);
+    server.until("/v1/services", all_scanned).await;
+    world.write("ci/Cargo.lock", "version = 4\n\n[[package]]\nname = \"rustls\"\nversion = \"0.21.10\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n");
+    let out = command(world.folder.path())
+        .args(["scan", "ci", "--service", "ledger", "--upload", &server.url, "--fail-on", "none", "--data-dir"])
+        .arg(world.path("data"))
+        .env("AIVA_TOKEN", &server.token)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("uploaded as scan"));
+}
