@@ -49,7 +49,7 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
     });
     tally.tool("spelling", services.typos.as_ref(), |typos| process::run(typos, &["--quiet"], &[]));
     tally.tool("dependency policy", services.cargo_deny.as_ref(), |deny| {
-        process::run(deny, &["--offline", "check", "bans", "licenses", "sources"], &[])
+        process::run(deny, &["check", "bans", "licenses", "sources"], &[])
     });
     tally.tests("workspace tests", &["test", "--workspace", "--no-fail-fast"], &services.environment(&skips));
     tally.step("kill test", || crate::kill_test::run(KILLS, KILL_SEED));

@@ -11,9 +11,9 @@ use aiva_store::TxError;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::ports::Refusal;
+use crate::ports::{Done, Refusal};
 use crate::service::Findings;
-use crate::store::sqlite::{Done, input};
+use crate::store::sqlite::input;
 
 /// The consumer of what scans say.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use aiva_contracts::api::{Guard, Scan};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::store::sqlite::{Done, Request, Store};
+use crate::ports::{Done, Request};
+use crate::store::sqlite::Store;
 
 /// All that can be asked of findings; clones share it.
 #[derive(Debug, Clone)]

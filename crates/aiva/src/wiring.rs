@@ -22,8 +22,9 @@ use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Versi
 use aiva_events::Dispatcher;
 use aiva_events::local::Options;
 use aiva_findings::events::ScanEvents;
+use aiva_findings::ports::Request;
 use aiva_findings::service::Findings;
-use aiva_findings::store::sqlite::{Request, Store};
+use aiva_findings::store::sqlite::Store;
 use aiva_sca::events::Scanner;
 use aiva_sca::service::Service as Sca;
 use aiva_sca::store::Journal;

@@ -29,7 +29,7 @@ const IMPURE: &[&str] = &["tokio::", "axum::", "hyper::", "sqlx::", "rusqlite::"
 pub(super) fn complaints(_root: &Path, sources: &[Source]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for source in sources {
-        let generated = source.path.contains("/generated/");
+        let generated = source.path.contains("/generated/") || source.path.contains("/fuzz/");
         if !generated && !source.text.starts_with("//!") && !source.text.starts_with("#![") {
             found.push(format!("{}: open the file by saying what it promises (`//! ...`)", source.path));
         }

@@ -10,8 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
-use crate::ports::{Attempt, Expect, Refusal};
-use crate::store::sqlite::Done;
+use crate::ports::{Attempt, Done, Expect, Refusal};
 
 macro_rules! permissions {
     ($($name:ident = $permission:literal),* $(,)?) => {$(

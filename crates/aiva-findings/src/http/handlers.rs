@@ -16,9 +16,8 @@ use super::answer::{
     after, attempt, cut, expect, expect_said, limit, made, told, versioned, within_bounds,
 };
 use crate::fingerprint::Fingerprint;
-use crate::ports::Refusal;
+use crate::ports::{After, FindingFilter, Refusal, Request, ScanFilter};
 use crate::service::Findings;
-use crate::store::sqlite::{After, FindingFilter, Request, ScanFilter};
 
 type Answer<T> = Result<T, ApiError>;
 

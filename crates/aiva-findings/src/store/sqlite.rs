@@ -22,15 +22,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use ingest::input;
-pub use lists::{After, FindingFilter};
-pub use scans::{Request, ScanFilter};
 pub use schema::MIGRATIONS;
 
 use crate::exception::Exception;
-use crate::ports::{Attempt, Refusal};
-
-/// What a use case's transaction ends with.
-pub type Done<T> = Result<T, TxError<Refusal>>;
+use crate::ports::{Attempt, Done, Refusal};
 
 /// The embedded store of findings.
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use aiva_contracts::api::{
 use aiva_contracts::bounds::Check;
 use aiva_contracts::message::scan::v1::ScanCompleted;
 use aiva_findings::observation::Observation;
+use aiva_findings::ports::{After, FindingFilter};
 use aiva_findings::ports::{Attempt, Refusal};
-use aiva_findings::store::sqlite::{After, FindingFilter};
 use aiva_store::TxError;
 use jiff::civil::date;
 

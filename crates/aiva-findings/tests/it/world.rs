@@ -3,7 +3,8 @@
 use aiva_contracts::api::{Acceptance, CreateService, FindingKind, Guard, Level, Scan, ServiceDescription, Severity};
 use aiva_findings::exception::Exception;
 use aiva_findings::observation::Observation;
-use aiva_findings::store::sqlite::{MIGRATIONS, Request, Store};
+use aiva_findings::ports::Request;
+use aiva_findings::store::sqlite::{MIGRATIONS, Store};
 use aiva_store::{Database, Sqlite, migrate};
 use aiva_testkit::clock::FakeClock;
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! Orders of every ecosystem against second implementations and the specifications' own examples.
+
 use std::cmp::Ordering;
 
 use proptest::prelude::*;

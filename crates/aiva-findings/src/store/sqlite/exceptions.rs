@@ -4,9 +4,9 @@ use aiva_contracts::api::{self, AcceptFinding, ExceptionMatch, Guard, Origin};
 use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, params};
 
-use super::{Done, Store, Work, day, findings, from_json, refuse, time, to_json, word};
+use super::{Store, Work, day, findings, from_json, refuse, time, to_json, word};
 use crate::exception::{Exception, Judge, Rule};
-use crate::ports::Refusal;
+use crate::ports::{Done, Refusal};
 
 impl Store {
     /// Every exception by id, and whether it still does anything.

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{Done, Store, Work, exceptions, from_json, int, lists, refuse, time, to_json, uint, word};
+use super::{Store, Work, exceptions, from_json, int, lists, refuse, time, to_json, uint, word};
 use crate::exception::{Judge, Rule};
 use crate::fingerprint::{Fingerprint, Place};
 use crate::lifecycle::{self, Change, State};
 use crate::observation::{self, Observation};
 use aiva_events::publish::NewEvent;
 
-use crate::ports::{Attempt, Expect, Refusal};
+use crate::ports::{Attempt, Done, Expect, Refusal};
 
 /// A finding with all that its row holds.
 #[derive(Debug, Clone)]

@@ -11,14 +11,14 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::findings::{self, Kept};
-use super::scans::{self, Request};
-use super::{Done, Store, Work, exceptions, from_json, lists, refuse, to_json, uint};
+use super::scans;
+use super::{Store, Work, exceptions, from_json, lists, refuse, to_json, uint};
 use crate::exception::{Exception, Judge};
 use crate::export::count_inputs;
 use crate::fingerprint::{Fingerprint, Known, Place};
 use crate::lifecycle::{self, State};
 use crate::observation::{self, Observation};
-use crate::ports::{Attempt, Refusal};
+use crate::ports::{Attempt, Done, Refusal, Request};
 use crate::scan::{self, Fact, Sight};
 
 impl Store {

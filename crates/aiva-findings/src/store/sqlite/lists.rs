@@ -1,52 +1,14 @@
 //! The read model: filtered lists, counts and the trend.
 
-use aiva_contracts::api::{Counts, Finding, FindingKind, FindingOrder, FindingState, Guard, Level, TrendPoint};
+use aiva_contracts::api::{Counts, Finding, FindingOrder, Guard, Level, TrendPoint};
 use jiff::{Timestamp, ToSpan, civil::Date};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
-use serde::{Deserialize, Serialize};
 
 use super::findings::{COLUMNS, Raw, rank, raw};
-use super::{Done, Store, Work, day, from_json, int, to_json, uint};
+use super::{Store, Work, day, from_json, int, to_json, uint};
 use crate::export::{count_of, no_findings};
-
-/// Which findings to list, and in which order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FindingFilter {
-    /// Only of this service.
-    pub service: Option<String>,
-    /// Only of this guard.
-    pub guard: Option<Guard>,
-    /// Only in one of these states; empty for all.
-    pub states: Vec<FindingState>,
-    /// Only of one of these levels; empty for all.
-    pub levels: Vec<Level>,
-    /// Only of this kind.
-    pub kind: Option<FindingKind>,
-    /// Only those that hold this text.
-    pub text: Option<String>,
-    /// Only of this package.
-    pub package: Option<String>,
-    /// Only of this advisory, by any name.
-    pub advisory: Option<String>,
-    /// The order.
-    pub order: Option<FindingOrder>,
-}
-
-/// Where a page of findings ended: the sort key and the fingerprint of its last row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct After {
-    key: Key,
-    fingerprint: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Key {
-    Number(i64),
-    Text(String),
-}
+use crate::ports::{After, Done, FindingFilter, Key};
 
 impl From<Key> for Value {
     fn from(key: Key) -> Self {

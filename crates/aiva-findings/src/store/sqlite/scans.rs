@@ -8,25 +8,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{Done, Store, Work, from_json, refuse, to_json};
+use super::{Store, Work, from_json, refuse, to_json};
 use crate::observation;
 use aiva_events::publish::NewEvent;
 
-use crate::ports::{Attempt, Refusal};
+use crate::ports::{Attempt, Done, Refusal, Request, ScanFilter};
 use crate::scan::{self, Fact};
-
-/// Who wants what scanned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The service.
-    pub service: String,
-    /// The guard.
-    pub guard: Guard,
-    /// Only these places; empty for everything.
-    pub paths: Vec<String>,
-    /// A principal, `schedule`, `start` or `upload`.
-    pub by: String,
-}
 
 impl Store {
     /// Asks for a scan; one that waits or runs for the same service and guard is superseded.
@@ -162,17 +149,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// Which scans to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScanFilter {
-    /// Only of this service.
-    pub service: Option<String>,
-    /// Only of this guard.
-    pub guard: Option<Guard>,
-    /// Only in this state.
-    pub state: Option<ScanState>,
 }
 
 /// The most that the contract lets a counter say.

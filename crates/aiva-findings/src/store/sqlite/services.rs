@@ -5,10 +5,10 @@ use aiva_contracts::message::catalogue::v1::{ServiceChange, ServiceChanged};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Done, Store, Work, from_json, int, lists, refuse, scans, time, to_json, uint, word};
+use super::{Store, Work, from_json, int, lists, refuse, scans, time, to_json, uint, word};
 use aiva_events::publish::NewEvent;
 
-use crate::ports::{Attempt, Expect, Refusal};
+use crate::ports::{Attempt, Done, Expect, Refusal};
 
 const COLUMNS: &str = "name, description, origin, version, created_at, updated_at";
 
