@@ -19,7 +19,7 @@ pub(crate) fn say(text: &str) {
 
 /// Runs a program at the root with the terminal's own streams; an exit status other than 0 is an error.
 pub(crate) fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    say(&format!("\n$ {program} {}", args.join(" ")));
+    say(&format!("\n$ {}", shown(program, args)));
     let status = Command::new(program)
         .args(args)
         .envs(env.iter().copied())
@@ -28,9 +28,17 @@ pub(crate) fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<
         .status()
         .with_context(|| format!("cannot start {program}; is it installed and on the PATH?"))?;
     if !status.success() {
-        bail!("`{program} {}` failed ({status})", args.join(" "));
+        bail!("`{}` failed ({status})", shown(program, args));
     }
     Ok(())
+}
+
+/// The command line without what lets somebody in.
+fn shown(program: &str, args: &[&str]) -> String {
+    let mask = |arg: &&str| {
+        if arg.starts_with("Authorization:") { "Authorization: ...".to_owned() } else { (*arg).to_owned() }
+    };
+    std::iter::once(program.to_owned()).chain(args.iter().map(mask)).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs a program and returns what it printed; its error stream is shown only when it fails.

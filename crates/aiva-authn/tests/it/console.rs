@@ -162,7 +162,7 @@ async fn what_comes_in_a_link_is_not_markup() {
     let site = site();
     let page = site.send("GET", "/console/sign-in?code=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", &[], "").await;
     let csp = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
-    assert!(csp.starts_with("default-src 'none'; form-action 'self'"), "{csp}");
+    assert!(csp.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"), "{csp}");
     let html = text(page).await;
     assert!(!html.contains("<script") && html.contains("&lt;script"), "{html}");
 }

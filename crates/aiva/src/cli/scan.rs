@@ -249,6 +249,7 @@ fn view(report: &Report) -> View {
         files: usize::try_from(files).unwrap_or(usize::MAX),
         packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
         not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
+        has_advisories: document.advisories.state != AdvisoryState::Missing,
         left_out: report.left_out.clone(),
         advisories: report.advisories.clone(),
     }

@@ -20,6 +20,8 @@ pub(crate) struct View {
     pub(crate) packages: usize,
     /// Entries not judged.
     pub(crate) not_judged: usize,
+    /// Whether there was anything to judge by.
+    pub(crate) has_advisories: bool,
     /// Findings left out by an exception or a flag, with the reason.
     pub(crate) left_out: Vec<(usize, &'static str)>,
     /// How fresh the advisories are: `4,291 Go, 1,206 crates.io; 2 days old`.
@@ -162,7 +164,8 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
         if view.packages == 1 { "1 package".to_owned() } else { format!("{} packages", grouped(view.packages)) };
     let mut scope = format!("{packages} in {files}");
     if view.not_judged > 0 {
-        write!(scope, ", {} entries not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
+        let entries = if view.not_judged == 1 { "entry" } else { "entries" };
+        write!(scope, ", {} {entries} not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
     }
     for (count, reason) in &view.left_out {
         write!(scope, ", {count} left out ({reason})").expect("writing to a String cannot fail");
@@ -170,8 +173,10 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
     if counts.is_empty() {
         let nothing = if view.files == 0 {
             "No manifest or lockfile found.".to_owned()
-        } else if view.packages == 0 {
+        } else if view.packages == 0 || !view.has_advisories {
             "Nothing could be judged.".to_owned()
+        } else if view.not_judged > 0 {
+            look.paint("good", "No known vulnerability in what could be judged.")
         } else {
             look.paint("good", "No known vulnerability.")
         };
