@@ -3,15 +3,16 @@
 //! Handling an event twice does nothing the second time: chunks are claimed in the transaction that takes them in, and a
 //! scan that has ended does not change.
 
-use aiva_contracts::api::ScanFailure;
+use aiva_contracts::api::{Guard, ScanFailure};
 use aiva_contracts::envelope::{Envelope, EventMessage};
+use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
 use aiva_contracts::message::scan::v1 as message;
 use aiva_events::consume::{HandleError, Handler};
 use aiva_store::TxError;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::ports::{Done, Refusal};
+use crate::ports::{Done, Refusal, Request};
 use crate::service::Findings;
 use crate::store::sqlite::input;
 
@@ -44,6 +45,32 @@ impl Handler for ScanEvents {
             Err(TxError::Refused(Refusal::NotFound(_))) => Ok(()),
             outcome => Ok(outcome?),
         }
+    }
+}
+
+/// Scans every service again when what it is judged by has changed: what was clean yesterday may not be today.
+#[derive(Debug, Clone)]
+pub struct AdvisoryEvents(pub Findings);
+
+#[async_trait]
+impl Handler for AdvisoryEvents {
+    fn consumer(&self) -> &'static str {
+        "findings.advisories"
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &[AdvisoriesReplaced::TYPE]
+    }
+
+    async fn handle(&self, event: &Envelope) -> Result<(), HandleError> {
+        let _replaced: AdvisoriesReplaced = event.decode()?;
+        // Asked twice for one event, the second request supersedes the first: nothing is lost or counted double.
+        for service in self.0.store.services(None, None).await? {
+            let (service, by) = (service.name, "advisories".to_owned());
+            let request = Request { service, guard: Guard::Sca, paths: Vec::new(), by };
+            self.0.request_scan(request).await?;
+        }
+        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use aiva_console::Console;
 use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Version};
 use aiva_events::Dispatcher;
 use aiva_events::local::Options;
-use aiva_findings::events::ScanEvents;
+use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::ports::Request;
 use aiva_findings::service::Findings;
 use aiva_findings::store::sqlite::Store;
@@ -227,7 +227,8 @@ fn deliver(
     supervisor.spawn("events", Policy::service(Stage::Work), move |stop| {
         let dispatcher = Dispatcher::new(database.clone(), Arc::clone(&clock), Options::default())
             .with(Arc::new(Scanner::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
-            .with(Arc::new(ScanEvents(findings.clone())));
+            .with(Arc::new(ScanEvents(findings.clone())))
+            .with(Arc::new(AdvisoryEvents(findings.clone())));
         async move {
             dispatcher.run(stop).await;
             Ok::<(), std::convert::Infallible>(())

@@ -1,9 +1,10 @@
 //! What guards say arrives by event, once, in any number of deliveries.
 
 use aiva_contracts::envelope::{Envelope, EventMessage};
+use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
 use aiva_contracts::message::scan::v1 as message;
 use aiva_events::consume::{HandleError, Handler};
-use aiva_findings::events::ScanEvents;
+use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::service::Findings;
 use uuid::Uuid;
 
@@ -53,4 +54,12 @@ async fn a_scan_told_twice_is_one_scan() {
     handler.handle(&event(&gone)).await.unwrap(); // its service was deleted
     let torn = Envelope { data: vec![0x0a, 9, b'x'], ..event(&found) };
     assert!(matches!(handler.handle(&torn).await, Err(HandleError::Permanent(_))));
+}
+
+#[tokio::test]
+async fn new_advisories_have_every_service_scanned_again() {
+    let world = World::new(vec![]).await;
+    let handler = AdvisoryEvents(Findings::new(world.store.clone(), world.clock.shared()));
+    handler.handle(&event(&AdvisoriesReplaced { records: 1, ..Default::default() })).await.unwrap();
+    assert_eq!(world.told().await, ["ScanRequested"]);
 }

@@ -11,7 +11,7 @@ use std::{fs, io};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ImportError, ImportReport, import};
+use super::{ConfirmError, ImportError, ImportReport, Index, confirm, import};
 use crate::package::Ecosystem;
 use crate::ports::{Answer, Fetch, FetchError, Fetched, Request, Wanted};
 
@@ -130,6 +130,9 @@ pub enum ReplaceError {
     /// The import of what was downloaded.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// What is unchanged could not be noted as fresh.
+    #[error(transparent)]
+    Confirm(#[from] ConfirmError),
     /// The task that imports was ended.
     #[error("the import was cut off")]
     Cancelled,
@@ -146,22 +149,39 @@ pub async fn replace(
     let waiting = dir.join("downloads");
     let mut replaced = Replaced { unchanged: Vec::new(), report: None };
     let mut new = Vec::new();
+    let index = Index::open(dir).ok();
     for ecosystem in Ecosystem::ALL {
+        if !index.as_ref().is_some_and(|index| index.has(ecosystem)) {
+            // Whatever was imported once is gone, so "unchanged" would leave a hole.
+            let place = Place::new(&waiting, ecosystem);
+            place.disk(remove(&place.kept_note))?;
+        }
         match download(fetch, base, &waiting, ecosystem, progress).await? {
             Export::New(path) => new.push((ecosystem, path)),
             Export::Unchanged => replaced.unchanged.push(ecosystem),
         }
     }
-    if new.is_empty() {
+    if !new.is_empty() {
+        replaced.report = Some(take_in(&new, dir, now).await?);
+    }
+    if replaced.unchanged.is_empty() {
         return Ok(replaced);
     }
-    let (folder, fresh) = (dir.to_path_buf(), new.clone());
-    let import = tokio::task::spawn_blocking(move || import_downloads(&fresh, &folder, now));
-    replaced.report = Some(import.await.map_err(|_| ReplaceError::Cancelled)??);
-    for (ecosystem, _) in &new {
-        keep(&waiting, *ecosystem)?;
-    }
+    // An export that is the same as before was compared today: it counts as fresh.
+    let (folder, unchanged) = (dir.to_path_buf(), replaced.unchanged.clone());
+    let confirmed = tokio::task::spawn_blocking(move || confirm(&folder, &unchanged, now));
+    confirmed.await.map_err(|_| ReplaceError::Cancelled)??;
     Ok(replaced)
+}
+
+async fn take_in(new: &[(Ecosystem, PathBuf)], dir: &Path, now: Timestamp) -> Result<ImportReport, ReplaceError> {
+    let (folder, fresh) = (dir.to_path_buf(), new.to_vec());
+    let import = tokio::task::spawn_blocking(move || import_downloads(&fresh, &folder, now));
+    let report = import.await.map_err(|_| ReplaceError::Cancelled)??;
+    for (ecosystem, _) in new {
+        keep(&dir.join("downloads"), *ecosystem)?;
+    }
+    Ok(report)
 }
 
 /// Each export goes below a folder of its ecosystem's name, which tells the import what it must be.

@@ -308,14 +308,19 @@ mod tests {
 
     #[test]
     fn nothing_found_is_never_said_of_nothing_judged() {
-        let nothing = render(&View::default(), PIPE);
-        assert!(nothing.contains("No manifest or lockfile found."), "{nothing}");
-        let unjudged = render(&View { files: 1, not_judged: 4, ..View::default() }, PIPE);
-        assert!(
-            unjudged.contains("Nothing could be judged.") && unjudged.contains("4 entries not judged"),
-            "{unjudged}"
-        );
-        let clean = render(&View { files: 2, packages: 3, ..View::default() }, PIPE);
-        assert!(clean.contains("No known vulnerability. 3 packages in 2 files."), "{clean}");
+        let rows = [
+            ((0, 0, 0, true), "No manifest or lockfile found."),
+            ((1, 0, 4, true), "Nothing could be judged. 0 packages in 1 file, 4 entries not judged."),
+            ((2, 3, 0, true), "No known vulnerability. 3 packages in 2 files."),
+            (
+                (2, 3, 1, true),
+                "No known vulnerability in what could be judged. 3 packages in 2 files, 1 entry not judged.",
+            ),
+            ((2, 3, 3, false), "Nothing could be judged. 3 packages in 2 files, 3 entries not judged."),
+        ];
+        for ((files, packages, not_judged, has_advisories), want) in rows {
+            let text = render(&View { files, packages, not_judged, has_advisories, ..View::default() }, PIPE);
+            assert!(text.contains(want), "{text}");
+        }
     }
 }
