@@ -23,6 +23,8 @@ usage: cargo xtask <verb>
                    our findings on Cargo.lock files against cargo-audit's, by the same advisories
   codegen [--check]
                    make code of the contracts in api/, or only compare
+  kill-test ROUNDS SEED
+                   kill a real process at random moments and check what it acknowledged
   addresses [--check]
                    make the address table of aiva-outbound from its data
   kill-test ROUNDS SEED

@@ -9,7 +9,7 @@ use aiva_chassis::config_section;
 use crate::advisory::update::PUBLIC_EXPORTS;
 
 config_section! {
-    /// What services are built from: where advisories come from and when services are scanned.
+    /// What services are built from: where advisories come from, and what no scan looks at.
     pub struct Sca checks check_sca {
         /// Where the OSV exports are, one <ecosystem>/all.zip each.
         pub advisories_from: HttpUrl = PUBLIC_EXPORTS;
@@ -19,19 +19,14 @@ config_section! {
         pub advisories_every: Duration = "6h";
         /// From which age on the advisories count as too old, and every report says so.
         pub advisories_max_age: Duration = "30d";
-        /// How often every service is scanned, beside its scan at start.
-        pub scan_every: Duration = "24h";
         /// Patterns of what no scan looks at, in the syntax of .gitignore.
         pub exclude: Vec<String>, example "[\"third_party/\"]";
     }
 }
 
 fn check_sca(sca: &Sca, reader: &mut Reader<'_>) {
-    let minute = Duration::from_secs(60);
-    for (key, every) in [("advisories_every", sca.advisories_every), ("scan_every", sca.scan_every)] {
-        if every < minute {
-            reader.refuse(key, "must be at least a minute");
-        }
+    if sca.advisories_every < Duration::from_secs(60) {
+        reader.refuse("advisories_every", "must be at least a minute");
     }
     if sca.advisories_max_age.is_zero() {
         reader.refuse("advisories_max_age", "must not be zero: any advisories would count as too old");

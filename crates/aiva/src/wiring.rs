@@ -61,6 +61,11 @@ pub(crate) async fn database(settings: &Settings, data: &Path) -> Result<Databas
             .hint("leave store.database_url and DATABASE_URL out")
             .into());
     }
+    if settings.store.redis_url.is_some() {
+        return Err(Failure::new("this release keeps counters and sessions in memory only")
+            .hint("leave store.redis_url and REDIS_URL out")
+            .into());
+    }
     Ok(Database::embedded(data).await?)
 }
 
