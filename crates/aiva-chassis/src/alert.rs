@@ -263,7 +263,7 @@ impl Builder {
         builder
     }
 
-    /// Starts the sinks' tasks.
+    /// Starts the sinks' tasks. The supervisor's tasks that are given up are told of here too.
     pub fn start(self, supervisor: &Supervisor) -> Alerts {
         let (mut routes, mut tasks) = (Vec::new(), Vec::new());
         for (sink, least) in self.sinks {
@@ -277,6 +277,7 @@ impl Builder {
             delivery::spawn(supervisor, &alerts, sink, waiting);
         }
         delivery::spawn_summaries(supervisor, &alerts);
+        supervisor.tell(alerts.clone());
         alerts
     }
 }

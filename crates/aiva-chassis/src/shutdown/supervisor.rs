@@ -1,22 +1,27 @@
 //! The owner of every background task.
 //!
 //! Promises: a supervised task that fails or panics is started again after a backoff with jitter; one that keeps failing
-//! makes the process not ready, with its reason, instead of disappearing. Every task is counted while it lives
-//! (`aiva_tasks_alive{task}`), holds up the drain of its stage, and is cut off when that stage's time is over.
+//! makes the process not ready, with its reason, and raises an alert, instead of disappearing. Every task is counted while
+//! it lives (`aiva_tasks_alive{task}`), holds up the drain of its stage, and is cut off when that stage's time is over.
 //!
 //! Start reading at [`Supervisor::spawn`].
 
 use std::fmt::Display;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Shutdown, Stage, Stop};
+use crate::alert::{Alert, Alerts, Cause, Level};
 use crate::health::{Check, Health, Impact};
 use crate::panic::{self, Entry, Place};
 use crate::resilience::Backoff;
 use crate::telemetry::metrics::metrics;
+
+/// A task keeps failing and is no longer started. Its page is `docs/runbooks/task-gave-up.md`.
+pub const GAVE_UP: Cause = Cause::new("task-gave-up");
 
 /// What the end of a task means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +73,7 @@ impl Policy {
 pub struct Supervisor {
     shutdown: Shutdown,
     health: Health,
+    alerts: Arc<OnceLock<Alerts>>,
 }
 
 /// How one run of a task ended.
@@ -80,7 +86,7 @@ enum End {
 impl Supervisor {
     /// Tasks stop with `shutdown` and report to `health`.
     pub fn new(shutdown: Shutdown, health: Health) -> Self {
-        Self { shutdown, health }
+        Self { shutdown, health, alerts: Arc::default() }
     }
 
     /// The shutdown that the tasks obey.
@@ -91,6 +97,11 @@ impl Supervisor {
     /// The register that the tasks report to.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Who is told of a task that was given up, earlier tasks included; the first to be named stays.
+    pub fn tell(&self, alerts: Alerts) {
+        let _ = self.alerts.set(alerts);
     }
 
     /// Starts a task and keeps it running as `policy` says. `start` is called for every run; the task should return soon
@@ -104,12 +115,16 @@ impl Supervisor {
         let stop = self.shutdown.stop(policy.stage);
         let work = stop.work(name);
         let check = self.health.check(format!("task:{name}"), policy.impact);
+        let alerts = Arc::clone(&self.alerts);
         tokio::spawn(async move {
             let _work = work;
             tokio::select! {
                 biased;
                 () = stop.cut() => tracing::warn!(task = name, "cut off: it did not finish in time"),
-                () = keep(name, policy, &stop, &check, &mut start) => {}
+                reason = keep(name, policy, &stop, &check, &mut start) => if let Some(reason) = reason {
+                    check.down(reason.clone());
+                    give_up(name, policy, reason, alerts.get());
+                }
             }
         });
     }
@@ -150,7 +165,30 @@ impl Supervisor {
     }
 }
 
-async fn keep<F, Fut, E>(name: &'static str, policy: Policy, stop: &Stop, check: &Check, start: &mut F)
+/// Says that a task is no longer started: nobody else will.
+fn give_up(name: &'static str, policy: Policy, reason: String, alerts: Option<&Alerts>) {
+    tracing::error!(task = name, reason, "given up: the task keeps failing");
+    let (level, meaning) = match policy.impact {
+        Impact::Blocks => (Level::Critical, "The process is not ready until it is started again."),
+        Impact::Degrades => (Level::Error, "The process goes on serving without it."),
+    };
+    let mut alert = Alert::new(level, GAVE_UP, format!("A task was given up: {name}"));
+    name.clone_into(&mut alert.about);
+    alert.text = format!("{meaning} It was {reason}.");
+    alert.fields.push(("task".to_owned(), name.to_owned()));
+    if let Some(alerts) = alerts {
+        alerts.raise(alert);
+    }
+}
+
+/// Runs the task until it is told to stop or has finished; else the reason why it is given up.
+async fn keep<F, Fut, E>(
+    name: &'static str,
+    policy: Policy,
+    stop: &Stop,
+    check: &Check,
+    start: &mut F,
+) -> Option<String>
 where
     F: FnMut(Stop) -> Fut,
     Fut: Future<Output = Result<(), E>>,
@@ -161,20 +199,22 @@ where
     loop {
         let began = Instant::now();
         let reason = match run(name, policy, stop, start).await {
-            End::Stopped => return,
-            End::Finished => return check.up(),
+            End::Stopped => return None,
+            End::Finished => {
+                check.up();
+                return None;
+            }
             End::Failed(reason) => reason,
         };
         failures = if began.elapsed() >= policy.healthy_after { 1 } else { failures + 1 };
         if failures >= policy.failures {
-            tracing::error!(task = name, failures, reason, "given up: the task keeps failing");
-            return check.down(format!("given up after {failures} failures: {reason}"));
+            return Some(format!("given up after {failures} failures: {reason}"));
         }
         let wait = policy.backoff.jittered(failures);
         tracing::warn!(task = name, failures, reason, wait_ms = wait.as_millis(), "task failed, will start again");
         check.degraded(format!("failed, starting again: {reason}"));
         if !stop.sleep(wait).await {
-            return;
+            return None;
         }
         restarts.inc();
         if policy.restart == Restart::Always {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use aiva_chassis::alert::{Alert, AlertSink, Alerts, Cause, Level, Message, PANIC, SinkError, Slack, Webhook};
 use aiva_chassis::clock;
-use aiva_chassis::health::Health;
+use aiva_chassis::health::{Health, Status};
 use aiva_chassis::panic::{Entry, PanicObserver, Report, provoke};
 use aiva_chassis::resilience::Verdict;
 use aiva_chassis::secret::Secret;
-use aiva_chassis::shutdown::{Drained, Shutdown, Supervisor};
+use aiva_chassis::shutdown::supervisor::{self, GAVE_UP};
+use aiva_chassis::shutdown::{Drained, Shutdown, Stage, Supervisor};
 use aiva_chassis::telemetry::metrics::metrics;
 use aiva_outbound::policy::{Names, Policy, Ports};
 use aiva_outbound::resolve::Fixed;
@@ -98,6 +99,26 @@ async fn one_cause_is_one_message_and_one_summary_a_window() {
     alerts.raise(alert(Level::Warning, "disk"));
     assert_eq!(heard.recv().await.unwrap().suppressed, 0);
     assert!(heard.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_given_up_is_told_and_the_process_is_not_ready() {
+    let (sink, mut heard) = probe("t-given-up", |_| Ok(()));
+    let (_alerts, supervisor) = alerts(vec![sink]);
+    let twice = supervisor::Policy { failures: 2, ..supervisor::Policy::service(Stage::Work) };
+    supervisor.spawn("test-needed", twice, |_| async { Err::<(), _>("the disk is full") });
+    let message = heard.recv().await.unwrap();
+    let alert = message.alert;
+    assert_eq!((alert.level, alert.cause, alert.about.as_str()), (Level::Critical, GAVE_UP, "test-needed"));
+    assert!(alert.text.contains("given up after 2 failures: the disk is full"), "{}", alert.text);
+    let report = supervisor.health().readiness();
+    assert_eq!(report.status, Status::Unavailable, "{:?}", report.reasons);
+
+    let optional = supervisor::Policy { failures: 1, ..supervisor::Policy::job(Stage::Work) };
+    supervisor.spawn("test-optional", optional, |_| async { provoke("job") as Result<(), String> });
+    let alert = heard.recv().await.unwrap().alert;
+    assert_eq!((alert.level, alert.about.as_str()), (Level::Error, "test-optional"));
+    assert!(heard.try_recv().is_err(), "told once");
 }
 
 #[tokio::test(start_paused = true)]
