@@ -18,6 +18,7 @@ pub(crate) mod signal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aiva_chassis::alert::{Alerts, Cause};
 use aiva_chassis::clock::SharedClock;
 use aiva_chassis::resilience::Backoff;
 use aiva_chassis::shutdown::Stop;
@@ -27,6 +28,9 @@ use tokio::task::JoinSet;
 use crate::consume::Handler;
 use lane::Lane;
 pub use queue::Lag;
+
+/// A consumer could not handle an event. Its page is `docs/runbooks/dead-letter.md`.
+pub const DEAD_LETTER: Cause = Cause::new("dead-letter");
 
 /// How the dispatcher behaves.
 #[derive(Debug, Clone)]
@@ -61,12 +65,20 @@ pub struct Dispatcher {
     clock: SharedClock,
     options: Options,
     handlers: Vec<Arc<dyn Handler>>,
+    alerts: Option<Alerts>,
 }
 
 impl Dispatcher {
     /// Without handlers yet.
     pub fn new(database: Database, clock: SharedClock, options: Options) -> Self {
-        Self { database, clock, options, handlers: Vec::new() }
+        Self { database, clock, options, handlers: Vec::new(), alerts: None }
+    }
+
+    /// Who is told of dead letters.
+    #[must_use]
+    pub fn alerts(mut self, alerts: Alerts) -> Self {
+        self.alerts = Some(alerts);
+        self
     }
 
     /// Adds a consumer.
@@ -92,6 +104,7 @@ impl Dispatcher {
                 clock: Arc::clone(&self.clock),
                 options: self.options.clone(),
                 handler,
+                alerts: self.alerts.clone(),
                 woken: woken.clone(),
                 stop: stop.clone(),
             };

@@ -92,13 +92,13 @@ impl Parts {
     ) -> Result<Self> {
         let settings = &found.loaded.config;
         let clock = clock::system();
-        alert(found, supervisor, &clock)?;
+        let alerts = alert(found, supervisor, &clock)?;
         let database = database(settings, data).await?;
         migrate::up(&database, MIGRATIONS, &clock).await.context("the database schema")?;
         let findings = findings(&database, settings, &clock).await?;
         let (sca, journal) = sca(found, data, &database, &clock)?;
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
-        deliver(&database, &findings, &sca, &journal, supervisor, &clock);
+        deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
         let door = Arc::new(Door::new(TokenFile::within(data), Arc::clone(&clock)));
         let api = || {
             Routes::new()
@@ -134,13 +134,13 @@ impl Parts {
     }
 }
 
-/// Whom to tell of what is wrong; a panic anywhere tells them.
-fn alert(found: &Found, supervisor: &Supervisor, clock: &SharedClock) -> Result<()> {
+/// Whom to tell of what is wrong; a panic anywhere and a task that is given up tell them.
+fn alert(found: &Found, supervisor: &Supervisor, clock: &SharedClock) -> Result<Alerts> {
     let settings = &found.loaded.config;
     let client = calls::client(&settings.outbound, calls::policy(&settings.outbound), &found.base)?;
     let alerts = Alerts::builder(Arc::clone(clock)).configured(&settings.alerts, &client).start(supervisor);
-    aiva_chassis::panic::observe(Arc::new(alerts));
-    Ok(())
+    aiva_chassis::panic::observe(Arc::new(alerts.clone()));
+    Ok(alerts)
 }
 
 /// The shared story over the embedded store, with what the configuration defines.
@@ -222,15 +222,16 @@ fn keep_advisories(
 fn deliver(
     database: &Database,
     findings: &Findings,
-    sca: &Arc<Sca>,
-    journal: &Journal,
+    (sca, journal): (&Arc<Sca>, &Journal),
+    alerts: &Alerts,
     supervisor: &Supervisor,
     clock: &SharedClock,
 ) {
     let (database, findings, sca) = (database.clone(), findings.clone(), Arc::clone(sca));
-    let (journal, clock) = (journal.clone(), Arc::clone(clock));
+    let (journal, alerts, clock) = (journal.clone(), alerts.clone(), Arc::clone(clock));
     supervisor.spawn("events", Policy::service(Stage::Work), move |stop| {
         let dispatcher = Dispatcher::new(database.clone(), Arc::clone(&clock), Options::default())
+            .alerts(alerts.clone())
             .with(Arc::new(Scanner::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
             .with(Arc::new(ScanEvents(findings.clone())))
             .with(Arc::new(AdvisoryEvents(findings.clone())));

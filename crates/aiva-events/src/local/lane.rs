@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aiva_chassis::alert::{Alert, Alerts, Level};
 use aiva_chassis::clock::SharedClock;
 use aiva_chassis::panic::{self, Entry, Place};
 use aiva_chassis::resilience::Backoff;
@@ -32,6 +33,7 @@ pub(super) struct Lane {
     pub(super) clock: SharedClock,
     pub(super) options: Options,
     pub(super) handler: Arc<dyn Handler>,
+    pub(super) alerts: Option<Alerts>,
     pub(super) woken: watch::Receiver<u64>,
     pub(super) stop: Stop,
 }
@@ -44,6 +46,7 @@ struct Runner {
     backoff: Backoff,
     attempts: u32,
     handler: Arc<dyn Handler>,
+    alerts: Option<Alerts>,
     stop: Stop,
 }
 
@@ -97,6 +100,7 @@ impl Lane {
             backoff: self.options.backoff,
             attempts: self.options.attempts.max(1),
             handler: Arc::clone(&self.handler),
+            alerts: self.alerts.clone(),
             stop: self.stop.clone(),
         };
         let most = self.handler.concurrency().max(1);
@@ -249,6 +253,9 @@ impl Runner {
         }
         tracing::error!(consumer, kind, event = %event.id, subject = event.subject, attempts, reason, "an event became a dead letter");
         counts().buried.get_or_create(&[("consumer", consumer)]).inc();
+        if let Some(alerts) = &self.alerts {
+            alerts.raise(dead_letter(consumer, event, attempts, &reason));
+        }
         Ending::Dead { position, reason, attempts, first_failed_at, now }
     }
 
@@ -266,6 +273,17 @@ impl Runner {
             }
         }
     }
+}
+
+/// Joined by consumer and type: a handler that fails at everything is one message.
+fn dead_letter(consumer: &str, event: &Envelope, attempts: u32, reason: &str) -> Alert {
+    let mut alert = Alert::new(Level::Error, super::DEAD_LETTER, format!("{consumer} could not handle an event"));
+    alert.about = format!("{consumer} {}", event.kind);
+    alert.text = format!("After {attempts} tries: {reason}. What else happens to {} waits behind it.", event.subject);
+    for (name, value) in [("type", &event.kind), ("event", &event.id.to_string()), ("subject", &event.subject)] {
+        alert.fields.push((name.to_owned(), value.clone()));
+    }
+    alert
 }
 
 type Labels = [(&'static str, &'static str); 1];

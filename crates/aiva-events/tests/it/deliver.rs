@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use aiva_chassis::panic;
+use aiva_chassis::alert::{Alert, AlertSink, Alerts, Level, Message, SinkError};
+use aiva_chassis::health::Health;
+use aiva_chassis::shutdown::{Shutdown, Supervisor};
+use aiva_chassis::{clock, panic};
 use aiva_events::dead_letter::{self, Filter, State};
 use aiva_events::{HandleError, Handler, local, log};
 use async_trait::async_trait;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::on_both_engines;
 use crate::world::{Applier, World, append, hear, tick, until};
@@ -81,6 +84,47 @@ async fn a_dead_letter_holds_its_subject_and_no_other(world: World) {
     let after = hear(&mut hears, 3).await;
     assert_eq!(after, [("bad".to_owned(), 1), ("bad".to_owned(), 2), ("bad".to_owned(), 3)]);
     until(|| async { dead_letter::find(&world.database, letter.id).await.unwrap().is_none().then_some(()) }).await;
+    running.stop().await;
+}
+
+struct Told(mpsc::UnboundedSender<Alert>);
+
+#[async_trait]
+impl AlertSink for Told {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn deliver(&self, message: &Message) -> Result<(), SinkError> {
+        let _test_is_over = self.0.send(message.alert.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn people_are_told_of_a_dead_letter_once() {
+    let world = World::sqlite().await;
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let supervisor = Supervisor::new(Shutdown::new(), Health::new());
+    let alerts = Alerts::builder(clock::system()).sink(Told(sender), Level::Info).start(&supervisor);
+    let judge = |subject: &str, _| match subject {
+        "good" => Ok(()),
+        _ => Err(HandleError::permanent("it names nothing that is known")),
+    };
+    let (applier, mut hears) = Applier::new(&world, Box::new(judge));
+    let running = world.dispatch_as(applier, |dispatcher| dispatcher.alerts(alerts));
+    world.append(&[("bad", 0), ("worse", 0), ("good", 0)]).await;
+    hear(&mut hears, 1).await;
+    let alert = told.recv().await.unwrap();
+    assert_eq!((alert.level, alert.cause), (Level::Error, local::DEAD_LETTER));
+    assert_eq!(alert.about, "applier aiva.test.v1.Ticked");
+    assert!(alert.text.contains("names nothing that is known"), "{}", alert.text);
+    until(|| async {
+        let letters = dead_letter::list(&world.database, &Filter::default(), None, 10).await.unwrap();
+        (letters.len() == 2).then_some(())
+    })
+    .await;
+    assert!(told.try_recv().is_err(), "the second of its kind waits for the window's summary");
     running.stop().await;
 }
 

@@ -77,13 +77,18 @@ impl World {
 
     /// Starts a dispatcher that tries each event at most twice, at once.
     pub(crate) fn dispatch(&self, handler: Arc<dyn Handler>) -> Running {
+        self.dispatch_as(handler, |dispatcher| dispatcher)
+    }
+
+    /// The same with a dispatcher that the test has had its hands on.
+    pub(crate) fn dispatch_as(&self, handler: Arc<dyn Handler>, set: impl FnOnce(Dispatcher) -> Dispatcher) -> Running {
         let at_once = Backoff { first: Duration::ZERO, most: Duration::ZERO };
         let options =
             local::Options { backoff: at_once, attempts: 2, lease: Duration::from_secs(3), ..Default::default() };
         let shutdown = Shutdown::new();
         let stop = shutdown.stop(Stage::Work);
         let dispatcher = Dispatcher::new(self.database.clone(), self.clock.shared(), options).with(handler);
-        let task = tokio::spawn(dispatcher.run(stop.clone()));
+        let task = tokio::spawn(set(dispatcher).run(stop.clone()));
         Running { task, shutdown, stop }
     }
 }
