@@ -11,3 +11,5 @@
 //! It will never import another guard, nor decide anything that the engine in `aiva-outbound` does not.
 
 pub mod config;
+pub mod selftest;
+pub mod smokescreen;

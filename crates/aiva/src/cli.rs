@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) mod advisories;
 pub(crate) mod config;
+pub(crate) mod egress;
 pub(crate) mod events;
 pub(crate) mod exit;
 pub(crate) mod migrate;
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     /// Events and dead letters of a running server.
     #[command(subcommand)]
     Events(Events),
+    /// Where services may call out: ask, prove, move in.
+    #[command(subcommand)]
+    Egress(egress::Egress),
 }
 
 /// `aiva scan`

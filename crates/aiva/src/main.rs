@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Token(command) => cli::token::run(command, &global, terminal),
         Command::Migrate(command) => cli::migrate::run(command, &global, terminal),
         Command::Events(command) => cli::events::run(command, &global, terminal),
+        Command::Egress(command) => cli::egress::run(command, &global, terminal),
     };
     outcome.unwrap_or_else(|error| {
         complain(&failure::explain(&error));

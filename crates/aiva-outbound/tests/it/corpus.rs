@@ -11,7 +11,7 @@ use aiva_outbound::{Host, Target};
 use serde::Deserialize;
 use serde_json::Value;
 
-const CASES: &str = include_str!("../data/ssrf/cases.jsonl");
+const CASES: &str = include_str!("../../data/ssrf/cases.jsonl");
 
 #[derive(Deserialize)]
 struct Case {

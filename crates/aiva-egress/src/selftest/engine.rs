@@ -1,0 +1,92 @@
+//! The form that only decides: every hop of a case through the engine, nothing connected.
+
+use aiva_outbound::client::MOST_REDIRECTS;
+use aiva_outbound::policy::{Policy, Reason};
+use aiva_outbound::resolve::{Answer, ResolveError, Resolver as _};
+use aiva_outbound::{Denial, Host, Target};
+
+use super::case::{Case, Expect};
+use super::score::{Outcome, Refusal};
+use super::world::World;
+
+/// Decides a case.
+pub(super) async fn run(case: &Case, policy: &Policy) -> Outcome {
+    let world = World::of(case);
+    if let Some(prior) = case.prior_decision
+        && let Ok(target) = Target::parse(&case.input)
+    {
+        world.before(&target.host().to_string(), prior);
+        drop(decide(policy, &target, &world).await);
+        world.begin();
+    }
+    let mut outcome = Outcome::default();
+    for _ in 0..case.request_index.unwrap_or(1) {
+        outcome = request(case, policy, &world).await;
+    }
+    outcome
+}
+
+/// One request and the redirects that it meets.
+async fn request(case: &Case, policy: &Policy, world: &World) -> Outcome {
+    let mut seen = match Target::parse(&case.input) {
+        Ok(target) => vec![target],
+        Err(reason) => return refused(Refusal { class: class(reason), reason: reason.to_string() }),
+    };
+    let mut redirects = case.redirects.iter();
+    loop {
+        let Some(target) = seen.last() else { return Outcome::default() };
+        let allowed = match decide(policy, target, world).await {
+            Ok(allowed) => allowed,
+            Err(refusal) => return refused(refusal),
+        };
+        let Some(redirect) = redirects.next() else {
+            let allowed = allowed.iter().map(|address| address.ip()).collect();
+            return Outcome { allowed, ..Outcome::default() };
+        };
+        match policy.judge_redirect(&seen, &redirect.location, MOST_REDIRECTS) {
+            Ok(next) => seen.push(next),
+            Err(denial) => return refused(denied(&denial)),
+        }
+    }
+}
+
+async fn decide(policy: &Policy, target: &Target, world: &World) -> Result<Vec<std::net::SocketAddr>, Refusal> {
+    policy.judge_target(target).map_err(|denial| denied(&denial))?;
+    let answer = match target.host() {
+        Host::Address(address) => Answer { addresses: vec![*address], ..Answer::default() },
+        Host::Name(name) => world.resolve(name).await.map_err(|error| dns(&error))?,
+    };
+    policy.judge_addresses(target, &answer).map_err(|denial| denied(&denial))
+}
+
+fn refused(refusal: Refusal) -> Outcome {
+    Outcome { refusal: Some(refusal), ..Outcome::default() }
+}
+
+fn denied(denial: &Denial) -> Refusal {
+    Refusal { class: class(denial.reason), reason: denial.to_string() }
+}
+
+/// Trouble with the name system.
+pub(super) fn dns(error: &ResolveError) -> Refusal {
+    Refusal { class: Expect::Error, reason: error.to_string() }
+}
+
+/// Whether a reason speaks of the policy or of a text that cannot be understood.
+pub(super) fn class(reason: Reason) -> Expect {
+    match reason {
+        Reason::NotUrl
+        | Reason::ControlCharacter
+        | Reason::WhiteSpace
+        | Reason::Backslash
+        | Reason::Credentials
+        | Reason::HostEncoded
+        | Reason::HostUnicode
+        | Reason::HostNumber
+        | Reason::HostAddress
+        | Reason::HostName
+        | Reason::Port
+        | Reason::Redirects => Expect::Error,
+        _ => Expect::Deny,
+    }
+}

@@ -1,0 +1,59 @@
+//! `aiva egress`: ask what would be decided, prove the guard on a corpus, move in from another.
+//!
+//! All of it works offline and by the configuration; nothing is connected to.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+
+use super::Global;
+use super::terminal::Terminal;
+
+mod import;
+mod role;
+mod selftest;
+
+/// `aiva egress`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Egress {
+    /// Ask every form of the guard every question of a corpus; exit 1 when one is answered wrongly.
+    Selftest(selftest::Selftest),
+    /// Take over the rules of another guard.
+    #[command(subcommand)]
+    Import(Import),
+}
+
+/// `aiva egress import`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Print a Smokescreen ACL (v1) as roles; exit 3 when something could not be carried over.
+    Smokescreen {
+        /// The ACL.
+        file: PathBuf,
+    },
+}
+
+/// `--form`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The engine decides.
+    Engine,
+}
+
+/// `--tier`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// Cases that every guard must get right.
+    Core,
+    /// Cases where we chose.
+    Policy,
+}
+
+pub(crate) fn run(command: &Egress, global: &Global, terminal: Terminal) -> Result<ExitCode> {
+    match command {
+        Egress::Selftest(selftest) => selftest::run(selftest, global, terminal),
+        Egress::Import(Import::Smokescreen { file }) => import::smokescreen(file, terminal),
+    }
+}
