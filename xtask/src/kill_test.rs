@@ -1,222 +1,138 @@
-//! Kills a real process at random moments and checks what is left against what it had acknowledged.
+//! Kills real processes at random moments and checks what is left against what they had acknowledged.
 //!
-//! Promises to find, over all rounds: an acknowledged write that is missing, an event that was never delivered, one that
-//! was applied twice or without its state, an order that was broken. The same check must catch builds that are broken on
-//! purpose, else it proves nothing. Only process death is tested: the page cache survives it, so this says nothing of
-//! power loss.
+//! Promises to find, over all rounds: an acknowledged service, finding, exception or scan that is missing, an event that was
+//! never delivered or tells of nothing, an effect that came twice. Two targets: the product itself ([`trial`]), and a small
+//! server of the events crate ([`example`]) that has the defects to be caught built in and is quick enough for every run of
+//! CI. Broken builds of the product are made from edited sources ([`mutant`]). What does not catch a broken build proves
+//! nothing. Only process death is tested: the page cache survives it, so this says nothing of power loss.
 //!
 //! Start reading at [`run`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::say;
+use crate::testing;
 
-/// Defects of the target that the check has to catch.
-const BROKEN: &[&str] = &["publish-before-commit", "claim-outside", "ack-before-commit"];
+mod audit;
+mod clients;
+mod example;
+mod mutant;
+mod trial;
+
+use mutant::{MUTANTS, Mutant};
+use trial::Trial;
+
+/// What is killed without being told otherwise.
+const ROUNDS: u32 = 20;
+const SEED: u64 = 20_261_121;
 
 /// A broken build is killed this often at most until it is caught.
 const PATIENCE: u32 = 200;
 
-/// A write: which writer, which number.
-type Write = (i64, i64);
-
-/// [`run`] with its arguments as they were typed.
-pub(crate) fn verb(rounds: &str, seed: &str) -> Result<()> {
-    run(rounds.parse().context("ROUNDS is a number")?, seed.parse().context("SEED is a number")?)
+/// How much is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Also broken builds of the product.
+    Long,
+    /// What CI has time for: only the example's broken builds.
+    Short,
 }
 
-/// Kills the sound build `rounds` times, then each broken one until it is caught.
-pub(crate) fn run(rounds: u32, seed: u64) -> Result<()> {
-    let program = build()?;
-    let mut dice = Dice(seed | 1);
-    let folder = tempfile::tempdir()?;
-    let (mut acked, mut killed) = (BTreeSet::new(), 0);
-    for round in 1..=rounds {
-        killed += round_of(&program, folder.path(), "sound", &mut acked, &mut dice)?;
-        let faults = faults(&acked, &dump(&program, folder.path(), "sound")?);
-        ensure!(faults.is_empty(), "round {round} of seed {seed}: {}", faults.join("; "));
-    }
-    say(&format!("kill-test: {rounds} kills, {killed} acknowledged writes, none lost, none twice, order kept"));
-    failed_sync(&program)?;
-    for variant in BROKEN {
-        let folder = tempfile::tempdir()?;
-        let mut acked = BTreeSet::new();
-        let caught = (1..=PATIENCE).find_map(|round| {
-            let tried = round_of(&program, folder.path(), variant, &mut acked, &mut dice)
-                .and_then(|_| dump(&program, folder.path(), variant))
-                .map(|left| faults(&acked, &left));
-            match tried {
-                Ok(faults) if faults.is_empty() => None,
-                Ok(faults) => Some(Ok((round, faults))),
-                Err(error) => Some(Err(error)),
-            }
-        });
-        let Some(caught) = caught else { bail!("the broken build `{variant}` was not caught in {PATIENCE} kills") };
-        let (round, faults) = caught?;
-        say(&format!("kill-test: `{variant}` caught after {round} kills: {}", faults[0]));
-    }
-    Ok(())
-}
-
-/// Fails a sync under the target: it must stop at once, sync no second time, and have lost nothing that it acknowledged.
-fn failed_sync(program: &Path) -> Result<()> {
-    if !crate::process::has("strace") {
-        say("kill-test: skipped a failing sync: strace is not on the PATH");
-        return Ok(());
-    }
-    let folder = tempfile::tempdir()?;
-    let trace = folder.path().join("trace");
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=60+", "-o"]);
-    let out =
-        command.arg(&trace).arg(program).arg(folder.path()).args(["run", "sound"]).stderr(Stdio::null()).output()?;
-    ensure!(!out.status.success(), "the target went on after a sync had failed");
-    let failed = std::fs::read_to_string(&trace)?.matches("EIO").count();
-    ensure!(failed == 1, "after the sync that failed came {} more", failed.saturating_sub(1));
-    let text = String::from_utf8(out.stdout)?;
-    let acked: BTreeSet<Write> = text.lines().filter_map(parse).map(|(_, write)| write).collect();
-    let faults = faults(&acked, &dump(program, folder.path(), "sound")?);
-    ensure!(!acked.is_empty() && faults.is_empty(), "after a failed sync: {}", faults.join("; "));
-    say(&format!("kill-test: stopped at a failed sync, {} acknowledged writes, none lost", acked.len()));
-    Ok(())
-}
-
-/// Builds the target and says where it is.
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "aiva-events", "--example", "kill_target", "--message-format=json"]);
-    let out = command.stderr(Stdio::inherit()).output().context("cargo cannot be run")?;
-    ensure!(out.status.success(), "the kill target does not build");
-    let messages = cargo_metadata::Message::parse_stream(out.stdout.as_slice());
-    let artifacts = messages.filter_map(|message| match message {
-        Ok(cargo_metadata::Message::CompilerArtifact(artifact)) if artifact.target.name == "kill_target" => {
-            artifact.executable
-        }
-        _ => None,
-    });
-    Ok(artifacts.last().context("cargo names no executable")?.into())
-}
-
-/// Runs the target, kills it at a random moment after its first acknowledgement, and adds what it had acknowledged.
-fn round_of(
-    program: &Path,
-    folder: &Path,
-    variant: &str,
-    acked: &mut BTreeSet<Write>,
-    dice: &mut Dice,
-) -> Result<usize> {
-    let mut command = Command::new(program);
-    let mut child = command.arg(folder).args(["run", variant]).stdout(Stdio::piped()).spawn()?;
-    let out = child.stdout.take().context("the target has no output")?;
-    let wait = Duration::from_micros(dice.below(150_000));
-    let (first, begun) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        let mut lines = Vec::new();
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
-            if lines.is_empty() {
-                let _ = first.send(());
-            }
-            lines.push(line);
-        }
-        lines
-    });
-    let begun = begun.recv_timeout(Duration::from_secs(60));
-    std::thread::sleep(wait); // the random moment
-    child.kill()?; // SIGKILL
-    child.wait()?;
-    let lines = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?;
-    begun.context("the target acknowledged nothing in a minute")?;
-    let before = acked.len();
-    acked
-        .extend(lines.iter().filter_map(|line| parse(line)).filter(|(word, _)| *word == "ack").map(|(_, write)| write));
-    Ok(acked.len() - before)
-}
-
-/// What is left after a restart that delivers everything.
-struct Left {
-    state: BTreeSet<Write>,
-    effects: Vec<Write>,
-}
-
-fn dump(program: &Path, folder: &Path, variant: &str) -> Result<Left> {
-    let out = Command::new(program).arg(folder).args(["dump", variant]).stderr(Stdio::inherit()).output()?;
-    ensure!(out.status.success(), "the target did not start again after a kill");
-    let text = String::from_utf8(out.stdout)?;
-    let rows: Vec<_> = text.lines().filter_map(parse).collect();
-    let of = |wanted: &'static str| rows.iter().filter(move |(word, _)| *word == wanted).map(|(_, write)| *write);
-    Ok(Left { state: of("state").collect(), effects: of("effect").collect() })
-}
-
-fn parse(line: &str) -> Option<(&str, Write)> {
-    let mut words = line.split(' ');
-    let word = words.next()?;
-    Some((word, (words.next()?.parse().ok()?, words.next()?.parse().ok()?)))
-}
-
-/// What is wrong, from the acknowledgements and what is left alone.
-fn faults(acked: &BTreeSet<Write>, left: &Left) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut note = |what: &str, writes: Vec<Write>| {
-        if let Some(first) = writes.first() {
-            faults.push(format!("{} {what}, first {first:?}", writes.len()));
-        }
+/// The long form, with its arguments as they were typed.
+pub(crate) fn verb(arguments: &[&str]) -> Result<()> {
+    let (rounds, seed) = match arguments {
+        [] => (ROUNDS, SEED),
+        [rounds] => (rounds.parse().context("ROUNDS is a number")?, SEED),
+        [rounds, seed] => (rounds.parse().context("ROUNDS is a number")?, seed.parse().context("SEED is a number")?),
+        _ => bail!("usage: cargo xtask kill-test [ROUNDS] [SEED]"),
     };
-    let applied: BTreeSet<Write> = left.effects.iter().copied().collect();
-    note("acknowledged writes are missing", acked.difference(&left.state).copied().collect());
-    note("events were never applied", left.state.difference(&applied).copied().collect());
-    note("events were applied without their state", applied.difference(&left.state).copied().collect());
-    let mut last: BTreeMap<i64, i64> = BTreeMap::new();
-    let (mut twice, mut disordered, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for write in &left.effects {
-        if !seen.insert(*write) {
-            twice.push(*write);
-        } else if last.insert(write.0, write.1).is_some_and(|before| before > write.1) {
-            disordered.push(*write);
+    run(rounds, seed, Extent::Long)
+}
+
+/// The short form.
+pub(crate) fn short(rounds: u32) -> Result<()> {
+    run(rounds, SEED, Extent::Short)
+}
+
+fn run(rounds: u32, seed: u64, extent: Extent) -> Result<()> {
+    let mut dice = Dice::new(seed);
+    let target = testing::target_directory()?;
+    sound(&testing::product(&target)?, rounds, &mut dice).with_context(|| format!("seed {seed}"))?;
+    example::run(rounds, &mut dice)?;
+    if extent == Extent::Long {
+        let work = target.join("kill-test");
+        for mutant in MUTANTS {
+            caught(mutant, &work, &target, &mut dice)?;
+        }
+        testing::product(&target)?; // the broken ones were built in its place
+    }
+    Ok(())
+}
+
+/// Kills the product as it is.
+fn sound(binary: &Path, rounds: u32, dice: &mut Dice) -> Result<()> {
+    let (mut trial, begun) = (Trial::new(binary, dice)?, Instant::now());
+    for round in 1..=rounds {
+        let faults = trial.round(round, dice)?;
+        ensure!(faults.is_empty(), "round {round}: {}", faults.join("; "));
+    }
+    let faults = trial.close()?;
+    ensure!(faults.is_empty(), "after round {rounds}: {}", faults.join("; "));
+    let (kills, counts) = (trial.kills, trial.counts());
+    say(&format!(
+        "kill-test: {} kills of the product ({} at any moment, {} inside a commit, {} while it started) in {:.0} s",
+        kills.anytime + kills.in_commit + kills.at_start,
+        kills.anytime,
+        kills.in_commit,
+        kills.at_start,
+        begun.elapsed().as_secs_f64(),
+    ));
+    say(&format!(
+        "kill-test: acknowledged: {} services, {} changes of them, {} uploads with {} findings, {} exceptions, {} scans; \
+         {} answers were lost and repeated; nothing missing, nothing undelivered, nothing twice",
+        counts.services, counts.edits, counts.uploads, counts.findings, counts.exceptions, counts.scans, counts.lost
+    ));
+    Ok(())
+}
+
+/// Kills a broken build until the check sees it.
+fn caught(mutant: &Mutant, work: &Path, target: &Path, dice: &mut Dice) -> Result<()> {
+    let binary = mutant.build(work, target)?;
+    let mut trial = Trial::new(&binary, dice)?;
+    for round in 1..=PATIENCE {
+        let faults = trial.round(round, dice)?;
+        if let Some(first) = faults.first() {
+            say(&format!("kill-test: the product with `{}` was caught in round {round}: {first}", mutant.name));
+            return Ok(());
         }
     }
-    note("events were applied twice", twice);
-    note("events were applied out of order", disordered);
-    faults
+    bail!("the product with `{}` was not caught in {PATIENCE} rounds", mutant.name)
 }
 
 /// A small random generator, so that a seed names a run's moments.
 struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(acked: &[Write], state: &[Write], effects: &[Write], want: &[&str]) {
-        let left = Left { state: state.iter().copied().collect(), effects: effects.to_vec() };
-        let found = faults(&acked.iter().copied().collect(), &left);
-        assert_eq!(found.len(), want.len(), "{found:?}");
-        assert!(found.iter().zip(want).all(|(found, want)| found.contains(want)), "{found:?}");
+        self.0
     }
 
-    #[test]
-    fn each_fault_is_named() {
-        check(&[(1, 1)], &[(1, 1), (1, 2)], &[(1, 1), (1, 2)], &[]); // a write whose acknowledgement died on the way
-        check(&[(1, 1)], &[], &[], &["missing"]);
-        check(&[], &[(1, 1)], &[], &["never applied"]);
-        check(&[], &[], &[(1, 1)], &["without their state"]);
-        check(&[], &[(1, 1)], &[(1, 1), (1, 1)], &["twice"]);
-        check(&[], &[(1, 1), (1, 2)], &[(1, 2), (1, 1)], &["out of order"]);
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn pick<'t, T>(&mut self, from: &'t [T]) -> Option<&'t T> {
+        let count = u64::try_from(from.len()).ok().filter(|count| *count > 0)?;
+        from.get(usize::try_from(self.below(count)).ok()?)
     }
 }

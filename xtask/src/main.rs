@@ -8,8 +8,11 @@ use std::process::ExitCode;
 mod addresses;
 mod cargo_audit;
 mod codegen;
+mod fuzz;
 mod kill_test;
+mod measure;
 mod process;
+mod product;
 mod testing;
 mod tidy;
 
@@ -23,12 +26,17 @@ usage: cargo xtask <verb>
                    our findings on Cargo.lock files against cargo-audit's, by the same advisories
   codegen [--check]
                    make code of the contracts in api/, or only compare
-  kill-test ROUNDS SEED
-                   kill a real process at random moments and check what it acknowledged
+  kill-test [ROUNDS] [SEED]
+                   kill the product at random moments (20 without ROUNDS) during scans and API writes: nothing that it
+                   acknowledged may be missing, nothing undelivered, nothing done twice; then broken builds of it, each of
+                   which must be caught
+  fuzz [TARGET] [--minutes N]
+                   run the fuzz targets of every crate, or one, for a minute each or so long
+  bench            release benchmarks: durable events per second, CPU time per request
+  callgrind        instructions per request of the whole HTTP stack against a bare axum route
+  measure          all figures: start until ready, memory while idle, bench, callgrind
   addresses [--check]
                    make the address table of aiva-outbound from its data
-  kill-test ROUNDS SEED
-                   kill a real process at random moments; nothing acknowledged may be missing, nothing applied twice
 ";
 
 fn main() -> ExitCode {
@@ -43,7 +51,11 @@ fn main() -> ExitCode {
         ["addresses", "--check"] => addresses::run(true),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
-        ["kill-test", rounds, seed] => kill_test::verb(rounds, seed),
+        ["kill-test", arguments @ ..] => kill_test::verb(arguments),
+        ["fuzz", arguments @ ..] => fuzz::verb(arguments),
+        ["bench"] => measure::bench(),
+        ["callgrind"] => measure::callgrind(),
+        ["measure"] => measure::run(),
         [] | ["help" | "--help" | "-h"] => {
             process::say(HELP);
             return ExitCode::SUCCESS;

@@ -19,7 +19,6 @@ use tally::Tally;
 
 /// The short form of the kill test; `cargo xtask kill-test` does the long one.
 const KILLS: u32 = 3;
-const KILL_SEED: u64 = 20_261_121;
 
 /// How much of the run is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
         process::run(deny, &["check", "bans", "licenses", "sources"], &[])
     });
     tally.tests("workspace tests", &["test", "--workspace", "--no-fail-fast"], &services.environment(&skips));
-    tally.step("kill test", || crate::kill_test::run(KILLS, KILL_SEED));
+    tally.step("kill test", || crate::kill_test::short(KILLS));
     tally.tool("contract fuzzing", services.schemathesis.as_ref(), |schemathesis| {
         contract_fuzz::run(schemathesis, &target, &work)
     });

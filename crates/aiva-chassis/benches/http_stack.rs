@@ -1,12 +1,9 @@
 //! What the middleware costs: serves N requests of a bare axum route, or of the same route inside the whole stack.
 //!
-//! `http_stack bare|full|full-log N`, under callgrind; the difference between two runs with different N, over the difference
-//! in N, is the instructions per request, free of start-up. The load comes from a child process, which callgrind does not
-//! follow unless told to, so the client costs nothing here.
-//!
-//! ```text
-//! valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/deps/http_stack-* full 2000
-//! ```
+//! Without arguments (`cargo xtask bench`): CPU time per request of each. `http_stack bare|full|full-log N` is for callgrind
+//! (`cargo xtask callgrind`): the difference between two runs with different N, over the difference in N, is the instructions
+//! per request, free of start-up. The load comes from a child process, which callgrind does not follow unless told to, so
+//! the client costs nothing here.
 
 use std::{
     error::Error,
@@ -14,6 +11,7 @@ use std::{
     net::SocketAddr,
     process::Command,
     sync::Arc,
+    time::Duration,
 };
 
 use aiva_chassis::{
@@ -35,13 +33,38 @@ const REQUEST: &[u8] = b"GET /hello/7 HTTP/1.1\r\nHost: localhost\r\nUser-Agent:
     Authorization: Bearer something\r\nAccept: */*\r\n\r\n";
 
 fn main() -> Outcome {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let (flags, arguments): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["drive", address, n] => drive(address.parse()?, n.parse()?),
         [variant @ ("bare" | "full" | "full-log"), n] => serve(variant, n),
-        [] => serve("full", "1000"), // `cargo bench` and `cargo test --benches` call it without arguments
+        // `cargo bench` says `--bench`; `cargo test --benches` only wants to see it work.
+        [] => compare(if flags.iter().any(|flag| flag == "--bench") { 50_000 } else { 100 }),
         _ => Err("usage: http_stack bare|full|full-log N".into()),
     }
+}
+
+/// CPU time of this process, which is the server's, and the ratio to the bare route. The first requests warm it up.
+fn compare(n: u32) -> Outcome {
+    let mut bare = None;
+    for variant in ["bare", "full", "full-log"] {
+        serve(variant, &(n / 10).to_string())?;
+        let before = cpu_time();
+        serve(variant, &n.to_string())?;
+        let micros = (cpu_time() - before).as_secs_f64() * 1e6 / f64::from(n);
+        let ratio = micros / *bare.get_or_insert(micros);
+        writeln!(io::stdout(), "{variant:>10} {micros:>8.1} us of CPU a request, {ratio:.2} times bare")?;
+    }
+    Ok(())
+}
+
+/// User and system time of all threads, from the kernel's count in ticks of 10 ms.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks =
+        |field: usize| after.split_whitespace().nth(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 fn serve(variant: &str, n: &str) -> Outcome {
