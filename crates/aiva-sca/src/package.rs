@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::version::Order;
+
 /// A package ecosystem that AIVA can judge, named as OSV names it (OSV schema, `affected[].package.ecosystem`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ecosystem {
@@ -29,6 +31,16 @@ impl Ecosystem {
             Self::Npm => "npm",
             Self::PyPi => "PyPI",
             Self::Go => "Go",
+        }
+    }
+
+    /// The order of its versions.
+    pub const fn order(self) -> Order {
+        match self {
+            Self::CratesIo => Order::Semver,
+            Self::Npm => Order::Npm,
+            Self::PyPi => Order::Pep440,
+            Self::Go => Order::Go,
         }
     }
 

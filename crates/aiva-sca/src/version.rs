@@ -1,16 +1,28 @@
 //! Versions as order-preserving byte keys: comparing two keys byte by byte is comparing the versions.
 //!
-//! One total order per ecosystem: semver for crates.io and Go, node-semver's loose reading for npm, PEP 440 for PyPI. The index
-//! stores keys, so that a match is a memory comparison. A text that an ecosystem's rules cannot order is `None`, never a guess.
-//! Keys of different ecosystems must not be compared. Numbers may be of any size.
+//! One total order per ecosystem, that of the tool that installs from it ([`Order`]). The index stores keys, so that a match is a
+//! memory comparison. A text that an ecosystem's rules cannot order is `None`, never a guess. Keys of different orders must not
+//! be compared. Numbers may be of any size.
 //!
 //! Start reading at [`Version::parse`].
 
+mod alpine;
+mod debian;
+mod dotted;
 mod key;
+mod listing;
+mod maven;
+mod order;
+mod packagist;
 mod pep440;
+mod rpm;
+mod rubygems;
 mod semver;
 
 use crate::package::Ecosystem;
+
+pub use listing::{Checked, Miss};
+pub use order::Order;
 
 /// Longer texts are no versions; the limit is node-semver's and keeps a hostile file from making large keys.
 pub const MAX_LENGTH: usize = 256;
@@ -30,15 +42,42 @@ impl Version {
     /// knows its release tags: `go1.21rc2` is `1.21.0-rc.2`.
     pub fn parse(ecosystem: Ecosystem, text: &str) -> Option<Self> {
         let text = text.trim();
+        if ecosystem == Ecosystem::PyPi && text.len() <= MAX_LENGTH {
+            // Texts from before PEP 440 can be ordered, but no installer of today takes one, so nothing is concluded from it.
+            return pep440::parse(text).map(|(key, public)| Self { key, public });
+        }
+        Self::parse_in(ecosystem.order(), text)
+    }
+
+    /// Reads a version in this order; see [`Version::parse`].
+    pub fn parse_in(order: Order, text: &str) -> Option<Self> {
+        let text = text.trim();
         if text.is_empty() || text.len() > MAX_LENGTH {
             return None;
         }
-        match ecosystem {
-            Ecosystem::CratesIo => semver::strict(text).map(Self::of_key),
-            Ecosystem::Npm => semver::loose(text).map(Self::of_key),
-            Ecosystem::Go => semver::go(text).map(Self::of_key),
-            Ecosystem::PyPi => pep440::parse(text).map(|(key, public)| Self { key, public }),
+        match order {
+            Order::Semver => semver::strict(text),
+            Order::Npm => semver::loose(text),
+            Order::Go => semver::go(text),
+            Order::Pep440 => {
+                return match pep440::parse(text) {
+                    Some((key, public)) => Some(Self { key, public }),
+                    None => pep440::legacy(text).map(Self::of_key),
+                };
+            }
+            Order::Maven => maven::parse(text),
+            Order::Pub => semver::dart(text),
+            Order::NuGet => semver::nuget(text),
+            Order::RubyGems => rubygems::parse(text),
+            Order::Packagist => packagist::parse(text),
+            Order::Hackage => dotted::numbers(text, &['.']),
+            Order::Cran => dotted::numbers(text, &['.', '-']),
+            Order::Conan => dotted::conan(text),
+            Order::Debian => debian::parse(text),
+            Order::Rpm => rpm::parse(text),
+            Order::Alpine => alpine::parse(text),
         }
+        .map(Self::of_key)
     }
 
     /// The bytes that order this version among its ecosystem's.

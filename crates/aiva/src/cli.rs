@@ -15,6 +15,7 @@ pub(crate) mod exit;
 pub(crate) mod migrate;
 pub(crate) mod progress;
 pub(crate) mod remote;
+pub(crate) mod sca;
 pub(crate) mod scan;
 pub(crate) mod table;
 pub(crate) mod terminal;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// The advisory index that scans read.
     #[command(subcommand)]
     Advisories(Advisories),
+    /// Questions to the dependency guard besides a scan.
+    #[command(subcommand)]
+    Sca(Sca),
     /// Run everything in one process on the embedded default.
     Up(Up),
     /// The configuration.
@@ -195,6 +199,20 @@ pub(crate) enum Advisories {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// `aiva sca`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sca {
+    /// Check a list of version comparisons (`1.0-rc1 < 1.0`, a line each); exit 1 when a line does not hold.
+    VersionOrder {
+        /// Whose order, by OSV's name: npm, Maven, Debian:12 ...
+        #[arg(long, value_name = "NAME")]
+        ecosystem: String,
+        /// The list; `-` reads the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const FILE: &str = "advisories.index";
 pub(super) const MAGIC: [u8; 8] = *b"AIVA-adv";
 /// Raised whenever an older reader would misread a newer file.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 pub(super) const HEADER: usize = 64;
 /// The unit in which the hot part is checked.
 pub(super) const PAGE: usize = 16 * 1024;

@@ -1,10 +1,13 @@
 //! Python versions (PEP 440), every spelling that normalises, with epochs and local parts.
 //!
 //! Key: epoch; release numbers without trailing zeros; then one group each for pre, post, dev and local, in the order in which
-//! `packaging` compares them. Legacy versions (`2004d`, `1.0-SNAPSHOT-x`) have no place in that order and are `None`.
+//! `packaging` compares them. Texts from before PEP 440 (`2004d`, `1.0-SNAPSHOT-x`) all sort below, among themselves as setuptools
+//! had them (`pkg_resources`, later `packaging.version.LegacyVersion`); OSV's own records rely on that.
 
 use super::key::{push_number, push_text};
 
+const LEGACY: u8 = 0x00;
+const PROPER: u8 = 0x01;
 const END: u8 = 0x00;
 const MORE: u8 = 0x02;
 
@@ -13,6 +16,7 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     let text = text.to_ascii_lowercase();
     let mut rest = Cursor(text.strip_prefix('v').unwrap_or(&text));
     let mut key = Vec::with_capacity(24);
+    key.push(PROPER);
 
     let mut first = rest.digits()?;
     if rest.eat("!") {
@@ -85,6 +89,62 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     }
     key.push(END);
     Some((key, Some(without)))
+}
+
+/// The key of a text that is no PEP 440 version; `None` for what never was a version either: a requirement, a word without digits.
+pub(super) fn legacy(text: &str) -> Option<Vec<u8>> {
+    let text = text.to_ascii_lowercase();
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+' | b'!');
+    if !text.bytes().all(allowed) || !text.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut parts: Vec<String> = Vec::new();
+    for part in legacy_parts(&text).chain(["final"]) {
+        let part = match part {
+            "pre" | "preview" | "rc" => "*c".to_owned(),
+            "-" => "*final-".to_owned(),
+            "dev" => "*@".to_owned(),
+            digits if digits.starts_with(|c: char| c.is_ascii_digit()) => format!("{digits:0>8}"),
+            word => format!("*{word}"),
+        };
+        if part.starts_with('*') {
+            // A pre-release word takes the dash before it away, and every word the zeros.
+            if part.as_str() < "*final" {
+                while parts.last().is_some_and(|last| last == "*final-") {
+                    parts.pop();
+                }
+            }
+            while parts.last().is_some_and(|last| last == "00000000") {
+                parts.pop();
+            }
+        }
+        parts.push(part);
+    }
+    let mut key = vec![LEGACY];
+    for part in &parts {
+        key.push(MORE);
+        push_text(&mut key, part);
+    }
+    key.push(END);
+    Some(key)
+}
+
+/// Rows of digits, rows of letters and dashes; everything else only separates.
+fn legacy_parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let first = rest.chars().next()?;
+        let end = match first {
+            '-' => 1,
+            _ => rest
+                .find(|c: char| !c.is_ascii_alphanumeric() || c.is_ascii_digit() != first.is_ascii_digit())
+                .unwrap_or(rest.len()),
+        };
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        Some(part)
+    })
 }
 
 /// What is left to read.

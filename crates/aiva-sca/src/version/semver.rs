@@ -1,4 +1,4 @@
-//! Semantic versions (semver.org 2.0.0, section 11) in the readings of crates.io, npm and Go.
+//! Semantic versions (semver.org 2.0.0, section 11) in the readings of crates.io, npm, Go, pub and NuGet.
 //!
 //! Key: major, minor, patch; then 0xFF for a release, or 0x01 and the pre-release identifiers (0x02 number, 0x03 text) closed by
 //! 0x00. So every pre-release sorts below its release, numbers below texts, and fewer identifiers below more.
@@ -14,14 +14,14 @@ const END: u8 = 0x00;
 /// As the crates registry accepts it; a missing minor or patch number is zero, because advisories write such bounds.
 pub(super) fn strict(text: &str) -> Option<Vec<u8>> {
     let (core, pre) = split(text.strip_prefix('v').unwrap_or(text))?;
-    key(core, pre)
+    key(core, pre, 3)
 }
 
 /// node-semver's loose reading: leading `v`, `=` and blanks, and a pre-release without its dash (`1.2.3beta`).
 pub(super) fn loose(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_start_matches(|c: char| c == 'v' || c == '=' || c.is_whitespace());
     if let Some((core, pre)) = split(text)
-        && let Some(key) = key(core, pre)
+        && let Some(key) = key(core, pre, 3)
     {
         return Some(key);
     }
@@ -31,14 +31,14 @@ pub(super) fn loose(text: &str) -> Option<Vec<u8>> {
     if core.split('.').count() != 3 {
         return None;
     }
-    key(core, Some(pre))
+    key(core, Some(pre), 3)
 }
 
 /// Go modules and Go's own releases, whose tags look like `go1.21rc2`.
 pub(super) fn go(text: &str) -> Option<Vec<u8>> {
     let text = text.strip_prefix("go").or_else(|| text.strip_prefix('v')).unwrap_or(text);
     if let Some((core, pre)) = split(text)
-        && let Some(key) = key(core, pre)
+        && let Some(key) = key(core, pre, 3)
     {
         return Some(key);
     }
@@ -49,13 +49,32 @@ pub(super) fn go(text: &str) -> Option<Vec<u8>> {
     if !matches!(stage, "alpha" | "beta" | "rc") || !is_number(number) {
         return None;
     }
-    let mut key = numbers(core)?;
+    let mut key = numbers(core, 3)?;
     key.extend_from_slice(&[PRE_RELEASE, TEXT]);
     push_text(&mut key, stage);
     key.push(NUMBER);
     push_number(&mut key, number);
     key.push(END);
     Some(key)
+}
+
+/// Dart's `pub_semver`: build metadata counts, and sorts after none.
+pub(super) fn dart(text: &str) -> Option<Vec<u8>> {
+    let mut key = strict(text)?;
+    if let Some((_, build)) = text.split_once('+') {
+        key.push(PRE_RELEASE);
+        push_identifiers(&mut key, build)?;
+    } else {
+        key.push(END);
+    }
+    Some(key)
+}
+
+/// NuGet's `NuGetVersion`: up to four numbers, and letters of a pre-release without regard to case.
+pub(super) fn nuget(text: &str) -> Option<Vec<u8>> {
+    let text = text.to_ascii_lowercase();
+    let (core, pre) = split(text.strip_prefix('v').unwrap_or(&text))?;
+    key(core, pre, 4)
 }
 
 /// The numbers and the pre-release of a version whose pre-release starts with a dash.
@@ -74,39 +93,45 @@ fn without_build(text: &str) -> Option<&str> {
     }
 }
 
-fn key(core: &str, pre: Option<&str>) -> Option<Vec<u8>> {
-    let mut key = numbers(core)?;
+fn key(core: &str, pre: Option<&str>, most: usize) -> Option<Vec<u8>> {
+    let mut key = numbers(core, most)?;
     let Some(pre) = pre else {
         key.push(RELEASE);
         return Some(key);
     };
     key.push(PRE_RELEASE);
-    for identifier in pre.split('.') {
+    push_identifiers(&mut key, pre)?;
+    Some(key)
+}
+
+fn push_identifiers(key: &mut Vec<u8>, identifiers: &str) -> Option<()> {
+    for identifier in identifiers.split('.') {
         if is_number(identifier) {
             key.push(NUMBER);
-            push_number(&mut key, identifier);
+            push_number(key, identifier);
         } else if is_identifier(identifier) {
             key.push(TEXT);
-            push_text(&mut key, identifier);
+            push_text(key, identifier);
         } else {
             return None;
         }
     }
     key.push(END);
-    Some(key)
+    Some(())
 }
 
-fn numbers(core: &str) -> Option<Vec<u8>> {
+/// The numbers of a version, at most so many, filled up with zeros.
+fn numbers(core: &str, most: usize) -> Option<Vec<u8>> {
     let mut key = Vec::with_capacity(16);
     let mut count = 0;
     for part in core.split('.') {
-        if count == 3 || !is_number(part) {
+        if count == most || !is_number(part) {
             return None;
         }
         push_number(&mut key, part);
         count += 1;
     }
-    for _ in count..3 {
+    for _ in count..most {
         push_number(&mut key, "0");
     }
     Some(key)

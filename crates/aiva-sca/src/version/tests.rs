@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use proptest::prelude::*;
 
-use super::Version;
+use super::{Order, Version};
 use crate::package::Ecosystem;
 
 /// Every version sorts after the one before it; a group in one string, separated by blanks, is one version in many spellings.
@@ -158,6 +158,312 @@ fn endless_texts_are_no_versions() {
     for ecosystem in Ecosystem::ALL {
         unordered(ecosystem, &[&long]);
     }
+}
+
+/// What each tool says of its own versions. Where no line names a source, the tool itself was asked.
+const LISTS: &[(Order, &str)] = &[
+    (
+        Order::Maven,
+        "
+        # Maven's ComparableVersionTest and the Version Order Specification
+        1-alpha2snapshot < 1-alpha2
+        1-alpha2 < 1-alpha-123
+        1-alpha-123 < 1-beta-2
+        1-beta-2 < 1-beta123
+        1-beta123 < 1-m2
+        1-m2 < 1-m11
+        1-m11 < 1-rc
+        1-rc = 1-cr
+        1-cr2 = 1-rc2
+        1-rc < 1-rc2
+        1-rc2 < 1-rc123
+        1-rc123 < 1-SNAPSHOT
+        1-SNAPSHOT < 1
+        1 < 1-sp
+        1-sp < 1-sp2
+        1-sp2 < 1-sp123
+        1-sp123 < 1-abc
+        1-abc < 1-def
+        1-def < 1-pom-1
+        1-pom-1 < 1-1-snapshot
+        1-1-snapshot < 1-1
+        1-1 < 1-2
+        1-2 < 1-123
+        2.0 < 2-1
+        2-1 > 2.0.a
+        2.0.a = 2.0.0.a
+        2.0.2 < 2.0.123
+        2.0.123 < 2.1.0
+        2.1.0 < 2.1-a
+        2.1-a < 2.1b
+        2.1b < 2.1-c
+        2.1-c < 2.1-1
+        2.1-1 < 2.1.0.1
+        2.1.0.1 < 2.2
+        2.2 < 2.123
+        11.a2 < 11.a11
+        11.a11 < 11.b2
+        11.m11 < 11
+        11 < 11.a
+        1 = 1.0.0-0.0.0
+        1-foo = 1.0.0-foo.0.0
+        1-1 = 1-ga-1
+        1-1.foo-bar-1-baz-0.1 = 1-1.foo-bar1baz-.1
+        1.0.0.Final = 1
+        1.0.0.RELEASE = 1.0
+        1.0.Alpha1 < 1.0
+        1.0.0.Beta2 < 1.0.0.CR1
+        1.foo = 1-foo
+        1-foo < 1-1
+        1-1 < 1.1
+        6.1.0rc3 < 6.1H.5-beta
+        12345678901234567890.1H.5-beta > 123456789012345.1H.5-beta
+        9.4.43.v20210629 < 9.4.44.v20210927
+        2.10.5.1 > 2.10.5
+        3.0.0-SNAPSHOT < 3.0.0
+        1.0.0.redhat-00001 > 1.0.0
+        31.1-jre > 30.0-jre
+        31.1-android < 31.1-jre
+        ",
+    ),
+    (
+        Order::Debian,
+        "
+        # dpkg's own test of version comparison
+        0:0-0 = 0-0
+        0 = 0-0
+        1.0 = 1.0-0
+        0:1 < 1:0
+        1.0~rc1 < 1.0
+        1.0~rc1~git1 < 1.0~rc1
+        1.0~~ < 1.0~
+        1.0 < 1.0a
+        1.0a < 1.0+
+        1.0a1 > 1.0a
+        7.6p2-4 > 7.6-0
+        1.0.3-3 > 1.0-1
+        1.3 > 1.2.2-2
+        1.3 < 1.3.1
+        2:1.2.3 < 3:0
+        1.2-1+deb12u1 > 1.2-1
+        1.2-1~bpo12+1 < 1.2-1
+        1.10 > 1.9
+        1.010 = 1.10
+        1.1.0+git1~1 < 1.1.0+git1
+        20.04-0ubuntu1 < 20.04-0ubuntu1.1
+        ",
+    ),
+    (
+        Order::Rpm,
+        "
+        # rpm's tests/rpmvercmp.at
+        1.0 = 1.0
+        1.0 < 2.0
+        2.0 > 1.0
+        2.0.1 > 2.0
+        2.0.1a > 2.0.1
+        5.5p1 < 5.5p2
+        5.5p10 > 5.5p1
+        10xyz < 10.1xyz
+        xyz10 < xyz10.1
+        xyz.4 < 8
+        5.5p2 < 5.6p1
+        6.0.rc1 > 6.0
+        10b2 > 10a1
+        1.0aa > 1.0a
+        10.0001 = 10.1
+        10.0001 < 10.0039
+        4.999.9 < 5.0
+        20101121 < 20101122
+        2_0 = 2.0
+        a+ = a_
+        +_ = _+
+        1.0~rc1 < 1.0
+        1.0~rc1 < 1.0~rc2
+        1.0~rc1~git123 < 1.0~rc1
+        1.0^ > 1.0
+        1.0^git1 > 1.0
+        1.0^git1 < 1.0.1
+        1.0^git1 < 1.0^git2
+        1.0^git1 < 1.01
+        1.0^20160101 < 1.0.1
+        1.0^20160101^git1 > 1.0^20160101
+        1.0~rc1^git1 > 1.0~rc1
+        1.0^git1~pre < 1.0^git1
+        0:1.0-1 = 1.0-1
+        1:0.9-1 > 1.0-1
+        1.0-1.el9 < 1.0-1.el9_2.1
+        1.0 < 1.0-1
+        ",
+    ),
+    (
+        Order::Alpine,
+        "
+        # apk-tools' test/version.data
+        2.34 > 0.1.0_alpha
+        0.1.0_alpha = 0.1.0_alpha
+        0.1.0_alpha2 > 0.1.0_alpha
+        1.1 > 1.1_alpha1
+        1.3_alpha2 < 1.3_alpha3
+        2.3.0b-r1 < 2.3.0b-r2
+        3.1_p16 < 3.1_p17
+        3.1_p17 > 1.06-r6
+        1.06-r6 < 006
+        2.01.01_alpha10 > 0.94
+        1.0 > 0.99.3.20040818
+        1.02.07 < 1.02.10-r1
+        1.05 < 1.1
+        ",
+    ),
+    (
+        Order::RubyGems,
+        "
+        # rubygems' test_gem_version.rb
+        1.0 = 1.0.0
+        1 = 1.0
+        1.0.a < 1.0
+        1.0.a1 < 1.0.a2
+        1.0.a10 > 1.0.a2
+        1.a < 1
+        1.0.0-1 = 1.0.0.pre.1
+        1.0.0-1 < 1.0.0
+        1.8.2.b9 < 1.8.2.b10
+        1.8.2.a10 > 1.8.2.a9
+        1.8.2.a < 1.8.2
+        1.8.2 > 0.0.0
+        1.8.2 > 1.8.2.a
+        1.8.2.b > 1.8.2.a
+        1.8.2.1 > 1.8.2
+        1.0.0.a = 1.a
+        1.a.0.1 > 1.a
+        1.a.0.b < 1.a
+        1.a.0.0.b > 1.a.0.b
+        1.0.0.beta.2 < 1.0.0.beta.11
+        5.2.4.rc1 < 5.2.4
+        1.0.1 < 1.0.10
+        ",
+    ),
+    (
+        Order::Packagist,
+        "
+        # php -r 'echo version_compare(...)'
+        1 < 1.0
+        1.0 < 1.0.0
+        v1.0 = 1.0
+        1.0dev < 1.0alpha
+        1.0-dev < 1.0-alpha
+        1.0alpha = 1.0a
+        1.0-alpha1 < 1.0-alpha2
+        1.0-alpha < 1.0-beta
+        1.0-beta < 1.0-RC
+        1.0RC1 = 1.0-rc.1
+        1.0-RC2 < 1.0
+        1.0 < 1.0pl1
+        1.0p1 = 1.0-pl1
+        1.0.1 < 1.0p1
+        1.0 > 1.0-whatever
+        1.0-whatever < 1.0-dev
+        1.0_1 = 1.0.1
+        4.4.10 > 4.4.9
+        2.0.0-beta.2 < 2.0.0-beta.11
+        dev-master < 1.0
+        ",
+    ),
+    (
+        Order::NuGet,
+        "
+        1.0 = 1.0.0.0
+        1.0.0-BETA = 1.0.0-beta
+        1.0.0 = 1.0.0+build
+        1.0.01 = 1.0.1.0
+        1.0 < 1.0.0.1
+        1.0.0.1-alpha < 1.0.0.1-pre
+        1.0.0 < 1.0.0.1-alpha
+        1.0.0-beta < 1.0.0-beta2
+        1.0.0-beta.2 < 1.0.0-beta.11
+        1.0.0-beta2 > 1.0.0-beta11
+        ",
+    ),
+    (
+        Order::Pub,
+        "
+        # pub_semver's version_test.dart
+        1.0.0-alpha < 1.0.0-alpha.1
+        1.0.0-beta.2 < 1.0.0-beta.11
+        1.0.0-rc.1 < 1.0.0-rc.1+build.1
+        1.0.0-rc.1+build.1 < 1.0.0
+        1.0.0 < 1.0.0+0.3.7
+        1.3.7+build < 1.3.7+build.2.b8f12d7
+        1.3.7+build.2.b8f12d7 < 1.3.7+build.11.e0f985a
+        1.2.3+900 < 1.2.3+a
+        ",
+    ),
+    (Order::Hackage, "1.0 < 1.0.0\n1.2.3 < 1.10\n0.2 < 0.10\n1.0.0.1 > 1.0.0"),
+    (Order::Cran, "0.01.0 = 0.1-0\n0.9 < 0.75\n0.1-2 < 0.2\n1.0 < 1.0-1\n0.1.0 < 0.1.0.0"),
+    (
+        Order::Conan,
+        "
+        1.1.1k < 1.1.1l
+        1.1.1 < 1.1.1k
+        1.1.1k < 1.1.2
+        1.0 = 1
+        1.2.0-rc1 < 1.2.0
+        1.2.11 > 1.2.2
+        1.0+1 > 1.0
+        cci.20200101 < cci.20211118
+        ",
+    ),
+    (
+        Order::Pep440,
+        "
+        # packaging 21's LegacyVersion
+        2004d < 0.0.1.dev0
+        0.1-bulbasaur < 0
+        1.0-SNAPSHOT-x < 1.0.dev0
+        2004e > 2004d
+        1.0-x2 < 1.0-x10
+        ",
+    ),
+];
+
+#[test]
+fn every_tool_finds_its_own_order() {
+    for (order, list) in LISTS {
+        let checked = order.check(list);
+        assert!(checked.passed > 3, "{order:?} has its rows");
+        assert_eq!(checked.missed, [], "{order:?}");
+    }
+}
+
+#[test]
+fn a_list_says_what_is_the_case_instead() {
+    let checked = Order::Semver.check("1.0.0 > 2.0.0\n\n# 1 < 0\n// 1 < 0\n1.0.0 < x\n1.0.0 2.0.0\n1.0.0 = 1.0.0\n");
+    let said: Vec<(usize, &str)> = checked.missed.iter().map(|miss| (miss.line, miss.instead.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (1, "1.0.0 < 2.0.0"),
+            (5, "\"x\" has no place in this order"),
+            (6, "not a comparison; write two versions with <, = or > and blanks between"),
+        ]
+    );
+    assert_eq!(checked.passed, 1);
+}
+
+#[test]
+fn a_release_does_not_change_the_order() {
+    for (name, order) in [
+        ("Debian", Order::Debian),
+        ("Ubuntu:22.04:LTS", Order::Debian),
+        ("Alpine:v3.20", Order::Alpine),
+        ("Red Hat:enterprise_linux:9::appstream", Order::Rpm),
+        ("Maven", Order::Maven),
+    ] {
+        assert_eq!(Order::of(name), Some(order), "{name}");
+    }
+    assert_eq!(Order::of("Maven2"), None);
+    assert!(Order::names().is_sorted());
+    assert!(Ecosystem::ALL.into_iter().all(|ecosystem| Order::of(ecosystem.osv_name()) == Some(ecosystem.order())));
 }
 
 fn order(ecosystem: Ecosystem, a: &str, b: &str) -> Option<Ordering> {

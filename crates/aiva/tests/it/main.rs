@@ -5,3 +5,4 @@
 mod program;
 mod scan;
 mod server;
+mod versions;
