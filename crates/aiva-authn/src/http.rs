@@ -97,8 +97,8 @@ async fn leave(
     (StatusCode::SEE_OTHER, to).into_response()
 }
 
-const REFUSED: &str = "<p role=\"alert\">That did not work: a link is good for ten minutes and for one sign-in. Ask for a \
-    new one with <code>aiva token link</code>, or paste the token that <code>aiva token show</code> prints.</p>";
+const REFUSED: &str = "<p role=\"alert\">That did not work: a link is good for ten minutes and for one sign-in. Paste \
+    the token that <code>aiva token show</code> prints.</p>";
 
 fn field(code: Option<&str>) -> String {
     match code {
