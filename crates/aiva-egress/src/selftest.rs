@@ -194,12 +194,13 @@ fn policy(overrides: &Overrides) -> Policy {
     let mut policy = Policy::public();
     policy.mode = match overrides.mode {
         Some(case::Mode::Enforce) => Mode::Enforce,
-        None | Some(case::Mode::Report | case::Mode::Open) => Mode::Open,
+        Some(case::Mode::Report) => Mode::Report,
+        None | Some(case::Mode::Open) => Mode::Open,
     };
-    policy.allow_names.clone_from(&overrides.allow_domains);
-    policy.deny_names.clone_from(&overrides.deny_domains);
-    policy.allow_blocks.clone_from(&overrides.allow_cidrs);
-    policy.deny_blocks.clone_from(&overrides.deny_cidrs);
+    policy.allow_names.extend(overrides.allow_domains.iter().cloned());
+    policy.deny_names.extend(overrides.deny_domains.iter().cloned());
+    policy.allow_blocks.extend(overrides.allow_cidrs.iter().copied());
+    policy.deny_blocks.extend(overrides.deny_cidrs.iter().copied());
     policy.nat64.clone_from(&overrides.nat64_prefixes);
     policy.mixed = match overrides.dns_mixed {
         Some(case::Mixed::Filter) => Mixed::Filter,

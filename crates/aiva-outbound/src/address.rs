@@ -110,6 +110,11 @@ pub fn embedded(address: IpAddr, nat64: &[Prefix]) -> Vec<Ipv4Addr> {
     }
 }
 
+/// Whether a translator, the well-known one or one of the operator's, sends it on as IPv4.
+pub(crate) fn is_nat64(address: IpAddr, nat64: &[Prefix]) -> bool {
+    matches!(address, IpAddr::V6(address) if is_translated(address, nat64))
+}
+
 /// 64:ff9b::/96 (RFC 6052 §2.1).
 const WELL_KNOWN_NAT64: [Prefix; 1] =
     [Prefix { address: IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0)), length: 96 }];
@@ -190,6 +195,32 @@ impl Prefix {
         }
         let bits = if address.is_ipv4() { 32 } else { 128 };
         (length <= bits).then_some(Self { address, length })
+    }
+
+    /// How many bits of it count.
+    pub const fn length(&self) -> u8 {
+        self.length
+    }
+
+    /// Whether it is a block of IPv4 addresses.
+    pub const fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
+    }
+
+    /// The same block, written with its first address.
+    #[must_use]
+    pub fn masked(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from(u32::from(address) & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from(u128::from(address) & mask))
+            }
+        };
+        Self { address, ..self }
     }
 
     /// Whether the address lies inside. IPv4 never lies in an IPv6 block: canonicalise first.

@@ -18,9 +18,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::policy::{Denial, Policy, Reason};
-use crate::resolve::{Answer, Dns, ResolveError, Resolver};
-use crate::target::{Host, Target};
+use crate::engine::{Engine, Outcome};
+use crate::judge::Question;
+use crate::policy::{Denial, Policy, Reason, Refusal};
+use crate::resolve::{Dns, ResolveError, Resolver};
+use crate::target::Target;
 
 mod connect;
 mod pool;
@@ -152,6 +154,7 @@ impl Error {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
+    engine: Arc<Engine>,
     policy: Policy,
     resolver: Arc<dyn Resolver>,
     connector: Connector,
@@ -162,6 +165,7 @@ struct Inner {
 
 /// Sets a [`Client`] up.
 pub struct Builder {
+    engine: Arc<Engine>,
     policy: Policy,
     resolver: Arc<dyn Resolver>,
     tls: Tls,
@@ -175,6 +179,13 @@ impl Builder {
     #[must_use]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = resolver;
+        self
+    }
+
+    /// The engine that decides; one of its own by default. Share one to have one watch for names that turn internal.
+    #[must_use]
+    pub fn engine(mut self, engine: Arc<Engine>) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -209,8 +220,8 @@ impl Builder {
     /// The client.
     pub fn build(self) -> Client {
         let connector = Connector::new(self.tls, self.upstream);
-        let Self { policy, resolver, limits, user_agent, .. } = self;
-        Client(Arc::new(Inner { policy, resolver, connector, pool: Pool::default(), limits, user_agent }))
+        let Self { engine, policy, resolver, limits, user_agent, .. } = self;
+        Client(Arc::new(Inner { engine, policy, resolver, connector, pool: Pool::default(), limits, user_agent }))
     }
 }
 
@@ -218,6 +229,7 @@ impl Client {
     /// Starts to set a client up.
     pub fn builder(policy: Policy) -> Builder {
         Builder {
+            engine: Arc::default(),
             policy,
             resolver: Arc::new(Dns::system()),
             tls: Tls::system(),
@@ -262,7 +274,7 @@ impl Client {
         loop {
             let response = self.hop(&target, &method, &headers, &body, deadline).await?;
             let Some(location) = redirect(&response, redirects) else { return Ok(response) };
-            let denied = |denial| Error::Denied { url: target.origin(), denial };
+            let denied = |refusal: Refusal| Error::Denied { url: target.origin(), denial: refusal.denial };
             let next = self.0.policy.judge_redirect(&seen, location, redirects).map_err(denied)?;
             if !target.same_origin(&next) {
                 for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
@@ -290,7 +302,7 @@ impl Client {
         body: &Bytes,
         deadline: Instant,
     ) -> Result<Response, Error> {
-        let allowed = self.judge(target).await?;
+        let allowed = self.judge(target, method).await?;
         let key = |address: SocketAddr| Key { scheme: target.scheme(), host: target.host().clone(), address };
         let request = || self.head(target, method, headers, body);
         // An idle connection may have been closed by the other side just now: only what is safe to repeat goes there.
@@ -312,14 +324,14 @@ impl Client {
     }
 
     /// The addresses that this request may connect to.
-    async fn judge(&self, target: &Target) -> Result<Vec<SocketAddr>, Error> {
-        let denied = |denial| Error::Denied { url: target.origin(), denial };
-        self.0.policy.judge_target(target).map_err(denied)?;
-        let answer = match target.host() {
-            Host::Name(name) => self.0.resolver.resolve(name).await?,
-            Host::Address(address) => Answer { addresses: vec![*address], ..Answer::default() },
-        };
-        self.0.policy.judge_addresses(target, &answer).map_err(denied)
+    async fn judge(&self, target: &Target, method: &Method) -> Result<Vec<SocketAddr>, Error> {
+        let Inner { engine, policy, resolver, .. } = &*self.0;
+        let verdict = engine.decide(policy, &**resolver, Question::new(target).method(method)).await;
+        match verdict.outcome {
+            Outcome::Allowed => Ok(verdict.connect_to),
+            Outcome::Denied(denial) => Err(Error::Denied { url: target.origin(), denial }),
+            Outcome::Unresolved(error) => Err(Error::Resolve(error)),
+        }
     }
 
     async fn exchange(

@@ -35,13 +35,31 @@ pub struct Answer {
     pub ttl: Duration,
 }
 
+/// What a resolver hands back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lookup {
+    /// The answer, shared by all who asked.
+    pub answer: Arc<Answer>,
+    /// Whether it came from memory.
+    pub cached: bool,
+}
+
+impl From<Answer> for Lookup {
+    fn from(answer: Answer) -> Self {
+        Self { answer: Arc::new(answer), cached: false }
+    }
+}
+
 /// Why a name has no addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// No such name, or no address for it.
     #[error("{0} has no address in the DNS")]
     NotFound(String),
-    /// The servers did not answer, or not in time.
+    /// The servers did not answer in time.
+    #[error("the DNS did not answer for {0} in time")]
+    Timeout(String),
+    /// The servers failed, or answered nothing that can be used.
     #[error("the DNS did not answer for {name}: {reason}")]
     Failed {
         /// What was looked up.
@@ -54,7 +72,16 @@ pub enum ResolveError {
 impl ResolveError {
     /// Whether asking again may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Failed { .. })
+        matches!(self, Self::Failed { .. } | Self::Timeout(_))
+    }
+
+    /// The stable word, as a reason has one.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "dns-not-found",
+            Self::Timeout(_) => "dns-timeout",
+            Self::Failed { .. } => "dns-failed",
+        }
     }
 }
 
@@ -64,7 +91,7 @@ impl ResolveError {
 #[async_trait]
 pub trait Resolver: Send + Sync {
     /// The addresses of an absolute name without a trailing dot.
-    async fn resolve(&self, name: &str) -> Result<Answer, ResolveError>;
+    async fn resolve(&self, name: &str) -> Result<Lookup, ResolveError>;
 }
 
 /// Asks the system's name servers (`/etc/resolv.conf`), or those that it is given.
@@ -74,7 +101,7 @@ pub struct Dns {
     kept: Mutex<HashMap<String, Kept>>,
 }
 
-type Shared = Arc<OnceCell<Result<Answer, ResolveError>>>;
+type Shared = Arc<OnceCell<Result<Arc<Answer>, ResolveError>>>;
 
 struct Kept {
     lookup: Shared,
@@ -124,7 +151,7 @@ impl Dns {
         lookup
     }
 
-    fn keep(&self, name: &str, lookup: &Shared, answer: &Result<Answer, ResolveError>) {
+    fn keep(&self, name: &str, lookup: &Shared, answer: &Result<Arc<Answer>, ResolveError>) {
         let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(known) = kept.get_mut(name).filter(|known| Arc::ptr_eq(&known.lookup, lookup)) else { return };
         match answer {
@@ -187,21 +214,24 @@ fn options(options: &mut ResolverOpts) {
 
 #[async_trait]
 impl Resolver for Dns {
-    async fn resolve(&self, name: &str) -> Result<Answer, ResolveError> {
+    async fn resolve(&self, name: &str) -> Result<Lookup, ResolveError> {
         let lookup = self.shared(name);
+        if let Some(made) = lookup.get() {
+            return made.clone().map(|answer| Lookup { answer, cached: true });
+        }
         let made = lookup.get_or_init(|| async {
-            let slow = || ResolveError::Failed { name: name.to_owned(), reason: "no answer in time".to_owned() };
-            let answer = tokio::time::timeout(TIMEOUT, self.look_up(name)).await.unwrap_or_else(|_| Err(slow()));
+            let slow = |_| Err(ResolveError::Timeout(name.to_owned()));
+            let answer = tokio::time::timeout(TIMEOUT, self.look_up(name)).await.unwrap_or_else(slow).map(Arc::new);
             self.keep(name, &lookup, &answer);
             answer
         });
-        made.await.clone()
+        made.await.clone().map(|answer| Lookup { answer, cached: false })
     }
 }
 
 /// Answers from a fixed table: for tests, and for programs that know their peers.
 #[derive(Debug, Clone, Default)]
-pub struct Fixed(HashMap<String, Answer>);
+pub struct Fixed(HashMap<String, Arc<Answer>>);
 
 impl Fixed {
     /// From pairs of name and address; a name may come several times.
@@ -210,13 +240,14 @@ impl Fixed {
         for (name, address) in rows {
             table.entry(name.to_owned()).or_default().addresses.push(address);
         }
-        Self(table)
+        Self(table.into_iter().map(|(name, answer)| (name, Arc::new(answer))).collect())
     }
 }
 
 #[async_trait]
 impl Resolver for Fixed {
-    async fn resolve(&self, name: &str) -> Result<Answer, ResolveError> {
-        self.0.get(name).cloned().ok_or_else(|| ResolveError::NotFound(name.to_owned()))
+    async fn resolve(&self, name: &str) -> Result<Lookup, ResolveError> {
+        let answer = self.0.get(name).cloned().ok_or_else(|| ResolveError::NotFound(name.to_owned()))?;
+        Ok(Lookup { answer, cached: false })
     }
 }

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::policy::Reason;
+use crate::reason::Reason;
 
 /// The longest text that is read, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -99,6 +99,17 @@ impl Target {
         }
         let (host, port) = place_of(text)?;
         Ok((host, port.ok_or(Reason::Port)?))
+    }
+
+    /// The target of a tunnel, from the authority of a CONNECT request. It counts as https: nobody sees what is inside.
+    pub fn tunnel(authority: &str) -> Result<Self, Reason> {
+        let (host, port) = Self::parse_authority(authority)?;
+        Ok(Self::place(Scheme::Https, host, port))
+    }
+
+    /// The root of a host that was read before.
+    pub fn place(scheme: Scheme, host: Host, port: u16) -> Self {
+        Self { scheme, host, port, credentials: None, path_and_query: "/".to_owned() }
     }
 
     /// Where a redirect from here leads (RFC 9110 §10.2.2, RFC 3986 §5.2), with the same checks as a first address.

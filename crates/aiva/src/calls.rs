@@ -5,7 +5,7 @@ use std::path::Path;
 use aiva_chassis::config::HttpUrl;
 use aiva_chassis::config::server::Outbound;
 use aiva_outbound::client::{Client, Error, Response, Tls, TlsError, Upstream};
-use aiva_outbound::policy::{Names, Policy, Ports};
+use aiva_outbound::policy::{Exception, Names, Opens, Policy, Ports};
 use aiva_outbound::{Host, Target};
 use aiva_sca::ports::{Answer, Body, Fetch, FetchError, Fetched, Request, Wanted};
 use async_trait::async_trait;
@@ -19,12 +19,21 @@ const USER_AGENT: &str = concat!("aiva/", env!("CARGO_PKG_VERSION"));
 pub(crate) fn policy(outbound: &Outbound) -> Policy {
     let mut policy = Policy::public();
     policy.ports = Ports::Any;
-    for exception in &outbound.exceptions {
-        policy.internal_hosts.extend(exception.host.as_deref().and_then(Names::new));
-        if let Some(network) = &exception.network {
+    for (place, exception) in outbound.exceptions.iter().enumerate() {
+        let host = exception.host.as_deref().and_then(Names::new);
+        let network = exception.network.as_ref().and_then(|network| {
             let (address, length) = network.parts();
-            policy.allow_blocks.extend(aiva_outbound::Prefix::new(address, length));
-        }
+            aiva_outbound::Prefix::new(address, length)
+        });
+        let opens = [host.map(Opens::Host), network.map(Opens::Block)];
+        policy.exceptions.extend(opens.into_iter().flatten().map(|opens| Exception {
+            name: format!("outbound.exceptions[{place}]").into(),
+            opens,
+            ports: exception.ports.clone(),
+            owner: String::new(),
+            reason: exception.reason.clone(),
+            expires: None,
+        }));
     }
     policy
 }
@@ -32,7 +41,9 @@ pub(crate) fn policy(outbound: &Outbound) -> Policy {
 /// Lets the one server that the operator typed be internal: a console on localhost, a mirror on this machine.
 pub(crate) fn admit(policy: &mut Policy, url: &str) {
     match Target::parse(url).map(|target| target.host().clone()) {
-        Ok(Host::Name(name)) => policy.internal_hosts.extend(Names::new(&name)),
+        Ok(Host::Name(name)) => {
+            policy.exceptions.extend(Names::new(&name).map(|names| Exception::host("the server", names)));
+        }
         Ok(Host::Address(address)) => {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             policy.allow_blocks.extend(aiva_outbound::Prefix::new(address, bits));

@@ -14,7 +14,7 @@ use aiva_chassis::secret::Secret;
 use aiva_chassis::shutdown::supervisor::{self, GAVE_UP};
 use aiva_chassis::shutdown::{Drained, Shutdown, Stage, Supervisor};
 use aiva_chassis::telemetry::metrics::metrics;
-use aiva_outbound::policy::{Names, Policy, Ports};
+use aiva_outbound::policy::{Exception, Names, Policy, Ports};
 use aiva_outbound::resolve::Fixed;
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -229,7 +229,7 @@ async fn receiver(statuses: &'static [u16]) -> (u16, UnboundedReceiver<(String, 
 fn client() -> aiva_outbound::Client {
     let mut policy = Policy::public();
     policy.ports = Ports::Any;
-    policy.internal_hosts = vec![Names::new("hooks.example").unwrap()];
+    policy.exceptions.push(Exception::host("hooks", Names::new("hooks.example").unwrap()));
     let names = Fixed::new([("hooks.example", IpAddr::V4(Ipv4Addr::LOCALHOST))]);
     aiva_outbound::Client::builder(policy).resolver(Arc::new(names)).build()
 }

@@ -1,9 +1,11 @@
 //! The form that only decides: every hop of a case through the engine, nothing connected.
 
+use std::net::SocketAddr;
+
 use aiva_outbound::client::MOST_REDIRECTS;
 use aiva_outbound::policy::{Policy, Reason};
-use aiva_outbound::resolve::{Answer, ResolveError, Resolver as _};
-use aiva_outbound::{Denial, Host, Target};
+use aiva_outbound::resolve::ResolveError;
+use aiva_outbound::{Denial, Engine, Outcome as Verdict, Question, Target};
 
 use super::case::{Case, Expect};
 use super::score::{Outcome, Refusal};
@@ -11,23 +13,23 @@ use super::world::World;
 
 /// Decides a case.
 pub(super) async fn run(case: &Case, policy: &Policy) -> Outcome {
-    let world = World::of(case);
+    let (world, engine) = (World::of(case), Engine::default());
     if let Some(prior) = case.prior_decision
         && let Ok(target) = Target::parse(&case.input)
     {
         world.before(&target.host().to_string(), prior);
-        drop(decide(policy, &target, &world).await);
+        drop(decide(policy, &target, &world, &engine).await);
         world.begin();
     }
     let mut outcome = Outcome::default();
     for _ in 0..case.request_index.unwrap_or(1) {
-        outcome = request(case, policy, &world).await;
+        outcome = request(case, policy, &world, &engine).await;
     }
     outcome
 }
 
 /// One request and the redirects that it meets.
-async fn request(case: &Case, policy: &Policy, world: &World) -> Outcome {
+async fn request(case: &Case, policy: &Policy, world: &World, engine: &Engine) -> Outcome {
     let mut seen = match Target::parse(&case.input) {
         Ok(target) => vec![target],
         Err(reason) => return refused(Refusal { class: class(reason), reason: reason.to_string() }),
@@ -35,7 +37,7 @@ async fn request(case: &Case, policy: &Policy, world: &World) -> Outcome {
     let mut redirects = case.redirects.iter();
     loop {
         let Some(target) = seen.last() else { return Outcome::default() };
-        let allowed = match decide(policy, target, world).await {
+        let allowed = match decide(policy, target, world, engine).await {
             Ok(allowed) => allowed,
             Err(refusal) => return refused(refusal),
         };
@@ -45,18 +47,18 @@ async fn request(case: &Case, policy: &Policy, world: &World) -> Outcome {
         };
         match policy.judge_redirect(&seen, &redirect.location, MOST_REDIRECTS) {
             Ok(next) => seen.push(next),
-            Err(denial) => return refused(denied(&denial)),
+            Err(refusal) => return refused(denied(&refusal.denial)),
         }
     }
 }
 
-async fn decide(policy: &Policy, target: &Target, world: &World) -> Result<Vec<std::net::SocketAddr>, Refusal> {
-    policy.judge_target(target).map_err(|denial| denied(&denial))?;
-    let answer = match target.host() {
-        Host::Address(address) => Answer { addresses: vec![*address], ..Answer::default() },
-        Host::Name(name) => world.resolve(name).await.map_err(|error| dns(&error))?,
-    };
-    policy.judge_addresses(target, &answer).map_err(|denial| denied(&denial))
+async fn decide(policy: &Policy, target: &Target, world: &World, engine: &Engine) -> Result<Vec<SocketAddr>, Refusal> {
+    let verdict = engine.decide(policy, world, Question::new(target)).await;
+    match verdict.outcome {
+        Verdict::Allowed => Ok(verdict.connect_to),
+        Verdict::Denied(denial) => Err(denied(&denial)),
+        Verdict::Unresolved(error) => Err(dns(&error)),
+    }
 }
 
 fn refused(refusal: Refusal) -> Outcome {

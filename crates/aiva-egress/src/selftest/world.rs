@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aiva_outbound::resolve::{Answer, ResolveError, Resolver};
+use aiva_outbound::resolve::{Answer, Lookup, ResolveError, Resolver};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 
@@ -163,8 +163,8 @@ impl World {
 
 #[async_trait]
 impl Resolver for World {
-    async fn resolve(&self, name: &str) -> Result<Answer, ResolveError> {
-        self.look_up(name)
+    async fn resolve(&self, name: &str) -> Result<Lookup, ResolveError> {
+        self.look_up(name).map(Lookup::from)
     }
 }
 

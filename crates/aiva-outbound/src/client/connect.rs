@@ -18,13 +18,11 @@ use tokio_rustls::TlsConnector;
 
 use super::pool::Sender;
 use super::{Error, Tls};
+use crate::judge::{MOST_CONNECT, by_turns};
 use crate::target::{Host, Scheme, Target};
 
 /// How long one address may take before the next is tried as well (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
-
-/// How many addresses of one name are tried.
-const MOST_TRIED: usize = 8;
 
 /// The longest answer of a proxy to CONNECT.
 const MOST_PROXY_HEAD: usize = 8 * 1024;
@@ -89,7 +87,7 @@ impl Connector {
         let own = tokio::net::lookup_host((upstream.address.as_str(), upstream.port));
         let own: Vec<SocketAddr> = own.await.map_err(|error| failed(error.to_string()))?.collect();
         let mut last = failed("no address".to_owned());
-        for address in allowed.iter().take(MOST_TRIED) {
+        for address in allowed.iter().take(MOST_CONNECT) {
             let (_, mut stream) = first(&own).await.map_err(|error| failed(error.to_string()))?;
             match tunnel(&mut stream, upstream, *address).await {
                 Ok(()) => return Ok((*address, stream)),
@@ -139,8 +137,8 @@ fn base64(bytes: &[u8]) -> String {
 /// Tries the addresses in turn and takes the first that answers. Each has a head start before the next, which is over at
 /// once when it fails (RFC 8305 §5). Whoever owns a name says how many addresses it has, so only a few are tried.
 async fn first(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
-    let mut waiting = interleave(addresses);
-    waiting.truncate(MOST_TRIED);
+    let mut waiting = by_turns(addresses);
+    waiting.truncate(MOST_CONNECT);
     let mut waiting = waiting.into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
@@ -162,13 +160,6 @@ async fn first(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> 
             Some(Err(error)) => last = io::Error::other(error),
         }
     }
-}
-
-/// IPv6 and IPv4 by turns (RFC 8305 §4), each in the order of the answer.
-fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let (v6, v4): (Vec<&SocketAddr>, Vec<&SocketAddr>) = addresses.iter().partition(|address| address.is_ipv6());
-    let longest = v6.len().max(v4.len());
-    (0..longest).flat_map(|index| [v6.get(index), v4.get(index)]).flatten().copied().copied().collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that connects: the address has been checked")]
@@ -241,6 +232,6 @@ mod tests {
     fn families_take_turns() {
         let all: Vec<SocketAddr> =
             ["1.1.1.1:1", "2.2.2.2:1", "[::1]:1"].iter().map(|text| text.parse().unwrap()).collect();
-        assert_eq!(interleave(&all), [all[2], all[0], all[1]]);
+        assert_eq!(by_turns(&all), [all[2], all[0], all[1]]);
     }
 }

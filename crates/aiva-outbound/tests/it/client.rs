@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aiva_outbound::client::{Client, Error, Limits, Tls, Upstream};
-use aiva_outbound::policy::{Names, Policy, Ports, Reason};
+use aiva_outbound::policy::{Exception, Names, Policy, Ports, Reason};
 use aiva_outbound::resolve::Fixed;
 use http::header::AUTHORIZATION;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,7 +55,9 @@ fn to(location: &str) -> String {
 fn policy() -> Policy {
     let mut policy = Policy::public();
     policy.ports = Ports::Any;
-    policy.internal_hosts = vec![Names::new("origin.example").unwrap(), Names::new("other.example").unwrap()];
+    for name in ["origin.example", "other.example"] {
+        policy.exceptions.push(Exception::host(name, Names::new(name).unwrap()));
+    }
     policy
 }
 

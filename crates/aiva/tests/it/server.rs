@@ -32,7 +32,7 @@ impl Server {
         let token = world.aiva(&["token", "show"]).out().trim().to_owned();
         let mut policy = Policy::public();
         policy.ports = Ports::Any;
-        policy.allow_blocks = vec!["127.0.0.1/32".parse().unwrap()];
+        policy.allow_blocks.push("127.0.0.1/32".parse().unwrap());
         let client = Client::builder(policy).resolver(Arc::new(Fixed::default())).build();
         Self { child, url, token, client }
     }

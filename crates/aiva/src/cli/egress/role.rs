@@ -19,7 +19,11 @@ pub(super) fn policy(settings: &Settings, name: Option<&str>) -> Result<Policy> 
         return Err(Failure::new(format!("there is no role {name:?}")).hint(hint).into());
     };
     let mut policy = Policy::public();
-    policy.mode = if role.mode == Strictness::Enforce { Mode::Enforce } else { Mode::Open };
+    policy.mode = match role.mode {
+        Strictness::Enforce => Mode::Enforce,
+        Strictness::Report => Mode::Report,
+        Strictness::Open => Mode::Open,
+    };
     policy.allow_names = role.allow_domains.iter().filter_map(|name| Names::new(name)).collect();
     Ok(policy)
 }
