@@ -8,16 +8,22 @@
 
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aiva_chassis::panic::{self, Entry, Place};
 use aiva_chassis::resilience::Backoff;
+use aiva_chassis::telemetry::metrics::metrics;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Transaction};
 
 use crate::error::{StoreError, TxError};
 
 /// How often a transaction that lost against another is tried in all.
 const TRIES: u32 = 4;
+
+/// The aggregate of transactions that belong to none.
+const OWN: &str = "store";
 
 /// What a transaction's closure returns.
 pub type Work<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, TxError<E>>> + Send + 't>>;
@@ -67,18 +73,22 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::connect`].
     pub async fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        metrics().conflict(OWN);
         let millis = |time: Duration| time.as_millis().to_string();
         let server = PgConnectOptions::from_str(url)?.application_name("aiva").options([
             ("statement_timeout", millis(options.statement_timeout)),
             ("lock_timeout", millis(options.lock_timeout)),
             ("idle_in_transaction_session_timeout", millis(options.statement_timeout * 2)),
         ]);
+        // The pool would try again and again and then only say that it waited; one connection says what is wrong.
+        let first = tokio::time::timeout(options.acquire_timeout, server.connect()).await;
+        first.map_err(|late| StoreError::Timeout(Arc::new(late)))??.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections.max(1))
             .acquire_timeout(options.acquire_timeout)
             .idle_timeout(Duration::from_secs(300))
             .max_lifetime(Duration::from_secs(1800));
-        Ok(Self { pool: pool.connect_with(server).await? })
+        Ok(Self { pool: pool.connect_lazy_with(server) })
     }
 
     /// Runs `work` in a transaction and answers when it is committed: `pg.write(|tx| Box::pin(async move { .. }))`.
@@ -92,11 +102,28 @@ impl Postgres {
         E: Send,
         F: for<'t> Fn(&'t mut PgConnection) -> Work<'t, T, E> + Send + Sync,
     {
+        self.write_of(OWN, work).await
+    }
+
+    /// The same, with each transaction that lost against another counted for this aggregate.
+    ///
+    /// # Errors
+    /// As [`Postgres::write`].
+    pub async fn write_of<T, E, F>(&self, aggregate: &'static str, work: F) -> Result<T, TxError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: for<'t> Fn(&'t mut PgConnection) -> Work<'t, T, E> + Send + Sync,
+    {
         let backoff = Backoff { first: Duration::from_millis(10), most: Duration::from_millis(500) };
         let mut failures = 0;
         loop {
             let outcome = panic::catch(Entry::Worker, || Place::new("store.write"), self.attempt(&work)).await;
-            match outcome.unwrap_or(Err(TxError::Panicked)) {
+            let outcome = outcome.unwrap_or(Err(TxError::Panicked));
+            if matches!(outcome, Err(TxError::Store(StoreError::Conflict(_)))) {
+                metrics().conflict(aggregate).inc();
+            }
+            match outcome {
                 Err(TxError::Store(StoreError::Conflict(_))) if failures + 1 < TRIES => {
                     failures += 1;
                     tokio::time::sleep(backoff.jittered(failures)).await;
@@ -114,6 +141,14 @@ impl Postgres {
         let value = work(&mut tx).await?;
         tx.commit().await?;
         Ok(value)
+    }
+
+    /// One snapshot for several reads; dropping it ends it. It refuses to write.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn snapshot(&self) -> Result<Transaction<'static, sqlx::Postgres>, StoreError> {
+        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
     }
 
     /// For single statements and reads.
