@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`MigrationSet`], then [`up`], [`check`] and [`status`].
 
+mod expand;
 mod plan;
 mod run;
 
@@ -16,6 +17,7 @@ use aiva_chassis::clock::Clock;
 
 use crate::{Database, StoreError};
 
+pub use expand::contraction;
 pub use plan::{Plan, plan};
 
 /// The steps of one crate, in order of their versions.
@@ -116,6 +118,16 @@ pub enum MigrateError {
     Changed {
         /// The step.
         step: String,
+    },
+    /// A step that says it only expands does not: a defect of the build.
+    #[error("{step} contracts, but does not say so: {reason}, in `{statement}`")]
+    Contracts {
+        /// The step.
+        step: String,
+        /// What it would do to the release before.
+        reason: &'static str,
+        /// The statement.
+        statement: String,
     },
     /// Steps without order: a defect of the build.
     #[error("the steps of {owner} are not numbered from 1 without gaps")]

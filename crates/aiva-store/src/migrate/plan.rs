@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::expand::contraction;
 use super::{Applied, Engine, MigrateError, MigrationSet, Phase, Step, StepStatus};
 
 /// What has to be done.
@@ -36,7 +37,8 @@ impl Planned {
 /// Compares what a release has with what the database remembers.
 ///
 /// # Errors
-/// [`MigrateError::Changed`], [`MigrateError::Contracted`], [`MigrateError::Disordered`].
+/// [`MigrateError::Changed`], [`MigrateError::Contracted`], and what is a defect of the build:
+/// [`MigrateError::Contracts`], [`MigrateError::Disordered`].
 pub fn plan(sets: &[MigrationSet], applied: &[Applied], engine: Engine) -> Result<Plan, MigrateError> {
     let mut unknown: BTreeMap<(&str, u32), &Applied> =
         applied.iter().map(|applied| ((applied.owner.as_str(), applied.version), applied)).collect();
@@ -48,6 +50,11 @@ pub fn plan(sets: &[MigrationSet], applied: &[Applied], engine: Engine) -> Resul
             }
             let sql = engine(step);
             let planned = Planned { owner: set.owner, step: *step, sql, checksum: checksum(sql) };
+            if step.phase == Phase::Expand
+                && let Some((statement, reason)) = contraction(sql)
+            {
+                return Err(MigrateError::Contracts { step: planned.title(), reason, statement });
+            }
             match unknown.remove(&(set.owner, step.version)) {
                 None => missing.push(planned),
                 Some(applied) if applied.checksum == planned.checksum => {}
@@ -104,6 +111,8 @@ mod tests {
     use super::*;
 
     const ONE: Step = Step { version: 1, name: "one", phase: Phase::Expand, sqlite: "A", postgres: "B" };
+    const GONE: Step = Step { sqlite: "DROP TABLE a", ..ONE };
+    const SAID: Step = Step { phase: Phase::Contract, ..GONE };
     const TWO: Step = Step { version: 2, name: "two", ..ONE };
 
     fn row(version: u32, phase: Phase, sql: &str) -> Applied {
@@ -128,6 +137,8 @@ mod tests {
                 .contains("Contracted")
         );
         assert!(check(&[ONE], &[row(1, Phase::Expand, "other")]).unwrap_err().contains("Changed"));
+        assert!(check(&[GONE], &[]).unwrap_err().contains("Contracts"));
+        assert_eq!(check(&[SAID], &[]), Ok(1)); // it says so
         assert!(check(&[TWO], &[]).unwrap_err().contains("Disordered"));
     }
 }
