@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::ports::{Done, Refusal, Request};
 use crate::service::Findings;
-use crate::store::sqlite::input;
+use crate::store::ingest::input;
 
 /// The consumer of what scans say.
 #[derive(Debug, Clone)]

@@ -62,25 +62,7 @@ fn finding(guard: Guard, service: &str, seen: Observation, judge: &mut Judge) ->
     let place = Place { guard: guard.as_str(), service, path: &seen.path, package: &seen.name };
     let fingerprint = Fingerprint::new(place, seen.names()).to_string();
     let acceptance = judge.cover(place, seen.names()).map(crate::exception::Exception::acceptance);
-    DocumentFinding {
-        fingerprint,
-        acceptance,
-        id: seen.id,
-        aliases: seen.aliases,
-        purl: seen.purl,
-        name: seen.name,
-        version: seen.version,
-        ecosystem: seen.ecosystem,
-        path: seen.path,
-        line: seen.line,
-        kind: seen.kind,
-        severity: seen.severity,
-        fixed_versions: seen.fixed_versions,
-        summary: seen.summary,
-        description: seen.description,
-        references: seen.references,
-        reason: (!seen.reason.is_empty()).then_some(seen.reason),
-    }
+    seen.document(fingerprint, acceptance)
 }
 
 fn rank(finding: &DocumentFinding) -> (bool, Level) {

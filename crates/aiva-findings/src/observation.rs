@@ -3,7 +3,7 @@
 //! Pure data, bounded: whatever a guard or an upload says is cut to what the contract of the API lets us answer with, so
 //! that nothing that was taken in can later make an answer invalid.
 
-use aiva_contracts::api::{DocumentFinding, FindingKind, Level, Severity};
+use aiva_contracts::api::{Acceptance, DocumentFinding, FindingKind, Level, Severity};
 use aiva_contracts::message::scan::v1 as message;
 
 /// One fact as a guard saw it.
@@ -45,6 +45,29 @@ impl Observation {
     /// Every name of the advisory, the shown one first.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+
+    /// As a scan document and a row of the store hold it.
+    pub(crate) fn document(self, fingerprint: String, acceptance: Option<Acceptance>) -> DocumentFinding {
+        DocumentFinding {
+            fingerprint,
+            acceptance,
+            id: self.id,
+            aliases: self.aliases,
+            purl: self.purl,
+            name: self.name,
+            version: self.version,
+            ecosystem: self.ecosystem,
+            path: self.path,
+            line: self.line,
+            kind: self.kind,
+            severity: self.severity,
+            fixed_versions: self.fixed_versions,
+            summary: self.summary,
+            description: self.description,
+            references: self.references,
+            reason: (!self.reason.is_empty()).then_some(self.reason),
+        }
     }
 
     /// The same, cut to the contract's bounds and without characters that a database or a page cannot hold.

@@ -1,5 +1,7 @@
 //! What findings need from the world, and how the world says no.
 
+use std::sync::Arc;
+
 use aiva_contracts::api::{FindingKind, FindingOrder, FindingState, Guard, Level, ScanState};
 use aiva_contracts::bounds::Violation;
 use aiva_store::TxError;
@@ -57,7 +59,7 @@ pub struct Attempt {
 }
 
 /// Whether the version that is there is one that the caller may change.
-pub type Expect = Box<dyn Fn(u64) -> bool + Send>;
+pub type Expect = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 
 /// Who wants what scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::ports::{Done, Request};
-use crate::store::sqlite::Store;
+use crate::store::Store;
 
 /// All that can be asked of findings; clones share it.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aiva_authn::Door;
 use aiva_authn::bootstrap::TokenFile;
@@ -24,13 +25,13 @@ use aiva_events::local::Options;
 use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::ports::Request;
 use aiva_findings::service::Findings;
-use aiva_findings::store::sqlite::Store;
+use aiva_findings::store::Store;
 use aiva_sca::events::Scanner;
 use aiva_sca::service::Service as Sca;
 use aiva_sca::store::Journal;
 use aiva_sca::workers::{Keeper, Updates};
 use aiva_store::migrate::{self, MigrationSet};
-use aiva_store::{Database, Sqlite};
+use aiva_store::{Database, Postgres, PostgresOptions, SQLITE_FILE, Sqlite, SqliteOptions};
 use anyhow::{Context as _, Result};
 use axum::Router;
 
@@ -40,7 +41,7 @@ use crate::failure::Failure;
 use crate::settings::{Found, Settings};
 
 /// Every crate's schema steps, in the order in which they are applied.
-pub(crate) const MIGRATIONS: &[MigrationSet] = &[aiva_events::MIGRATIONS, aiva_findings::store::sqlite::MIGRATIONS];
+pub(crate) const MIGRATIONS: &[MigrationSet] = &[aiva_events::MIGRATIONS, aiva_findings::store::MIGRATIONS];
 
 /// The longest body of an uploaded scan.
 const UPLOAD_LIMIT: u64 = 64 << 20;
@@ -56,17 +57,61 @@ pub(crate) fn version() -> Version {
 
 /// The store that the configuration chose.
 pub(crate) async fn database(settings: &Settings, data: &Path) -> Result<Database> {
-    if settings.store.database_url.is_some() {
-        return Err(Failure::new("this release keeps its state in SQLite only")
-            .hint("leave store.database_url and DATABASE_URL out")
-            .into());
-    }
     if settings.store.redis_url.is_some() {
         return Err(Failure::new("this release keeps counters and sessions in memory only")
             .hint("leave store.redis_url and REDIS_URL out")
             .into());
     }
-    Ok(Database::embedded(data).await?)
+    let connections = settings.store.connections;
+    let Some(url) = &settings.store.database_url else {
+        let readers = usize::try_from(connections).unwrap_or(usize::MAX);
+        let options = SqliteOptions { readers, ..SqliteOptions::default() };
+        return Ok(Database::Sqlite(Sqlite::open_with(data.join(SQLITE_FILE), options).await?));
+    };
+    let options = PostgresOptions { connections, ..PostgresOptions::default() };
+    let postgres = Postgres::connect_with(url.expose(), options).await.map_err(|error| {
+        let (message, hint) = if error.is_transient() {
+            (
+                "PostgreSQL does not answer",
+                "see that it runs and that this machine may reach it; where it is looked for says store.database_url or \
+                 DATABASE_URL",
+            )
+        } else {
+            (
+                "PostgreSQL cannot be used as configured",
+                "look at the user, the password, the database's name and sslmode in store.database_url or DATABASE_URL",
+            )
+        };
+        Failure::new(message).because(error).hint(hint)
+    })?;
+    Ok(Database::Postgres(postgres))
+}
+
+/// How often readiness asks the database.
+const ASK_DATABASE: Duration = Duration::from_secs(1);
+
+/// Makes the process not ready while its database does not answer. The embedded one cannot go away: when its disk fails,
+/// the process stops.
+fn watch_database(database: &Database, supervisor: &Supervisor) {
+    if matches!(database, Database::Sqlite(_)) {
+        return;
+    }
+    let (database, health) = (database.clone(), supervisor.health().clone());
+    supervisor.spawn("database", Policy::service(Stage::Store), move |stop| {
+        let (database, check) = (database.clone(), health.check("database", Impact::Blocks));
+        async move {
+            while stop.sleep(ASK_DATABASE).await {
+                match database.ping().await {
+                    Ok(()) => check.up(),
+                    Err(error) => {
+                        tracing::warn!(error = %error, "the database does not answer");
+                        check.down(error.to_string());
+                    }
+                }
+            }
+            Ok::<(), std::convert::Infallible>(())
+        }
+    });
 }
 
 /// Everything that a running server is made of.
@@ -95,6 +140,7 @@ impl Parts {
         let alerts = alert(found, supervisor, &clock)?;
         let database = database(settings, data).await?;
         migrate::up(&database, MIGRATIONS, &clock).await.context("the database schema")?;
+        watch_database(&database, supervisor);
         let findings = findings(&database, settings, &clock).await?;
         let (sca, journal) = sca(found, data, &database, &clock)?;
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
@@ -143,13 +189,9 @@ fn alert(found: &Found, supervisor: &Supervisor, clock: &SharedClock) -> Result<
     Ok(alerts)
 }
 
-/// The shared story over the embedded store, with what the configuration defines.
+/// The shared story, with what the configuration defines.
 async fn findings(database: &Database, settings: &Settings, clock: &SharedClock) -> Result<Findings> {
-    let sqlite: Sqlite = match database {
-        Database::Sqlite(sqlite) => sqlite.clone(),
-        Database::Postgres(_) => return Err(Failure::new("this release keeps findings in SQLite only").into()),
-    };
-    let store = Store::new(sqlite, scan::exceptions(&settings.exceptions)?);
+    let store = Store::new(database.clone(), scan::exceptions(&settings.exceptions)?);
     store.define(clock.now(), settings.services.iter().map(described).collect()).await?;
     Ok(Findings::new(store, Arc::clone(clock)))
 }

@@ -8,6 +8,7 @@ use aiva_store::TxError;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ports::{Attempt, Done, Expect, Refusal};
@@ -86,7 +87,7 @@ pub(crate) fn attempt<T: Serialize>(
 /// Lets a change go ahead if the caller saw the current version, or did not say what they saw.
 pub(crate) fn expect(headers: &HeaderMap) -> Expect {
     let preconditions = Preconditions::of(headers);
-    Box::new(move |version| preconditions.allow(&ETag::of_version(version)).is_ok())
+    Arc::new(move |version| preconditions.allow(&ETag::of_version(version)).is_ok())
 }
 
 /// The same for a change that must say what it is based on.

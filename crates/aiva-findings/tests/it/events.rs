@@ -8,7 +8,10 @@ use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::service::Findings;
 use uuid::Uuid;
 
+use crate::on_both_engines;
 use crate::world::{World, seen};
+
+on_both_engines!(a_scan_told_twice_is_one_scan, new_advisories_have_every_service_scanned_again,);
 
 fn event<M: EventMessage>(message: &M) -> Envelope {
     Envelope {
@@ -25,9 +28,7 @@ fn event<M: EventMessage>(message: &M) -> Envelope {
     }
 }
 
-#[tokio::test]
-async fn a_scan_told_twice_is_one_scan() {
-    let world = World::new(vec![]).await;
+async fn a_scan_told_twice_is_one_scan(world: World) {
     let handler = ScanEvents(Findings::new(world.store.clone(), world.clock.shared()));
     let scan = world.request(&[]).await;
     let scan_id = scan.id.to_string();
@@ -56,9 +57,7 @@ async fn a_scan_told_twice_is_one_scan() {
     assert!(matches!(handler.handle(&torn).await, Err(HandleError::Permanent(_))));
 }
 
-#[tokio::test]
-async fn new_advisories_have_every_service_scanned_again() {
-    let world = World::new(vec![]).await;
+async fn new_advisories_have_every_service_scanned_again(world: World) {
     let handler = AdvisoryEvents(Findings::new(world.store.clone(), world.clock.shared()));
     handler.handle(&event(&AdvisoriesReplaced { records: 1, ..Default::default() })).await.unwrap();
     assert_eq!(world.told().await, ["ScanRequested"]);

@@ -1,6 +1,8 @@
 //! The routes as a client sees them: permissions as the contract says, conflicts, idempotency, pages, the stream.
 
-use aiva_chassis::http::{Permissions, Principal, PrincipalKind};
+use std::sync::Arc;
+
+use aiva_chassis::http::{AuthError, Authenticator, Permissions, Principal, PrincipalKind};
 use aiva_contracts::api::{exceptions, findings, scans, services, trend};
 use aiva_findings::http::routes;
 use aiva_findings::service::Findings;
@@ -11,7 +13,16 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::on_both_engines;
 use crate::world::World;
+
+on_both_engines!(
+    every_operation_wants_exactly_its_permission,
+    an_uploaded_scan_is_found_accepted_and_reopened,
+    what_does_not_fit_the_contract_is_refused_with_its_place,
+    a_followed_scan_ends_with_its_end,
+    the_ids_of_a_request_arrive_in_its_events,
+);
 
 struct Answer {
     status: StatusCode,
@@ -78,9 +89,7 @@ fn document(ids: &[&str]) -> Value {
     })
 }
 
-#[tokio::test]
-async fn every_operation_wants_exactly_its_permission() {
-    let world = World::new(vec![]).await;
+async fn every_operation_wants_exactly_its_permission(world: World) {
     let app = app(&world);
     let mut table = Vec::new();
     macro_rules! add {
@@ -108,9 +117,7 @@ async fn every_operation_wants_exactly_its_permission() {
     }
 }
 
-#[tokio::test]
-async fn an_uploaded_scan_is_found_accepted_and_reopened() {
-    let world = World::new(vec![]).await;
+async fn an_uploaded_scan_is_found_accepted_and_reopened(world: World) {
     let app = app(&world);
     let key = [("idempotency-key", "k1")];
     let first = call(&app, "POST", "/v1/services/pay/uploads", &key, document(&["CVE-1", "CVE-2"])).await;
@@ -144,9 +151,7 @@ async fn an_uploaded_scan_is_found_accepted_and_reopened() {
     assert_eq!(service.body["service"]["state"], "affected", "{}", service.body);
 }
 
-#[tokio::test]
-async fn what_does_not_fit_the_contract_is_refused_with_its_place() {
-    let world = World::new(vec![]).await;
+async fn what_does_not_fit_the_contract_is_refused_with_its_place(world: World) {
     let app = app(&world);
     #[track_caller]
     fn check(answer: &Answer, status: u16, pointer: &str) {
@@ -167,9 +172,7 @@ async fn what_does_not_fit_the_contract_is_refused_with_its_place() {
     check(&call(&app, "PUT", "/v1/services/pay", &[], unsaid).await, 428, "");
 }
 
-#[tokio::test]
-async fn a_followed_scan_ends_with_its_end() {
-    let world = World::new(vec![]).await;
+async fn a_followed_scan_ends_with_its_end(world: World) {
     let app = app(&world);
     let scan = call(&app, "POST", "/v1/services/pay/uploads", &[], document(&["CVE-1"])).await;
     let stream =
@@ -177,4 +180,40 @@ async fn a_followed_scan_ends_with_its_end() {
     assert_eq!(stream.headers["content-type"], "text/event-stream");
     let text = stream.body.as_str().unwrap();
     assert!(text.starts_with("event: end\ndata: {") && text.contains("\"state\":\"completed\""), "{text}");
+}
+
+/// A write through the whole stack, with these headers; the envelope of the event that it told.
+async fn told_by(world: &World, headers: &[(&str, &str)], name: &str) -> aiva_contracts::envelope::Envelope {
+    let stack = aiva_chassis::http::Stack::new(world.clock.shared()).authenticator(Arc::new(Anyone));
+    let app = stack.around(routes(Findings::new(world.store.clone(), world.clock.shared())));
+    let body = json!({"name": name, "description": {"owners": [], "source": ["."]}});
+    let answer = call(&app, "POST", "/v1/services", headers, body).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    let mut told = world.events().await;
+    assert_eq!(told.len(), 1);
+    told.remove(0)
+}
+
+/// Lets everybody in.
+struct Anyone;
+
+#[async_trait::async_trait]
+impl Authenticator for Anyone {
+    async fn authenticate(&self, _: &http::request::Parts) -> Result<Option<Principal>, AuthError> {
+        Ok(Some(Principal::internal("ana")))
+    }
+}
+
+async fn the_ids_of_a_request_arrive_in_its_events(world: World) {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let told = told_by(&world, &[("x-correlation-id", "order-7"), ("traceparent", PARENT)], "a").await;
+    assert_eq!((told.correlation_id.as_str(), told.causation_id), ("order-7", None));
+    assert_eq!(told.traceparent[3..35], PARENT[3..35]); // the same trace,
+    assert_ne!(told.traceparent[36..52], PARENT[36..52]); // with our span as the parent
+    let told = told_by(&world, &[("x-request-id", "mine-1")], "b").await;
+    assert_eq!(told.correlation_id, "mine-1"); // a request is a chain of its own
+    let outside = world.store.create_service(world.now(), crate::world::service("c"), None).await.unwrap();
+    let told = world.events().await.remove(0);
+    assert_eq!((told.subject, told.traceparent.as_str()), (format!("service/{}", outside.name), ""));
+    assert!(told.correlation_id.parse::<uuid::Uuid>().is_ok());
 }

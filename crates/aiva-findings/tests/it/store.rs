@@ -1,5 +1,6 @@
 //! What the store promises: one finding for one fact, closed only by a complete scan, nothing twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aiva_contracts::api::{
@@ -14,9 +15,22 @@ use aiva_findings::ports::{Attempt, Refusal};
 use aiva_store::TxError;
 use jiff::civil::date;
 
+use crate::on_both_engines;
 use crate::world::{World, seen, service, until};
 
-const LOCK: &str = "services/pay/Cargo.lock";
+on_both_engines!(
+    a_finding_opens_is_fixed_and_comes_back_as_itself,
+    nothing_is_closed_where_nobody_looked,
+    chunks_are_applied_once_and_none_may_be_missing,
+    a_newer_scan_supersedes_the_older_and_its_late_chunks,
+    an_acceptance_holds_until_its_day_and_covers_what_comes_back,
+    the_same_key_does_the_work_once,
+    what_the_file_defines_is_read_only,
+    pages_show_every_finding_once_in_every_order,
+    the_trend_carries_what_did_not_change,
+);
+
+pub(crate) const LOCK: &str = "services/pay/Cargo.lock";
 
 fn input(path: &str, status: InputStatus) -> DocumentInput {
     DocumentInput {
@@ -31,7 +45,7 @@ fn input(path: &str, status: InputStatus) -> DocumentInput {
 
 impl World {
     /// A whole scan.
-    async fn scan(&self, paths: &[&str], found: Vec<Observation>, inputs: &[(&str, InputStatus)]) -> Scan {
+    pub(crate) async fn scan(&self, paths: &[&str], found: Vec<Observation>, inputs: &[(&str, InputStatus)]) -> Scan {
         let scan = self.request(paths).await;
         let inputs = inputs.iter().map(|(path, status)| input(path, *status)).collect();
         self.store.observe(self.now(), scan.id, 0, found).await.unwrap();
@@ -40,7 +54,7 @@ impl World {
         self.store.scan(scan.id).await.unwrap()
     }
 
-    async fn all(&self) -> Vec<Finding> {
+    pub(crate) async fn all(&self) -> Vec<Finding> {
         self.store.findings(FindingFilter::default(), None, 500).await.unwrap().0
     }
 }
@@ -53,9 +67,7 @@ fn accept(expires: jiff::civil::Date) -> AcceptFinding {
     AcceptFinding { owner: "ana@example.com".into(), reason: "not reachable".into(), expires }
 }
 
-#[tokio::test]
-async fn a_finding_opens_is_fixed_and_comes_back_as_itself() {
-    let world = World::new(vec![]).await;
+async fn a_finding_opens_is_fixed_and_comes_back_as_itself(world: World) {
     let parsed = [(LOCK, InputStatus::Parsed)];
     let scan = world.scan(&[], vec![seen(LOCK, "time", &["RUSTSEC-1"])], &parsed).await;
     assert_eq!((scan.state, scan.complete), (ScanState::Completed, true));
@@ -86,9 +98,7 @@ async fn a_finding_opens_is_fixed_and_comes_back_as_itself() {
     assert_eq!(detail.violations(), []);
 }
 
-#[tokio::test]
-async fn nothing_is_closed_where_nobody_looked() {
-    let world = World::new(vec![]).await;
+async fn nothing_is_closed_where_nobody_looked(world: World) {
     let both = vec![seen("services/pay/a/Cargo.lock", "a", &["X-1"]), seen("services/pay/b/Cargo.lock", "b", &["X-2"])];
     let open = async |world: &World| {
         let filter = FindingFilter { states: vec![FindingState::Open], ..FindingFilter::default() };
@@ -117,9 +127,7 @@ async fn nothing_is_closed_where_nobody_looked() {
     assert_eq!(open(&world).await, 1);
 }
 
-#[tokio::test]
-async fn chunks_are_applied_once_and_none_may_be_missing() {
-    let world = World::new(vec![]).await;
+async fn chunks_are_applied_once_and_none_may_be_missing(world: World) {
     let scan = world.request(&[]).await;
     world.told().await;
     for _ in 0..3 {
@@ -136,9 +144,7 @@ async fn chunks_are_applied_once_and_none_may_be_missing() {
     assert_eq!(scan.changes.unwrap().opened, 1);
 }
 
-#[tokio::test]
-async fn a_newer_scan_supersedes_the_older_and_its_late_chunks() {
-    let world = World::new(vec![]).await;
+async fn a_newer_scan_supersedes_the_older_and_its_late_chunks(world: World) {
     let old = world.request(&[]).await;
     let new = world.request(&[]).await;
     world.store.observe(world.now(), old.id, 0, vec![seen(LOCK, "late", &["X-1"])]).await.unwrap();
@@ -147,18 +153,16 @@ async fn a_newer_scan_supersedes_the_older_and_its_late_chunks() {
     assert_eq!(world.all().await, []);
 }
 
-#[tokio::test]
-async fn an_acceptance_holds_until_its_day_and_covers_what_comes_back() {
-    let world = World::new(vec![]).await;
+async fn an_acceptance_holds_until_its_day_and_covers_what_comes_back(world: World) {
     let found = || vec![seen(LOCK, "time", &["CVE-1", "RUSTSEC-1"])];
     world.scan(&[], found(), &[]).await;
     let fingerprint = world.all().await[0].fingerprint.parse().unwrap();
     world.told().await;
-    let any = || Box::new(|_| true);
+    let any = || Arc::new(|_| true);
     let too_long = world.store.accept(world.now(), fingerprint, accept(date(2029, 1, 1)), any(), None).await;
     assert!(matches!(too_long, Err(TxError::Refused(Refusal::Invalid(_)))));
     let stale =
-        world.store.accept(world.now(), fingerprint, accept(date(2026, 11, 23)), Box::new(|_| false), None).await;
+        world.store.accept(world.now(), fingerprint, accept(date(2026, 11, 23)), Arc::new(|_| false), None).await;
     assert!(matches!(stale, Err(TxError::Refused(Refusal::Stale))));
     assert_eq!(world.told().await, [""; 0]);
 
@@ -186,9 +190,7 @@ async fn an_acceptance_holds_until_its_day_and_covers_what_comes_back() {
     assert!(matches!(nothing, Err(TxError::Refused(Refusal::NotNow(_)))));
 }
 
-#[tokio::test]
-async fn the_same_key_does_the_work_once() {
-    let world = World::new(vec![]).await;
+async fn the_same_key_does_the_work_once(world: World) {
     let attempt = |request: u8| Some(Attempt { key: "ana/k".into(), request: [request; 32] });
     let first = world.store.create_service(world.now(), service("shop"), attempt(1)).await.unwrap();
     let again = world.store.create_service(world.now(), service("shop"), attempt(1)).await.unwrap();
@@ -200,21 +202,17 @@ async fn the_same_key_does_the_work_once() {
     assert_eq!(world.told().await, ["ServiceChanged"]);
 }
 
-#[tokio::test]
-async fn what_the_file_defines_is_read_only() {
-    let world = World::new(vec![]).await;
+async fn what_the_file_defines_is_read_only(world: World) {
     world.store.define(world.now(), vec![service("shop")]).await.unwrap();
-    let refused = world.store.delete_service(world.now(), "shop".into(), Box::new(|_| true)).await;
+    let refused = world.store.delete_service(world.now(), "shop".into(), Arc::new(|_| true)).await;
     assert!(matches!(refused, Err(TxError::Refused(Refusal::ReadOnly(_)))));
     world.store.define(world.now(), vec![service("shop")]).await.unwrap();
     assert_eq!(world.store.service("shop".into()).await.unwrap().version, 1); // nothing changed
     world.store.define(world.now(), vec![]).await.unwrap();
-    world.store.delete_service(world.now(), "shop".into(), Box::new(|_| true)).await.unwrap();
+    world.store.delete_service(world.now(), "shop".into(), Arc::new(|_| true)).await.unwrap();
 }
 
-#[tokio::test]
-async fn pages_show_every_finding_once_in_every_order() {
-    let world = World::new(vec![]).await;
+async fn pages_show_every_finding_once_in_every_order(world: World) {
     let found: Vec<Observation> = (0..23)
         .map(|n| {
             let mut seen = seen(LOCK, &format!("p{}", n % 5), &[&format!("X-{n}")]);
@@ -247,9 +245,7 @@ async fn pages_show_every_finding_once_in_every_order() {
     assert_eq!(count(FindingFilter { levels, ..FindingFilter::default() }).await, 8);
 }
 
-#[tokio::test]
-async fn the_trend_carries_what_did_not_change() {
-    let world = World::new(vec![]).await;
+async fn the_trend_carries_what_did_not_change(world: World) {
     world.scan(&[], vec![seen(LOCK, "time", &["X-1"])], &[]).await;
     world.clock.advance(Duration::from_secs(2 * 86_400));
     world.scan(&[], vec![], &[]).await;

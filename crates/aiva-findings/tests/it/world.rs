@@ -1,29 +1,42 @@
-//! A store in a folder of its own, with an outbox that the test can read.
+//! A store on either engine with a database of its own, and an outbox that the test can read.
 
 use aiva_contracts::api::{Acceptance, CreateService, FindingKind, Guard, Level, Scan, ServiceDescription, Severity};
-use aiva_findings::exception::Exception;
+use aiva_contracts::envelope::Envelope;
+use aiva_events::log::{self, Direction, Filter};
 use aiva_findings::observation::Observation;
 use aiva_findings::ports::Request;
-use aiva_findings::store::sqlite::{MIGRATIONS, Store};
-use aiva_store::{Database, Sqlite, migrate};
+use aiva_findings::store::{MIGRATIONS, Store};
+use aiva_store::migrate::{self, MigrationSet};
+use aiva_store::{Database, Plain, Postgres, Sqlite};
 use aiva_testkit::clock::FakeClock;
 use jiff::Timestamp;
 
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) clock: FakeClock,
-    db: Sqlite,
-    _folder: tempfile::TempDir,
+    pub(crate) db: Database,
+    _folder: Option<tempfile::TempDir>,
 }
 
+/// All tables that findings need.
+pub(crate) const SETS: &[MigrationSet] = &[aiva_events::MIGRATIONS, MIGRATIONS];
+
 impl World {
-    pub(crate) async fn new(file: Vec<Exception>) -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let db = Database::Sqlite(Sqlite::open(folder.path().join("aiva.db")).await.unwrap());
+        Self::on(db, Some(folder)).await
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = aiva_testkit::postgres::database().await?;
+        Some(Self::on(Database::Postgres(Postgres::connect(&url).await.unwrap()), None).await)
+    }
+
+    async fn on(db: Database, folder: Option<tempfile::TempDir>) -> Self {
         let clock = FakeClock::at("2026-11-21T12:00:00Z");
-        let db = Sqlite::open(folder.path().join("aiva.db")).await.unwrap();
-        let sets = [aiva_events::MIGRATIONS, MIGRATIONS];
-        migrate::up(&Database::Sqlite(db.clone()), &sets, &clock).await.unwrap();
-        let store = Store::new(db.clone(), file);
+        migrate::up(&db, SETS, &clock).await.unwrap();
+        let store = Store::new(db.clone(), vec![]);
         let world = Self { store, clock, db, _folder: folder };
         world.store.create_service(world.now(), service("pay"), None).await.unwrap();
         world.told().await;
@@ -37,17 +50,23 @@ impl World {
 
     /// The short names of the events since the last call.
     pub(crate) async fn told(&self) -> Vec<String> {
-        self.db
-            .write::<_, aiva_store::Plain, _>(|tx| {
-                let kinds: Vec<String> = tx
-                    .prepare("SELECT kind FROM event_outbox ORDER BY position")?
-                    .query_map([], |row| row.get(0))?
-                    .collect::<Result<_, _>>()?;
-                tx.execute("DELETE FROM event_outbox", [])?;
-                Ok(kinds.iter().map(|kind| kind.rsplit('.').next().unwrap().to_owned()).collect())
-            })
-            .await
-            .unwrap()
+        let events = self.events().await;
+        events.into_iter().map(|event| event.kind.rsplit('.').next().unwrap().to_owned()).collect()
+    }
+
+    /// The events since the last call.
+    pub(crate) async fn events(&self) -> Vec<Envelope> {
+        let page = log::read(&self.db, &Filter::default(), Direction::After(0), usize::MAX).await.unwrap();
+        let delete = "DELETE FROM event_outbox";
+        match &self.db {
+            Database::Sqlite(db) => {
+                db.write::<_, Plain, _>(move |tx| Ok(tx.execute(delete, [])?)).await.unwrap();
+            }
+            Database::Postgres(db) => {
+                sqlx::query(delete).execute(db.pool()).await.unwrap();
+            }
+        }
+        page.into_iter().map(|(_, event)| event).collect()
     }
 
     pub(crate) async fn request(&self, paths: &[&str]) -> Scan {
