@@ -38,6 +38,22 @@ pub async fn database() -> Option<String> {
     Some(server.replace("{}", &name))
 }
 
+/// Lets nobody into the database of this address any more and throws out who is in, or lets them in again: what a
+/// program sees of a server that goes away and comes back.
+///
+/// # Panics
+/// If the server does not do it.
+pub async fn open(url: &str, open: bool) {
+    let (address, query) = url.split_once('?').map_or((url, String::new()), |(a, q)| (a, format!("?{q}")));
+    let (server, name) = address.rsplit_once('/').expect("the address names a database");
+    let mut conn = connect(&format!("{server}/postgres{query}")).await;
+    let mut sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {open};");
+    if !open {
+        sql.push_str(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+    }
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("the test server opens and closes databases");
+}
+
 async fn connect(url: &str) -> PgConnection {
     let started = Instant::now();
     loop {

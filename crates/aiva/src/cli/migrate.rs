@@ -31,6 +31,14 @@ pub(crate) fn run(command: &Migrate, global: &Global, terminal: Terminal) -> Res
             };
             text.push_str(&format!("{:<10} {:>3} {:<24} {state}\n", step.owner, step.version, step.name));
         }
+        let missing = statuses.iter().filter(|step| step.applied_at.is_none()).count();
+        match (command, missing) {
+            (Migrate::Status, 0) => text.push_str("Nothing is missing.\n"),
+            (Migrate::Status, 1) => text.push_str("1 step is missing: run `aiva migrate up`.\n"),
+            (Migrate::Status, _) => text.push_str(&format!("{missing} steps are missing: run `aiva migrate up`.\n")),
+            (Migrate::Up, _) if statuses.is_empty() => text.push_str("Nothing was missing.\n"),
+            (Migrate::Up, _) => {}
+        }
         terminal.print(&text)?;
         Ok(ExitCode::SUCCESS)
     })

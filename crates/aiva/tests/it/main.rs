@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
+mod postgres;
 mod program;
 mod scan;
 mod server;

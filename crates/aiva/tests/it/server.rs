@@ -13,31 +13,41 @@ use serde_json::Value;
 
 use crate::program::{World, command};
 
-struct Server {
-    child: Child,
-    url: String,
-    token: String,
-    client: Client,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+    /// Where health and metrics are.
+    pub(crate) admin: String,
+    pub(crate) token: String,
+    pub(crate) client: Client,
 }
 
 impl Server {
     fn start(world: &World) -> Self {
+        Self::start_on(world, None)
+    }
+
+    /// On this database, else on the embedded one.
+    pub(crate) fn start_on(world: &World, database: Option<&str>) -> Self {
         let mut command = command(world.folder.path());
+        command.envs(database.map(|url| ("DATABASE_URL", url)));
         command.args(["up", "--demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);
         let mut child = command.arg(world.path("data")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.find_map(|line| line.ok().filter(|line| line.contains("http://"))).unwrap();
         let url = line[line.find("http://").unwrap()..].split("/console").next().unwrap().to_owned();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("/readyz"))).unwrap();
+        let admin = line[line.find("http://").unwrap()..].split("/readyz").next().unwrap().to_owned();
         std::thread::spawn(move || lines.count());
         let token = world.aiva(&["token", "show"]).out().trim().to_owned();
         let mut policy = Policy::public();
         policy.ports = Ports::Any;
         policy.allow_blocks.push("127.0.0.1/32".parse().unwrap());
         let client = Client::builder(policy).resolver(Arc::new(Fixed::default())).build();
-        Self { child, url, token, client }
+        Self { child, url, admin, token, client }
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let bearer = format!("Bearer {}", self.token);
         let response =
             self.client.get(format!("{}{path}", self.url)).header(AUTHORIZATION, bearer).send().await.unwrap();
@@ -46,7 +56,7 @@ impl Server {
     }
 
     /// Asks until the answer fits; gives up after a bounded number of questions.
-    async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..200 {
             let answer = self.get(path).await;
             if fits(&answer) {
@@ -58,7 +68,7 @@ impl Server {
     }
 
     /// SIGTERM, and the exit code.
-    fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let pid = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.child.wait().unwrap().code().unwrap()
@@ -72,7 +82,7 @@ impl Drop for Server {
     }
 }
 
-fn all_scanned(services: &Value) -> bool {
+pub(crate) fn all_scanned(services: &Value) -> bool {
     let items = services["items"].as_array().unwrap();
     items.len() == 5 && items.iter().all(|service| service["last_scan"]["state"] == "completed")
 }
