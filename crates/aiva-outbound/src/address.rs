@@ -10,6 +10,9 @@ use std::str::FromStr;
 
 mod registry;
 
+/// As of when IANA's registries are in the table.
+pub use registry::DATE as REGISTRY_DATE;
+
 /// What kind of address it is; only [`Class::Public`] may be reached without a named exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {

@@ -18,20 +18,26 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::engine::{Engine, Outcome};
+use crate::engine::{Engine, Outcome, Verdict};
 use crate::judge::Question;
 use crate::policy::{Denial, Policy, Reason, Refusal};
 use crate::resolve::{Dns, ResolveError, Resolver};
 use crate::target::Target;
 
 mod connect;
+mod dial;
+#[cfg(feature = "hyper-connector")]
+mod hyper_connector;
 mod pool;
 mod tls;
 
 pub use connect::Upstream;
+pub use dial::{Connection, Dial, Stream, Tcp};
+#[cfg(feature = "hyper-connector")]
+pub use hyper_connector::{HyperConnector, HyperStream};
 pub use tls::{Tls, TlsError};
 
-use connect::Connector;
+pub(crate) use connect::Connector;
 use pool::{Key, Pool};
 
 /// How many redirects are followed.
@@ -122,6 +128,12 @@ pub enum Error {
         /// In bytes.
         limit: usize,
     },
+    /// A content type that the client does not take.
+    #[error("the answer is {got:?}, which is not among the content types that are taken")]
+    ContentType {
+        /// What it is, without parameters.
+        got: String,
+    },
     /// A header that cannot be sent.
     #[error("not a header that can be sent: {0}")]
     Header(String),
@@ -133,9 +145,12 @@ impl Error {
         match self {
             Self::Resolve(error) => error.is_transient(),
             Self::Connect { .. } | Self::Broken { .. } | Self::Timeout { .. } => true,
-            Self::Text { .. } | Self::Denied { .. } | Self::Tls { .. } | Self::TooLarge { .. } | Self::Header(_) => {
-                false
-            }
+            Self::Text { .. }
+            | Self::Denied { .. }
+            | Self::Tls { .. }
+            | Self::TooLarge { .. }
+            | Self::ContentType { .. }
+            | Self::Header(_) => false,
         }
     }
 
@@ -160,8 +175,21 @@ struct Inner {
     connector: Connector,
     pool: Pool,
     limits: Limits,
+    caps: Caps,
+    observer: Option<Observer>,
     user_agent: HeaderValue,
 }
+
+/// Bounds of what an answer may be.
+#[derive(Clone)]
+struct Caps {
+    body: usize,
+    redirects: usize,
+    content_types: Vec<String>,
+}
+
+/// Hears of every verdict, that of each hop of a redirect too.
+pub type Observer = Arc<dyn Fn(&Target, &Verdict) + Send + Sync>;
 
 /// Sets a [`Client`] up.
 pub struct Builder {
@@ -170,7 +198,10 @@ pub struct Builder {
     resolver: Arc<dyn Resolver>,
     tls: Tls,
     upstream: Option<Upstream>,
+    dial: Arc<dyn Dial>,
     limits: Limits,
+    caps: Caps,
+    observer: Option<Observer>,
     user_agent: HeaderValue,
 }
 
@@ -203,6 +234,42 @@ impl Builder {
         self
     }
 
+    /// Who opens connections; TCP by default.
+    #[must_use]
+    pub fn dial(mut self, dial: Arc<dyn Dial>) -> Self {
+        self.dial = dial;
+        self
+    }
+
+    /// The largest body that is read, in bytes, whatever [`Response::bytes`] is asked for; no bound by default.
+    #[must_use]
+    pub fn max_body(mut self, most: usize) -> Self {
+        self.caps.body = most;
+        self
+    }
+
+    /// How many redirects a request follows unless it says otherwise; [`MOST_REDIRECTS`] by default.
+    #[must_use]
+    pub fn max_redirects(mut self, most: usize) -> Self {
+        self.caps.redirects = most;
+        self
+    }
+
+    /// Which content types an answer may have (`text/html`, `image/*`); any by default. An answer without one has none of
+    /// them. Redirects that are followed need none.
+    #[must_use]
+    pub fn content_types<'t>(mut self, types: impl IntoIterator<Item = &'t str>) -> Self {
+        self.caps.content_types = types.into_iter().map(str::to_ascii_lowercase).collect();
+        self
+    }
+
+    /// Who hears of every verdict.
+    #[must_use]
+    pub fn observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Bounds in time.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -219,9 +286,17 @@ impl Builder {
 
     /// The client.
     pub fn build(self) -> Client {
-        let connector = Connector::new(self.tls, self.upstream);
-        let Self { engine, policy, resolver, limits, user_agent, .. } = self;
-        Client(Arc::new(Inner { engine, policy, resolver, connector, pool: Pool::default(), limits, user_agent }))
+        let connector = Connector::new(self.dial, self.tls, self.upstream);
+        let Self { engine, policy, resolver, limits, caps, observer, user_agent, .. } = self;
+        let pool = Pool::default();
+        Client(Arc::new(Inner { engine, policy, resolver, connector, pool, limits, caps, observer, user_agent }))
+    }
+
+    /// A connector for hyper's clients, under the same policy. Bounds in size and redirects are the caller's business there.
+    #[cfg(feature = "hyper-connector")]
+    pub fn build_connector(self) -> HyperConnector {
+        let connector = Connector::new(self.dial, self.tls, self.upstream);
+        HyperConnector::new(self.engine, self.policy, self.resolver, connector, self.limits.connect)
     }
 }
 
@@ -234,7 +309,10 @@ impl Client {
             resolver: Arc::new(Dns::system()),
             tls: Tls::system(),
             upstream: None,
+            dial: Arc::new(Tcp),
             limits: Limits::default(),
+            caps: Caps { body: usize::MAX, redirects: MOST_REDIRECTS, content_types: Vec::new() },
+            observer: None,
             user_agent: HeaderValue::from_static("aiva-outbound"),
         }
     }
@@ -259,7 +337,7 @@ impl Client {
             wrong_header: None,
             body: Bytes::new(),
             total: self.0.limits.total,
-            redirects: MOST_REDIRECTS,
+            redirects: self.0.caps.redirects,
         }
     }
 
@@ -273,7 +351,7 @@ impl Client {
         let mut seen = vec![target.clone()];
         loop {
             let response = self.hop(&target, &method, &headers, &body, deadline).await?;
-            let Some(location) = redirect(&response, redirects) else { return Ok(response) };
+            let Some(location) = redirect(&response, redirects) else { return self.taken(response) };
             let denied = |refusal: Refusal| Error::Denied { url: target.origin(), denial: refusal.denial };
             let next = self.0.policy.judge_redirect(&seen, location, redirects).map_err(denied)?;
             if !target.same_origin(&next) {
@@ -291,6 +369,20 @@ impl Client {
             seen.push(next.clone());
             target = next;
         }
+    }
+
+    /// The answer, if it is of a kind that is taken.
+    fn taken(&self, response: Response) -> Result<Response, Error> {
+        let caps = &self.0.caps;
+        if response.length().is_some_and(|length| length > caps.body as u64) {
+            return Err(Error::TooLarge { limit: caps.body });
+        }
+        let got = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let got = got.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if caps.content_types.is_empty() || caps.content_types.iter().any(|wanted| is_type(wanted, &got)) {
+            return Ok(response);
+        }
+        Err(Error::ContentType { got: got.chars().take(80).collect() })
     }
 
     /// One request to one target: judged, resolved, judged again, connected, answered.
@@ -325,8 +417,11 @@ impl Client {
 
     /// The addresses that this request may connect to.
     async fn judge(&self, target: &Target, method: &Method) -> Result<Vec<SocketAddr>, Error> {
-        let Inner { engine, policy, resolver, .. } = &*self.0;
+        let Inner { engine, policy, resolver, observer, .. } = &*self.0;
         let verdict = engine.decide(policy, &**resolver, Question::new(target).method(method)).await;
+        if let Some(observer) = observer {
+            observer(target, &verdict);
+        }
         match verdict.outcome {
             Outcome::Allowed => Ok(verdict.connect_to),
             Outcome::Denied(denial) => Err(Error::Denied { url: target.origin(), denial }),
@@ -395,8 +490,18 @@ impl Client {
             to: format!("{}:{}", target.host(), target.port()),
             idle: self.0.limits.idle,
             deadline,
+            most: self.0.caps.body,
+            left: self.0.caps.body,
             connection: Some((self.clone(), key, sender)),
         }
+    }
+}
+
+/// Whether a content type is the wanted one, or of the wanted kind (`image/*`).
+fn is_type(wanted: &str, got: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(kind) => kind.ends_with('/') && got.starts_with(kind),
+        None => wanted == got,
     }
 }
 
@@ -492,6 +597,9 @@ pub struct Response {
     to: String,
     idle: Duration,
     deadline: Instant,
+    /// How large the body may be, and how much of it may still come.
+    most: usize,
+    left: usize,
     connection: Option<(Client, Key, pool::Sender)>,
 }
 
@@ -510,9 +618,12 @@ impl Response {
                     return Err(Error::Broken { to: self.to.clone(), reason: error.to_string() });
                 }
                 Ok(Some(Ok(frame))) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        return Ok(Some(bytes));
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    match self.left.checked_sub(bytes.len()) {
+                        Some(left) => self.left = left,
+                        None => return Err(Error::TooLarge { limit: self.most }),
                     }
+                    return Ok(Some(bytes));
                 }
                 Ok(None) => {
                     if let Some((client, key, sender)) = self.connection.take() {

@@ -307,7 +307,12 @@ fn ascii(text: &str) -> Result<String, Reason> {
         }
         labels.push(mapped);
     }
-    Ok(labels.join("."))
+    let name = labels.join(".");
+    // Some rules are about all labels together (RFC 5893, right-to-left names).
+    if name.contains("xn--") && idna::domain_to_ascii(text).ok().as_deref() != Some(name.as_str()) {
+        return Err(Reason::HostUnicode);
+    }
+    Ok(name)
 }
 
 fn is_label(label: &str) -> bool {
@@ -390,6 +395,7 @@ mod tests {
             ("http://127\u{3002}0.0.1/", HostUnicode),
             ("http://loc\u{ad}alhost/", HostUnicode),
             ("http://xn--localhost-/", HostUnicode),
+            ("http://\u{830}.\u{a1}./", HostUnicode), // right to left beside left to right
             ("http://2130706433/", HostNumber),
             ("http://0x7f.1/", HostNumber),
             ("http://010.8.8.8/", HostNumber),

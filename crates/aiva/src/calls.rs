@@ -122,8 +122,11 @@ fn fault(error: Error) -> FetchError {
         Error::Resolve(error) => FetchError::Offline { host: String::new(), reason: error.to_string() },
         Error::Connect { to, reason } => FetchError::Offline { host: to, reason },
         Error::Broken { .. } | Error::Timeout { .. } => FetchError::Interrupted(error.to_string()),
-        Error::Text { .. } | Error::Denied { .. } | Error::Tls { .. } | Error::TooLarge { .. } | Error::Header(_) => {
-            FetchError::Refused(error.to_string())
-        }
+        Error::Text { .. }
+        | Error::Denied { .. }
+        | Error::Tls { .. }
+        | Error::TooLarge { .. }
+        | Error::ContentType { .. }
+        | Error::Header(_) => FetchError::Refused(error.to_string()),
     }
 }

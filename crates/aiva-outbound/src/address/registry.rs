@@ -4,6 +4,9 @@
 
 use super::Class;
 
+/// As of when IANA's registries are in the table.
+pub const DATE: &str = "2026-11";
+
 #[rustfmt::skip]
 pub(super) const V4: &[(u32, u32, Class)] = &[
     (0x00000000, 0x00ffffff, Class::ThisNetwork), // 0.0.0.0/8 This network (RFC 791)

@@ -1,28 +1,20 @@
 //! Opens connections: to the checked addresses in turn, through a proxy where one is configured, with TLS by name.
-//!
-//! The one place of AIVA that opens a TCP connection to somewhere else.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
+use super::dial::{Connection, Dial, first};
 use super::pool::Sender;
 use super::{Error, Tls};
-use crate::judge::{MOST_CONNECT, by_turns};
 use crate::target::{Host, Scheme, Target};
-
-/// How long one address may take before the next is tried as well (RFC 8305 §5).
-const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The longest answer of a proxy to CONNECT.
 const MOST_PROXY_HEAD: usize = 8 * 1024;
@@ -38,30 +30,40 @@ pub struct Upstream {
     pub credentials: Option<String>,
 }
 
-pub(super) struct Connector {
+pub(crate) struct Connector {
+    dial: Arc<dyn Dial>,
     tls: Tls,
     upstream: Option<Upstream>,
 }
 
 impl Connector {
-    pub(super) fn new(tls: Tls, upstream: Option<Upstream>) -> Self {
-        Self { tls, upstream }
+    pub(crate) fn new(dial: Arc<dyn Dial>, tls: Tls, upstream: Option<Upstream>) -> Self {
+        Self { dial, tls, upstream }
     }
 
     /// A connection that is ready for a request, and the address that it leads to: one of those allowed.
     pub(super) async fn connect(&self, target: &Target, allowed: &[SocketAddr]) -> Result<(SocketAddr, Sender), Error> {
-        let (address, stream) = match &self.upstream {
-            None => first(allowed).await.map_err(|error| refused(target, &error))?,
-            Some(upstream) => self.through(upstream, target, allowed).await?,
-        };
-        let sender = match target.scheme() {
-            Scheme::Http => shake(stream, target).await?,
-            Scheme::Https => self.encrypted(stream, target).await?,
-        };
-        Ok((address, sender))
+        let (address, stream) = self.open(target, allowed).await?;
+        Ok((address, shake(stream, target).await?))
     }
 
-    async fn encrypted(&self, stream: TcpStream, target: &Target) -> Result<Sender, Error> {
+    /// A connection to one of the allowed addresses, inside TLS where the scheme wants it.
+    pub(crate) async fn open(
+        &self,
+        target: &Target,
+        allowed: &[SocketAddr],
+    ) -> Result<(SocketAddr, Connection), Error> {
+        let (address, stream) = match &self.upstream {
+            None => first(&self.dial, allowed).await.map_err(|error| refused(target, &error))?,
+            Some(upstream) => self.through(upstream, target, allowed).await?,
+        };
+        Ok(match target.scheme() {
+            Scheme::Http => (address, stream),
+            Scheme::Https => (address, self.encrypted(stream, target).await?),
+        })
+    }
+
+    async fn encrypted(&self, stream: Connection, target: &Target) -> Result<Connection, Error> {
         let failed = |reason: String| Error::Tls { to: to(target), reason };
         let config = self.tls.config().map_err(|error| failed(error.to_string()))?;
         let name = match target.host() {
@@ -69,7 +71,7 @@ impl Connector {
             Host::Address(address) => ServerName::IpAddress((*address).into()),
         };
         match TlsConnector::from(config).connect(name, stream).await {
-            Ok(stream) => shake(stream, target).await,
+            Ok(stream) => Ok(Box::new(stream)),
             // What rustls refuses comes as invalid data and will not pass by itself; the rest is the network's doing.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(failed(error.to_string())),
             Err(error) => Err(refused(target, &error)),
@@ -81,14 +83,14 @@ impl Connector {
         upstream: &Upstream,
         target: &Target,
         allowed: &[SocketAddr],
-    ) -> Result<(SocketAddr, TcpStream), Error> {
+    ) -> Result<(SocketAddr, Connection), Error> {
         let failed =
             |reason: String| Error::Connect { to: format!("proxy {}:{}", upstream.address, upstream.port), reason };
         let own = tokio::net::lookup_host((upstream.address.as_str(), upstream.port));
         let own: Vec<SocketAddr> = own.await.map_err(|error| failed(error.to_string()))?.collect();
         let mut last = failed("no address".to_owned());
-        for address in allowed.iter().take(MOST_CONNECT) {
-            let (_, mut stream) = first(&own).await.map_err(|error| failed(error.to_string()))?;
+        for address in allowed {
+            let (_, mut stream) = first(&self.dial, &own).await.map_err(|error| failed(error.to_string()))?;
             match tunnel(&mut stream, upstream, *address).await {
                 Ok(()) => return Ok((*address, stream)),
                 Err(error) => last = failed(format!("{} for {}", error, to(target))),
@@ -134,43 +136,8 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Tries the addresses in turn and takes the first that answers. Each has a head start before the next, which is over at
-/// once when it fails (RFC 8305 §5). Whoever owns a name says how many addresses it has, so only a few are tried.
-async fn first(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
-    let mut waiting = by_turns(addresses);
-    waiting.truncate(MOST_CONNECT);
-    let mut waiting = waiting.into_iter();
-    let mut attempts = JoinSet::new();
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
-    loop {
-        if let Some(address) = waiting.next() {
-            attempts.spawn(async move { open(address).await.map(|stream| (address, stream)) });
-        }
-        let attempt = match waiting.len() {
-            0 => attempts.join_next().await,
-            _ => match timeout(HEAD_START, attempts.join_next()).await {
-                Ok(attempt) => attempt,
-                Err(_) => continue,
-            },
-        };
-        match attempt {
-            None => return Err(last),
-            Some(Ok(Ok(connected))) => return Ok(connected),
-            Some(Ok(Err(error))) => last = error,
-            Some(Err(error)) => last = io::Error::other(error),
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place that connects: the address has been checked")]
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 /// Asks a proxy for a tunnel to an address (RFC 9110 §9.3.6).
-async fn tunnel(stream: &mut TcpStream, upstream: &Upstream, address: SocketAddr) -> io::Result<()> {
+async fn tunnel(stream: &mut Connection, upstream: &Upstream, address: SocketAddr) -> io::Result<()> {
     let place = match address.ip() {
         IpAddr::V4(ip) => format!("{ip}:{}", address.port()),
         IpAddr::V6(ip) => format!("[{ip}]:{}", address.port()),
@@ -196,10 +163,7 @@ async fn tunnel(stream: &mut TcpStream, upstream: &Upstream, address: SocketAddr
     }
 }
 
-async fn shake<S>(stream: S, target: &Target) -> Result<Sender, Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn shake(stream: Connection, target: &Target) -> Result<Sender, Error> {
     let broken = |error: hyper::Error| Error::Broken { to: to(target), reason: error.to_string() };
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // Ends when the sender is dropped or the other side closes; its errors reach the sender.
@@ -226,12 +190,5 @@ mod tests {
             assert_eq!(basic(text).unwrap(), want, "{text}");
         }
         assert!(basic("u:%zz").is_none());
-    }
-
-    #[test]
-    fn families_take_turns() {
-        let all: Vec<SocketAddr> =
-            ["1.1.1.1:1", "2.2.2.2:1", "[::1]:1"].iter().map(|text| text.parse().unwrap()).collect();
-        assert_eq!(by_turns(&all), [all[2], all[0], all[1]]);
     }
 }
