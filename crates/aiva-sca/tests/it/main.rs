@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed step is a failed test")]
 
 mod advisories;
+mod fuzz_corpus;
 mod hostile;
 mod inventory;
-mod inventory_corpus;
 mod inventory_damage;
 mod inventory_tables;
 mod inventory_walk;
