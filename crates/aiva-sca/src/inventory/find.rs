@@ -161,7 +161,12 @@ fn look(root: &Path, real_root: &Path, entry: Result<DirEntry, ignore::Error>) -
 fn follow(real_root: &Path, found: Found) -> Look {
     let target = match found.file.canonicalize() {
         Ok(target) if target.is_file() => target,
-        Ok(_) => return Look::Nothing,
+        // A linked folder is no input, as a folder of that name is none.
+        Ok(target) if target.is_dir() => return Look::Nothing,
+        Ok(_) => {
+            let message = "a symbolic link to what is no regular file: not followed".to_owned();
+            return Look::Failed(failed(found.path, found.kind.name(), message));
+        }
         Err(error) => {
             return Look::Failed(failed(
                 found.path,

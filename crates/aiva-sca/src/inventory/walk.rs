@@ -67,6 +67,12 @@ pub enum WalkError {
         #[source]
         source: std::io::Error,
     },
+    /// The root is a pipe, a device or a socket, on which reading might never end.
+    #[error("{path} is neither a folder nor a regular file; copy what it holds into a file")]
+    NotAFile {
+        /// The root as given.
+        path: PathBuf,
+    },
     /// A pattern of [`Options::exclude`] is malformed.
     #[error("the exclude pattern {pattern:?} is malformed; it takes the syntax of .gitignore")]
     Exclude {
@@ -86,6 +92,8 @@ pub fn walk(root: &Path, options: &Options, progress: &(dyn Fn(Progress) + Sync)
     let metadata = fs::metadata(root).map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
     let (folder, finds) = if metadata.is_dir() {
         (root, find(root, options, progress)?)
+    } else if !metadata.is_file() {
+        return Err(WalkError::NotAFile { path: root.to_owned() });
     } else {
         (root.parent().unwrap_or(Path::new("")), Finds { files: vec![single(root)], ..Finds::default() })
     };

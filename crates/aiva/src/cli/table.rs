@@ -171,7 +171,7 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
         write!(scope, ", {count} left out ({reason})").expect("writing to a String cannot fail");
     }
     if counts.is_empty() {
-        let nothing = if view.files == 0 {
+        let nothing = if view.files == 0 && view.gaps.is_empty() {
             "No manifest or lockfile found.".to_owned()
         } else if view.packages == 0 || !view.has_advisories {
             "Nothing could be judged.".to_owned()

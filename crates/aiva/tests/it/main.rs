@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
+mod garbage;
+mod mirror;
 mod postgres;
 mod program;
 mod scan;
 mod server;
+mod update;
 mod versions;
