@@ -1,17 +1,23 @@
 //! The section `[egress]`: what each service may reach, by role.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use aiva_chassis::config::Reader;
 use aiva_chassis::{config_section, config_words};
 
 config_section! {
-    /// Where services may call out. Checked by this release, enforced by the one that brings the egress guard.
+    /// Where services may call out, through the proxy.
     pub struct Egress checks check_egress {
+        /// Where the proxy listens: HTTP/1.1, absolute form and CONNECT.
+        pub listen: SocketAddr = "127.0.0.1:4750";
         /// What a client with this role may reach.
         pub roles: BTreeMap<String, Role>;
     }
 }
+
+/// The role of callers that nobody knows.
+pub const DEFAULT: &str = "default";
 
 config_section! {
     /// One role.
@@ -36,8 +42,11 @@ config_words! {
 }
 
 fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
-    if !egress.roles.is_empty() {
-        reader.hazard("roles", "are checked but not enforced: this release has no egress guard");
+    if egress.roles.keys().any(|name| name != DEFAULT) {
+        reader.hazard("roles", "other than `default` are checked but used for nobody: this release knows no callers");
+    }
+    if !egress.listen.ip().is_loopback() {
+        reader.hazard("listen", "is reachable from other machines and asks nobody who they are: bind it to loopback, or let a network policy keep strangers out");
     }
 }
 

@@ -21,6 +21,8 @@ const DECLARED_EDGES: &[(&str, &str, &str)] = &[
     ("aiva-sca", "advisory", "reads and replaces the index file, fetches the exports through its port"),
     ("aiva-sca", "inventory", "walks the folder that is scanned"),
     ("aiva-authn", "bootstrap", "keeps the bootstrap token's file"),
+    ("aiva-egress", "proxy", "moves bytes between clients and origins; its readers and writers are pure"),
+    ("aiva-egress", "tunnel", "carries a tunnel's bytes; its readers are pure"),
 ];
 
 /// What a pure noun has no business with.

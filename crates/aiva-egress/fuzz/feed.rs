@@ -1,0 +1,57 @@
+// What each fuzz target feeds, and what must hold. Shared with the replay test (`tests/it/fuzz_corpus.rs`), so that no
+// target exists without its corpus being replayed.
+
+/// The targets' names.
+pub const TARGETS: [&str; 4] = ["head", "chunks", "hello", "preface"];
+
+/// Feeds bytes to the reader of a target.
+pub fn feed(target: &str, bytes: &[u8]) {
+    match target {
+        "head" => head(bytes),
+        "chunks" => chunks(bytes),
+        "hello" => hello(bytes),
+        "preface" => preface(bytes),
+        other => panic!("{other} is no target"),
+    }
+}
+
+fn head(bytes: &[u8]) {
+    use aiva_egress::proxy::head::{self, Request, Response};
+    let Ok(Some(end)) = head::end(bytes, 0) else { return };
+    assert!(end <= bytes.len() && bytes[..end].ends_with(b"\r\n"));
+    if let Ok(request) = Request::read(&bytes[..end]) {
+        for field in request.forwarded() {
+            assert!(!field.name.is_empty() && !field.value.contains(&b'\r') && !field.value.contains(&b'\n'));
+        }
+    }
+    if let Ok(response) = Response::read(&bytes[..end], "GET") {
+        assert!((100..600).contains(&response.status));
+    }
+}
+
+fn chunks(bytes: &[u8]) {
+    use aiva_egress::proxy::body::{Body, Chunks};
+    use aiva_egress::proxy::head::Framing;
+    for chunks in [Chunks::Keep, Chunks::Open] {
+        let mut body = Body::new(Framing::Chunked, chunks);
+        let mut copy = bytes.to_vec();
+        if let Ok(settled) = body.filter(&mut copy) {
+            assert!(settled.kept <= settled.taken && settled.taken <= bytes.len());
+            assert!(body.is_done() || settled.taken == bytes.len());
+        }
+    }
+}
+
+fn hello(bytes: &[u8]) {
+    use aiva_egress::tunnel::hello::{Reading, read};
+    if let Reading::Complete(hello) = read(bytes) {
+        assert!(hello.name.is_none_or(|name| name.is_ascii() && name.len() <= 255));
+    }
+}
+
+fn preface(bytes: &[u8]) {
+    use aiva_egress::proxy::preface::{Reading, read};
+    if let Reading::Complete { length, .. } = read(bytes) {
+        assert!(length <= bytes.len());
+    }
+}

@@ -1,0 +1,194 @@
+//! Forwards one allowed request, over a connection that waited or a new one.
+
+use std::io;
+use std::pin::Pin;
+
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::super::answer::Answer;
+use super::super::body::{Body, Chunks};
+use super::super::connect::connect;
+use super::super::exchange::{self, Asked, Exchange, Outcome, Trouble};
+use super::super::fault::Fault;
+use super::super::head::Framing;
+use super::super::judge::{Allowed, Finished, Form};
+use super::super::metrics::Became;
+use super::super::pool::Key;
+use super::super::pump::Pump;
+use super::{Connection, Next};
+
+/// The most bytes of a request's body, whatever the role says about answers.
+const MOST_SENT: u64 = u64::MAX;
+
+/// What goes to the origin.
+pub(super) struct Sending {
+    /// The head, and what of the body came with it.
+    pub(super) first: Vec<u8>,
+    /// The rest of the body.
+    pub(super) body: Body,
+    /// How much of the body came with the head.
+    pub(super) sent: u64,
+    /// Whether it may be sent twice.
+    pub(super) repeatable: bool,
+}
+
+impl Connection<'_> {
+    pub(super) async fn forward(
+        &mut self,
+        asked: Asked,
+        sending: Sending,
+        allowed: Allowed,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Next {
+        let bounds = exchange::Bounds {
+            first_byte: allowed.bounds.first_byte,
+            idle: allowed.bounds.idle,
+            total: allowed.bounds.request,
+            answer: allowed.bounds.bytes,
+            request: MOST_SENT,
+        };
+        let waiting = self.worker.pool.take(&allowed.role, allowed.target.host(), &allowed.connect_to);
+        let again = (waiting.is_some() && sending.repeatable).then(|| sending.first.clone());
+        let reused = waiting.is_some();
+        let (mut key, mut origin) = match waiting {
+            Some(found) => found,
+            None => match self.connect(&allowed).await {
+                Ok(made) => made,
+                Err(error) => return self.unreachable(asked, &sending, &allowed, &error).await,
+            },
+        };
+        let is_read = sending.body.is_done();
+        let mut upload = Pump::new(sending.first, sending.body, bounds.request);
+        upload.count(sending.sent);
+        let mut outcome =
+            Exchange::new(asked, upload, bounds.answer).run(self.stream, &mut origin, &bounds, timer.as_mut()).await;
+        // An idle connection may close in the very moment in which it is used.
+        if let (Some(first), Some(Trouble::Origin(_)), false) = (again, &outcome.trouble, outcome.origin_spoke) {
+            (key, origin) = match self.connect(&allowed).await {
+                Ok(made) => made,
+                Err(error) => {
+                    let sending = Sending { first, body: empty(), sent: 0, repeatable: false };
+                    return self.unreachable(asked, &sending, &allowed, &error).await;
+                }
+            };
+            let upload = Pump::new(first, empty(), bounds.request);
+            outcome = Exchange::new(asked, upload, bounds.answer).run(self.stream, &mut origin, &bounds, timer).await;
+        } else if reused && outcome.trouble.is_none() {
+            self.worker.shared.counters.reused.inc();
+        }
+        self.finish(asked, outcome, is_read, key, origin, &allowed).await
+    }
+
+    async fn connect(&self, allowed: &Allowed) -> io::Result<(Key, TcpStream)> {
+        let dial = &*self.worker.shared.dial;
+        let (address, origin) = connect(dial, &allowed.connect_to, allowed.bounds.connect).await?;
+        let host = allowed.target.host().clone();
+        Ok((Key { role: std::sync::Arc::clone(&allowed.role), host, address }, origin))
+    }
+
+    /// There is no connection to the origin.
+    async fn unreachable(&mut self, asked: Asked, sending: &Sending, allowed: &Allowed, error: &io::Error) -> Next {
+        self.worker.shared.counters.request(Form::Request, Became::Failed);
+        let answer = unreachable(allowed, error);
+        let failure = Some(answer.reason.clone());
+        allowed.permit.finish(&Finished { status: Some(answer.status), failure, ..Finished::default() });
+        if !sending.body.is_done() || !asked.keep_alive {
+            return self.say(&answer, asked.head_only).await;
+        }
+        self.say_and_stay(&answer, asked.head_only).await
+    }
+
+    async fn finish(
+        &mut self,
+        asked: Asked,
+        outcome: Outcome,
+        is_read: bool,
+        key: Key,
+        origin: TcpStream,
+        allowed: &Allowed,
+    ) -> Next {
+        let counters = self.worker.shared.counters;
+        let (sent, received) = outcome.moved;
+        counters.sent.inc_by(sent);
+        counters.received.inc_by(received);
+        let mut finished =
+            Finished { connected: Some(key.address), status: outcome.status, sent, received, ..Finished::default() };
+        let Some(trouble) = &outcome.trouble else {
+            counters.request(Form::Request, Became::Done);
+            allowed.permit.finish(&finished);
+            if outcome.origin_reusable {
+                self.worker.pool.put(key, origin);
+            }
+            if outcome.client_reusable {
+                self.inbox.extend_from_slice(&outcome.rest);
+                return Next::Request;
+            }
+            return self.close(is_read && outcome.rest.is_empty()).await;
+        };
+        counters.request(Form::Request, Became::Failed);
+        let answer = explain(trouble).with_id(&allowed.permit.id());
+        finished.failure = Some(answer.reason.clone());
+        match trouble {
+            // Nobody is there to hear it.
+            Trouble::Client => {
+                allowed.permit.finish(&finished);
+                Next::Close
+            }
+            _ if outcome.answered => {
+                allowed.permit.finish(&finished);
+                self.stream.abort();
+                Next::Close
+            }
+            _ => {
+                finished.status = Some(answer.status);
+                allowed.permit.finish(&finished);
+                self.say(&answer, asked.head_only).await
+            }
+        }
+    }
+}
+
+fn empty() -> Body {
+    Body::new(Framing::Empty, Chunks::Keep)
+}
+
+/// What a caller is told when no connection could be made; the addresses are the record's business.
+pub(super) fn unreachable(allowed: &Allowed, error: &io::Error) -> Answer {
+    let origin = allowed.target.origin();
+    let (status, reason, what, proxy_error) = match error.kind() {
+        io::ErrorKind::TimedOut => (504, "connect-timeout", "did not answer in time", "connection_timeout"),
+        io::ErrorKind::ConnectionRefused => (502, "connection-refused", "refused the connection", "connection_refused"),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
+            (502, "unreachable", "cannot be reached from here", "destination_ip_unroutable")
+        }
+        _ => (502, "connect-failed", "could not be connected to", "destination_unavailable"),
+    };
+    Answer::failed(status, reason, format!("{origin} is allowed but {what}"), proxy_error).with_id(&allowed.permit.id())
+}
+
+fn explain(trouble: &Trouble) -> Answer {
+    match trouble {
+        Trouble::Origin(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Answer::failed(502, "origin-closed", "the origin closed without an answer", "http_response_incomplete")
+        }
+        Trouble::Origin(_) => {
+            Answer::failed(502, "origin-broke", "the connection to the origin broke", "connection_terminated")
+        }
+        Trouble::Answer(fault) => Answer::bad_origin(*fault),
+        Trouble::TooLarge => Answer::failed(
+            502,
+            "answer-too-large",
+            "the origin's answer is larger than allowed",
+            "http_response_body_size",
+        ),
+        Trouble::Slow => {
+            Answer::failed(504, "origin-timeout", "the origin did not answer in time", "http_response_timeout")
+        }
+        Trouble::Request(fault) => Answer::malformed(*fault),
+        Trouble::RequestTooLarge => {
+            Answer::failed(413, "request-too-large", "the request is larger than allowed", "http_request_error")
+        }
+        Trouble::Client => Answer::malformed(Fault::Truncated),
+    }
+}

@@ -1,0 +1,293 @@
+//! One thread of the proxy: its listeners, its connections, its idle connections to origins.
+//!
+//! Promises: connections are bounded before they cost anything; running out of file descriptors slows accepting down and
+//! never ends it; a panic ends one connection; when the process stops, waiting connections end at once, requests finish,
+//! tunnels go on until the stage's time is over. Start reading at [`Worker::run`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aiva_chassis::panic::{self, Entry, Place as Site};
+use aiva_chassis::shutdown::Stop;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::Settings;
+use super::answer::Answer;
+use super::connection::Connection;
+use super::handles::{Handles, Registration};
+use super::judge::{Dial, Judge, Peer};
+use super::limits::{Full, Limits, Place};
+use super::metrics::Counters;
+use super::pool::Pool;
+use super::preface;
+use super::stream::Stream;
+
+/// How often idle connections to origins are looked through.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long connections have to say goodbye when the stage's time is over.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// What all threads share.
+pub struct Shared {
+    /// The bounds.
+    pub settings: Settings,
+    /// Who judges.
+    pub judge: Arc<dyn Judge>,
+    /// Who connects.
+    pub dial: Arc<dyn Dial>,
+    /// What is in use.
+    pub limits: Arc<Limits>,
+    /// What is counted.
+    pub counters: &'static Counters,
+}
+
+/// One thread's own.
+pub struct Worker {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// Idle connections to origins.
+    pub pool: Pool,
+    handles: Arc<Handles>,
+    stopping: AtomicBool,
+}
+
+/// What a thread accepts from.
+pub enum Listening {
+    /// TCP, with TLS where there is an acceptor.
+    Tcp(TcpListener, Option<TlsAcceptor>),
+    /// A socket in the file system.
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener),
+}
+
+/// A connection that was just accepted.
+enum Accepted {
+    Tcp(TcpStream, SocketAddr, Option<TlsAcceptor>),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Worker {
+    /// Nothing is open.
+    pub fn new(shared: Arc<Shared>) -> Arc<Self> {
+        let (pool, handles) = (Pool::default(), Arc::default());
+        Arc::new(Self { shared, pool, handles, stopping: AtomicBool::new(false) })
+    }
+
+    /// Whether the process is going down: no connection is kept for another request.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Serves until the stop begins and everything has ended or was cut off.
+    pub async fn run(self: Arc<Self>, listening: Vec<Listening>, stop: Stop) {
+        // The drain waits for what is open, and cuts it when the stage's time is over.
+        let _work = stop.work("egress proxy");
+        let accepting = futures_util::future::join_all(listening.into_iter().map(|one| self.accept(one, &stop)));
+        tokio::select! {
+            _ = accepting => {}
+            () = self.keep_house() => {}
+            () = self.watch_policy() => {}
+        }
+        self.stopping.store(true, Ordering::Relaxed);
+        self.handles.end_idle();
+        tokio::select! {
+            () = self.handles.closed() => {}
+            // A new policy counts for the tunnels that are left.
+            () = self.watch_policy() => {}
+            () = stop.cut() => {
+                self.handles.end_all();
+                let _left = timeout(GOODBYE, self.handles.closed()).await;
+            }
+        }
+    }
+
+    async fn keep_house(&self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            self.pool.sweep();
+        }
+    }
+
+    async fn watch_policy(&self) {
+        loop {
+            self.shared.judge.changed().await;
+            self.pool.clear();
+            self.shared.counters.forbidden.inc_by(self.handles.end_forbidden() as u64);
+        }
+    }
+
+    async fn accept(self: &Arc<Self>, listening: Listening, stop: &Stop) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let Some(accepted) = stop.until(listening.accept()).await else { return };
+            match accepted {
+                Ok(accepted) => {
+                    wait = FIRST_WAIT;
+                    self.take(accepted);
+                }
+                Err(error) => wait = recover(&error, wait, stop).await,
+            }
+        }
+    }
+
+    /// Gives a connection its place and its task.
+    fn take(self: &Arc<Self>, accepted: Accepted) {
+        let counters = self.shared.counters;
+        counters.connections.inc();
+        let place = match self.shared.limits.enter() {
+            Ok(place) => place,
+            Err(full) => {
+                counters.full(full);
+                // As far as it goes without waiting: there is no place for a task either.
+                let _sent = accepted.try_write(&full_answer(full));
+                return;
+            }
+        };
+        let worker = Arc::clone(self);
+        let from = accepted.source();
+        tokio::spawn(async move {
+            let site = || {
+                Site::new("egress").with("client", from.map_or_else(|| "local".to_owned(), |at| at.ip().to_string()))
+            };
+            // What is contained has been logged and counted.
+            let _contained = panic::catch(Entry::Tunnel, site, worker.serve(accepted, place)).await;
+        });
+    }
+
+    async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
+        let registration = self.handles.register();
+        let counters = self.shared.counters;
+        counters.open.inc();
+        let _open = Open(counters);
+        // Boxed, so that nothing of the requests is left in memory while a tunnel is carried.
+        let served = Box::pin(self.requests(accepted, &registration, place)).await;
+        if let Some((mut stream, tunnel, _place)) = served {
+            tunnel.carry(&mut stream, &registration.handle, counters).await;
+        }
+    }
+
+    async fn requests(
+        &self,
+        accepted: Accepted,
+        registration: &Registration,
+        mut place: Place,
+    ) -> Option<(Stream, Box<super::connection::Tunnel>, Place)> {
+        let limit = self.shared.settings.head_timeout;
+        let (mut stream, peer) = timeout(limit, self.greet(accepted)).await.ok()??;
+        if let Some(Err(full)) = peer.address.map(|source| place.name(source.ip())) {
+            self.shared.counters.full(full);
+            // A client that does not hear it has gone.
+            let _sent = timeout(limit, tokio::io::AsyncWriteExt::write_all(&mut stream, &full_answer(full))).await;
+            return None;
+        }
+        let handle = &registration.handle;
+        let connection = Connection { worker: self, peer: &peer, handle, stream: &mut stream, inbox: Vec::new() };
+        let tunnel = connection.serve().await?;
+        Some((stream, tunnel, place))
+    }
+
+    /// Finds out who is there: the balancer's preface, the TLS handshake, the user behind a local socket.
+    async fn greet(&self, accepted: Accepted) -> Option<(Stream, Peer)> {
+        let (mut stream, address, tls) = match accepted {
+            Accepted::Tcp(stream, address, tls) => (stream, address, tls),
+            #[cfg(unix)]
+            Accepted::Unix(stream) => {
+                let user = stream.peer_cred().ok().map(|credentials| credentials.uid());
+                return Some((Stream::Unix(stream), Peer { address: None, user, certificate: None }));
+            }
+        };
+        let address = match self.shared.settings.balancers.holds(address.ip()) {
+            true => prefaced(&mut stream).await?.unwrap_or(address),
+            false => address,
+        };
+        let mut peer = Peer { address: Some(address), user: None, certificate: None };
+        let Some(tls) = tls else { return Some((Stream::Tcp(stream), peer)) };
+        let stream = tls.accept(stream).await.ok()?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        peer.certificate = certificates.and_then(<[_]>::first).map(|certificate| Arc::from(certificate.as_ref()));
+        Some((Stream::Tls(Box::new(stream)), peer))
+    }
+}
+
+/// Whom the balancer speaks for: `None` when it speaks no PROXY protocol, `Some(None)` when it speaks for itself.
+async fn prefaced(stream: &mut TcpStream) -> Option<Option<SocketAddr>> {
+    let mut bytes = Vec::new();
+    loop {
+        match preface::read(&bytes) {
+            preface::Reading::Complete { source, .. } => return Some(source),
+            preface::Reading::Malformed => return None,
+            preface::Reading::Incomplete => {}
+        }
+        // Byte by byte up to its end: what follows belongs to the request or to TLS.
+        bytes.push(stream.read_u8().await.ok()?);
+    }
+}
+
+struct Open(&'static Counters);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.dec();
+    }
+}
+
+fn full_answer(full: Full) -> Vec<u8> {
+    let detail = "the egress proxy has no place for another connection: try again";
+    Answer::failed(503, full.word(), detail, "connection_limit_reached").retry_after(1).bytes(false, false)
+}
+
+impl Listening {
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener, tls) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Accepted::Tcp(stream, address, tls.clone()))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl Accepted {
+    fn source(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, address, _) => Some(*address),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            // Nothing readable can be said before the handshake.
+            Self::Tcp(_, _, Some(_)) => Ok(0),
+            Self::Tcp(stream, _, None) => stream.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+}
+
+/// Waits after a failed accept; how long to wait next time. A client that gave up early is no reason to wait.
+async fn recover(error: &io::Error, wait: Duration, stop: &Stop) -> Duration {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected | InvalidInput) {
+        return FIRST_WAIT;
+    }
+    tracing::warn!(%error, wait_ms = wait.as_millis(), "the egress proxy cannot accept connections");
+    stop.sleep(wait).await;
+    (wait * 2).min(LONGEST_WAIT)
+}

@@ -1,0 +1,7 @@
+//! The egress guard's integration tests.
+
+#![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
+
+mod fuzz_corpus;
+mod proxy;
+mod readers;
