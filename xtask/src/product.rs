@@ -83,7 +83,15 @@ pub(crate) fn spawn(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Ch
     Command::new(binary)
         .arg("up")
         .args(arguments)
-        .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"])
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--egress-listen",
+            "127.0.0.1:0",
+            "--data-dir",
+        ])
         .arg(data)
         .env("AIVA__SERVER__RATE_LIMIT__PER_CLIENT", "0")
         .env("AIVA__SERVER__RATE_LIMIT__WHOLE", "0")

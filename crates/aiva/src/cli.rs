@@ -17,6 +17,7 @@ pub(crate) mod progress;
 pub(crate) mod remote;
 pub(crate) mod sca;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod token;
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Sca(Sca),
     /// Run everything in one process on the embedded default.
     Up(Up),
+    /// Run some guards alone; without a store.
+    Serve(Serve),
     /// The configuration.
     #[command(subcommand)]
     Config(Config),
@@ -225,12 +228,36 @@ pub(crate) struct Up {
     /// Where health, metrics and profiles listen [default: 127.0.0.1:9090].
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// Where the egress proxy listens [default: 127.0.0.1:4750].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) egress_listen: Option<SocketAddr>,
     /// Bring a small example company with its own advisories, in a data directory of its own.
     #[arg(long)]
     pub(crate) demo: bool,
     /// Do not download advisories.
     #[arg(long)]
     pub(crate) no_update: bool,
+}
+
+/// `aiva serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Which guards.
+    #[arg(long, value_enum, required = true, value_delimiter = ',', value_name = "GUARDS")]
+    pub(crate) guards: Vec<Alone>,
+    /// Where the egress proxy listens [default: 127.0.0.1:4750].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) egress_listen: Option<SocketAddr>,
+    /// Where health, metrics and profiles listen [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+}
+
+/// `--guards`: those that can run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Alone {
+    /// The egress proxy.
+    Egress,
 }
 
 /// `aiva config`

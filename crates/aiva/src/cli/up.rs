@@ -42,7 +42,8 @@ pub(crate) fn run(up: &Up, global: &Global, terminal: Terminal) -> Result<ExitCo
 fn flags(up: &Up) -> Vec<aiva_chassis::config::Flag> {
     let listen = up.listen.map(|address| flag("--listen", "server.listen", &address.to_string()));
     let admin = up.admin_listen.map(|address| flag("--admin-listen", "server.admin_listen", &address.to_string()));
-    listen.into_iter().chain(admin).collect()
+    let egress = up.egress_listen.map(|address| flag("--egress-listen", "egress.listen", &address.to_string()));
+    listen.into_iter().chain(admin).chain(egress).collect()
 }
 
 fn own_settings(up: &Up, global: &Global) -> Result<(Found, PathBuf)> {
@@ -121,13 +122,14 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
     let admin_listener = bind("server.admin_listen", server.admin_listen).await?;
     let (address, admin_address) = (listener.address()?, admin_listener.address()?);
     let parts = Parts::assemble(found, data, download, &supervisor, wiring::access_log(settings)?).await?;
+    let egress = wiring::egress(settings, &[address, admin_address], &supervisor)?;
     let admin = Stack::new(clock::system()).around(admin::routes(health.clone()));
     let admin_task = tokio::spawn(admin_listener.serve(admin, shutdown.stop(Stage::Store)));
     let public_task = tokio::spawn(listener.serve(parts.router.clone(), shutdown.stop(Stage::Edge)));
     parts.start(settings, &supervisor).await?;
     starting.done();
     let scheme = if server.tls.is_some() { "https" } else { "http" };
-    welcome(&parts, scheme, address, admin_address, terminal)?;
+    welcome(&parts, scheme, [address, admin_address, egress], terminal)?;
     let failed = tokio::select! {
         () = shutdown.requested() => None,
         error = parts.database.failed() => Some(error),
@@ -151,7 +153,7 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
     Ok(ExitCode::SUCCESS)
 }
 
-async fn bind(key: &str, address: SocketAddr) -> Result<Listener> {
+pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<Listener> {
     Listener::bind(address).await.map_err(|error| {
         Failure::new(format!("cannot listen on {address} ({key})"))
             .because(error)
@@ -160,12 +162,14 @@ async fn bind(key: &str, address: SocketAddr) -> Result<Listener> {
     })
 }
 
-fn welcome(parts: &Parts, scheme: &str, address: SocketAddr, admin: SocketAddr, terminal: Terminal) -> Result<()> {
+fn welcome(parts: &Parts, scheme: &str, listening: [SocketAddr; 3], terminal: Terminal) -> Result<()> {
+    let [address, admin, egress] = listening;
     let base = format!("{scheme}://{address}");
     let link = parts.door.console_link(&base)?;
     terminal.print(&format!(
         "AIVA is up.\n\n  console  {link}\n           (signs you in once, within 10 minutes)\n  API      {base}/v1, its documentation {base}/docs\n  \
-         health   http://{admin}/readyz, metrics http://{admin}/metrics\n\nCtrl-C stops it.\n"
+         health   http://{admin}/readyz, metrics http://{admin}/metrics\n  \
+         egress   http_proxy=http://{egress} for services that call out\n\nCtrl-C stops it.\n"
     ))?;
     Ok(())
 }

@@ -31,6 +31,7 @@ impl Server {
     pub(crate) fn start_on(world: &World, database: Option<&str>) -> Self {
         let mut command = command(world.folder.path());
         command.envs(database.map(|url| ("DATABASE_URL", url)));
+        command.env("AIVA__EGRESS__LISTEN", "127.0.0.1:0");
         command.args(["up", "--demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);
         let mut child = command.arg(world.path("data")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -1,0 +1,69 @@
+//! `aiva serve`: some guards alone, without a store.
+
+use std::process::ExitCode;
+
+use aiva_chassis::clock;
+use aiva_chassis::health::Health;
+use aiva_chassis::http::{Stack, admin};
+use aiva_chassis::shutdown::supervisor::Supervisor;
+use aiva_chassis::shutdown::{Drained, Shutdown, Stage};
+use aiva_chassis::telemetry::{self, metrics::metrics};
+use anyhow::{Context as _, Result};
+
+use super::terminal::complain;
+use super::{Alone, Global, Serve, up};
+use crate::settings::{self, Found, flag};
+use crate::wiring;
+
+pub(crate) fn run(serve: &Serve, global: &Global) -> Result<ExitCode> {
+    let admin = serve.admin_listen.map(|address| flag("--admin-listen", "server.admin_listen", &address.to_string()));
+    let egress = serve.egress_listen.map(|address| flag("--egress-listen", "egress.listen", &address.to_string()));
+    let found = settings::find(global, admin.into_iter().chain(egress).collect())?;
+    for warning in &found.loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(until_stopped(serve, &found));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn until_stopped(serve: &Serve, found: &Found) -> Result<ExitCode> {
+    let settings = &found.loaded.config;
+    let server = &settings.server;
+    let traces = wiring::traces(found)?;
+    let (traces, extra) = traces.map_or((None, None), |(traces, extra)| (Some(traces), Some(extra)));
+    telemetry::init(&settings.telemetry, clock::system(), extra)?;
+    let version = wiring::version();
+    metrics().set_build(version.version, version.commit);
+    let (shutdown, health) = (Shutdown::new(), Health::new());
+    shutdown.on_signals().context("cannot listen for signals")?;
+    let supervisor = Supervisor::new(shutdown.clone(), health.clone());
+    supervisor.watch_runtime();
+    let starting = health.startup_step("start");
+    let admin_listener = up::bind("server.admin_listen", server.admin_listen).await?;
+    let admin_address = admin_listener.address()?;
+    for guard in &serve.guards {
+        match guard {
+            Alone::Egress => {
+                let address = wiring::egress(settings, &[admin_address], &supervisor)?;
+                tracing::info!(%address, admin = %admin_address, "the egress proxy listens");
+            }
+        }
+    }
+    let admin = Stack::new(clock::system()).around(admin::routes(health.clone()));
+    let admin_task = tokio::spawn(admin_listener.serve(admin, shutdown.stop(Stage::Store)));
+    starting.done();
+    shutdown.requested().await;
+    health.drain();
+    tokio::time::sleep(server.drain_lead).await;
+    let drained = shutdown.drain(server.drain_deadline).await;
+    let _admin = admin_task.await;
+    if let Some(traces) = traces {
+        traces.close().await;
+    }
+    if let Drained::Cut(left) = drained {
+        complain(&format!("warning: cut off after {:?}: {}", server.drain_deadline, left.join(", ")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
