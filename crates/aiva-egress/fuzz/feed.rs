@@ -2,7 +2,7 @@
 // target exists without its corpus being replayed.
 
 /// The targets' names.
-pub const TARGETS: [&str; 4] = ["head", "chunks", "hello", "preface"];
+pub const TARGETS: [&str; 5] = ["head", "chunks", "hello", "preface", "socks"];
 
 /// Feeds bytes to the reader of a target.
 pub fn feed(target: &str, bytes: &[u8]) {
@@ -11,6 +11,7 @@ pub fn feed(target: &str, bytes: &[u8]) {
         "chunks" => chunks(bytes),
         "hello" => hello(bytes),
         "preface" => preface(bytes),
+        "socks" => socks(bytes),
         other => panic!("{other} is no target"),
     }
 }
@@ -54,4 +55,23 @@ fn preface(bytes: &[u8]) {
     if let Reading::Complete { length, .. } = read(bytes) {
         assert!(length <= bytes.len());
     }
+}
+
+fn socks(bytes: &[u8]) {
+    use aiva_egress::proxy::socks::{Reading, greeting, password, request};
+    let lengths = [
+        match greeting(bytes) {
+            Reading::Complete(_, length) => length,
+            Reading::Incomplete | Reading::Malformed => 0,
+        },
+        match password(bytes) {
+            Reading::Complete(_, length) => length,
+            Reading::Incomplete | Reading::Malformed => 0,
+        },
+        match request(bytes) {
+            Reading::Complete(_, length) => length,
+            Reading::Incomplete | Reading::Malformed => 0,
+        },
+    ];
+    assert!(lengths.iter().all(|length| *length <= bytes.len()));
 }

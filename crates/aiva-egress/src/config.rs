@@ -9,7 +9,7 @@ use aiva_chassis::{config_section, config_words};
 config_section! {
     /// Where services may call out, through the proxy.
     pub struct Egress checks check_egress {
-        /// Where the proxy listens: HTTP/1.1, absolute form and CONNECT.
+        /// Where the proxy listens: HTTP/1.1 in absolute form, CONNECT and SOCKS5.
         pub listen: SocketAddr = "127.0.0.1:4750";
         /// What a client with this role may reach.
         pub roles: BTreeMap<String, Role>;

@@ -1,4 +1,4 @@
-//! The forward proxy: HTTP/1.1 in absolute form and CONNECT, in front of a judge.
+//! The forward proxy: HTTP/1.1 in absolute form, CONNECT and SOCKS5, in front of a judge.
 //!
 //! Promises: what is forwarded was judged, and goes to an address of its ruling and to no other; every message is read
 //! strictly and written anew; a refusal is legible and cannot be mistaken for the origin's; memory, connections and time
@@ -37,6 +37,7 @@ pub mod metrics;
 pub mod pool;
 pub mod preface;
 pub mod pump;
+pub mod socks;
 pub mod stream;
 pub mod worker;
 pub mod write;
@@ -74,6 +75,28 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(16),
         }
     }
+}
+
+impl Settings {
+    /// The default, with no more connections than this process has file descriptors for: a client that opens too many is
+    /// told so, instead of leaving none for the others' origins and for the rest of the process.
+    pub fn system() -> Self {
+        let mut settings = Self::default();
+        // Where it cannot be read there is nothing to lower.
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        if let Some(files) = open_files(&limits) {
+            settings.most.connections = settings.most.connections.min(files.saturating_sub(RESERVED_FILES) / 2).max(16);
+        }
+        settings
+    }
+}
+
+/// File descriptors for everything but connections and their origins.
+const RESERVED_FILES: usize = 256;
+
+/// The soft limit of open files, of `/proc/self/limits`.
+fn open_files(limits: &str) -> Option<usize> {
+    limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
 }
 
 /// The balancers in front of the proxy.
@@ -243,4 +266,18 @@ fn local(path: &std::path::Path) -> io::Result<tokio::net::UnixListener> {
     // Who may connect is decided by user, by the judge.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_read() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units\n\
+                    Max processes             96006                96006                processes\n\
+                    Max open files            1024                 524288               files\n";
+        assert_eq!(open_files(text), Some(1024));
+        assert_eq!(open_files("Max open files            unlimited            unlimited            files"), None);
+    }
 }

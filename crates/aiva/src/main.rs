@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Advisories(command) => cli::advisories::run(command, &global, terminal),
         Command::Sca(command) => cli::sca::run(command, terminal),
         Command::Up(up) => cli::up::run(up, &global, terminal),
-        Command::Serve(serve) => cli::serve::run(serve, &global),
+        Command::Serve(serve) => cli::serve::run(serve, &global, terminal),
         Command::Config(command) => cli::config::run(command, &global, terminal),
         Command::Token(command) => cli::token::run(command, &global, terminal),
         Command::Migrate(command) => cli::migrate::run(command, &global, terminal),

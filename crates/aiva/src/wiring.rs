@@ -309,7 +309,7 @@ pub(crate) fn egress(settings: &Settings, others: &[SocketAddr], supervisor: &Su
     let listens = vec![proxy::Listen { address: wanted, tls: None }];
     let dial = Arc::new(proxy::judge::Network);
     let shared = Arc::clone(&judge) as Arc<dyn proxy::judge::Judge>;
-    let proxy = Proxy::bind(proxy::Settings::default(), listens, shared, dial).map_err(|error| {
+    let proxy = Proxy::bind(proxy::Settings::system(), listens, shared, dial).map_err(|error| {
         Failure::new(format!("cannot listen on {wanted} (egress.listen)"))
             .because(error)
             .hint("stop what listens there, or take another address with --egress-listen; port 0 takes a free one")

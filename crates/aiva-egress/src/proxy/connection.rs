@@ -23,13 +23,16 @@ use super::head::{self, Form as HeadForm, Request};
 use super::judge::{Ask, Form, Peer, Presented, Ruling};
 use super::limits::Claim;
 use super::metrics::{Became, HEAD_MEMORY};
+use super::socks::VERSION;
 use super::stream::{Link, Stream};
 use super::worker::Worker;
 use super::write;
 
 mod forward;
+mod socks;
 mod tunnel;
 
+use tunnel::Manner;
 pub use tunnel::Tunnel;
 
 /// How long a client that is still sending is listened to after the last answer.
@@ -52,6 +55,7 @@ pub struct Connection<'w> {
 /// What came of waiting for a head.
 enum Waited {
     Head(usize),
+    Socks,
     Gone,
     Slow,
     NoMemory,
@@ -75,6 +79,7 @@ impl Connection<'_> {
         loop {
             let next = match self.head(timer.as_mut(), patience, &mut claim).await {
                 Waited::Head(end) => self.request(end, timer.as_mut()).await,
+                Waited::Socks => self.socks(timer.as_mut()).await,
                 Waited::Gone => return None,
                 Waited::Slow => self.too_slow().await,
                 Waited::NoMemory => self.no_memory().await,
@@ -96,6 +101,10 @@ impl Connection<'_> {
         self.handle.waits();
         let mut seen = 0;
         loop {
+            if self.inbox.first() == Some(&VERSION) {
+                self.handle.is_busy();
+                return Waited::Socks;
+            }
             match head::end(&self.inbox, seen) {
                 Err(fault) => return Waited::Fault(fault),
                 Ok(Some(end)) => {
@@ -179,11 +188,11 @@ impl Connection<'_> {
                 match self.judge(&request, ask).await {
                     Ruling::Refuse(answer) => {
                         self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
-                        self.say(&answer, false).await
+                        self.decline(&answer, Manner::Connect).await
                     }
                     Ruling::Allow(allowed) => {
                         drop(inbox);
-                        self.tunnel(first, *allowed).await
+                        self.tunnel(first, *allowed, Manner::Connect).await
                     }
                 }
             }

@@ -626,6 +626,40 @@ async fn a_balancer_says_for_whom_it_calls_and_must_say_so() {
 }
 
 #[tokio::test]
+async fn socks_is_served_with_names_that_are_judged_here() {
+    let scene = Scene::new().await;
+    let ask = |name: &str| [&[5, 1, 0, 5, 1, 0, 3, name.len() as u8][..], name.as_bytes(), &[1, 187]].concat();
+    let mut client = scene.client().await;
+    client.0.write_all(&ask("a.example")).await.unwrap();
+    client.0.write_all(b"early").await.unwrap();
+    let mut origin = scene.accept().await;
+    let mut heard = [0; 12];
+    within(client.0.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(heard, [5, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    origin.hears("early").await;
+    origin.say("hello").await;
+    client.hears("hello").await;
+    drop((client, origin));
+    assert_eq!(scene.ends(1).await[0].sent, 5);
+    for name in ["denied.example", "a.example\0.b.example", "127.1"] {
+        let mut client = scene.client().await;
+        client.0.write_all(&ask(name)).await.unwrap();
+        client.0.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        within(client.0.read_to_end(&mut heard)).await.unwrap();
+        assert_eq!(heard, [5, 0, 5, 2, 0, 1, 0, 0, 0, 0, 0, 0], "{name}");
+    }
+    let mut client = scene.client().await;
+    // A password is heard out, UDP is not served.
+    client.0.write_all(&[5, 2, 0, 2, 1, 1, b'a', 1, b'b', 5, 3, 0, 1, 10, 0, 0, 1, 0, 53]).await.unwrap();
+    client.0.shutdown().await.unwrap();
+    let mut heard = Vec::new();
+    within(client.0.read_to_end(&mut heard)).await.unwrap();
+    assert_eq!(heard, [5, 2, 1, 0, 5, 7, 0, 1, 0, 0, 0, 0, 0, 0]);
+    scene.close().await;
+}
+
+#[tokio::test]
 async fn a_panic_ends_one_connection() {
     let scene = Scene::with(Rules { panics: true, ..Rules::default() }, Settings::default()).await;
     let (mut good, mut bad) = (scene.client().await, scene.client().await);

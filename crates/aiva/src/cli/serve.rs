@@ -10,12 +10,12 @@ use aiva_chassis::shutdown::{Drained, Shutdown, Stage};
 use aiva_chassis::telemetry::{self, metrics::metrics};
 use anyhow::{Context as _, Result};
 
-use super::terminal::complain;
+use super::terminal::{Terminal, complain};
 use super::{Alone, Global, Serve, up};
 use crate::settings::{self, Found, flag};
 use crate::wiring;
 
-pub(crate) fn run(serve: &Serve, global: &Global) -> Result<ExitCode> {
+pub(crate) fn run(serve: &Serve, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let admin = serve.admin_listen.map(|address| flag("--admin-listen", "server.admin_listen", &address.to_string()));
     let egress = serve.egress_listen.map(|address| flag("--egress-listen", "egress.listen", &address.to_string()));
     let found = settings::find(global, admin.into_iter().chain(egress).collect())?;
@@ -23,12 +23,12 @@ pub(crate) fn run(serve: &Serve, global: &Global) -> Result<ExitCode> {
         complain(&format!("warning: {warning}"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(until_stopped(serve, &found));
+    let outcome = runtime.block_on(until_stopped(serve, &found, terminal));
     runtime.shutdown_background();
     outcome
 }
 
-async fn until_stopped(serve: &Serve, found: &Found) -> Result<ExitCode> {
+async fn until_stopped(serve: &Serve, found: &Found, terminal: Terminal) -> Result<ExitCode> {
     let settings = &found.loaded.config;
     let server = &settings.server;
     let traces = wiring::traces(found)?;
@@ -47,7 +47,9 @@ async fn until_stopped(serve: &Serve, found: &Found) -> Result<ExitCode> {
         match guard {
             Alone::Egress => {
                 let address = wiring::egress(settings, &[admin_address], &supervisor)?;
-                tracing::info!(%address, admin = %admin_address, "the egress proxy listens");
+                terminal.print(&format!(
+                    "The egress proxy is up.\n\n  proxy    http_proxy=http://{address}\n  health   http://{admin_address}/readyz\n\nCtrl-C stops it.\n"
+                ))?;
             }
         }
     }

@@ -12,6 +12,7 @@ use super::super::connect::connect;
 use super::super::handles::Handle;
 use super::super::judge::{self, Allowed, Finished, Form, Permit};
 use super::super::metrics::{Became, Counters};
+use super::super::socks;
 use super::super::stream::Stream;
 use super::forward::unreachable;
 use super::{Connection, Next};
@@ -19,11 +20,20 @@ use crate::tunnel::inspect::Opening;
 use crate::tunnel::open;
 use crate::tunnel::relay::{Bounds, End, Relay};
 
+/// How the client asked for a tunnel, and is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// HTTP's CONNECT.
+    Connect,
+    /// SOCKS5.
+    Socks,
+}
+
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 impl Connection<'_> {
     /// `first` is what the client has sent behind its request, hoping that it is allowed.
-    pub(super) async fn tunnel(&mut self, mut first: Vec<u8>, allowed: Allowed) -> Next {
+    pub(super) async fn tunnel(&mut self, mut first: Vec<u8>, allowed: Allowed, manner: Manner) -> Next {
         let counters = self.worker.shared.counters;
         let dial = &*self.worker.shared.dial;
         let (address, mut origin) = match connect(dial, &allowed.connect_to, allowed.bounds.connect).await {
@@ -33,10 +43,14 @@ impl Connection<'_> {
                 let answer = unreachable(&allowed, &error);
                 let failure = Some(answer.reason.clone());
                 allowed.permit.finish(&Finished { status: Some(answer.status), failure, ..Finished::default() });
-                return self.say(&answer, false).await;
+                return self.decline(&answer, manner).await;
             }
         };
-        if self.stream.write_all(ESTABLISHED).await.is_err() {
+        let established = match manner {
+            Manner::Connect => ESTABLISHED,
+            Manner::Socks => &socks::reply(0),
+        };
+        if self.stream.write_all(established).await.is_err() {
             counters.request(Form::Tunnel, Became::Failed);
             allowed.permit.finish(&Finished {
                 connected: Some(address),
@@ -70,6 +84,17 @@ impl Connection<'_> {
             bounds: allowed.bounds,
             opening,
         }))
+    }
+
+    /// There will be no tunnel; nothing more is read as a request.
+    pub(super) async fn decline(&mut self, answer: &Answer, manner: Manner) -> Next {
+        match manner {
+            Manner::Connect => self.say(answer, false).await,
+            Manner::Socks => match self.stream.write_all(&socks::reply(socks::code(answer))).await {
+                Ok(()) => self.close(false).await,
+                Err(_) => Next::Close,
+            },
+        }
     }
 
     async fn refuse_opening(&mut self, opening: &Opening, address: SocketAddr, allowed: &Allowed) -> Next {

@@ -1,0 +1,78 @@
+//! A client that speaks SOCKS5 instead of HTTP: greeting, perhaps a password, one request, then a tunnel.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::Sleep;
+
+use super::super::judge::{Ask, Form, Presented, Ruling};
+use super::super::metrics::Became;
+use super::super::socks::{self, Method, Reading, Wish};
+use super::tunnel::Manner;
+use super::{Connection, Next, poll_more, tunnel_to};
+
+impl Connection<'_> {
+    /// Serves it; `timer` is the head's.
+    pub(super) async fn socks(&mut self, mut timer: Pin<&mut Sleep>) -> Next {
+        match self.negotiate(timer.as_mut()).await {
+            Some(next) => next,
+            // It stopped, took too long, or spoke something else: there is no word for that in SOCKS.
+            None => Next::Close,
+        }
+    }
+
+    async fn negotiate(&mut self, mut timer: Pin<&mut Sleep>) -> Option<Next> {
+        let method = self.step(timer.as_mut(), socks::greeting).await?;
+        self.stream.write_all(&[socks::VERSION, method as u8]).await.ok()?;
+        let credentials = match method {
+            Method::Unknown => return None,
+            Method::Nothing => None,
+            Method::Password => {
+                let pair = self.step(timer.as_mut(), socks::password).await?;
+                // Whether they are right is the judge's business, as for HTTP.
+                self.stream.write_all(&[1, 0]).await.ok()?;
+                Some(format!("Basic {}", STANDARD.encode(pair)).into_bytes())
+            }
+        };
+        let authority = match self.step(timer, socks::request).await? {
+            Wish::Tunnel(authority) => authority,
+            Wish::Other(code) => {
+                self.stream.write_all(&socks::reply(code)).await.ok()?;
+                return Some(self.close(false).await);
+            }
+        };
+        let first = std::mem::take(&mut self.inbox);
+        let who = Presented { peer: self.peer, credentials: credentials.as_deref(), token: None };
+        let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: &authority, target: tunnel_to(&authority) };
+        match self.worker.shared.judge.judge(who, ask).await {
+            Ruling::Allow(allowed) => Some(self.tunnel(first, *allowed, Manner::Socks).await),
+            Ruling::Refuse(answer) => {
+                self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
+                Some(self.decline(&answer, Manner::Socks).await)
+            }
+        }
+    }
+
+    /// One step of the conversation.
+    async fn step<T>(&mut self, mut timer: Pin<&mut Sleep>, read: impl Fn(&[u8]) -> Reading<T>) -> Option<T> {
+        loop {
+            match read(&self.inbox) {
+                Reading::Complete(step, length) => {
+                    self.inbox.drain(..length);
+                    return Some(step);
+                }
+                Reading::Malformed => return None,
+                Reading::Incomplete => {}
+            }
+            let more = poll_fn(|context| match poll_more(context, self.stream, &mut self.inbox) {
+                Poll::Ready(read) => Poll::Ready(read.filter(|count| *count > 0)),
+                Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+            });
+            more.await?;
+        }
+    }
+}
