@@ -273,3 +273,47 @@ async fn a_proxy_is_given_the_checked_address() {
     let get = first_line.recv().await.unwrap();
     assert!(get.starts_with("GET /x HTTP/1.1\r\n") && get.to_lowercase().contains("host: public.example\r\n"), "{get}");
 }
+
+#[tokio::test]
+async fn an_answer_is_taken_within_its_caps() {
+    let (address, _) = origin(|head| match head {
+        head if head.starts_with("GET /moved ") => to("/page"),
+        head if head.starts_with("GET /page ") => typed("Text/HTML; charset=utf-8", "0123456789"),
+        head if head.starts_with("GET /long ") => {
+            "HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n4\r\n0123\r\nf\r\n0123456789abcde\r\n0\r\n\r\n".to_owned()
+        }
+        head if head.starts_with("GET /none ") => ok("?"),
+        _ => typed("image/svg+xml-not", &"x".repeat(17)),
+    })
+    .await;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&heard);
+    let names = Fixed::new([("origin.example", LOOPBACK)]);
+    let client = Client::builder(policy())
+        .resolver(Arc::new(names))
+        .max_body(16)
+        .max_redirects(1)
+        .content_types(["text/html", "image/*"])
+        .observer(Arc::new(move |_, verdict| {
+            counted.fetch_add(usize::from(verdict.is_allowed()), Ordering::SeqCst);
+        }))
+        .build();
+    let get = |path: &str| client.get(format!("http://origin.example:{}{path}", address.port())).send();
+    assert_eq!(get("/moved").await.unwrap().bytes(100).await.unwrap(), b"0123456789");
+    assert_eq!(heard.load(Ordering::SeqCst), 2, "of each hop");
+    assert!(matches!(get("/none").await.err().unwrap(), Error::ContentType { got } if got.is_empty()));
+    assert!(matches!(get("/large").await.err().unwrap(), Error::TooLarge { limit: 16 }));
+    let mut long = get("/long").await.unwrap();
+    assert_eq!(long.chunk().await.unwrap().unwrap(), "0123");
+    let error = loop {
+        match long.chunk().await {
+            Ok(part) => assert!(part.is_some(), "it ended before its cap"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::TooLarge { limit: 16 }), "{error}");
+}
+
+fn typed(kind: &str, body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}

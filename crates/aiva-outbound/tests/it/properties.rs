@@ -1,7 +1,11 @@
-//! Whatever the text, what is allowed is read alike by a parser that is not ours, and nothing panics.
+//! Whatever the text, what is allowed is read alike by two parsers that are not ours; whatever the address, a second list
+//! agrees. The promises are those of the fuzz targets, whose corpus is replayed here.
 
-use aiva_outbound::{Host, Target};
 use proptest::prelude::*;
+
+#[expect(unreachable_pub, reason = "the fuzz targets' library exports it")]
+#[path = "../../fuzz/promises.rs"]
+mod promises;
 
 /// Texts made of the pieces that parsers trip over.
 fn texts() -> impl Strategy<Value = String> {
@@ -48,6 +52,17 @@ fn texts() -> impl Strategy<Value = String> {
         "\u{0}",
         "ſ",
         "*",
+        "ß",
+        "א",
+        "xn--bcher-kva",
+        "$",
+        "~",
+        "|",
+        "'",
+        "(",
+        "+",
+        "=",
+        "!",
     ]);
     prop_oneof![
         prop::collection::vec(pieces.clone(), 0..12).prop_map(|parts| parts.concat()),
@@ -57,28 +72,83 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_we_allow_nobody_reads_as_another_host(text in texts()) {
-        let Ok(ours) = Target::parse(&text) else { return Ok(()) };
-        let theirs = url::Url::parse(&text);
-        prop_assert!(theirs.is_ok(), "WHATWG refuses {text:?}, we read {ours}");
-        let theirs = theirs.unwrap();
-        let host = theirs.host_str().unwrap_or_default();
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let same = match ours.host() {
-            Host::Name(name) => name == host,
-            Host::Address(address) => host.trim_matches(['[', ']']).parse() == Ok(*address),
-        };
-        prop_assert!(same, "{text:?}: we read {}, WHATWG {host}", ours.host());
-        prop_assert_eq!(theirs.port_or_known_default(), Some(ours.port()), "{:?}", text);
+        promises::feed("target", text.as_bytes());
+        promises::feed("authority", text.strip_prefix("http://").unwrap_or(&text).as_bytes());
     }
 
     #[test]
-    fn a_target_reads_back_as_itself(text in texts()) {
-        let Ok(once) = Target::parse(&text) else { return Ok(()) };
-        let again = Target::parse(&once.to_string());
-        prop_assert_eq!(again.map(|target| target.to_string()), Ok(once.to_string()));
+    fn a_redirect_leads_everybody_to_the_same_place(location in texts(), path in "[a-z/.?]{0,8}") {
+        let location = location.strip_prefix("http://").filter(|_| path.len() % 2 == 0).unwrap_or(&location);
+        promises::feed("redirect", format!("https://example.com/{path}\n{location}").as_bytes());
     }
+
+    #[test]
+    fn a_second_list_of_addresses_agrees(
+        address in prop_oneof![
+            any::<[u8; 16]>().prop_map(|octets| octets.to_vec()),
+            any::<[u8; 17]>().prop_map(|octets| octets.to_vec()),
+            any::<[u8; 4]>().prop_map(|octets| octets.to_vec()),
+            // Few bits set, so that the short blocks are hit.
+            prop::collection::vec(prop::sample::select(vec![0u8, 1, 0x20, 0x64, 0xfe, 0xff, 0x5e, 0xa9, 127, 10]), 16),
+        ],
+        block in 0..EDGES.len(),
+        beside in -2i8..=2,
+    ) {
+        promises::feed("address", &address);
+        // Around the edges of every block that has a name.
+        let edge = EDGES[block].parse::<std::net::Ipv6Addr>().unwrap();
+        let near = u128::from(edge).wrapping_add_signed(i128::from(beside));
+        promises::feed("address", &near.to_be_bytes());
+    }
+}
+
+/// First and last addresses of special blocks, from the documents that made them.
+const EDGES: &[&str] = &[
+    "::",
+    "::1",
+    "::ffff:0:0",
+    "::ffff:0:0:0",
+    "64:ff9b::",
+    "64:ff9b::ffff:ffff",
+    "64:ff9b:1::",
+    "64:ff9b:1:ffff:ffff:ffff:ffff:ffff",
+    "100::",
+    "100::1:0:0:0",
+    "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2000::",
+    "2001::",
+    "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2001:db8::",
+    "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2002::",
+    "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2620:4f:8000::",
+    "2620:4f:8000:ffff:ffff:ffff:ffff:ffff",
+    "3fff::",
+    "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "5f00::",
+    "fc00::",
+    "fe80::",
+    "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "fec0::",
+    "ff00::",
+    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+];
+
+#[test]
+fn the_fuzz_corpus_holds_every_promise() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let mut fed = 0;
+    for promise in ["target", "authority", "redirect", "address", "dns_message"] {
+        for entry in std::fs::read_dir(folder.join(promise)).unwrap() {
+            promises::feed(promise, &std::fs::read(entry.unwrap().path()).unwrap());
+            fed += 1;
+        }
+    }
+    assert!(fed > 40, "the corpus was read");
 }

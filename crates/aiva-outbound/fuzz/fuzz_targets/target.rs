@@ -1,0 +1,4 @@
+//! Feeds arbitrary bytes to the promise `target`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_outbound_fuzz::feed("target", bytes));
