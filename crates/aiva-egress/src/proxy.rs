@@ -12,7 +12,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
@@ -125,12 +125,12 @@ pub struct Proxy {
     listens: Vec<Listen>,
     #[cfg(unix)]
     local: Option<std::path::PathBuf>,
-    /// The sockets of the first thread; they hold the ports until all threads have theirs.
-    first: Vec<TcpSocket>,
+    /// The first thread's, listening from the start: whoever is told the address can connect to it.
+    first: Mutex<Vec<std::net::TcpListener>>,
 }
 
 impl Proxy {
-    /// Binds the ports; port 0 takes a free one.
+    /// Binds the ports and listens; port 0 takes a free one. Call it within a tokio runtime.
     ///
     /// # Errors
     /// When one cannot be bound.
@@ -147,7 +147,7 @@ impl Proxy {
             plain(listen.address)?.bind(listen.address)?;
             let socket = socket(listen.address)?;
             bound.push(Listen { address: socket.local_addr()?, ..listen });
-            first.push(socket);
+            first.push(socket.listen(BACKLOG)?.into_std()?);
         }
         let limits = Limits::new(settings.most);
         let shared = Arc::new(Shared { settings, judge, dial, limits, counters: Counters::get() });
@@ -156,7 +156,7 @@ impl Proxy {
             listens: bound,
             #[cfg(unix)]
             local: None,
-            first,
+            first: Mutex::new(first),
         })
     }
 
@@ -188,7 +188,6 @@ impl Proxy {
     /// When the sockets cannot listen.
     pub async fn serve(self, stop: Stop) -> io::Result<()> {
         let listening = self.listening(0)?;
-        drop(self.first);
         Worker::new(self.shared).run(listening, stop).await;
         Ok(())
     }
@@ -225,8 +224,17 @@ impl Proxy {
     /// The listeners of one thread.
     fn listening(&self, index: usize) -> io::Result<Vec<Listening>> {
         let mut listening = Vec::new();
+        // Once only: a thread that is started again needs sockets of its own.
+        let mut first = match index {
+            0 => std::mem::take(&mut *self.first.lock().unwrap_or_else(PoisonError::into_inner)),
+            _ => Vec::new(),
+        }
+        .into_iter();
         for listen in &self.listens {
-            let listener: TcpListener = socket(listen.address)?.listen(BACKLOG)?;
+            let listener = match first.next() {
+                Some(listener) => TcpListener::from_std(listener)?,
+                None => socket(listen.address)?.listen(BACKLOG)?,
+            };
             listening.push(Listening::Tcp(listener, listen.tls.clone()));
         }
         #[cfg(unix)]
