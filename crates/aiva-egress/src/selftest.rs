@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 
 use aiva_outbound::policy::{Mixed, Mode, Policy, Ports};
 
 pub mod authority;
 pub mod case;
 mod engine;
+mod judge;
+mod proxy;
 pub mod score;
 pub mod world;
 pub mod zone;
@@ -23,16 +26,19 @@ use score::{Outcome, Score};
 pub enum Form {
     /// The engine decides.
     Engine,
+    /// A proxy on loopback is asked.
+    Proxy,
 }
 
 impl Form {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Engine];
+    pub const ALL: [Self; 2] = [Self::Engine, Self::Proxy];
 
     /// As on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Engine => "engine",
+            Self::Proxy => "proxy",
         }
     }
 }
@@ -141,6 +147,9 @@ pub enum PlanError {
     /// The machine does not let us.
     #[error(transparent)]
     Authority(#[from] authority::NoAuthority),
+    /// No socket on loopback.
+    #[error("nothing can listen on loopback")]
+    Loopback(#[from] io::Error),
 }
 
 impl Plan {
@@ -157,7 +166,7 @@ impl Plan {
             let mut tally = Tally::default();
             for case in &cases {
                 let policy = self.role.clone().unwrap_or_else(|| policy(&case.policy));
-                match ask(*form, case, &policy).await {
+                match ask(*form, case, &policy).await? {
                     None => *tally.skipped.entry(case.kind.clone()).or_default() += 1,
                     Some(outcome) => tally.count(case, score::score(case, &outcome)),
                 }
@@ -181,11 +190,12 @@ impl Plan {
     }
 }
 
-async fn ask(form: Form, case: &Case, policy: &Policy) -> Option<Outcome> {
+async fn ask(form: Form, case: &Case, policy: &Policy) -> io::Result<Option<Outcome>> {
     let bytes = case.via == Via::Raw || case.tunnel_first.is_some();
     match form {
-        Form::Engine if bytes => None,
-        Form::Engine => Some(engine::run(case, policy).await),
+        Form::Engine if bytes => Ok(None),
+        Form::Engine => Ok(Some(engine::run(case, policy).await)),
+        Form::Proxy => proxy::run(case, policy).await,
     }
 }
 

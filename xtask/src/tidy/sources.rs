@@ -22,6 +22,7 @@ const DECLARED_EDGES: &[(&str, &str, &str)] = &[
     ("aiva-sca", "inventory", "walks the folder that is scanned"),
     ("aiva-authn", "bootstrap", "keeps the bootstrap token's file"),
     ("aiva-egress", "proxy", "moves bytes between clients and origins; its readers and writers are pure"),
+    ("aiva-egress", "selftest", "plays the origins that its cases describe"),
     ("aiva-egress", "tunnel", "carries a tunnel's bytes; its readers are pure"),
 ];
 

@@ -32,7 +32,7 @@ pub(super) async fn run(case: &Case, policy: &Policy) -> Outcome {
 async fn request(case: &Case, policy: &Policy, world: &World, engine: &Engine) -> Outcome {
     let mut seen = match Target::parse(&case.input) {
         Ok(target) => vec![target],
-        Err(reason) => return refused(Refusal { class: class(reason), reason: reason.to_string() }),
+        Err(reason) => return refused(unread(reason)),
     };
     let mut redirects = case.redirects.iter();
     loop {
@@ -52,13 +52,24 @@ async fn request(case: &Case, policy: &Policy, world: &World, engine: &Engine) -
     }
 }
 
-async fn decide(policy: &Policy, target: &Target, world: &World, engine: &Engine) -> Result<Vec<SocketAddr>, Refusal> {
+/// One decision.
+pub(super) async fn decide(
+    policy: &Policy,
+    target: &Target,
+    world: &World,
+    engine: &Engine,
+) -> Result<Vec<SocketAddr>, Refusal> {
     let verdict = engine.decide(policy, world, Question::new(target)).await;
     match verdict.outcome {
         Verdict::Allowed => Ok(verdict.connect_to),
         Verdict::Denied(denial) => Err(denied(&denial)),
         Verdict::Unresolved(error) => Err(dns(&error)),
     }
+}
+
+/// What cannot be read.
+pub(super) fn unread(reason: Reason) -> Refusal {
+    Refusal { class: class(reason), reason: reason.to_string() }
 }
 
 fn refused(refusal: Refusal) -> Outcome {

@@ -92,16 +92,17 @@ impl World {
         }
     }
 
+    /// Keeps that this address is connected to; an error where the case lets it refuse.
+    pub fn note(&self, address: SocketAddr) -> io::Result<()> {
+        let mut state = self.state();
+        state.dialled.push(address.ip());
+        let refuses = self.0.fail_first && state.dialled.len() == 1;
+        if refuses { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+    }
+
     /// Connects to an origin at this address, whichever it is.
     pub fn dial(&self, address: SocketAddr, tls: &Arc<rustls::ServerConfig>) -> io::Result<DuplexStream> {
-        let refused = {
-            let mut state = self.state();
-            state.dialled.push(address.ip());
-            self.0.fail_first && state.dialled.len() == 1
-        };
-        if refused {
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        }
+        self.note(address)?;
         let (near, far) = tokio::io::duplex(64 * 1024);
         let (world, tls) = (self.clone(), Arc::clone(tls));
         // Ends when the other half is dropped; the world of a case does not outlive it.
@@ -124,11 +125,6 @@ impl World {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        if let Some(greeting) = &self.0.greeting
-            && stream.write_all(greeting).await.is_err()
-        {
-            return;
-        }
         let Ok(first) = stream.read_u8().await else { return };
         let (read, write) = tokio::io::split(stream);
         let stream = tokio::io::join(io::Cursor::new([first]).chain(read), write);
@@ -142,7 +138,26 @@ impl World {
         }
     }
 
-    async fn answer<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S) {
+    /// The far end of a tunnel: greets where the case says so, and says that it was reached when it has as many bytes as
+    /// the client sends first.
+    pub async fn listen<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S, expected: usize) {
+        if let Some(greeting) = &self.0.greeting
+            && stream.write_all(greeting).await.is_err()
+        {
+            return;
+        }
+        let mut first = vec![0; expected];
+        if stream.read_exact(&mut first).await.is_ok() && expected > 0 {
+            let told = stream.write_all(ORIGIN.1.as_bytes()).await;
+            // Held open until the client goes: an end would look like a refusal.
+            drop(stream.read_u8().await.and(told));
+        } else {
+            drop(stream.read_u8().await);
+        }
+    }
+
+    /// Answers every request on a plain connection.
+    pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S) {
         while let Some(request) = read_request(&mut stream).await {
             let redirect = {
                 let mut state = self.state();

@@ -1,3 +1,5 @@
+//! An ACL that another guard obeys means the same here, or says where not.
+
 use super::*;
 
 const SAMPLE: &str = r#"---

@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
 mod fuzz_corpus;
+mod hostile;
 mod proxy;
 mod readers;
+mod rebinding;
+mod resolver;
+mod stage;

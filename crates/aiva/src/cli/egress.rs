@@ -40,6 +40,8 @@ pub(crate) enum Import {
 pub(crate) enum Form {
     /// The engine decides.
     Engine,
+    /// A proxy on loopback is asked.
+    Proxy,
 }
 
 /// `--tier`

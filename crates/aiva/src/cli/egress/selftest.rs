@@ -119,6 +119,7 @@ impl From<Form> for selftest::Form {
     fn from(form: Form) -> Self {
         match form {
             Form::Engine => Self::Engine,
+            Form::Proxy => Self::Proxy,
         }
     }
 }
