@@ -20,7 +20,7 @@ pub use import::{
     import, import_sources,
 };
 pub use index::{
-    Advisory, Affects, Damage, Details, Ecosystem as IndexedEcosystem, Entry, Index, OpenError, PackageDetails,
+    Advisory, Affects, Covers, Damage, Details, Ecosystem as IndexedEcosystem, Entry, Index, OpenError, PackageDetails,
     Verified,
 };
 pub use write::WriteError;

@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::advisory::{Advisory, Affects, Damage, Details, Entry, PackageDetails};
+use crate::advisory::{Advisory, Affects, Covers, Damage, Details, Entry, PackageDetails};
 use crate::finding::{Kind, Verdict};
 use crate::package::Ecosystem;
 use crate::severity::{Level, Severity};
-use crate::version::Version;
+use crate::version::{Requirement, Version};
 
 /// The longest summary that is made from a description.
 const SUMMARY: usize = 120;
@@ -22,6 +22,15 @@ pub struct Judgement {
     pub verdicts: Vec<Arc<Verdict>>,
     /// Why some advisory could not be judged, for a person.
     pub not_judged: Option<String>,
+}
+
+/// What the advisories say of everything that a requirement allows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RangeJudgement {
+    /// What affects every version that is allowed, worst first.
+    pub always: Vec<Arc<Verdict>>,
+    /// Why the rest is not settled, for a person; `None` where nothing else that is allowed is affected.
+    pub open: Option<String>,
 }
 
 type DetailsCache = HashMap<(Ecosystem, u64, usize), Arc<Details<'static>>>;
@@ -63,8 +72,55 @@ impl Judge {
         });
         let mut verdicts: Vec<Arc<Verdict>> =
             groups(hits).into_iter().map(|group| Arc::new(verdict(ecosystem, entry.name(), text, &group))).collect();
-        verdicts.sort_by(|a, b| (a.kind, b.severity.level, &a.id).cmp(&(b.kind, a.severity.level, &b.id)));
+        sort(&mut verdicts);
         Ok(Judgement { verdicts, not_judged })
+    }
+
+    /// Judges everything that a requirement allows: always affected, can resolve to an affected version, or never.
+    pub fn judge_range(
+        &self,
+        ecosystem: Ecosystem,
+        entry: &Entry<'_>,
+        text: &str,
+        requirement: &Requirement,
+    ) -> Result<RangeJudgement, Damage> {
+        let (mut hits, mut possible, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for advisory in entry.advisories() {
+            match advisory.covers(requirement)? {
+                Covers::Nothing => {}
+                Covers::All(number) => hits.push(self.hit(advisory, entry.name(), number)?),
+                Covers::Some => possible.push(self.hit(advisory, entry.name(), None)?),
+                Covers::Unknown => unknown.push(self.details(advisory)?.id.to_string()),
+            }
+        }
+        let floor = safe_floor(ecosystem, entry, requirement, hits.iter().chain(&possible))?;
+        let mut always: Vec<Arc<Verdict>> = groups(hits)
+            .into_iter()
+            .map(|group| Arc::new(verdict_of_range(ecosystem, entry.name(), text, requirement, &group)))
+            .collect();
+        sort(&mut always);
+        let mut open = Vec::new();
+        if !possible.is_empty() {
+            let mut ids: Vec<String> = groups(possible)
+                .iter()
+                .map(|group| {
+                    let records: BTreeSet<&str> = group.iter().map(|hit| &*hit.details.id).collect();
+                    let all: BTreeSet<&str> = group.iter().flat_map(|hit| names(&hit.details)).collect();
+                    main_id(&all, &records).to_owned()
+                })
+                .collect();
+            ids.sort_unstable();
+            let remedy = match floor {
+                Some(floor) => format!("from {floor} on it cannot"),
+                None => "no version that it allows is known to be safe".to_owned(),
+            };
+            open.push(format!("it can resolve to a version with {}; {remedy}", some(&ids)));
+        }
+        if !unknown.is_empty() {
+            unknown.sort_unstable();
+            open.push(format!("{} has a range whose bounds {ecosystem} cannot order", some(&unknown)));
+        }
+        Ok(RangeJudgement { always, open: (!open.is_empty()).then(|| open.join("; ")) })
     }
 
     fn hit<'a>(&self, advisory: &'a Advisory<'a>, name: &str, interval: Option<usize>) -> Result<Hit<'a>, Damage> {
@@ -91,6 +147,37 @@ impl Judge {
         lock().insert(advisory.place(), Arc::clone(&details));
         Ok(details)
     }
+}
+
+fn sort(verdicts: &mut [Arc<Verdict>]) {
+    verdicts.sort_by(|a, b| (a.kind, b.severity.level, &a.id).cmp(&(b.kind, a.severity.level, &b.id)));
+}
+
+/// The lowest fixed version within a requirement from which on nothing that it allows is affected.
+fn safe_floor<'h, 'a: 'h>(
+    ecosystem: Ecosystem,
+    entry: &Entry<'_>,
+    requirement: &Requirement,
+    hits: impl Iterator<Item = &'h Hit<'a>>,
+) -> Result<Option<String>, Damage> {
+    let mut fixes: Vec<(Version, String)> = hits
+        .filter_map(|hit| of_package(&hit.details, entry.name()))
+        .flat_map(|package| &package.fixed)
+        .filter_map(|fix| Some((Version::parse(ecosystem, fix)?, fix.to_string())))
+        .filter(|(version, _)| requirement.holds(version.key()))
+        .collect();
+    fixes.sort();
+    for (version, fix) in fixes {
+        let Some(rest) = requirement.from(version.key()) else { continue };
+        let mut safe = true;
+        for advisory in entry.advisories() {
+            safe &= advisory.covers(&rest)? == Covers::Nothing;
+        }
+        if safe {
+            return Ok(Some(fix));
+        }
+    }
+    Ok(None)
 }
 
 fn of_package<'d>(details: &'d Details<'static>, name: &str) -> Option<&'d PackageDetails<'static>> {
@@ -128,6 +215,34 @@ fn names<'d>(details: &'d Details<'static>) -> impl Iterator<Item = &'d str> {
 }
 
 fn verdict(ecosystem: Ecosystem, name: &str, text: &str, group: &[Hit<'_>]) -> Verdict {
+    let installed = Version::parse(ecosystem, text);
+    let above = installed.as_ref().map(Version::key);
+    Verdict { reason: reason(text, group), ..told(ecosystem, name, above, group) }
+}
+
+fn verdict_of_range(
+    ecosystem: Ecosystem,
+    name: &str,
+    text: &str,
+    requirement: &Requirement,
+    group: &[Hit<'_>],
+) -> Verdict {
+    let allowed = if text.is_empty() { "*" } else { text };
+    let mut parts: Vec<String> = group
+        .iter()
+        .map(|hit| match &hit.range {
+            Some(range) if range != "all versions" => {
+                format!("every version that {allowed} allows is in {range} ({})", hit.details.id)
+            }
+            _ => format!("every version that {allowed} allows is affected ({})", hit.details.id),
+        })
+        .collect();
+    parts.sort_unstable();
+    Verdict { reason: parts.join("; "), ..told(ecosystem, name, Some(requirement.floor()), group) }
+}
+
+/// What the records say together, but for the reason. Fixed versions are those above a version's key.
+fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>]) -> Verdict {
     let records: BTreeSet<&str> = group.iter().map(|hit| &*hit.details.id).collect();
     let all: BTreeSet<&str> = group.iter().flat_map(|hit| names(&hit.details)).collect();
     let id = main_id(&all, &records).to_owned();
@@ -153,8 +268,8 @@ fn verdict(ecosystem: Ecosystem, name: &str, text: &str, group: &[Hit<'_>]) -> V
         records: records.iter().map(|id| (*id).to_owned()).collect(),
         kind: group.iter().map(|hit| hit.kind).min().unwrap_or(Kind::Vulnerability),
         severity: worst.map_or_else(|| Severity::of_level(Level::Unknown), |hit| hit.severity.clone()),
-        fixed_versions: fixed_versions(ecosystem, name, text, group),
-        reason: reason(text, group),
+        fixed_versions: above.map(|above| fixed_versions(ecosystem, name, above, group)).unwrap_or_default(),
+        reason: String::new(),
         summary: summary.map_or_else(|| first_line(description), str::to_owned),
         description: description.to_owned(),
         references,
@@ -210,14 +325,13 @@ fn reason(text: &str, group: &[Hit<'_>]) -> String {
     parts.join("; ")
 }
 
-fn fixed_versions(ecosystem: Ecosystem, name: &str, text: &str, group: &[Hit<'_>]) -> Vec<String> {
-    let Some(installed) = Version::parse(ecosystem, text) else { return Vec::new() };
+fn fixed_versions(ecosystem: Ecosystem, name: &str, installed: &[u8], group: &[Hit<'_>]) -> Vec<String> {
     let mut above: Vec<(Version, String)> = group
         .iter()
         .filter_map(|hit| of_package(&hit.details, name))
         .flat_map(|package| &package.fixed)
         .filter_map(|fix| Some((Version::parse(ecosystem, fix)?, fix.to_string())))
-        .filter(|(version, _)| *version > installed)
+        .filter(|(version, _)| version.key() > installed)
         .collect();
     above.sort();
     above.dedup_by(|a, b| a.0 == b.0);

@@ -141,7 +141,7 @@ pub struct Package {
     pub licenses: Vec<String>,
 }
 
-/// An entry that names a package without pinning it to one version, so nothing can be said of it yet.
+/// An entry that names a package without pinning it to one version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NotJudged {
     /// Which ecosystem the name belongs to.
@@ -154,6 +154,10 @@ pub struct NotJudged {
     pub line: u32,
     /// Why it was not judged, for a person: "a range, not a pinned version".
     pub reason: String,
+    /// Whether the requirement is a range of the public package, in the ecosystem's own syntax, that can be judged as such.
+    pub is_range: bool,
+    /// What the package is needed for.
+    pub scope: Scope,
 }
 
 /// Something in a file that could not be read, and where.

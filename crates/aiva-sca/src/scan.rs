@@ -11,8 +11,9 @@ use rayon::prelude::*;
 use crate::advisory::{Damage, Entry, Index, IndexedEcosystem};
 use crate::finding::Finding;
 use crate::matching::{Judge, Judgement};
-use crate::package::{Ecosystem, Input, Package, Source};
+use crate::package::{Ecosystem, Input, NotJudged, Package, Source};
 use crate::purl::purl;
+use crate::version::Requirement;
 
 /// What a scan found and what it could not say.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +75,8 @@ pub struct Outside {
 pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
     let looked_up: Vec<Vec<Named<'_>>> =
         inputs.par_iter().map(|input| look_up(input, index)).collect::<Result<_, _>>()?;
-    let judgements = judge(&looked_up)?;
+    let judge = Judge::default();
+    let judgements = judge_all(&judge, &looked_up)?;
     let mut result = ScanResult {
         findings: Vec::new(),
         not_judged: Vec::new(),
@@ -84,14 +86,9 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
     for (input, named) in inputs.iter().zip(&looked_up) {
         let first_finding = result.findings.len();
         let first_unjudged = result.not_judged.len();
-        result.not_judged.extend(input.not_judged.iter().map(|entry| Unjudged {
-            path: input.path.clone(),
-            line: entry.line,
-            ecosystem: entry.ecosystem,
-            name: entry.name.clone(),
-            requirement: entry.requirement.clone(),
-            reason: entry.reason.clone(),
-        }));
+        for entry in &input.not_judged {
+            judge_open(input, entry, index, &judge, &mut result)?;
+        }
         for package in &input.packages {
             result.outside.count(&package.source);
             match &package.source {
@@ -131,6 +128,54 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
     Ok(result)
 }
 
+/// Judges an entry without a pin by all that it allows: always affected, can resolve to an affected version (which stays open),
+/// or never.
+fn judge_open(
+    input: &Input,
+    entry: &NotJudged,
+    index: &Index,
+    judge: &Judge,
+    result: &mut ScanResult,
+) -> Result<(), Damage> {
+    let open = |reason: String| Unjudged {
+        path: input.path.clone(),
+        line: entry.line,
+        ecosystem: entry.ecosystem,
+        name: entry.name.clone(),
+        requirement: entry.requirement.clone(),
+        reason,
+    };
+    let requirement =
+        if entry.is_range { Requirement::parse(entry.ecosystem, range_of(&entry.requirement)) } else { None };
+    let Some(requirement) = requirement.filter(|_| index.has(entry.ecosystem)) else {
+        result.not_judged.push(open(entry.reason.clone()));
+        return Ok(());
+    };
+    let Some(known) = index.entry(entry.ecosystem, &entry.name)? else { return Ok(()) };
+    let judgement = judge.judge_range(entry.ecosystem, &known, &entry.requirement, &requirement)?;
+    result.findings.extend(judgement.always.into_iter().map(|verdict| Finding {
+        verdict,
+        ecosystem: entry.ecosystem,
+        name: entry.name.clone(),
+        version: entry.requirement.clone(),
+        purl: purl(entry.ecosystem, &entry.name, ""),
+        path: input.path.clone(),
+        line: entry.line,
+        direct: Some(true),
+        scope: entry.scope,
+    }));
+    result.not_judged.extend(judgement.open.map(open));
+    Ok(())
+}
+
+/// The range behind an npm alias (`npm:left-pad@^1`).
+fn range_of(requirement: &str) -> &str {
+    match requirement.strip_prefix("npm:") {
+        Some(alias) => alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or("", |(_, range)| range),
+        None => requirement,
+    }
+}
+
 /// A package that some advisory is about.
 struct Named<'a> {
     package: &'a Package,
@@ -150,12 +195,14 @@ fn look_up<'a>(input: &'a Input, index: &'a Index) -> Result<Vec<Named<'a>>, Dam
 }
 
 /// Judges each distinct package version once, however many files name it.
-fn judge<'a>(inputs: &'a [Vec<Named<'a>>]) -> Result<HashMap<(EntryId, &'a str), Judgement>, Damage> {
+fn judge_all<'a>(
+    judge: &Judge,
+    inputs: &'a [Vec<Named<'a>>],
+) -> Result<HashMap<(EntryId, &'a str), Judgement>, Damage> {
     let mut distinct: HashMap<(EntryId, &str), &Named<'_>> = HashMap::new();
     for named in inputs.iter().flatten() {
         distinct.entry((named.entry.id(), &named.package.version)).or_insert(named);
     }
-    let judge = Judge::default();
     distinct
         .into_par_iter()
         .map(|(key, Named { package, entry })| {

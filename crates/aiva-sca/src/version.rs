@@ -15,6 +15,7 @@ mod maven;
 mod order;
 mod packagist;
 mod pep440;
+mod requirement;
 mod rpm;
 mod rubygems;
 mod semver;
@@ -23,6 +24,7 @@ use crate::package::Ecosystem;
 
 pub use listing::{Checked, Miss};
 pub use order::Order;
+pub use requirement::{Place, Requirement, Span};
 
 /// Longer texts are no versions; the limit is node-semver's and keeps a hostile file from making large keys.
 pub const MAX_LENGTH: usize = 256;

@@ -19,7 +19,7 @@ use rapidhash::v3::RapidSecrets;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use self::record::{Advisory, Affects, Entry};
+pub use self::record::{Advisory, Affects, Covers, Entry};
 use super::Status;
 use super::compile::index_name;
 use super::layout::{

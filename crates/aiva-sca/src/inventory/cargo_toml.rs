@@ -69,7 +69,7 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
     if let Some(git) = text("git") {
         let (ecosystem, requirement) = (Ecosystem::CratesIo, without_secret(git).into_owned());
         let reason = "from a git repository, not from a registry".to_owned();
-        reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason });
+        reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: false, scope });
         return;
     }
     let source = match text("registry").or_else(|| text("registry-index")) {
@@ -87,7 +87,13 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
             source,
             licenses: Vec::new(),
         }),
-        None => reading.range(Ecosystem::CratesIo, name, requirement, line),
+        None => {
+            reading.range(Ecosystem::CratesIo, name, requirement, scope, line);
+            if let (Some(entry), Source::PrivateRegistry(registry)) = (reading.not_judged.last_mut(), source) {
+                entry.is_range = false;
+                entry.reason = format!("it comes from {registry}, where a public name may be another package");
+            }
+        }
     }
 }
 

@@ -88,6 +88,8 @@ fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, lin
         requirement: without_secret(requirement).into_owned(),
         line,
         reason: reason.to_owned(),
+        is_range: false,
+        scope,
     };
     if ["workspace:", "link:", "portal:", "file:"].iter().any(|start| range.starts_with(start)) {
         return; // The project's own folder: its manifest is an input of its own.
@@ -95,7 +97,7 @@ fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, lin
     if is_address(range) {
         reading.not_judged.push(not_judged("from an address, not from a registry"));
     } else {
-        reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), line);
+        reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), scope, line);
     }
 }
 

@@ -49,9 +49,11 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     }
     let before = reading.packages.len();
     Requirement { name, specifiers, address: None }.note(reading, scope, Some(true), line);
-    if let (Some(package), Some(index)) = (reading.packages.get_mut(before), field("index"))
-        && index != "pypi"
-    {
+    let Some(index) = field("index").filter(|index| *index != "pypi") else { return };
+    if let Some(package) = reading.packages.get_mut(before) {
         package.source = Source::PrivateRegistry(index.to_owned());
+    } else if let Some(entry) = reading.not_judged.last_mut() {
+        entry.is_range = false;
+        entry.reason = format!("it comes from {index}, where a public name may be another package");
     }
 }

@@ -1,7 +1,7 @@
 //! What all of Python's formats share: how names are spelled, which indexes are public.
 
 use super::address::{host, without_secret};
-use crate::package::{Ecosystem, NotJudged, Source};
+use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
 pub(crate) fn normalise(name: &str) -> String {
@@ -40,6 +40,8 @@ pub(crate) fn unversioned(name: &str, address: &str, line: u32) -> NotJudged {
         requirement: without_secret(address).into_owned(),
         line,
         reason: "from an address, not from an index: it has no version".to_owned(),
+        is_range: false,
+        scope: Scope::default(),
     }
 }
 

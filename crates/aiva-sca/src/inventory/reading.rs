@@ -134,9 +134,9 @@ impl Reading {
     }
 
     /// Adds an entry that is not pinned.
-    pub(crate) fn range(&mut self, ecosystem: Ecosystem, name: String, requirement: String, line: u32) {
+    pub(crate) fn range(&mut self, ecosystem: Ecosystem, name: String, requirement: String, scope: Scope, line: u32) {
         let reason = "a range, not a pinned version; a lockfile would pin it".to_owned();
-        self.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason });
+        self.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: true, scope });
     }
 }
 

@@ -153,6 +153,12 @@ impl File {
             for package in self.reading.packages.iter_mut().filter(|package| package.source == Source::Registry) {
                 package.source = source.clone();
             }
+            if source != Source::Registry {
+                for entry in self.reading.not_judged.iter_mut().filter(|entry| entry.is_range) {
+                    entry.is_range = false;
+                    entry.reason = "it comes from another index, where a public name may be another package".to_owned();
+                }
+            }
         }
         self.reading.close()
     }
@@ -228,7 +234,7 @@ impl<'a> Requirement<'a> {
             let requirement = format!("@ {}", without_secret(address));
             let reason = "from an address, not from an index: it has no version".to_owned();
             let ecosystem = Ecosystem::PyPi;
-            reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason });
+            reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: false, scope });
         } else if let Some(version) = self.pin() {
             reading.packages.push(Package {
                 ecosystem: Ecosystem::PyPi,
@@ -241,7 +247,7 @@ impl<'a> Requirement<'a> {
                 licenses: Vec::new(),
             });
         } else {
-            reading.range(Ecosystem::PyPi, name, self.specifiers.to_owned(), line);
+            reading.range(Ecosystem::PyPi, name, self.specifiers.to_owned(), scope, line);
         }
     }
 }

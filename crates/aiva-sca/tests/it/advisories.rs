@@ -165,10 +165,58 @@ fn what_cannot_be_judged_is_said() {
         name: "ranged".to_owned(),
         requirement: "^1.2".to_owned(),
         line: 3,
-        reason: "a range, not a pinned version".to_owned(),
+        reason: "from an address, not from a registry".to_owned(),
+        is_range: false,
+        scope: Scope::default(),
     });
     let carried = scan(&[unread], &index).unwrap().not_judged;
     assert_eq!((&*carried[0].name, &*carried[0].requirement, carried[0].line), ("ranged", "^1.2", 3));
+}
+
+#[test]
+fn a_range_is_judged_by_all_that_it_allows() {
+    let (_dir, index) = sample_index();
+    // What is always affected, and what stays open: an id and the floor from which it is safe.
+    let rows: &[(&str, &str, &[&str], Option<(&str, &str)>)] = &[
+        ("two-ranges", "0.9", &["SAMPLE-2"], None),
+        ("two-ranges", ">=0.5, <2", &[], Some(("SAMPLE-2", "from 1.0.0 on"))),
+        ("two-ranges", "^1.2", &[], None),
+        ("two-ranges", "^2", &[], Some(("SAMPLE-2", "from 2.4.0 on"))),
+        ("two-ranges", "2.4.1", &[], None),
+        ("two-ranges", ">=0.1, <0.9", &["SAMPLE-2"], None),
+        ("two-ranges", "*", &[], Some(("SAMPLE-2", "from 2.4.0 on"))),
+        ("two-ranges", "~2.3", &["SAMPLE-2"], None),
+        ("unheard-of", "*", &[], None),
+        ("odd-bounds", "5", &[], Some(("SAMPLE-6", "cannot order"))),
+        ("two-ranges", "what is this", &[], Some(("a range", "a lockfile would pin it"))),
+    ];
+    for (name, requirement, always, open) in rows {
+        let mut manifest = input(Vec::new());
+        manifest.not_judged.push(NotJudged {
+            ecosystem: Ecosystem::CratesIo,
+            name: (*name).to_owned(),
+            requirement: (*requirement).to_owned(),
+            line: 3,
+            reason: "a range, not a pinned version; a lockfile would pin it".to_owned(),
+            is_range: true,
+            scope: Scope::Dev,
+        });
+        let result = scan(&[manifest], &index).unwrap();
+        let ids: Vec<&str> = result.findings.iter().map(|finding| finding.verdict.id.as_str()).collect();
+        assert_eq!(ids, *always, "{name} {requirement}");
+        for finding in &result.findings {
+            assert_eq!((&*finding.version, finding.line, finding.scope), (*requirement, 3, Scope::Dev));
+            assert!(finding.verdict.reason.starts_with("every version that"), "{}", finding.verdict.reason);
+        }
+        let reasons: Vec<&str> = result.not_judged.iter().map(|entry| entry.reason.as_str()).collect();
+        match open {
+            None => assert_eq!(reasons, [""; 0], "{name} {requirement}"),
+            Some((id, remedy)) => {
+                assert!(reasons.len() == 1 && reasons[0].contains(id), "{name} {requirement}: {reasons:?}");
+                assert!(reasons[0].contains(remedy), "{name} {requirement}: {reasons:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::super::layout::{Cursor, Interval, KIND_MASK, SLOT, UNDECIDABLE, Upper
 use super::{Damage, Details, Index, Loaded};
 use crate::finding::Kind;
 use crate::package;
-use crate::version::Version;
+use crate::version::{Requirement, Span, Version};
 
 /// What an advisory says of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,19 @@ pub enum Affects {
     /// It is named one by one.
     Listed,
     /// Not known: the version cannot be ordered, or one of the advisory's bounds cannot.
+    Unknown,
+}
+
+/// What an advisory says of everything that a requirement allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covers {
+    /// None of it is affected.
+    Nothing,
+    /// Some of it may be affected.
+    Some,
+    /// All of it is affected; the number is that of the interval, where one alone holds all.
+    All(Option<usize>),
+    /// Not known: one of the advisory's bounds cannot be ordered.
     Unknown,
 }
 
@@ -90,6 +103,11 @@ impl Advisory<'_> {
         self.judge(text, version).ok_or_else(|| self.loaded.damage("its packages"))
     }
 
+    /// What it says of everything that a requirement allows.
+    pub fn covers(&self, requirement: &Requirement) -> Result<Covers, Damage> {
+        self.compare(requirement).ok_or_else(|| self.loaded.damage("its packages"))
+    }
+
     /// Everything else that is known of it. Unpacks a block: ask only for what is reported.
     pub fn details(&self) -> Result<Details<'static>, Damage> {
         self.index.details(self.loaded, self.block, self.offset)
@@ -98,6 +116,36 @@ impl Advisory<'_> {
     /// Where its details are, which tells it from every other of its ecosystem.
     pub(crate) fn place(&self) -> (package::Ecosystem, u64, usize) {
         (self.loaded.ecosystem, self.block, self.offset)
+    }
+
+    fn compare(&self, requirement: &Requirement) -> Option<Covers> {
+        let mut body = self.body;
+        let intervals = body.length()?;
+        let mut spans: Vec<Span> = Vec::new();
+        for _ in 0..intervals {
+            let lower = body.bytes()?;
+            let upper = match body.u8()? {
+                0 => None,
+                1 => Some((body.bytes()?.to_vec(), false)),
+                2 => Some((body.bytes()?.to_vec(), true)),
+                _ => return None,
+            };
+            spans.push(((lower.to_vec(), false), upper));
+        }
+        let alone = spans.iter().position(|span| requirement.is_within(vec![span.clone()]));
+        if alone.is_some() || requirement.is_within(spans.clone()) {
+            return Some(Covers::All(alone));
+        }
+        let mut meets = requirement.meets(&spans);
+        for _ in 0..body.length()? {
+            meets |= requirement.holds(body.bytes()?);
+        }
+        // A text that cannot be ordered is no version that a range would pick.
+        Some(match meets {
+            true => Covers::Some,
+            false if self.flags & UNDECIDABLE != 0 => Covers::Unknown,
+            false => Covers::Nothing,
+        })
     }
 
     fn judge(&self, text: &str, version: Option<&Version>) -> Option<Affects> {
