@@ -177,7 +177,8 @@ fn what_cannot_be_judged_is_said() {
 fn a_range_is_judged_by_all_that_it_allows() {
     let (_dir, index) = sample_index();
     // What is always affected, and what stays open: an id and the floor from which it is safe.
-    let rows: &[(&str, &str, &[&str], Option<(&str, &str)>)] = &[
+    type Row = (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
+    let rows: &[Row] = &[
         ("two-ranges", "0.9", &["SAMPLE-2"], None),
         ("two-ranges", ">=0.5, <2", &[], Some(("SAMPLE-2", "from 1.0.0 on"))),
         ("two-ranges", "^1.2", &[], None),
