@@ -22,14 +22,14 @@ async fn read_resp(s: &mut TcpStream, buf: &mut Vec<u8>, connect: bool) -> std::
     let head = String::from_utf8_lossy(&buf[..end]).to_ascii_lowercase();
     let status: u16 = head.split(' ').nth(1).and_then(|x| x.parse().ok()).unwrap_or(0);
     let mut close = head.starts_with("http/1.0");
-    let mut clen: Option<u64> = None;
+    let mut length: Option<u64> = None;
     for l in head.lines().skip(1) {
-        if let Some(v) = l.strip_prefix("content-length:") { clen = v.trim().parse().ok(); }
+        if let Some(v) = l.strip_prefix("content-length:") { length = v.trim().parse().ok(); }
         if let Some(v) = l.strip_prefix("connection:") { if v.contains("close") { close = true } else if v.contains("keep-alive") { close = false } }
     }
     if connect && status == 200 { return Ok((status, 0, false)); }
     let mut got = (buf.len() - end) as u64;
-    match clen {
+    match length {
         Some(n) => { while got < n { buf.clear(); let k = s.read_buf(buf).await?; if k == 0 { return Err(Error::new(ErrorKind::UnexpectedEof, "eof in body")); } got += k as u64; } }
         None => { close = true; loop { buf.clear(); let k = s.read_buf(buf).await?; if k == 0 { break; } got += k as u64; } }
     }
