@@ -2,16 +2,23 @@
 //!
 //! A byte order mark is taken off, UTF-16 with its mark is converted (PowerShell writes requirements.txt so). Bytes that
 //! are not text, and files in the middle of a merge, are turned away: reading half of a conflict would name packages
-//! that nobody has installed.
+//! that nobody has installed. So are files with more entries than memory should be spent on.
 
 use std::borrow::Cow;
 
 use super::reading::Fault;
 
+/// Line ends, colons and commas together: ten times what the largest lockfile of a real project has. Each of them may become an
+/// entry of some hundred bytes, so this bounds the memory that a small but dense file can ask for.
+const MOST_MARKS: usize = 3_000_000;
+
 /// The text of a file, or why there is none.
 pub(crate) fn open(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let text = decode(bytes)?;
-    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+    if text.len() > MOST_MARKS && memchr::memchr3_iter(b'\n', b':', b',', text.as_bytes()).nth(MOST_MARKS).is_some() {
+        return Err(Fault::new(0, "more entries than any project has (over three million): not read"));
+    }
+    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
         return Err(Fault::new(line_of(text.as_bytes(), at), "a NUL byte: this is binary data, not a text file"));
     }
     if let Some(line) = conflict(&text) {
@@ -47,7 +54,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, Fault> 
 }
 
 fn line_of(bytes: &[u8], at: usize) -> u32 {
-    let lines = bytes.iter().take(at).filter(|byte| **byte == b'\n').count();
+    let lines = memchr::memchr_iter(b'\n', bytes.get(..at).unwrap_or(bytes)).count();
     u32::try_from(lines + 1).unwrap_or(u32::MAX)
 }
 

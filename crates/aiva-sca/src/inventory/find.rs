@@ -3,6 +3,8 @@
 //! One parallel pass. Ignore rules do not prune it but are asked for the few known files, because a lockfile that they
 //! hide must at least be counted. Folders that package managers and build tools own are not entered.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -125,6 +127,9 @@ fn is_owned(entry: &DirEntry) -> bool {
     OWNED.contains(&name) || MARKED.iter().any(marked)
 }
 
+/// What is said of pipes, devices and sockets: to open one may wait for ever.
+pub(crate) const NOT_A_FILE: &str = "not a regular file: not opened";
+
 enum Look {
     Nothing,
     File(Found),
@@ -140,19 +145,20 @@ fn look(root: &Path, real_root: &Path, entry: Result<DirEntry, ignore::Error>) -
             return Look::Failed(failed(relative(root, &path), "folder", message));
         }
     };
-    let (Some(name), Some(file_type)) = (entry.file_name().to_str(), entry.file_type()) else { return Look::Nothing };
+    let Some(file_type) = entry.file_type() else { return Look::Nothing };
+    let name = text(entry.file_name());
     if file_type.is_dir() {
         return Look::Nothing;
     }
     let path = relative(root, entry.path());
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let Some(kind) = Kind::of(folder, name) else { return Look::Nothing };
+    let Some(kind) = Kind::of(folder, &name) else { return Look::Nothing };
     let file = entry.path().to_owned();
     if file_type.is_symlink() {
         return follow(real_root, Found { path, file, kind });
     }
     if !file_type.is_file() {
-        return Look::Failed(failed(path, kind.name(), "not a regular file".to_owned()));
+        return Look::Failed(failed(path, kind.name(), NOT_A_FILE.to_owned()));
     }
     Look::File(Found { path, file, kind })
 }
@@ -163,10 +169,7 @@ fn follow(real_root: &Path, found: Found) -> Look {
         Ok(target) if target.is_file() => target,
         // A linked folder is no input, as a folder of that name is none.
         Ok(target) if target.is_dir() => return Look::Nothing,
-        Ok(_) => {
-            let message = "a symbolic link to what is no regular file: not followed".to_owned();
-            return Look::Failed(failed(found.path, found.kind.name(), message));
-        }
+        Ok(_) => return Look::Failed(failed(found.path, found.kind.name(), NOT_A_FILE.to_owned())),
         Err(error) => {
             return Look::Failed(failed(
                 found.path,
@@ -207,8 +210,21 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
 }
 
 fn slashes(path: &Path) -> String {
-    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    let parts: Vec<_> = path.components().map(|part| text(part.as_os_str())).collect();
     parts.join("/")
+}
+
+/// A name for people and reports. Bytes that are no UTF-8 are written `\xE9`, so that two names never become one.
+fn text(name: &OsStr) -> Cow<'_, str> {
+    if let Some(text) = name.to_str() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        out.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02X}")));
+    }
+    Cow::Owned(out)
 }
 
 fn take_ignored(real_root: &Path, files: &mut Vec<Found>) -> Vec<String> {

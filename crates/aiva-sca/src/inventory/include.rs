@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use super::find::Found;
 use super::join::folder;
 use super::kind::Kind;
-use super::reading::{Include, Reading};
+use super::reading::{Include, Reading, quote};
 use super::walk::{Options, read_file};
 
 /// Files that one tree may add by including them: more than that is not a project.
-const MOST: usize = 10_000;
+const MOST: usize = 1_000;
 
 /// Reads what is included and not yet read, and applies constraints.
 pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options: &Options) {
@@ -33,25 +33,33 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
         for include in std::mem::take(&mut reading.links.includes) {
             match resolve(root, &real_root, &from, &include) {
                 Err(message) => reading.problem(include.line, message),
-                Ok((path, file)) => targets.push((path, file, include.constraint)),
+                Ok((path, file)) => targets.push((path, file, include)),
             }
         }
-        for (path, file, constraint) in targets {
-            fresh.push((
-                match known.get(&path) {
-                    Some(target) => *target,
-                    None if readings.len() >= MOST => continue,
-                    None => {
-                        let target = readings.len();
-                        let reading = read_file(&file, Kind::Requirements, options);
-                        readings.push((Found { path: path.clone(), file, kind: Kind::Requirements }, reading));
-                        known.insert(path, target);
-                        added.insert(target);
-                        target
-                    }
-                },
-                constraint,
-            ));
+        let mut too_many = Vec::new();
+        for (path, file, include) in targets {
+            let target = match known.get(&path) {
+                Some(target) => *target,
+                None if added.len() >= MOST => {
+                    too_many.push(include);
+                    continue;
+                }
+                None => {
+                    let target = readings.len();
+                    let reading = read_file(&file, Kind::Requirements, options);
+                    readings.push((Found { path: path.clone(), file, kind: Kind::Requirements }, reading));
+                    known.insert(path, target);
+                    added.insert(target);
+                    target
+                }
+            };
+            fresh.push((target, include.constraint));
+        }
+        if let Some((_, reading)) = readings.get_mut(at) {
+            for Include { path, line, .. } in too_many {
+                let message = format!("{} is not read: {MOST} files are included already", quote(&path));
+                reading.problem(line, message);
+            }
         }
         edges.push(fresh);
         at += 1;
@@ -61,16 +69,17 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
 
 /// The file that is meant, as a path below the root.
 fn resolve(root: &Path, real_root: &Path, from: &str, include: &Include) -> Result<(String, PathBuf), String> {
-    let what = &include.path;
-    if what.contains("://") {
+    let asked = &include.path;
+    let what = quote(asked);
+    if asked.contains("://") {
         return Err(format!("{what} is not fetched: save it beside this file to have it read"));
     }
     let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
     let outside = || format!("{what} is outside of the scanned folder: not read");
-    if what.starts_with('/') {
+    if asked.starts_with('/') {
         return Err(outside());
     }
-    for part in what.split(['/', '\\']) {
+    for part in asked.split(['/', '\\']) {
         match part {
             "" | "." => {}
             ".." => {

@@ -101,7 +101,10 @@ impl Reading {
             return;
         }
         self.dropped += 1;
-        let message = format!("{} more problems in this file", self.dropped);
+        let message = match self.dropped {
+            1 => "one more problem in this file".to_owned(),
+            count => format!("{count} more problems in this file"),
+        };
         if self.dropped == 1 {
             self.problems.push(Problem { line: 0, message });
         } else if let Some(last) = self.problems.last_mut() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::find::{Finds, Found, find};
+use super::find::{Finds, Found, NOT_A_FILE, find};
 use super::join;
 use super::kind::Kind;
 use super::reading::Reading;
@@ -140,6 +140,10 @@ pub(crate) fn read_file(file: &Path, kind: Kind, options: &Options) -> Reading {
 
 /// The content of a file; `None` if there is too much of it. Trusts no length that was asked for beforehand.
 fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
+    // To open a pipe is to wait for a writer, and a device may never end.
+    if !fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other(NOT_A_FILE));
+    }
     let file = File::open(file)?;
     let length = file.metadata()?.len();
     if length > largest {

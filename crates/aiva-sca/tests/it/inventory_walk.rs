@@ -188,9 +188,9 @@ fn includes_are_followed_inside_the_root_once() {
         picture(&take(root.path()).inputs).replace(&root.path().display().to_string(), "ROOT"),
         "deps/base.txt (requirements.txt): partial
      1 a 1.0 unknown runtime registry
-     3 problem: gone.txt is included, but could not be read: No such file or directory (os error 2)
-     4 problem: https://example.com/x.txt is not fetched: save it beside this file to have it read
-     5 problem: ../../out.txt is outside of the scanned folder: not read
+     3 problem: \"gone.txt\" is included, but could not be read: No such file or directory (os error 2)
+     4 problem: \"https://example.com/x.txt\" is not fetched: save it beside this file to have it read
+     5 problem: \"../../out.txt\" is outside of the scanned folder: not read
 deps/pins.txt (requirements.txt): parsed
      1 b 2.0 direct runtime registry
      2 c 3.0 unknown runtime registry
