@@ -106,7 +106,11 @@ impl Feed {
 pub(super) fn discover(path: &Path) -> Result<Vec<Feed>, FeedError> {
     let io = |source| FeedError::Io { path: path.display().to_string(), source };
     let path = fs::canonicalize(path).map_err(io)?;
-    if fs::metadata(&path).map_err(io)?.is_file() {
+    let metadata = fs::metadata(&path).map_err(io)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(FeedError::Nothing(path.display().to_string())); // a pipe or a device may never end
+    }
+    if metadata.is_file() {
         return match extension(&path).as_deref() {
             Some("json") => Ok(vec![files(parent_ecosystem(&path), vec![path])]),
             _ => Ok(vec![zip(&path)?]),

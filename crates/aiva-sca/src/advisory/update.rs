@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
 use jiff::Timestamp;
@@ -13,13 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfirmError, ImportError, ImportReport, Index, confirm, import};
 use crate::package::Ecosystem;
-use crate::ports::{Answer, Fetch, FetchError, Fetched, Request, Wanted};
+use crate::ports::{Answer, Body, Fetch, FetchError, Fetched, Request, Wanted};
 
 /// Where OSV publishes its exports (osv.dev, "Data dumps").
 pub const PUBLIC_EXPORTS: &str = "https://osv-vulnerabilities.storage.googleapis.com";
 
 /// How often one export is tried before giving up; every try continues the one before.
 const TRIES: u32 = 4;
+
+/// A download that brings less than [`LEAST`] in this time is as good as broken: at that rate it would take days.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LEAST: u64 = 64 * 1024;
 
 /// The largest export that is believed: npm's was 0.3 GB in 2026.
 const MAX_BYTES: u64 = 8 << 30;
@@ -177,7 +182,10 @@ pub async fn replace(
 async fn take_in(new: &[(Ecosystem, PathBuf)], dir: &Path, now: Timestamp) -> Result<ImportReport, ReplaceError> {
     let (folder, fresh) = (dir.to_path_buf(), new.to_vec());
     let import = tokio::task::spawn_blocking(move || import_downloads(&fresh, &folder, now));
-    let report = import.await.map_err(|_| ReplaceError::Cancelled)??;
+    let report = import.await.map_err(|_| ReplaceError::Cancelled)?.inspect_err(|_| {
+        // What cannot be imported now never can: the next update downloads it again.
+        new.iter().for_each(|(_, path)| drop(remove(path)));
+    })?;
     for (ecosystem, _) in new {
         keep(&dir.join("downloads"), *ecosystem)?;
     }
@@ -232,46 +240,89 @@ async fn attempt(
         other => other.map_err(failed)?,
     };
     if fetched.answer == Answer::Unchanged {
-        return Ok(Export::Unchanged);
+        return Ok(if place.waits(url) { Export::New(place.whole.clone()) } else { Export::Unchanged });
     }
     receive(fetched, url, place, progress).await
 }
 
 async fn receive(
-    mut fetched: Fetched,
+    fetched: Fetched,
     url: &str,
     place: &Place,
     progress: &(dyn Fn(u64, Option<u64>) + Sync),
 ) -> Result<Export, UpdateError> {
+    let Fetched { answer, length, etag, mut body } = fetched;
     let failed = |source| UpdateError::Fetch { url: url.to_owned(), source };
-    let (mut file, mut done) = place.open(fetched.answer)?;
-    if let Some(etag) = fetched.etag.as_deref().filter(|etag| is_strong(etag)) {
-        place.remember(&Memory { url: url.to_owned(), etag: etag.to_owned() })?;
+    let (file, done) = place.open(answer, url)?;
+    if let Some(etag) = etag.filter(|etag| is_strong(etag)) {
+        place.remember(&Memory { url: url.to_owned(), etag })?;
     } else {
         place.disk(remove(&place.part_note))?;
     }
-    let total = fetched.length.map(|rest| done.saturating_add(rest));
+    let total = length.map(|rest| done.saturating_add(rest));
     progress(done, total);
-    while let Some(bytes) = fetched.body.chunk().await.map_err(failed)? {
-        place.disk(file.write_all(&bytes))?;
-        done += bytes.len() as u64;
-        let limit = total.unwrap_or(MAX_BYTES).min(MAX_BYTES);
-        if done > limit {
-            drop(file);
-            place.disk(remove(&place.part))?;
-            return Err(UpdateError::Length { url: url.to_owned(), expected: limit, got: done });
+    let mut part = Part { file, done, total, url, place, progress };
+    loop {
+        match tokio::time::timeout(PATIENCE, part.take(body.as_mut(), LEAST)).await {
+            Err(_) => {
+                let slow = format!("less than {} KiB came in {} seconds", LEAST / 1024, PATIENCE.as_secs());
+                return Err(failed(FetchError::Interrupted(slow)));
+            }
+            Ok(taken) => {
+                if taken? == Taken::TheLast {
+                    break;
+                }
+            }
         }
-        progress(done, total);
     }
     if let Some(expected) = total
-        && done < expected
+        && part.done < expected
     {
         // The server closed early; what came is good and the next try goes on from here.
-        return Err(failed(FetchError::Interrupted(format!("{done} of {expected} bytes came"))));
+        return Err(failed(FetchError::Interrupted(format!("{} of {expected} bytes came", part.done))));
     }
-    place.disk(file.sync_all())?;
+    place.disk(part.file.sync_all())?;
     place.disk(fs::rename(&place.part, &place.whole))?;
     Ok(Export::New(place.whole.clone()))
+}
+
+/// A download on its way into its file.
+struct Part<'a> {
+    file: fs::File,
+    done: u64,
+    total: Option<u64>,
+    url: &'a str,
+    place: &'a Place,
+    progress: &'a (dyn Fn(u64, Option<u64>) + Sync),
+}
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Some,
+    TheLast,
+}
+
+impl Part<'_> {
+    /// Takes at least so many bytes, or what there is.
+    async fn take(&mut self, body: &mut dyn Body, least: u64) -> Result<Taken, UpdateError> {
+        let until = self.done.saturating_add(least);
+        while self.done < until {
+            let chunk = body.chunk().await;
+            let Some(bytes) = chunk.map_err(|source| UpdateError::Fetch { url: self.url.to_owned(), source })? else {
+                return Ok(Taken::TheLast);
+            };
+            self.place.disk(self.file.write_all(&bytes))?;
+            self.done += bytes.len() as u64;
+            let limit = self.total.unwrap_or(MAX_BYTES).min(MAX_BYTES);
+            if self.done > limit {
+                self.place.disk(remove(&self.place.part))?;
+                return Err(UpdateError::Length { url: self.url.to_owned(), expected: limit, got: self.done });
+            }
+            (self.progress)(self.done, self.total);
+        }
+        Ok(Taken::Some)
+    }
 }
 
 /// Only a strong tag says that two files are the same byte for byte (RFC 9110 §8.8.1).
@@ -308,10 +359,16 @@ impl Place {
         read_memory(&self.part_note)
     }
 
+    /// Whether a whole file from there waits to be imported, because another export broke or the process ended.
+    fn waits(&self, url: &str) -> bool {
+        self.whole.is_file() && self.part_memory().is_some_and(|memory| memory.url == url)
+    }
+
     fn wanted(&self, url: &str) -> Wanted {
         let offset = fs::metadata(&self.part).map_or(0, |file| file.len());
         match self.part_memory() {
             Some(memory) if offset > 0 && memory.url == url => return Wanted::Rest { offset, etag: memory.etag },
+            Some(memory) if self.waits(url) => return Wanted::IfChanged(memory.etag),
             _ => {}
         }
         match read_memory(&self.kept_note) {
@@ -321,7 +378,7 @@ impl Place {
     }
 
     /// The part file, positioned where the answer goes on, and how much is there.
-    fn open(&self, answer: Answer) -> Result<(fs::File, u64), UpdateError> {
+    fn open(&self, answer: Answer, url: &str) -> Result<(fs::File, u64), UpdateError> {
         let there = fs::metadata(&self.part).map_or(0, |file| file.len());
         if answer == Answer::From(there) && there > 0 {
             let file = self.disk(fs::OpenOptions::new().append(true).open(&self.part))?;
@@ -333,8 +390,9 @@ impl Place {
             // The server answers from another place than asked: what is there cannot be continued.
             self.disk(remove(&self.part))?;
             let source = FetchError::Interrupted(format!("asked for bytes from {there}, got them from {offset}"));
-            return Err(UpdateError::Fetch { url: String::new(), source });
+            return Err(UpdateError::Fetch { url: url.to_owned(), source });
         }
+        self.disk(remove(&self.whole))?;
         Ok((self.disk(fs::File::create(&self.part))?, 0))
     }
 
@@ -355,7 +413,6 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::ports::Body;
 
     /// A server with one file that breaks off after the given number of bytes, once for each number.
     struct Server {
@@ -458,6 +515,49 @@ mod tests {
         assert!(matches!(run(&server, folder.path()).await, Ok(Export::New(_))));
         keep(folder.path(), Ecosystem::Npm).unwrap();
         assert!(matches!(run(&server, folder.path()).await, Ok(Export::Unchanged)));
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_its_import_is_not_downloaded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::new(b"0123456789", "\"one\"", &[]);
+        for _ in 0..2 {
+            let Export::New(path) = run(&server, folder.path()).await.unwrap() else { panic!("a file to import") };
+            assert_eq!(fs::read(path).unwrap(), b"0123456789");
+        }
+        assert_eq!(server.asked(), [Wanted::Everything, Wanted::IfChanged("\"one\"".to_owned())]);
+        let newer = Server::new(b"newer", "\"two\"", &[]);
+        let Export::New(path) = run(&newer, folder.path()).await.unwrap() else { panic!("a file to import") };
+        assert_eq!(fs::read(path).unwrap(), b"newer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_trickles_is_left_but_one_that_is_slow_is_not() {
+        /// A byte a second, or so many.
+        struct Slow(usize, usize);
+        #[async_trait]
+        impl Body for Slow {
+            async fn chunk(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let bytes = self.0.min(self.1);
+                self.1 -= bytes;
+                Ok((bytes > 0).then(|| vec![0; bytes]))
+            }
+        }
+        #[async_trait]
+        impl Fetch for Slow {
+            async fn fetch(&self, _: &Request) -> Result<Fetched, FetchError> {
+                let length = Some(self.1 as u64);
+                Ok(Fetched { answer: Answer::Whole, length, etag: None, body: Box::new(Slow(self.0, self.1)) })
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let fetch = async |slow: Slow| download(&slow, "https://osv.test", folder.path(), Ecosystem::Go, &|_| {}).await;
+        assert!(matches!(fetch(Slow(2_000, 1_000_000)).await, Ok(Export::New(_))));
+        assert!(matches!(fetch(Slow(1, 30)).await, Ok(Export::New(_))), "a short one may take its time");
+        let error = fetch(Slow(1_000, 1_000_000)).await.unwrap_err();
+        let UpdateError::Fetch { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source, FetchError::Interrupted("less than 64 KiB came in 60 seconds".to_owned()));
     }
 
     #[tokio::test]
