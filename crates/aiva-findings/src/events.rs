@@ -12,9 +12,9 @@ use aiva_store::TxError;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::observation::input;
 use crate::ports::{Done, Refusal, Request};
 use crate::service::Findings;
-use crate::store::ingest::input;
 
 /// The consumer of what scans say.
 #[derive(Debug, Clone)]

@@ -3,7 +3,10 @@
 //! Pure data, bounded: whatever a guard or an upload says is cut to what the contract of the API lets us answer with, so
 //! that nothing that was taken in can later make an answer invalid.
 
-use aiva_contracts::api::{Acceptance, DocumentFinding, FindingKind, Level, Severity};
+use aiva_contracts::api::{
+    Acceptance, DocumentFinding, DocumentInput, DocumentNotJudged, DocumentProblem, FindingKind, InputStatus, Level,
+    Severity,
+};
 use aiva_contracts::message::scan::v1 as message;
 
 /// One fact as a guard saw it.
@@ -193,6 +196,45 @@ impl From<DocumentFinding> for Observation {
             reason: seen.reason.unwrap_or_default(),
         }
         .bounded()
+    }
+}
+
+/// Inputs as the API shows them, cut to its bounds.
+pub fn input(seen: message::ObservedInput) -> DocumentInput {
+    let status = match seen.status() {
+        message::InputStatus::Unspecified | message::InputStatus::Failed => InputStatus::Failed,
+        message::InputStatus::Parsed => InputStatus::Parsed,
+        message::InputStatus::Partial => InputStatus::Partial,
+        message::InputStatus::Unsupported => InputStatus::Unsupported,
+    };
+    let cut = |mut value: String, most: usize| {
+        text(&mut value, most);
+        value
+    };
+    let line = |line: u32| line.min(i32::MAX.unsigned_abs());
+    DocumentInput {
+        path: cut(seen.path, 1000),
+        kind: cut(seen.kind, 100),
+        status,
+        packages: seen.packages.min(1_000_000_000),
+        not_judged: seen
+            .not_judged
+            .into_iter()
+            .take(100_000)
+            .map(|entry| DocumentNotJudged {
+                ecosystem: cut(entry.ecosystem, 100),
+                name: cut(entry.name, 1000),
+                requirement: cut(entry.requirement, 2000),
+                line: line(entry.line),
+                reason: cut(entry.reason, 2000),
+            })
+            .collect(),
+        problems: seen
+            .problems
+            .into_iter()
+            .take(100_000)
+            .map(|problem| DocumentProblem { line: line(problem.line), message: cut(problem.message, 4000) })
+            .collect(),
     }
 }
 

@@ -13,12 +13,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::finding::{Finding, Kind};
 use crate::inventory;
-use crate::package::{Input, Status};
-use crate::scan::Unjudged;
+use crate::report;
 use crate::service::{Run, RunError, Service, chain};
-use crate::severity::Level;
 use crate::store::Journal;
 
 /// The name that the guard's progress is kept under.
@@ -125,7 +122,7 @@ impl Scanner {
         run: &Run,
     ) -> Result<NewEvent, HandleError> {
         let subject = event.subject.as_str();
-        let inputs = observed_inputs(run);
+        let inputs = report::inputs(&run.inventory.inputs, &run.result.not_judged);
         let mut input_chunks = 0;
         for chunk in inputs.chunks(CHUNK) {
             let observed = message::InputsObserved {
@@ -143,7 +140,7 @@ impl Scanner {
                 guard: request.guard.clone(),
                 service: request.service.clone(),
                 chunk: finding_chunks,
-                findings: chunk.iter().map(observed).collect(),
+                findings: chunk.iter().map(report::finding).collect(),
             };
             self.tell(event, vec![NewEvent::of(&observed, subject)]).await?;
             finding_chunks += 1;
@@ -231,90 +228,5 @@ fn advance(
             seen.done = seen.done.max(done_before.load(Ordering::Relaxed) + done as u64);
             seen.total = seen.total.max(total_before.load(Ordering::Relaxed) + total as u64);
         }
-    }
-}
-
-fn observed_inputs(run: &Run) -> Vec<message::ObservedInput> {
-    let mut unjudged = run.result.not_judged.iter().peekable();
-    let mut inputs = Vec::new();
-    for input in &run.inventory.inputs {
-        let mut not_judged = Vec::new();
-        // Both are in the order of the inputs.
-        while let Some(entry) = unjudged.next_if(|entry| entry.path == input.path) {
-            not_judged.push(observed_unjudged(entry));
-        }
-        inputs.push(observed_input(input, not_judged));
-    }
-    inputs
-}
-
-fn observed_input(input: &Input, not_judged: Vec<message::NotJudged>) -> message::ObservedInput {
-    let status = match input.status {
-        Status::Parsed => message::InputStatus::Parsed,
-        Status::Partial => message::InputStatus::Partial,
-        Status::Unsupported => message::InputStatus::Unsupported,
-        Status::Failed => message::InputStatus::Failed,
-    };
-    message::ObservedInput {
-        path: input.path.clone(),
-        kind: input.kind.to_owned(),
-        status: status.into(),
-        packages: input.packages.len() as u64,
-        not_judged,
-        problems: input
-            .problems
-            .iter()
-            .map(|problem| message::Problem { line: problem.line, message: problem.message.clone() })
-            .collect(),
-    }
-}
-
-fn observed_unjudged(entry: &Unjudged) -> message::NotJudged {
-    message::NotJudged {
-        ecosystem: entry.ecosystem.osv_name().to_owned(),
-        name: entry.name.clone(),
-        requirement: entry.requirement.clone(),
-        line: entry.line,
-        reason: entry.reason.clone(),
-    }
-}
-
-fn observed(finding: &Finding) -> message::ObservedFinding {
-    let verdict = &finding.verdict;
-    let kind = match verdict.kind {
-        Kind::Malicious => message::FindingKind::Malicious,
-        Kind::Vulnerability => message::FindingKind::Vulnerability,
-        Kind::Unsound => message::FindingKind::Unsound,
-        Kind::Unmaintained => message::FindingKind::Unmaintained,
-        Kind::Yanked => message::FindingKind::Yanked,
-    };
-    let level = match verdict.severity.level {
-        Level::Critical => message::Level::Critical,
-        Level::High => message::Level::High,
-        Level::Medium => message::Level::Medium,
-        Level::Low => message::Level::Low,
-        Level::Unknown => message::Level::Unknown,
-        Level::Informational => message::Level::Informational,
-    };
-    message::ObservedFinding {
-        id: verdict.id.clone(),
-        aliases: verdict.aliases.clone(),
-        kind: kind.into(),
-        purl: finding.purl.clone(),
-        package_name: finding.name.clone(),
-        version: finding.version.clone(),
-        ecosystem: finding.ecosystem.osv_name().to_owned(),
-        path: finding.path.clone(),
-        line: finding.line,
-        severity: Some(message::Severity {
-            level: level.into(),
-            score: verdict.severity.score,
-            vector: verdict.severity.vector.clone().unwrap_or_default(),
-        }),
-        fixed_versions: verdict.fixed_versions.clone(),
-        summary: verdict.summary.clone(),
-        description: verdict.description.clone(),
-        references: verdict.references.clone(),
-        reason: verdict.reason.clone(),
     }
 }

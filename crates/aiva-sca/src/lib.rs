@@ -16,6 +16,7 @@ pub mod matching;
 pub mod package;
 pub mod ports;
 pub mod purl;
+pub mod report;
 pub mod scan;
 pub mod service;
 pub mod severity;

@@ -1,22 +1,17 @@
-//! Joins guard and findings: sca's own words into those of the shared story, in one place for the command line and the server.
+//! Joins guard and findings where there is no server: what sca reports, as `findings` takes it in from events.
 //!
-//! Pure. The two crates never see each other; only the binary knows both.
+//! Pure. The two crates never see each other; only the binary knows both. What a finding and an input are called is said once,
+//! by [`aiva_sca::report`]; here is only what an event does not carry.
 
-use std::collections::BTreeMap;
-
-use aiva_contracts::api::{
-    AdvisoryState, DocumentAdvisories, DocumentEcosystem, DocumentInput, DocumentNotJudged, DocumentPackage,
-    DocumentProblem, FindingKind, Guard, InputStatus, Level, PackageScope, Severity,
-};
+use aiva_contracts::api::{AdvisoryState, DocumentAdvisories, DocumentEcosystem, DocumentPackage, Guard, PackageScope};
 use aiva_findings::export::Results;
-use aiva_findings::observation::Observation;
+use aiva_findings::observation::{self, Observation};
 use aiva_sca::advisory::IndexedEcosystem;
-use aiva_sca::finding::{Finding, Kind};
 use aiva_sca::inventory::Inventory;
-use aiva_sca::package::{Input, Package, Scope, Status};
+use aiva_sca::package::{Input, Package, Scope};
 use aiva_sca::purl::purl;
+use aiva_sca::report;
 use aiva_sca::scan::{ScanResult, Unjudged};
-use aiva_sca::severity;
 
 /// Whether every package is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +34,7 @@ pub(crate) fn results(
         Some(scan) => (scan.findings, scan.not_judged, scan.advisories.ecosystems),
         None => (Vec::new(), all_unjudged(&inventory.inputs), Vec::new()),
     };
-    let mut by_path: BTreeMap<&str, Vec<DocumentNotJudged>> = BTreeMap::new();
-    for entry in &unjudged {
-        by_path.entry(&entry.path).or_default().push(not_judged(entry));
-    }
-    let inputs = inventory.inputs.iter().map(|i| input(i, by_path.remove(i.path.as_str()).unwrap_or_default()));
+    let inputs = report::inputs(&inventory.inputs, &unjudged).into_iter().map(observation::input);
     Results {
         guard: Guard::Sca,
         service: service.to_owned(),
@@ -51,7 +42,7 @@ pub(crate) fn results(
         inputs: inputs.collect(),
         ignored: inventory.ignored_lockfiles.len() as u64,
         packages: (packages == Packages::Listed).then(|| all_packages(&inventory.inputs)),
-        findings: findings.into_iter().map(observation).collect(),
+        findings: findings.iter().map(|finding| Observation::from(report::finding(finding))).collect(),
     }
 }
 
@@ -91,36 +82,6 @@ fn ecosystem(indexed: &IndexedEcosystem) -> DocumentEcosystem {
     }
 }
 
-fn input(input: &Input, not_judged: Vec<DocumentNotJudged>) -> DocumentInput {
-    DocumentInput {
-        path: input.path.clone(),
-        kind: input.kind.to_owned(),
-        status: match input.status {
-            Status::Parsed => InputStatus::Parsed,
-            Status::Partial => InputStatus::Partial,
-            Status::Unsupported => InputStatus::Unsupported,
-            Status::Failed => InputStatus::Failed,
-        },
-        packages: input.packages.len() as u64,
-        not_judged,
-        problems: input
-            .problems
-            .iter()
-            .map(|problem| DocumentProblem { line: problem.line, message: problem.message.clone() })
-            .collect(),
-    }
-}
-
-fn not_judged(entry: &Unjudged) -> DocumentNotJudged {
-    DocumentNotJudged {
-        ecosystem: entry.ecosystem.osv_name().to_owned(),
-        name: entry.name.clone(),
-        requirement: entry.requirement.clone(),
-        line: entry.line,
-        reason: entry.reason.clone(),
-    }
-}
-
 fn all_packages(inputs: &[Input]) -> Vec<DocumentPackage> {
     let row = |input: &Input, package: &Package| DocumentPackage {
         purl: purl(package.ecosystem, &package.name, &package.version),
@@ -137,46 +98,4 @@ fn all_packages(inputs: &[Input]) -> Vec<DocumentPackage> {
         licenses: package.licenses.clone(),
     };
     inputs.iter().flat_map(|input| input.packages.iter().map(|package| row(input, package))).collect()
-}
-
-fn observation(finding: Finding) -> Observation {
-    let verdict = &finding.verdict;
-    Observation {
-        id: verdict.id.clone(),
-        aliases: verdict.aliases.clone(),
-        kind: match verdict.kind {
-            Kind::Malicious => FindingKind::Malicious,
-            Kind::Vulnerability => FindingKind::Vulnerability,
-            Kind::Unsound => FindingKind::Unsound,
-            Kind::Unmaintained => FindingKind::Unmaintained,
-            Kind::Yanked => FindingKind::Yanked,
-        },
-        purl: finding.purl.clone(),
-        name: finding.name.clone(),
-        version: finding.version.clone(),
-        ecosystem: finding.ecosystem.osv_name().to_owned(),
-        path: finding.path.clone(),
-        line: finding.line,
-        severity: Severity {
-            level: level(verdict.severity.level),
-            score: verdict.severity.score,
-            vector: verdict.severity.vector.clone(),
-        },
-        fixed_versions: verdict.fixed_versions.clone(),
-        summary: verdict.summary.clone(),
-        description: verdict.description.clone(),
-        references: verdict.references.clone(),
-        reason: verdict.reason.clone(),
-    }
-}
-
-fn level(level: severity::Level) -> Level {
-    match level {
-        severity::Level::Critical => Level::Critical,
-        severity::Level::High => Level::High,
-        severity::Level::Medium => Level::Medium,
-        severity::Level::Low => Level::Low,
-        severity::Level::Unknown => Level::Unknown,
-        severity::Level::Informational => Level::Informational,
-    }
 }

@@ -4,10 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use aiva_contracts::api::{
-    DocumentInput, DocumentNotJudged, DocumentProblem, Guard, InputStatus, Scan, ScanChanges, ScanDocument, ScanPhase,
-    ScanState,
-};
+use aiva_contracts::api::{DocumentInput, Guard, Scan, ScanChanges, ScanDocument, ScanPhase, ScanState};
 use aiva_contracts::message::scan::v1 as message;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -104,45 +101,6 @@ async fn upload<R: Rows>(
     let scan = complete(work, scan, summary.packages, summary.inputs.ignored).await?;
     work.answer(attempt.as_ref(), &scan).await?;
     Ok(scan)
-}
-
-/// Inputs as the API shows them, cut to its bounds.
-pub(crate) fn input(seen: message::ObservedInput) -> DocumentInput {
-    let status = match seen.status() {
-        message::InputStatus::Unspecified | message::InputStatus::Failed => InputStatus::Failed,
-        message::InputStatus::Parsed => InputStatus::Parsed,
-        message::InputStatus::Partial => InputStatus::Partial,
-        message::InputStatus::Unsupported => InputStatus::Unsupported,
-    };
-    let cut = |mut value: String, most: usize| {
-        observation::text(&mut value, most);
-        value
-    };
-    let line = |line: u32| line.min(i32::MAX.unsigned_abs());
-    DocumentInput {
-        path: cut(seen.path, 1000),
-        kind: cut(seen.kind, 100),
-        status,
-        packages: seen.packages.min(1_000_000_000),
-        not_judged: seen
-            .not_judged
-            .into_iter()
-            .take(100_000)
-            .map(|entry| DocumentNotJudged {
-                ecosystem: cut(entry.ecosystem, 100),
-                name: cut(entry.name, 1000),
-                requirement: cut(entry.requirement, 2000),
-                line: line(entry.line),
-                reason: cut(entry.reason, 2000),
-            })
-            .collect(),
-        problems: seen
-            .problems
-            .into_iter()
-            .take(100_000)
-            .map(|problem| DocumentProblem { line: line(problem.line), message: cut(problem.message, 4000) })
-            .collect(),
-    }
 }
 
 /// Each input once: of two that say the same place, the later one holds.
