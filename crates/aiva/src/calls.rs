@@ -89,7 +89,7 @@ impl Fetch for Downloads {
                 call = call.header(RANGE, format!("bytes={offset}-")).header(IF_RANGE, etag);
             }
         }
-        let response = call.send().await.map_err(fault)?;
+        let response = call.send().await.map_err(|error| fault(error, &request.url))?;
         let answer = match response.status.as_u16() {
             200 => Answer::Whole,
             206 => Answer::From(range_start(&response)?),
@@ -97,16 +97,25 @@ impl Fetch for Downloads {
             status => return Err(FetchError::Status { status }),
         };
         let etag = response.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        Ok(Fetched { answer, length: response.length(), etag, body: Box::new(Download(response)) })
+        Ok(Fetched {
+            answer,
+            length: response.length(),
+            etag,
+            body: Box::new(Download { response, url: request.url.clone() }),
+        })
     }
 }
 
-struct Download(Response);
+struct Download {
+    response: Response,
+    url: String,
+}
 
 #[async_trait]
 impl Body for Download {
     async fn chunk(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-        Ok(self.0.chunk().await.map_err(fault)?.map(|bytes| bytes.to_vec()))
+        let chunk = self.response.chunk().await.map_err(|error| fault(error, &self.url))?;
+        Ok(chunk.map(|bytes| bytes.to_vec()))
     }
 }
 
@@ -117,9 +126,9 @@ fn range_start(response: &Response) -> Result<u64, FetchError> {
     start.ok_or_else(|| FetchError::Interrupted("206 without a readable Content-Range".to_owned()))
 }
 
-fn fault(error: Error) -> FetchError {
+fn fault(error: Error, url: &str) -> FetchError {
     match error {
-        Error::Resolve(error) => FetchError::Offline { host: String::new(), reason: error.to_string() },
+        Error::Resolve(error) => FetchError::Offline { host: host(url), reason: error.to_string() },
         Error::Connect { to, reason } => FetchError::Offline { host: to, reason },
         Error::Broken { .. } | Error::Timeout { .. } => FetchError::Interrupted(error.to_string()),
         Error::Text { .. }
@@ -129,4 +138,8 @@ fn fault(error: Error) -> FetchError {
         | Error::ContentType { .. }
         | Error::Header(_) => FetchError::Refused(error.to_string()),
     }
+}
+
+fn host(url: &str) -> String {
+    Target::parse(url).map_or_else(|_| url.to_owned(), |target| target.host().to_string())
 }

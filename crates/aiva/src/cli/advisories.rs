@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
-use aiva_sca::advisory::update::{self, ReplaceError};
+use aiva_sca::advisory::update::{self, ReplaceError, UpdateError};
 use aiva_sca::advisory::{self, ImportReport, Index};
+use aiva_sca::ports::FetchError;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
@@ -17,6 +18,9 @@ use super::{Advisories, Global};
 use crate::calls::{self, Downloads};
 use crate::failure::Failure;
 use crate::settings::{self, Found};
+
+/// What an import takes.
+pub(crate) const GIVE: &str = "give OSV zips (<ecosystem>/all.zip), a folder that holds them, or folders of OSV JSON";
 
 pub(crate) fn run(command: &Advisories, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
@@ -50,10 +54,7 @@ fn import_into(paths: &[PathBuf], folder: &Path, bar: &Bar) -> Result<ImportRepo
         bar.set(p.done as u64, Some(p.total as u64));
     };
     advisory::import(paths, folder, SystemClock.now(), &progress).map_err(|error| {
-        Failure::new("nothing was imported; the advisories are as they were")
-            .because(error)
-            .hint("give OSV zips (<ecosystem>/all.zip), a folder that holds them, or folders of OSV JSON")
-            .into()
+        Failure::new("nothing was imported; the advisories are as they were").because(error).hint(GIVE).into()
     })
 }
 
@@ -107,14 +108,8 @@ fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, termina
     let replaced = runtime.block_on(update::replace(&downloads, base, folder, SystemClock.now(), &progress));
     bar.done();
     let replaced = replaced.map_err(|error| {
-        let offline = matches!(&error, ReplaceError::Download(error) if error.is_offline());
-        let hint = if offline {
-            "this machine seems to be offline; import a downloaded export with `aiva advisories import PATH`, or name a mirror \
-             with --from"
-        } else {
-            "what arrived is kept; run it again to go on from there"
-        };
-        Failure::new("the advisories are as they were").because(error).hint(hint)
+        let hint = help(&error);
+        Failure::new("no new advisories; those from before stay in use").because(error).hint(hint)
     })?;
     for ecosystem in &replaced.unchanged {
         terminal.note(&format!("{:<10} unchanged", ecosystem.osv_name()));
@@ -124,6 +119,32 @@ fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, termina
         terminal.note(&said(report));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What helps, by what went wrong.
+fn help(error: &ReplaceError) -> &'static str {
+    match error {
+        ReplaceError::Download(UpdateError::Fetch { source, .. }) => match source {
+            FetchError::Offline { .. } => {
+                "this machine seems to be offline; import a downloaded export with `aiva advisories import PATH`, or name a \
+                 mirror with --from"
+            }
+            FetchError::Interrupted(_) => "what arrived is kept; run it again to go on from there",
+            FetchError::Status { .. } => {
+                "check the address (--from, or sca.advisories_from); if it is right, the server may recover: try again later"
+            }
+            FetchError::Refused(_) => {
+                "let the mirror be called with [[outbound.exceptions]], or trust its authority with outbound.extra_ca_files"
+            }
+        },
+        ReplaceError::Download(UpdateError::Length { .. }) | ReplaceError::Import(_) => {
+            "what the server has is damaged or no export; try again later, or name another mirror with --from"
+        }
+        ReplaceError::Download(UpdateError::Disk { .. }) | ReplaceError::Confirm(_) => {
+            "check that the data directory may be written to and has room"
+        }
+        ReplaceError::Cancelled => "run it again",
+    }
 }
 
 fn status(folder: &Path, verify: bool, as_json: bool, terminal: Terminal) -> Result<ExitCode> {

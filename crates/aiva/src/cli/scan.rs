@@ -68,8 +68,12 @@ struct Knowledge {
 
 fn import_for_one_run(path: &Path) -> Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("no temporary folder for the advisories of this run")?;
-    let report = advisory::import(&[path.to_path_buf()], folder.path(), SystemClock.now(), &|_| {})
-        .map_err(|error| Failure::new(format!("cannot use the advisories in {}", path.display())).because(error))?;
+    let report =
+        advisory::import(&[path.to_path_buf()], folder.path(), SystemClock.now(), &|_| {}).map_err(|error| {
+            Failure::new(format!("cannot use the advisories in {}", path.display()))
+                .because(error)
+                .hint(super::advisories::GIVE)
+        })?;
     super::advisories::warn_of_bad(&report);
     Ok(folder)
 }

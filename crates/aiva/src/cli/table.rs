@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use super::terminal::printable;
+
 /// Everything that is shown.
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -217,22 +219,6 @@ pub(crate) fn grouped(number: usize) -> String {
         out.push(digit);
     }
     out
-}
-
-/// Names come from files that anybody may have written: a terminal must not obey them.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => ' ',
-            // Bidirectional overrides can make a line read as another one ("Trojan Source", CVE-2021-42574).
-            c if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                '\u{fffd}'
-            }
-            c => c,
-        })
-        .collect()
 }
 
 fn cut(text: &str, room: usize) -> String {

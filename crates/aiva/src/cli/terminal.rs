@@ -52,10 +52,27 @@ impl Terminal {
     }
 }
 
-/// Writes a line on the error stream: warnings and errors are said also when quiet.
+/// Writes lines on the error stream: warnings and errors are said also when quiet.
 pub(crate) fn complain(text: &str) {
+    let lines: Vec<String> = text.lines().map(printable).collect();
     // A closed error stream leaves nobody to tell.
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    drop(writeln!(io::stderr().lock(), "{}", lines.join("\n")));
+}
+
+/// A line as a terminal may show it: what a file or a server says must not move the cursor or turn the text around.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => ' ',
+            // Bidirectional overrides can make a line read as another one ("Trojan Source", CVE-2021-42574).
+            c if c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                '\u{fffd}'
+            }
+            c => c,
+        })
+        .collect()
 }
 
 /// What the shell says of the width, else the terminal, else what every terminal has.

@@ -1,100 +1,182 @@
-//! A mirror of the advisory exports on loopback, over HTTPS, that can misbehave.
+//! A mirror of OSV's exports on this machine, over TLS with an authority of its own, and with the manners it is told to have.
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead as _, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// What a request asked for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
-    pub(crate) path: String,
-    pub(crate) headers: HashMap<String, String>,
+use crate::program::World;
+
+/// How one answer is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Manner {
+    /// Breaks off after so many bytes of the body.
+    Cut(usize),
+    /// One byte a time.
+    Trickle,
+    /// Says that there are so many bytes more than there are.
+    More(usize),
+    /// Says that there are so many bytes less.
+    Less(usize),
+    /// Answers with this status and no body.
+    Status(u16),
+    /// Sends the caller to a cloud's metadata service.
+    Elsewhere,
 }
 
-/// What is sent back, byte by byte; then the connection closes.
-type Answer = dyn Fn(&Asked, usize) -> Vec<u8> + Send + Sync;
+#[derive(Default)]
+struct Shelf {
+    files: BTreeMap<String, Vec<u8>>,
+    /// For the answers with a body to come; well-mannered when there is none left.
+    manners: VecDeque<Manner>,
+    /// Path, then the headers that a download depends on.
+    asked: Vec<String>,
+}
 
-/// The mirror; it answers until the test's process ends.
+/// The mirror; it answers until the test ends.
 pub(crate) struct Mirror {
-    pub(crate) url: String,
-    /// The certificate authority to trust, PEM.
-    pub(crate) authority: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    port: u16,
+    authority: String,
+    shelf: Arc<Mutex<Shelf>>,
 }
 
 impl Mirror {
-    /// Answers every request with what the function says; it is told how many requests came before.
-    pub(crate) fn start(answer: Arc<Answer>) -> Self {
-        let key = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let authority = key.cert.pem();
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+    /// A mirror without any file.
+    pub(crate) fn start() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![key.cert.der().clone()], private)
+            .with_single_cert(vec![leaf.der().clone()], key)
             .unwrap();
-        let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, count) = (Arc::clone(&asked), Arc::new(AtomicUsize::new(0)));
+        let port = listener.local_addr().unwrap().port();
+        let (shelf, config) = (Arc::new(Mutex::new(Shelf::default())), Arc::new(config));
+        let held = Arc::clone(&shelf);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (config, answer, seen, count) =
-                    (Arc::clone(&config), Arc::clone(&answer), Arc::clone(&seen), Arc::clone(&count));
-                std::thread::spawn(move || {
-                    let connection = rustls::ServerConnection::new(config).unwrap();
-                    let mut stream = rustls::StreamOwned::new(connection, stream);
-                    let Some(request) = read(&mut stream) else { return };
-                    seen.lock().unwrap().push(request.clone());
-                    let before = count.fetch_add(1, Ordering::SeqCst);
-                    // The other side may have gone away on purpose.
-                    let _ = stream.write_all(&answer(&request, before));
-                    stream.conn.send_close_notify();
-                    let _ = stream.flush();
-                });
+                let (held, config) = (Arc::clone(&held), Arc::clone(&config));
+                std::thread::spawn(move || answer(stream, config, &held));
             }
         });
-        Self { url, authority, asked }
+        Self { port, authority: authority.pem(), shelf }
     }
 
-    /// The requests so far for paths that contain this.
-    pub(crate) fn asked(&self, part: &str) -> Vec<Asked> {
-        self.asked.lock().unwrap().iter().filter(|asked| asked.path.contains(part)).cloned().collect()
+    /// A world whose configuration trusts the mirror, may call it, and takes its advisories from it.
+    pub(crate) fn world(&self) -> World {
+        let world = World::new();
+        world.write("mirror.pem", &self.authority);
+        world.write(
+            "aiva.toml",
+            &format!(
+                "[outbound]\nextra_ca_files = [\"mirror.pem\"]\n[[outbound.exceptions]]\nnetwork = \"127.0.0.1/32\"\n\
+                 ports = [{port}]\nreason = \"mirror\"\n[sca]\nadvisories_from = \"{url}\"\n",
+                port = self.port,
+                url = self.url(),
+            ),
+        );
+        world
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn put(&self, ecosystem: &str, zip: Vec<u8>) {
+        self.shelf.lock().unwrap().files.insert(format!("/{ecosystem}/all.zip"), zip);
+    }
+
+    /// How the next answers with a body are given.
+    pub(crate) fn behave(&self, manners: impl IntoIterator<Item = Manner>) {
+        self.shelf.lock().unwrap().manners = manners.into_iter().collect();
+    }
+
+    /// What was asked for since the last time.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.shelf.lock().unwrap().asked)
     }
 }
 
-fn read(stream: &mut impl Read) -> Option<Asked> {
-    let mut lines = BufReader::new(stream).lines();
-    let mut asked = Asked { path: lines.next()?.ok()?.split(' ').nth(1)?.to_owned(), headers: HashMap::new() };
-    for line in lines {
-        let line = line.ok()?;
-        if line.is_empty() {
-            return Some(asked);
+/// One request a connection. A client that goes away is none of the mirror's business.
+fn answer(stream: TcpStream, config: Arc<ServerConfig>, shelf: &Mutex<Shelf>) {
+    let Ok(connection) = ServerConnection::new(config) else { return };
+    let mut stream = BufReader::new(StreamOwned::new(connection, stream));
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        match stream.read_line(&mut line) {
+            Ok(2..) if line.trim().is_empty() => break,
+            Ok(1..) => head.push(line.trim().to_owned()),
+            _ => return,
         }
-        let (name, value) = line.split_once(':')?;
-        asked.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    None
+    let (status, fields, body, manner) = decide(&head, &mut shelf.lock().unwrap());
+    let _gone = send(stream.get_mut(), status, &fields, &body, manner);
 }
 
-/// A whole answer.
-pub(crate) fn whole(bytes: &[u8], etag: &str) -> Vec<u8> {
-    response("200 OK", &[("ETag", etag), ("Content-Length", &bytes.len().to_string())], bytes)
+fn decide(head: &[String], shelf: &mut Shelf) -> (u16, String, Vec<u8>, Option<Manner>) {
+    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+    let header = |name: &str| {
+        head.iter().find_map(|line| {
+            let (field, value) = line.split_once(": ")?;
+            field.eq_ignore_ascii_case(name).then_some(value)
+        })
+    };
+    let (known, range) = (header("if-none-match"), header("range").filter(|_| header("if-range").is_some()));
+    shelf.asked.push([Some(path.as_str()), known, range].into_iter().flatten().collect::<Vec<_>>().join(" "));
+    let Some(file) = shelf.files.get(&path).cloned() else { return (404, String::new(), Vec::new(), None) };
+    let tag = format!("\"{:x}\"", file.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte)));
+    let mut fields = format!("etag: {tag}\r\n");
+    if known == Some(tag.as_str()) {
+        return (304, fields, Vec::new(), None);
+    }
+    let manner = shelf.manners.pop_front();
+    if let Some(Manner::Status(status)) = manner {
+        return (status, fields, Vec::new(), None);
+    }
+    if let Some(Manner::Elsewhere) = manner {
+        fields.push_str("location: http://169.254.169.254/\r\n");
+        return (302, fields, Vec::new(), None);
+    }
+    let from = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    match from.filter(|_| header("if-range") == Some(tag.as_str())) {
+        Some(from) if from >= file.len() => (416, fields, Vec::new(), None),
+        Some(from) => {
+            fields.push_str(&format!("content-range: bytes {from}-{}/{}\r\n", file.len() - 1, file.len()));
+            (206, fields, file[from..].to_vec(), manner)
+        }
+        None => (200, fields, file, manner),
+    }
 }
 
-/// An answer with exactly these headers and bytes.
-pub(crate) fn response(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut text = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+fn send(out: &mut impl Write, status: u16, fields: &str, body: &[u8], manner: Option<Manner>) -> std::io::Result<()> {
+    let length = match manner {
+        Some(Manner::More(bytes)) => body.len() + bytes,
+        Some(Manner::Less(bytes)) => body.len() - bytes,
+        _ => body.len(),
+    };
+    let length = if status == 304 { String::new() } else { format!("content-length: {length}\r\n") };
+    out.write_all(format!("HTTP/1.1 {status} x\r\n{fields}{length}connection: close\r\n\r\n").as_bytes())?;
+    match manner {
+        Some(Manner::Cut(bytes)) => out.write_all(&body[..bytes])?,
+        Some(Manner::Trickle) => {
+            for byte in body {
+                out.write_all(&[*byte])?;
+                out.flush()?;
+            }
+        }
+        _ => out.write_all(body)?,
     }
-    text.push_str("\r\n");
-    [text.as_bytes(), body].concat()
+    out.flush()
 }

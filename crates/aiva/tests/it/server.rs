@@ -23,7 +23,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         Self::start_on(world, None)
     }
 

@@ -1,137 +1,171 @@
-//! `aiva advisories update` against a mirror on loopback, over HTTPS with a certificate authority of its own.
+//! `aiva advisories update` from end to end: TLS, the mirror's moods, and a server that notices.
 
-use std::fs;
-use std::sync::Arc;
+use serde_json::Value;
 
-use crate::garbage::{RECORD, zip};
-use crate::mirror::{Asked, Mirror, response, whole};
-use crate::program::{Run, World};
+use crate::mirror::{Manner, Mirror};
+use crate::program::{World, zip};
+use crate::server::Server;
 
-fn export() -> Vec<u8> {
-    zip(&[("A-1.json", RECORD.as_bytes())])
+const ALL: [&str; 4] = ["crates.io", "npm", "PyPI", "Go"];
+
+/// An export with one record about the package `left`.
+fn export(ecosystem: &str, id: &str) -> Vec<u8> {
+    let record = format!(
+        "{{\"id\":\"{id}\",\"modified\":\"2024-01-01T00:00:00Z\",\"summary\":\"{}\",\"affected\":[{{\"package\":\
+         {{\"ecosystem\":\"{ecosystem}\",\"name\":\"left\"}},\"versions\":[\"1.0.0\"]}}]}}",
+        "long ".repeat(60)
+    );
+    zip(&[(&format!("{id}.json"), record.as_bytes())])
 }
 
-fn empty(asked: &Asked) -> Vec<u8> {
-    // Another ecosystem's record: the export is sound, though it says nothing of this one.
-    let ecosystem = asked.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    whole(&zip(&[("B-1.json", RECORD.replace("npm", ecosystem).as_bytes())]), "\"other\"")
+fn mirror() -> Mirror {
+    let mirror = Mirror::start();
+    ALL.iter().for_each(|ecosystem| mirror.put(ecosystem, export(ecosystem, "X-1")));
+    mirror
 }
 
-fn update(world: &World, mirror: &Mirror) -> Run {
-    world.write("ca.pem", &mirror.authority);
-    world.write("aiva.toml", "[outbound]\nextra_ca_files = [\"ca.pem\"]\n");
-    world.aiva(&["advisories", "update", "--from", &mirror.url])
+#[track_caller]
+fn update(world: &World, code: i32, parts: &[&str]) -> String {
+    let run = world.aiva(&["advisories", "update"]);
+    let all = run.out() + &run.err();
+    assert_eq!(run.code(), code, "{all}");
+    for part in parts {
+        assert!(all.contains(part), "nothing of {part:?} in: {all}");
+    }
+    assert!(!all.contains("panicked"), "{all}");
+    all
 }
 
-fn index(world: &World) -> Option<Vec<u8>> {
-    fs::read(world.path("data/advisories/advisories.index")).ok()
-}
-
-#[test]
-fn exports_are_fetched_once_and_not_again_while_they_are_the_same() {
-    let mirror = Mirror::start(Arc::new(|asked, _| match asked.headers.get("if-none-match") {
-        Some(_) => response("304 Not Modified", &[], b""),
-        None if asked.path == "/npm/all.zip" => whole(&export(), "\"one\""),
-        None => empty(asked),
-    }));
-    let world = World::new();
-    let first = update(&world, &mirror);
-    assert_eq!(first.code(), 0, "{}", first.err());
+/// The ids that a scan finds, so that it is seen what the index holds.
+fn found(world: &World) -> Vec<String> {
     world.write(
         "code/package-lock.json",
-        r#"{"lockfileVersion":3,"packages":{"":{},"node_modules/a":{"version":"1.0.0"}}}"#,
+        "{\"lockfileVersion\":3,\"packages\":{\"node_modules/left\":{\"version\":\"1.0.0\"}}}\n",
     );
-    let scan = world.aiva(&["scan", "code"]);
-    assert!(scan.code() == 1 && scan.out().contains("A-1"), "{}{}", scan.out(), scan.err());
-    let second = update(&world, &mirror);
-    assert_eq!(second.code(), 0, "{}", second.err());
-    assert!(second.err().contains("npm") && second.err().contains("unchanged"), "{}", second.err());
-    let asked = mirror.asked("/npm/");
-    assert_eq!(asked.last().unwrap().headers.get("if-none-match").map(String::as_str), Some("\"one\""), "{asked:?}");
+    let document = world.aiva(&["scan", "code", "--format", "json"]).json();
+    document["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn a_download_that_breaks_goes_on_where_it_stopped() {
-    let mirror = Mirror::start(Arc::new(|asked, _| {
-        let export = export();
-        if asked.path != "/npm/all.zip" {
-            return empty(asked);
-        }
-        let length = export.len().to_string();
-        match asked.headers.get("range").map(|range| range.trim_start_matches("bytes=").trim_end_matches('-')) {
-            None => response("200 OK", &[("ETag", "\"one\""), ("Content-Length", &length)], &export[..100]),
-            Some(from) => {
-                let from: usize = from.parse().unwrap();
-                let range = format!("bytes {from}-{}/{length}", export.len() - 1);
-                let rest = &export[from..];
-                let part = (rest.len()).to_string();
-                response(
-                    "206 Partial Content",
-                    &[("ETag", "\"one\""), ("Content-Range", &range), ("Content-Length", &part)],
-                    rest,
-                )
-            }
-        }
-    }));
-    let world = World::new();
-    let run = update(&world, &mirror);
-    assert_eq!(run.code(), 0, "{}", run.err());
-    let asked = mirror.asked("/npm/");
-    assert_eq!(asked[1].headers.get("range").map(String::as_str), Some("bytes=100-"), "{asked:?}");
-    assert_eq!(asked[1].headers.get("if-range").map(String::as_str), Some("\"one\""), "{asked:?}");
+fn everything_is_fetched_once_and_again_only_when_it_changed() {
+    let mirror = mirror();
+    let world = mirror.world();
+    update(&world, 0, &["npm        1 records"]);
+    assert_eq!(mirror.asked(), ALL.map(|ecosystem| format!("/{ecosystem}/all.zip")));
+    assert_eq!(found(&world), ["X-1"]);
+
+    update(&world, 0, &["npm        unchanged", "Go         unchanged"]);
+    assert!(mirror.asked().iter().all(|asked| asked.contains(" \"")), "no entity tag was sent");
+
+    mirror.put("npm", export("npm", "X-2"));
+    update(&world, 0, &["npm        1 records", "Go         unchanged"]);
+    assert_eq!(found(&world), ["X-2"]);
+    let leftovers = std::fs::read_dir(world.path("data/advisories/downloads")).unwrap();
+    let names: Vec<_> = leftovers.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().all(|name| name.ends_with(".kept.json")), "{names:?}");
 }
 
 #[test]
-fn a_mirror_that_misbehaves_leaves_the_advisories_as_they_were() {
-    type Wrong = fn(&Asked) -> Vec<u8>;
-    let rows: &[(&str, Wrong, &str)] = &[
-        ("missing", |_| response("404 Not Found", &[("Content-Length", "0")], b""), "404"),
-        ("not a zip", |_| whole(b"<html>sign in</html>", "\"x\""), "zip"),
+fn a_cut_download_goes_on_where_it_was_cut() {
+    let mirror = mirror();
+    let world = mirror.world();
+    // Once in a run: the same run goes on.
+    mirror.behave([Manner::Cut(100)]);
+    update(&world, 0, &["crates.io  1 records"]);
+    assert_eq!(mirror.asked()[..2], ["/crates.io/all.zip".to_owned(), "/crates.io/all.zip bytes=100-".to_owned()]);
+
+    // As often as a run tries: the next run goes on.
+    mirror.put("crates.io", export("crates.io", "X-2"));
+    mirror.behave([Manner::Cut(50); 4]);
+    update(&world, 2, &["error: ", "crates.io/all.zip", "the connection broke", "hint: ", "run it again"]);
+    assert_eq!(found(&world), ["X-1"], "what was there stays in use");
+    mirror.asked();
+    update(&world, 0, &["crates.io  1 records"]);
+    assert_eq!(mirror.asked()[0], "/crates.io/all.zip bytes=200-");
+
+    // The file is another one by now: what is there is not continued.
+    mirror.put("npm", export("npm", "X-3"));
+    mirror.behave([Manner::Cut(70); 4]);
+    update(&world, 2, &["npm/all.zip"]);
+    mirror.put("npm", export("npm", "X-4"));
+    update(&world, 0, &["npm        1 records"]);
+    assert_eq!(found(&world), ["X-4"]);
+}
+
+#[test]
+fn a_server_with_bad_manners_changes_nothing() {
+    let mirror = mirror();
+    let world = mirror.world();
+    mirror.behave([Manner::Trickle; 4]);
+    update(&world, 0, &["Go         1 records"]); // slow is not wrong
+    let damaged = {
+        let mut zip = export("npm", "X-2");
+        let at = zip.windows(4).position(|bytes| bytes == b"long").unwrap();
+        zip[at] ^= 1;
+        zip
+    };
+    for (zip, manners, says) in [
+        (export("npm", "X-2"), vec![Manner::More(10); 9], &["npm/all.zip", "the connection broke", "run it again"][..]),
+        (export("npm", "X-2"), vec![Manner::Less(10); 2], &["npm/all.zip", "not a complete zip", "mirror"]),
+        (damaged, vec![], &["npm/all.zip", "its checksum is wrong", "mirror"]),
+        (b"<html>maintenance</html>".to_vec(), vec![], &["npm/all.zip", "not a complete zip", "mirror"]),
+        (export("npm", "X-2"), vec![Manner::Status(503); 4], &["npm/all.zip", "the server answered 503"]),
         (
-            "a wrong checksum",
-            |_| {
-                let mut export = export();
-                let at = export.windows(5).position(|window| window == b"\"A-1\"").unwrap();
-                export[at + 1] = b'Z';
-                whole(&export, "\"x\"")
-            },
-            "A-1.json",
+            export("npm", "X-2"),
+            vec![Manner::Status(403)],
+            &["npm/all.zip", "the server answered 403", "advisories_from"],
         ),
-        ("cut for ever", |_| response("200 OK", &[("Content-Length", "5000")], b"PK"), "all.zip"),
-        (
-            "elsewhere",
-            |_| response("302 Found", &[("Location", "http://169.254.169.254/"), ("Content-Length", "0")], b""),
-            "refused",
-        ),
-    ];
-    for (what, answer, said) in rows {
-        let answer = *answer;
-        let mirror = Mirror::start(Arc::new(move |asked, _| match asked.path.as_str() {
-            "/npm/all.zip" => answer(asked),
-            _ => empty(asked),
-        }));
-        let world = World::new().with_advisories();
-        let before = index(&world);
-        let run = update(&world, &mirror);
-        assert_eq!(run.code(), 2, "{what}: {}", run.err());
-        assert!(
-            run.err().contains("the advisories are as they were") && run.err().contains(said),
-            "{what}: {}",
-            run.err()
-        );
-        assert!(index(&world) == before, "{what} changed the index");
+        (export("npm", "X-2"), vec![Manner::Elsewhere], &["npm/all.zip", "not allowed to call out", "169.254.169.254"]),
+    ] {
+        mirror.put("npm", zip);
+        mirror.behave(manners);
+        // A part that was left by the row before is asked for first, so that answers come in twos.
+        update(&world, 2, &[&["error: ", "cause: ", "hint: "], says].concat());
+        assert_eq!(found(&world), ["X-1"], "{says:?}");
     }
+    // And none of it is remembered.
+    mirror.put("npm", export("npm", "X-5"));
+    mirror.behave([]);
+    update(&world, 0, &["npm        1 records"]);
+    assert_eq!(found(&world), ["X-5"]);
 }
 
 #[test]
-fn a_mirror_nobody_vouches_for_and_no_network_are_told_apart() {
-    let mirror = Mirror::start(Arc::new(|asked, _| empty(asked)));
+fn without_a_network_or_leave_to_call_it_says_what_to_do() {
     let world = World::new();
-    let stranger = world.aiva(&["advisories", "update", "--from", &mirror.url]);
-    assert_eq!(stranger.code(), 2);
-    assert!(stranger.err().contains("no trusted TLS connection"), "{}", stranger.err());
-    // Port 1 of loopback: nobody listens there.
-    let alone = world.aiva(&["advisories", "update", "--from", "https://127.0.0.1:1"]);
-    assert_eq!(alone.code(), 2);
-    assert!(alone.err().contains("seems to be offline"), "{}", alone.err());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = world.aiva(&["advisories", "update", "--from", &format!("https://{closed}")]);
+    assert_eq!(run.code(), 2);
+    for part in ["error: ", &format!("cannot reach {closed}"), "hint: ", "offline", "aiva advisories import PATH"] {
+        assert!(run.err().contains(part), "{part:?}: {}", run.err());
+    }
+    let mirror = mirror();
+    // Nobody has vouched for its authority.
+    let stranger = World::new();
+    let run = stranger.aiva(&["advisories", "update", "--from", &mirror.url()]);
+    assert_eq!(run.code(), 2, "{}", run.err());
+    assert!(run.err().contains("certificate") && run.err().contains("extra_ca_files"), "{}", run.err());
+    // Nobody has let it be called.
+    let world = mirror.world();
+    let config = std::fs::read_to_string(world.path("aiva.toml")).unwrap();
+    world.write("aiva.toml", &config.replace("127.0.0.1/32", "127.9.9.9/32"));
+    update(&world, 2, &["not allowed to call out", "[[outbound.exceptions]]"]);
+    assert_eq!(mirror.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_running_server_notices_that_the_index_was_replaced() {
+    let mirror = mirror();
+    let world = mirror.world();
+    let server = Server::start(&world);
+    let records = |answer: &Value, name: &str| {
+        let held = answer["ecosystems"].as_array().unwrap().iter().find(|held| held["name"] == name)?;
+        held["records"].as_u64()
+    };
+    let before = server.until("/v1/advisories", |answer| records(answer, "npm").is_some_and(|count| count > 1)).await;
+    update(&world, 0, &["npm        1 records"]);
+    let after = server.get("/v1/advisories").await;
+    assert_eq!(records(&after, "npm"), Some(1), "{before} {after}");
+    assert!(after["index_version"].as_u64() > before["index_version"].as_u64(), "{before} {after}");
+    assert_eq!(server.stop(), 0);
 }
