@@ -12,6 +12,7 @@ use aiva_chassis::{
 };
 use async_trait::async_trait;
 use http::{header, request::Parts};
+use jiff::Timestamp;
 
 use crate::{
     bootstrap::{LiveToken, TokenError, TokenFile},
@@ -43,7 +44,13 @@ impl Door {
 
     /// A one-time link into the console of the server at `base`.
     pub fn console_link(&self, base: &str) -> Result<String, TokenError> {
-        Ok(crate::link::url(base, &self.links.issue()?))
+        Ok(format!("{}{}", base.trim_end_matches('/'), self.console_path()?.0))
+    }
+
+    /// The part of a one-time link that follows the server's address, and until when it is good.
+    pub fn console_path(&self) -> Result<(String, Timestamp), TokenError> {
+        let (code, until) = self.links.issue()?;
+        Ok((crate::link::path(&code), until))
     }
 
     /// Opens a session for whoever brings a good code.

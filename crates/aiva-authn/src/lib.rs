@@ -8,6 +8,7 @@
 //! Start reading at [`door::Door`].
 
 pub mod bootstrap;
+mod destination;
 pub mod door;
 pub mod http;
 pub mod link;

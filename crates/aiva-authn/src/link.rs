@@ -1,4 +1,5 @@
-//! One-time links into the console: printed by the server at start, good for ten minutes and one sign-in.
+//! One-time links into the console: printed by the server at start and by `aiva token link`, good for ten minutes and one
+//! sign-in.
 //!
 //! The link carries a code of its own and never the token, so that a shell history or a proxy log gives nothing away. Codes
 //! are kept as hashes, in memory: a restart forgets them.
@@ -40,8 +41,8 @@ impl Links {
         Self { clock, open: Mutex::default() }
     }
 
-    /// A new code, to be put into a link.
-    pub fn issue(&self) -> Result<Secret, TokenError> {
+    /// A new code, to be put into a link, and until when it is good.
+    pub fn issue(&self) -> Result<(Secret, Timestamp), TokenError> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|_| TokenError::NoRandomness)?;
         let code = URL_SAFE_NO_PAD.encode(random);
@@ -53,7 +54,7 @@ impl Links {
             open.pop_front();
         }
         open.push_back(Link { code: hash(&code), until });
-        Ok(Secret::new(code))
+        Ok((Secret::new(code), until))
     }
 
     /// Spends a code: true exactly once, within its lifetime.
@@ -66,9 +67,9 @@ impl Links {
     }
 }
 
-/// The link for a code, on the server at `base`, such as `http://127.0.0.1:8080`.
-pub fn url(base: &str, code: &Secret) -> String {
-    format!("{}/console/sign-in?code={}", base.trim_end_matches('/'), code.expose())
+/// The path of the link for a code; the server's address stands before it.
+pub fn path(code: &Secret) -> String {
+    format!("/console/sign-in?code={}", code.expose())
 }
 
 fn hash(code: &str) -> [u8; 32] {

@@ -278,6 +278,11 @@ pub(crate) enum Token {
     Show,
     /// Replace the token; the old one stops working at once.
     Rotate,
+    /// Print a fresh link into the console of the running server: good for ten minutes and one sign-in.
+    Link {
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 /// `aiva migrate`

@@ -166,3 +166,37 @@ async fn what_comes_in_a_link_is_not_markup() {
     let html = text(page).await;
     assert!(!html.contains("<script") && html.contains("&lt;script"), "{html}");
 }
+
+#[tokio::test]
+async fn signing_in_leads_to_the_page_that_was_asked_for() {
+    let site = site();
+    let asked = "/console/findings?level=high&q=a%20b";
+    let page =
+        site.send("GET", "/console/sign-in?to=%2Fconsole%2Ffindings%3Flevel%3Dhigh%26q%3Da%2520b", &[], "").await;
+    assert!(text(page).await.contains("name=\"to\" value=\"/console/findings?level=high&amp;q=a%20b\""));
+    let to = "to=%2Fconsole%2Ffindings%3Flevel%3Dhigh%26q%3Da%2520b";
+    let refused = text(site.enter(&format!("code=spent&{to}")).await).await;
+    assert!(refused.contains("name=\"to\"") && refused.contains("aiva token link"), "{refused}");
+    for (to, want) in [(to, asked), ("to=https%3A%2F%2Fevil.test%2Fconsole", "/"), ("to=%2F%2Fevil.test", "/")] {
+        let entered = site.enter(&format!("code={}&{to}", site.code())).await;
+        assert_eq!(entered.headers()[header::LOCATION].to_str().unwrap(), want);
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_link_is_for_the_holder_of_the_token_and_for_one_sign_in() {
+    let site = site();
+    let token = format!("Bearer {}", site.file.show().unwrap().expose());
+    assert_eq!(site.status("POST", "/v1/console-links", &[]).await, 401);
+    let made = site.send("POST", "/v1/console-links", &[("authorization", &token)], "").await;
+    assert_eq!((made.status().as_u16(), made.headers()[header::CACHE_CONTROL].to_str().unwrap()), (201, "no-store"));
+    let body = text(made).await;
+    assert!(!body.contains(site.file.show().unwrap().expose()), "the link carries the token");
+    let code = body.split_once("code=").unwrap().1.split_once('"').unwrap().0;
+    let entered = site.enter(&format!("code={code}")).await;
+    assert_eq!(entered.status(), 303);
+    assert_eq!(site.enter(&format!("code={code}")).await.status(), 401, "spent");
+    let signed_in = cookie(&entered);
+    let by_session = site.status("POST", "/v1/console-links", &[("cookie", &signed_in), OWN]).await;
+    assert_eq!(by_session, 403, "a session would live for ever");
+}

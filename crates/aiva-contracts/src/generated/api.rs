@@ -708,6 +708,21 @@ impl Check for Cloud {
         }
     }
 }
+/// A one-time link into the console.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConsoleLink {
+    /// What follows the address of the server; whoever opens it first is signed in.
+    pub path: String,
+    /// Until when it is good.
+    pub expires_at: jiff::Timestamp,
+}
+impl Check for ConsoleLink {
+    fn check(&self, c: &mut Checker) {
+        c.at("path", |c| {
+            c.text(&self.path, &Text { min: 0, max: 200, pattern: None });
+        });
+    }
+}
 /// What people say about a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -4184,6 +4199,43 @@ pub mod events {
     }
     impl Check for RedriveDeadLetterPath {
         fn check(&self, _: &mut Checker) {}
+    }
+}
+/// The way into the web pages.
+pub mod console {
+    /// What can be done here. A `match` over it that names every variant is a router without gaps.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Operation {
+        /// `POST /v1/console-links`: Make a one-time link into the console.
+        CreateConsoleLink,
+    }
+    impl Operation {
+        /// Every operation, in the order of the contract.
+        pub const ALL: &'static [Self] = &[Self::CreateConsoleLink];
+        /// Its `operationId`.
+        pub const fn id(self) -> &'static str {
+            match self {
+                Self::CreateConsoleLink => "createConsoleLink",
+            }
+        }
+        /// Its method, in capitals.
+        pub const fn method(self) -> &'static str {
+            match self {
+                Self::CreateConsoleLink => "POST",
+            }
+        }
+        /// Its path template.
+        pub const fn path(self) -> &'static str {
+            match self {
+                Self::CreateConsoleLink => "/v1/console-links",
+            }
+        }
+        /// The permission that a caller must hold, or `public`.
+        pub const fn permission(self) -> &'static str {
+            match self {
+                Self::CreateConsoleLink => "console-links:write",
+            }
+        }
     }
 }
 /// About this server.

@@ -2,19 +2,18 @@
 
 use std::process::ExitCode;
 
-use aiva_authn::bootstrap::TokenFile;
 use aiva_contracts::api::{DeadLetterPage, Event};
 use anyhow::Result;
 
 use super::remote::Api;
 use super::terminal::Terminal;
-use super::{Events, Global, Server};
-use crate::settings::{self, Found};
+use super::{Events, Global};
+use crate::settings;
 
 pub(crate) fn run(command: &Events, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
     let (Events::Tail { server, .. } | Events::DeadLetters { server } | Events::Redrive { server, .. }) = command;
-    let api = api(server, &found)?;
+    let api = Api::of(server, &found)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
@@ -30,20 +29,6 @@ pub(crate) fn run(command: &Events, global: &Global, terminal: Terminal) -> Resu
         }
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// `AIVA_TOKEN`, else the token of the data directory here.
-fn api(server: &Server, found: &Found) -> Result<Api> {
-    let settings = &found.loaded.config;
-    let url = server.server.clone().unwrap_or_else(|| format!("http://{}", settings.server.listen));
-    let token = match std::env::var("AIVA_TOKEN") {
-        Ok(token) => token,
-        Err(_) => {
-            let data = settings::data_directory(settings.server.data_dir.as_deref())?;
-            TokenFile::within(&data).show()?.expose().to_owned()
-        }
-    };
-    Api::new(&url, &token, settings, &found.base)
 }
 
 async fn dead_letters(api: &Api, terminal: Terminal) -> Result<()> {

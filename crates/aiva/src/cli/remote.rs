@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aiva_authn::bootstrap::TokenFile;
 use aiva_contracts::api::{Problem, Scan};
 use aiva_findings::export::Document;
 use aiva_outbound::client::Response;
@@ -10,10 +11,11 @@ use anyhow::Result;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 
+use super::Server;
 use super::terminal::Terminal;
 use crate::calls;
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{self, Found, Settings};
 
 /// The most that is read of an answer.
 const MOST_ANSWER: usize = 32 << 20;
@@ -34,6 +36,21 @@ impl Api {
         Ok(Self { client, server: server.trim_end_matches('/').to_owned(), token: token.trim().to_owned() })
     }
 
+    /// The API of the server that the flags or the configuration name, with `AIVA_TOKEN`, else the token of the data
+    /// directory here.
+    pub(crate) fn of(server: &Server, found: &Found) -> Result<Self> {
+        let settings = &found.loaded.config;
+        let url = server.server.clone().unwrap_or_else(|| format!("http://{}", settings.server.listen));
+        let token = match std::env::var("AIVA_TOKEN") {
+            Ok(token) => token,
+            Err(_) => {
+                let data = settings::data_directory(settings.server.data_dir.as_deref())?;
+                TokenFile::within(&data).show()?.expose().to_owned()
+            }
+        };
+        Self::new(&url, &token, settings, &found.base)
+    }
+
     /// GET, decoded.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.decode(self.ask(self.client.get(self.url(path))).await?).await
@@ -46,6 +63,11 @@ impl Api {
         self.decode(self.ask(request.timeout(Duration::from_secs(300))).await?).await
     }
 
+    /// POST without a body, decoded.
+    pub(crate) async fn make<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.decode(self.ask(self.client.post(self.url(path))).await?).await
+    }
+
     /// GET whose answer is read as it comes.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response> {
         self.ask(self.client.get(self.url(path))).await
@@ -56,7 +78,8 @@ impl Api {
         self.ask(self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json")).await.map(drop)
     }
 
-    fn url(&self, path: &str) -> String {
+    /// The address of a path on this server.
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.server)
     }
 

@@ -131,6 +131,25 @@ async fn nobody_comes_in_without_the_token() {
 }
 
 #[tokio::test]
+async fn a_fresh_link_lets_one_person_into_the_console() {
+    let world = World::new();
+    let server = Server::start(&world);
+    let made = world.aiva(&["token", "link", "--server", &server.url]);
+    assert_eq!(made.code(), 0, "{}", made.err());
+    let (link, token) = (made.out().trim().to_owned(), &server.token);
+    let (to, code) = link.split_once("?code=").unwrap();
+    assert_eq!(to, format!("{}/console/sign-in", server.url));
+    assert!(!link.contains(token.as_str()), "the link carries the token");
+    for status in [303, 401] {
+        let form = "application/x-www-form-urlencoded";
+        let request =
+            server.client.post(to).header(http::header::CONTENT_TYPE, form).header(http::header::ORIGIN, &server.url);
+        let response = request.body(format!("code={code}")).redirects(0).send().await.unwrap();
+        assert_eq!(response.status.as_u16(), status);
+    }
+}
+
+#[tokio::test]
 async fn a_second_server_is_told_who_holds_the_data() {
     let world = World::new();
     let server = Server::start(&world);
