@@ -38,11 +38,18 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
     type Rejection = Redirect;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Redirect> {
-        let principal = parts.extensions.get::<Principal>().cloned().ok_or_else(|| Redirect::to("/console/sign-in"))?;
+        let principal = parts.extensions.get::<Principal>().cloned().ok_or_else(|| sign_in(parts))?;
         let context = parts.extensions.get::<Arc<RequestContext>>().cloned();
         let known = context.as_ref().and_then(|context| HeaderValue::from_str(context.request_id()).ok());
         Ok(Self { principal, context, request_id: known.or_else(|| parts.headers.get(REQUEST_ID).cloned()) })
     }
+}
+
+/// To the sign-in page, which leads back to the page that was asked for. What a form had sent is not sent again.
+fn sign_in(parts: &Parts) -> Redirect {
+    let asked = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let back = if parts.method == Method::GET && asked != "/console" { asked } else { "" };
+    Redirect::to(&Link::to("/console/sign-in").with("to", back).into_string())
 }
 
 /// Why the API gave no answer that a page can show.

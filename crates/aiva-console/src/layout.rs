@@ -67,7 +67,7 @@ impl Section {
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
     title: &'a str,
-    here: Section,
+    here: Option<Section>,
     viewer: &'a Viewer,
     refresh: bool,
     flash: Option<Flash>,
@@ -75,8 +75,9 @@ pub(crate) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    pub(crate) fn new(title: &'a str, here: Section, viewer: &'a Viewer) -> Self {
-        Self { title, here, viewer, refresh: false, flash: None, status: StatusCode::OK }
+    /// A page of a section, or of none.
+    pub(crate) fn new(title: &'a str, here: impl Into<Option<Section>>, viewer: &'a Viewer) -> Self {
+        Self { title, here: here.into(), viewer, refresh: false, flash: None, status: StatusCode::OK }
     }
 
     /// Reads itself again every few seconds where no script runs.
@@ -213,11 +214,11 @@ pub(crate) fn brand(href: &str) -> Markup {
     }
 }
 
-fn navigation(here: Section) -> Markup {
+fn navigation(here: Option<Section>) -> Markup {
     html! {
         nav.nav aria-label="Main" {
             @for section in Section::ALL {
-                a href=(section.href()) aria-current=[(section == here).then_some("page")] { (icon(section.icon())) (section.name()) }
+                a href=(section.href()) aria-current=[(Some(section) == here).then_some("page")] { (icon(section.icon())) (section.name()) }
             }
             span.rule {}
             a href="/docs" { (icon("M6 4.5 2.5 8 6 11.5M10 4.5 13.5 8 10 11.5")) "API" }

@@ -5,6 +5,7 @@ mod events;
 mod exceptions;
 mod finding;
 mod findings;
+mod nowhere;
 mod overview;
 mod scans;
 mod services;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Routes<App> {
         .route("GET", "/console/events", hardened("GET", events::list))
         .route("POST", "/console/dead-letters/{letter}/redrive", hardened("POST", events::redrive))
         .route("POST", "/console/dead-letters/{letter}/discard", hardened("POST", events::discard))
+        .route("GET", "/console/{*rest}", hardened("GET", nowhere::show))
 }
 
 /// One value of a query; empty if it is not there.

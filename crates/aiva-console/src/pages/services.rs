@@ -1,5 +1,7 @@
 //! `GET /console/services` and `GET /console/services/{service}`: the catalogue, and one service with its whole story.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use futures_util::future::join3;
@@ -13,8 +15,11 @@ use crate::layout::{Page, Section, notice};
 use crate::link::Link;
 use crate::ui;
 use aiva_contracts::api::{
-    Cloud, ExceptionPage, FindingPage, Origin, Service, ServiceDescription, ServiceDetail, ServicePage,
+    Cloud, Exception, ExceptionPage, FindingPage, Origin, Service, ServiceDescription, ServiceDetail, ServicePage,
 };
+
+/// The most pages of a list that are read for one panel.
+const MOST_PAGES: usize = 10;
 
 const STATES: [(&str, &str); 7] = [
     ("", "Any"),
@@ -84,7 +89,7 @@ pub(super) async fn show(State(app): State<App>, viewer: Viewer, Path(name): Pat
     let (detail, findings, exceptions) = join3(
         app.api.get::<ServiceDetail>(&viewer, Link::to("/v1/services").segment(&name)),
         app.api.get::<FindingPage>(&viewer, open.with("limit", "25")),
-        app.api.get::<ExceptionPage>(&viewer, Link::to("/v1/exceptions").with("service", &name)),
+        exceptions_of(&app, &viewer, &name),
     )
     .await;
     let detail = match detail {
@@ -123,6 +128,30 @@ pub(super) async fn show(State(app): State<App>, viewer: Viewer, Path(name): Pat
             }
         }
     })
+}
+
+/// The exceptions of a service: those that name it, and those that name no service and cover a finding here.
+async fn exceptions_of(app: &App, viewer: &Viewer, service: &str) -> Result<Vec<Exception>, Failure> {
+    let (mut cursor, mut covering) = (String::new(), BTreeSet::new());
+    for _ in 0..MOST_PAGES {
+        let link = Link::to("/v1/findings").with("service", service).with("state", "accepted");
+        let page: FindingPage = app.api.get(viewer, link.with("limit", "500").with("cursor", &cursor)).await?;
+        covering.extend(page.items.into_iter().filter_map(|finding| finding.acceptance?.exception));
+        let Some(next) = page.next_cursor else { break };
+        cursor = next;
+    }
+    let (mut cursor, mut found) = (String::new(), Vec::new());
+    for _ in 0..MOST_PAGES {
+        let page: ExceptionPage =
+            app.api.get(viewer, Link::to("/v1/exceptions").with("limit", "500").with("cursor", &cursor)).await?;
+        found.extend(page.items.into_iter().filter(|exception| match &exception.r#match.service {
+            Some(named) => named == service,
+            None => covering.contains(&exception.id),
+        }));
+        let Some(next) = page.next_cursor else { break };
+        cursor = next;
+    }
+    Ok(found)
 }
 
 fn about(description: &ServiceDescription) -> Markup {
@@ -178,15 +207,15 @@ fn scans_panel(detail: &ServiceDetail, app: &App) -> Markup {
     }
 }
 
-fn exceptions_panel(exceptions: &Result<ExceptionPage, Failure>, app: &App) -> Markup {
+fn exceptions_panel(exceptions: &Result<Vec<Exception>, Failure>, app: &App) -> Markup {
     html! {
         section.panel aria-labelledby="exceptions" {
             header { h2 #exceptions { "Exceptions" } a.note href="/console/exceptions" { "All" } }
             @match exceptions {
                 Err(failure) => div.body { (notice(failure)) },
-                Ok(page) if page.items.is_empty() => (ui::empty("None", "Nobody chose not to act here.")),
-                Ok(page) => ul.choices {
-                    @for exception in &page.items {
+                Ok(found) if found.is_empty() => (ui::empty("None", "Nobody chose not to act here.")),
+                Ok(found) => ul.choices {
+                    @for exception in found {
                         li {
                             p { (ui::exception_badge(exception.state)) " " b { (super::exceptions::covers(&exception.r#match)) } }
                             p.soft { (exception.reason) }

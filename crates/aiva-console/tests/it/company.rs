@@ -182,6 +182,7 @@ fn findings(texts: &Texts) -> Vec<Value> {
             json!({ "service": "ledger", "kind": "unmaintained", "id": "RUSTSEC-2024-0375", "name": "atty", "version": "0.2.14", "ecosystem": "crates.io",
             "severity": { "level": "informational", "score": null, "vector": null }, "fixed_versions": [] }),
         ),
+        accepted(texts),
     ]
 }
 
@@ -348,6 +349,8 @@ async fn filtered(RawQuery(query): RawQuery, headers: HeaderMap, request: Reques
     let body = next.run(request).await.into_body().collect().await.unwrap().to_bytes();
     let mut page: api::FindingPage = serde_json::from_slice(&body).unwrap();
     page.items.retain(|f| asked("level").is_none_or(|level| f.severity.level.as_str() == level));
+    let states: Vec<&str> = query.split('&').filter_map(|pair| pair.strip_prefix("state=")).collect();
+    page.items.retain(|f| states.is_empty() || states.contains(&f.state.as_str()));
     page.items.retain(|f| asked("kind").is_none_or(|kind| f.kind.as_str() == kind));
     page.next_cursor = asked("cursor").is_none().then(|| "bmV4dA".to_owned());
     Json(page).into_response()

@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 
-use crate::company::{ACCEPTED, ENDED, LODASH, RUNNING, Texts, console, open, person, submit};
+use crate::company::{ACCEPTED, ENDED, LODASH, RUNNING, Texts, anonymous, console, open, person, submit};
 
 /// Opens a page as somebody who may do everything and looks for each text.
 async fn check(address: &str, texts: &[&str]) {
@@ -215,4 +215,41 @@ async fn every_operation_of_the_contract_is_documented() {
     ] {
         assert!(page.contains(text), "the documentation does not say {text}");
     }
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_answered_in_the_clothes_of_the_console() {
+    let console = console(person(&[]), &Texts::default());
+    for address in ["/console/nowhere", "/console/services/checkout/nothing", "/console/scans/"] {
+        let (status, headers, page) = open(&console, address).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{address}");
+        assert!(headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{address}");
+        assert!(page.contains("No such page") && page.contains("aria-label=\"Main\""), "{address}: {page}");
+        assert!(!page.contains("aria-current"), "{address} is in no section");
+    }
+}
+
+#[tokio::test]
+async fn whoever_must_sign_in_comes_back() {
+    let console = anonymous(&Texts::default());
+    for (address, to) in [
+        ("/console", "/console/sign-in"),
+        (
+            "/console/findings?level=high&q=a%20b",
+            "/console/sign-in?to=%2Fconsole%2Ffindings%3Flevel%3Dhigh%26q%3Da%2520b",
+        ),
+        ("/console/nowhere", "/console/sign-in?to=%2Fconsole%2Fnowhere"),
+    ] {
+        let (status, headers, _) = open(&console, address).await;
+        assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, to), "{address}");
+    }
+    let (_, headers, _) = submit(&console, "/console/scans", "service=checkout").await;
+    assert_eq!(headers[header::LOCATION].to_str().unwrap(), "/console/sign-in", "a change is not made again by itself");
+}
+
+#[tokio::test]
+async fn a_service_lists_the_exceptions_that_cover_it_without_naming_it() {
+    check("/console/services/checkout", &["CVE-2024-29041 in express"]).await; // names an advisory and no service
+    let (_, _, page) = open(&console(person(&[]), &Texts::default()), "/console/services/checkout").await;
+    assert!(!page.contains("CVE-2023-45803"), "an exception that covers nothing here");
 }
