@@ -150,7 +150,9 @@ impl Parts {
         let (sca, journal) = sca(found, data, &database, &clock)?;
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
         deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
-        let door = Arc::new(Door::new(TokenFile::within(data), Arc::clone(&clock)));
+        let token = TokenFile::within(data);
+        token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions
+        let door = Arc::new(Door::new(token, Arc::clone(&clock)));
         let api = || {
             Routes::new()
                 .merge(aiva_findings::http::routes(findings.clone()))
