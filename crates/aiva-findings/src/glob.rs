@@ -40,9 +40,11 @@ impl Glob {
         reach[0] = true;
         for piece in self.0.split('/') {
             let mut next = vec![false; parts.len() + 1];
+            let mut reached = false;
             for i in 0..=parts.len() {
+                reached |= reach[i];
                 if piece == "**" {
-                    next[i] = reach[..=i].contains(&true);
+                    next[i] = reached;
                 } else if i > 0 {
                     next[i] = reach[i - 1] && part_matches(piece, parts[i - 1]);
                 }

@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the readers of the family `go_mod`.
+//! Feeds arbitrary bytes to the check `go_mod`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("go_mod", bytes));

@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the reader of the advisory index.
+//! Feeds arbitrary bytes to the check `index`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("index", bytes));

@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the readers of the family `npm_lock`.
+//! Feeds arbitrary bytes to the check `npm_lock`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("npm_lock", bytes));

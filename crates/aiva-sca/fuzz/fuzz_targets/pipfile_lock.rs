@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the readers of the family `pipfile_lock`.
+//! Feeds arbitrary bytes to the check `pipfile_lock`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("pipfile_lock", bytes));

@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the readers of the family `pnpm_lock`.
+//! Feeds arbitrary bytes to the check `pnpm_lock`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("pnpm_lock", bytes));

@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the readers of the family `requirements`.
+//! Feeds arbitrary bytes to the check `requirements`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("requirements", bytes));

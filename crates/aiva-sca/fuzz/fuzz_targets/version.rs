@@ -1,4 +1,4 @@
-//! Feeds arbitrary bytes to the version orders.
+//! Feeds arbitrary bytes to the check `version`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("version", bytes));

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed step is a failed test")]
 
 mod advisories;
+#[expect(unreachable_pub, reason = "public to the fuzz targets")]
+#[path = "../../fuzz/src/lib.rs"]
+mod checks;
 mod fuzz_corpus;
 mod hostile;
 mod inventory;

@@ -1,4 +1,0 @@
-//! Feeds arbitrary bytes to the readers of the family `python_lock`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_sca_fuzz::feed("python_lock", bytes));

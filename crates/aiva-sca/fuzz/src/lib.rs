@@ -1,0 +1,45 @@
+//! What every fuzz target does: feeds bytes to one parser and holds it to what it promises.
+//!
+//! The fuzzer runs these under its own runtime; `tests/it/fuzz_corpus.rs` includes this file and replays every corpus with
+//! the ordinary test binary, so that a target and its replay can never say different things. Start reading at [`TARGETS`].
+
+mod advisories;
+mod readers;
+mod requirements;
+mod texts;
+mod tree;
+mod versions;
+
+/// A check: panics where a promise is broken.
+pub type Check = fn(&[u8]);
+
+/// Every target by name. Each has a binary in `fuzz_targets/` and a folder in `corpus/`.
+pub const TARGETS: &[(&str, Check)] = &[
+    ("cargo_lock", |bytes| readers::check("Cargo.lock", bytes)),
+    ("cargo_toml", |bytes| readers::check("Cargo.toml", bytes)),
+    ("go_mod", |bytes| readers::check("go.mod", bytes)),
+    ("npm_lock", |bytes| readers::check("package-lock.json", bytes)),
+    ("package_json", |bytes| readers::check("package.json", bytes)),
+    ("pipfile", |bytes| readers::check("Pipfile", bytes)),
+    ("pipfile_lock", |bytes| readers::check("Pipfile.lock", bytes)),
+    ("pnpm_lock", |bytes| readers::check("pnpm-lock.yaml", bytes)),
+    ("poetry_lock", |bytes| readers::check("poetry.lock", bytes)),
+    ("pyproject", |bytes| readers::check("pyproject.toml", bytes)),
+    ("requirements", |bytes| readers::check("requirements.txt", bytes)),
+    ("uv_lock", |bytes| readers::check("uv.lock", bytes)),
+    ("yarn_lock", |bytes| readers::check("yarn.lock", bytes)),
+    ("tree", tree::check),
+    ("version", versions::check),
+    ("range", requirements::check),
+    ("purl", texts::purl),
+    ("cvss", texts::cvss),
+    ("osv_record", advisories::record),
+    ("zip", advisories::zip),
+    ("index", advisories::index),
+];
+
+/// Feeds bytes to a target.
+pub fn feed(target: &str, bytes: &[u8]) {
+    let (_, check) = TARGETS.iter().find(|(name, _)| *name == target).expect("a target has a check");
+    check(bytes);
+}
