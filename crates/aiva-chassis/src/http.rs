@@ -9,7 +9,7 @@
 pub mod access;
 pub mod admin;
 pub mod auth;
-mod client;
+pub mod client;
 pub mod context;
 pub mod contract;
 pub mod extract;

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use crate::config::types::Network;
 
 /// The caller behind `peer`.
-pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
     let is_trusted = |address| trusted.iter().any(|network| network.contains(address));
     if trusted.is_empty() || !is_trusted(client) {

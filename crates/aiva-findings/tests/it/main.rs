@@ -2,7 +2,11 @@
 //! PostgreSQL.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail at any line")]
+#[expect(unreachable_pub, reason = "public to the fuzz targets")]
+#[path = "../../fuzz/src/lib.rs"]
+mod checks;
 mod events;
+mod fuzz_corpus;
 mod http;
 mod rivals;
 mod schema;
