@@ -1,4 +1,6 @@
 //! Attacks a live server by its own contract: every operation of `api/openapi.yaml`, bounded and seeded.
+//!
+//! `contract_fuzz/known.py` tells the attacker what exists, so that it meets more than 404.
 
 use std::path::Path;
 
@@ -15,7 +17,9 @@ pub(super) fn run(schemathesis: &str, target: &Path, work: &Path) -> Result<()> 
     let binary = super::product(target)?;
     let data = tempfile::Builder::new().prefix("contract-fuzz").tempdir_in(work)?;
     let server = Server::start(&binary, data.path(), &["--demo"])?;
-    let authorization = format!("Authorization: Bearer {}", product::token(&binary, data.path())?);
+    let token = product::token(&binary, data.path())?;
+    let authorization = format!("Authorization: Bearer {token}");
+    let (database, program) = (data.path().join("aiva.db").display().to_string(), binary.display().to_string());
     let outcome = process::run(
         schemathesis,
         &[
@@ -41,7 +45,13 @@ pub(super) fn run(schemathesis: &str, target: &Path, work: &Path) -> Result<()> 
             UNFIT,
             "--no-color",
         ],
-        &[],
+        &[
+            ("SCHEMATHESIS_HOOKS", "xtask/src/testing/contract_fuzz/known.py"),
+            ("AIVA_URL", &server.url),
+            ("AIVA_TOKEN", &token),
+            ("AIVA_DATABASE", &database),
+            ("AIVA_BINARY", &program),
+        ],
     );
     server.stop()?;
     outcome
