@@ -137,11 +137,33 @@ impl Api {
         body: &B,
         revision: Option<u64>,
     ) -> Result<T, Failure> {
+        self.send(viewer, Method::POST, link, body, revision).await
+    }
+
+    /// Replaces a document and reads what became of it; with a `revision`, only if nothing changed since.
+    pub(crate) async fn put<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        viewer: &Viewer,
+        link: Link,
+        body: &B,
+        revision: Option<u64>,
+    ) -> Result<T, Failure> {
+        self.send(viewer, Method::PUT, link, body, revision).await
+    }
+
+    async fn send<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        viewer: &Viewer,
+        method: Method,
+        link: Link,
+        body: &B,
+        revision: Option<u64>,
+    ) -> Result<T, Failure> {
         let body = serde_json::to_vec(body).map_err(|source| Failure::Unreadable {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             source: source.into(),
         })?;
-        let response = self.call(viewer, Method::POST, link, Sent { body: Some(body), revision }).await;
+        let response = self.call(viewer, method, link, Sent { body: Some(body), revision }).await;
         document(viewer, response).await
     }
 

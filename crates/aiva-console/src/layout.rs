@@ -156,9 +156,24 @@ pub(crate) enum Flash {
     Redriven,
     Discarded,
     Updating,
+    Added,
+    Saved,
+    ServiceRemoved,
 }
 
 impl Flash {
+    const ALL: [Self; 9] = [
+        Self::Accepted,
+        Self::Reopened,
+        Self::Removed,
+        Self::Redriven,
+        Self::Discarded,
+        Self::Updating,
+        Self::Added,
+        Self::Saved,
+        Self::ServiceRemoved,
+    ];
+
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -167,13 +182,14 @@ impl Flash {
             Self::Redriven => "redriven",
             Self::Discarded => "discarded",
             Self::Updating => "updating",
+            Self::Added => "added",
+            Self::Saved => "saved",
+            Self::ServiceRemoved => "service-removed",
         }
     }
 
     fn from_code(code: &str) -> Option<Self> {
-        [Self::Accepted, Self::Reopened, Self::Removed, Self::Redriven, Self::Discarded, Self::Updating]
-            .into_iter()
-            .find(|flash| flash.code() == code)
+        Self::ALL.into_iter().find(|flash| flash.code() == code)
     }
 
     fn words(self) -> &'static str {
@@ -184,6 +200,9 @@ impl Flash {
             Self::Redriven => "Sent on its way again.",
             Self::Discarded => "Given up. Its subject goes on without it.",
             Self::Updating => "Update started. Scans go on with what is there until it is done.",
+            Self::Added => "Added. Its first scan starts within a minute.",
+            Self::Saved => "Saved.",
+            Self::ServiceRemoved => "Service removed, with its scans and findings.",
         }
     }
 }

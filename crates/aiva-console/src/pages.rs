@@ -8,6 +8,7 @@ mod findings;
 mod nowhere;
 mod overview;
 mod scans;
+mod service_form;
 mod services;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,12 @@ pub(crate) fn routes() -> Routes<App> {
     Routes::new()
         .route("GET", "/console", hardened("GET", overview::show))
         .route("GET", "/console/services", hardened("GET", services::list))
+        .route("POST", "/console/services", hardened("POST", service_form::create))
+        .route("GET", "/console/add-service", hardened("GET", service_form::new))
         .route("GET", "/console/services/{service}", hardened("GET", services::show))
+        .route("POST", "/console/services/{service}", hardened("POST", service_form::update))
+        .route("GET", "/console/services/{service}/edit", hardened("GET", service_form::edit))
+        .route("POST", "/console/services/{service}/remove", hardened("POST", service_form::remove))
         .route("GET", "/console/findings", hardened("GET", findings::list))
         .route("GET", "/console/findings/{finding}", hardened("GET", finding::show))
         .route("POST", "/console/findings/{finding}/accept", hardened("POST", finding::accept))

@@ -242,6 +242,17 @@ pub(crate) fn grouped(n: u64) -> String {
     out
 }
 
+/// A field of a form: its label, the input, and a hint or what is wrong with it.
+pub(crate) fn field(name: &str, words: &str, hint: &str, wrong: Option<String>, input: &Markup) -> Markup {
+    html! {
+        div {
+            label for=(name) { (words) }
+            (input)
+            p.hint.wrong[wrong.is_some()] id=(format!("{name}-hint")) { @match wrong { Some(wrong) => { (wrong) }, None => { (hint) } } }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -272,28 +272,18 @@ fn accept_form(app: &App, viewer: &Viewer, finding: &Finding, refused: Option<&R
             div.body {
                 form.fields method="post" action=(here(&finding.fingerprint).then("/accept")) {
                     input type="hidden" name="revision" value=(finding.revision);
-                    (field("owner", "Owner", "Who answers for the choice.", wrong("owner"), &html! {
+                    (ui::field("owner", "Owner", "Who answers for the choice.", wrong("owner"), &html! {
                         input #owner name="owner" required maxlength="200" value=(choice.owner) aria-describedby="owner-hint" aria-invalid=[wrong("owner").map(|_| "true")];
                     }))
-                    (field("reason", "Reason", "What makes it harmless here, or bearable.", wrong("reason"), &html! {
+                    (ui::field("reason", "Reason", "What makes it harmless here, or bearable.", wrong("reason"), &html! {
                         textarea #reason name="reason" required maxlength="2000" aria-describedby="reason-hint" aria-invalid=[wrong("reason").map(|_| "true")] { (choice.reason) }
                     }))
-                    (field("expires", "Until", "The last day. After it the finding is open again.", wrong("expires"), &html! {
+                    (ui::field("expires", "Until", "The last day. After it the finding is open again.", wrong("expires"), &html! {
                         input #expires type="date" name="expires" required min=(today) value=(choice.expires) aria-describedby="expires-hint" aria-invalid=[wrong("expires").map(|_| "true")];
                     }))
                     div { button.primary type="submit" { "Accept" } }
                 }
             }
-        }
-    }
-}
-
-fn field(name: &str, words: &str, hint: &str, wrong: Option<String>, input: &Markup) -> Markup {
-    html! {
-        div {
-            label for=(name) { (words) }
-            (input)
-            p.hint.wrong[wrong.is_some()] id=(format!("{name}-hint")) { @match wrong { Some(wrong) => { (wrong) }, None => { (hint) } } }
         }
     }
 }

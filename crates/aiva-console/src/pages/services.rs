@@ -7,7 +7,7 @@ use axum::response::Response;
 use futures_util::future::join3;
 use maud::{Markup, html};
 
-use super::{Asked, done, findings, may, scans, value};
+use super::{Asked, done, findings, may, scans, service_form, value};
 use crate::App;
 use crate::chart;
 use crate::client::{Failure, Viewer};
@@ -32,7 +32,7 @@ const STATES: [(&str, &str); 7] = [
 ];
 
 pub(super) async fn list(State(app): State<App>, viewer: Viewer, asked: Asked) -> Response {
-    let page = Page::new("Services", Section::Services, &viewer);
+    let page = Page::new("Services", Section::Services, &viewer).flash(done(&asked));
     let (text, state, cursor) = (value(&asked, "q"), value(&asked, "state"), value(&asked, "cursor"));
     let link = Link::to("/v1/services").with("q", text).with("state", state).with("cursor", cursor);
     let found: ServicePage = match app.api.get(&viewer, link).await {
@@ -42,14 +42,17 @@ pub(super) async fn list(State(app): State<App>, viewer: Viewer, asked: Asked) -
     let here = || Link::to("/console/services").with("q", text).with("state", state);
     let next = found.next_cursor.as_deref().map(|next| here().with("cursor", next));
     page.with(&html! {
-        div.head { div { h1 { "Services" } p.sub { "What AIVA guards, and how each of them stands." } } }
+        div.head {
+            div { h1 { "Services" } p.sub { "What AIVA guards, and how each of them stands." } }
+            div.do { (service_form::add_link(&viewer)) }
+        }
         section.panel aria-label="Services" {
             form.filters method="get" action="/console/services" role="search" data-auto {
                 div.wide { label for="q" { "Name" } input #q type="search" name="q" value=(text) placeholder="Any" data-search autocomplete="off"; }
                 div { label for="state" { "State" } select #state name="state" { @for (name, words) in STATES { (ui::choice(name, words, state)) } } }
                 div.go { button type="submit" { "Filter" } }
             }
-            @if found.items.is_empty() { (ui::empty("No service fits", "Name services in aiva.toml, or add one over the API.")) }
+            @if found.items.is_empty() { (ui::empty("No service fits", "Name services in aiva.toml, or add one here.")) }
             @else { (table(&app, &found.items)) }
             (ui::pager(found.items.len(), None, (!cursor.is_empty()).then(here), next))
         }
@@ -108,7 +111,10 @@ pub(super) async fn show(State(app): State<App>, viewer: Viewer, Path(name): Pat
                     @if service.accepted > 0 { span.dot { (service.accepted) " accepted" } }
                 }
             }
-            @if may(&viewer, "scans:write") { div.do { (scans::start_form(&service.name)) } }
+            div.do {
+                (service_form::edit_link(&viewer, service))
+                @if may(&viewer, "scans:write") { (scans::start_form(&service.name)) }
+            }
         }
         div.aside {
             div.stack {
@@ -117,7 +123,7 @@ pub(super) async fn show(State(app): State<App>, viewer: Viewer, Path(name): Pat
             }
             div.stack {
                 section.panel aria-labelledby="about" {
-                    header { h2 #about { "About" } span.note { @match service.origin { Origin::File => "from aiva.toml", Origin::Api => "made over the API" } } }
+                    header { h2 #about { "About" } span.note { @match service.origin { Origin::File => "from aiva.toml", Origin::Api => "made here" } } }
                     div.body { (about(&service.description)) }
                 }
                 section.panel aria-labelledby="trend" {

@@ -224,6 +224,46 @@ fn service(name: &str, state: &str, counts: Value, texts: &Texts) -> Value {
     })
 }
 
+/// The one that was made over the API.
+fn pilot(texts: &Texts) -> Value {
+    let mut pilot = service("pilot", "unscanned", counts(0, 0, 0), texts);
+    pilot["origin"] = json!("api");
+    pilot["version"] = json!(3);
+    pilot
+}
+
+async fn add(headers: HeaderMap, Json(wanted): Json<api::CreateService>) -> Response {
+    if wanted.name == "pilot" {
+        let errors = json!([{ "pointer": "/name", "message": "is taken" }]);
+        return refuse(StatusCode::CONFLICT, "service_exists", "there is one of this name", errors, &headers);
+    }
+    let mut made = pilot(&Texts::default());
+    made["name"] = json!(wanted.name);
+    made["description"] = serde_json::to_value(wanted.description).unwrap();
+    (StatusCode::CREATED, of::<api::Service>(made)).into_response()
+}
+
+/// What the console sends for a service whose every field was filled.
+pub(crate) fn described() -> Value {
+    json!({ "owners": ["#pay", "ana@example.com"], "source": ["services/pilot"], "egress_role": "pilot", "oauth_clients": ["web"],
+        "cloud": { "aws_account": "111122223333", "tags": { "service": "pilot", "alone": "" } } })
+}
+
+async fn save(method: axum::http::Method, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    if headers.get(header::IF_MATCH).is_none_or(|tag| tag != "\"3\"") {
+        return refuse(StatusCode::PRECONDITION_FAILED, "changed", "somebody changed it", json!([]), &headers);
+    }
+    if method == axum::http::Method::DELETE {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    if sent != described() {
+        let errors = json!([{ "pointer": "/owners/1", "message": "is no owner" }]);
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "not as described", errors, &headers);
+    }
+    of::<api::Service>(pilot(&Texts::default()))
+}
+
 fn services(texts: &Texts) -> Value {
     let none = json!({ "critical": 0, "high": 0, "medium": 0, "low": 0, "unknown": 0, "informational": 0 });
     json!([
@@ -283,7 +323,10 @@ fn fake_api(texts: &Texts) -> Router {
         get(move || async move { answer(&texts) })
     };
     Router::new()
-        .route("/v1/services", with(|t| of::<api::ServicePage>(json!({ "items": services(t), "next_cursor": "bmV4dA" }))))
+        .route("/v1/services", with(|t| of::<api::ServicePage>(json!({ "items": services(t), "next_cursor": "bmV4dA" }))).post(add))
+        .route("/v1/services/pilot", with(|t| {
+            of::<api::ServiceDetail>(json!({ "service": pilot(t), "trend": [], "scans": [] }))
+        }).put(save).delete(save))
         .route("/v1/services/checkout", with(|t| {
             let scans = json!([scan(RUNNING, "running", "reading"), ended()]);
             of::<api::ServiceDetail>(json!({ "service": service("checkout", "affected", counts(1, 1, 2), t), "trend": trend(), "scans": scans }))

@@ -121,6 +121,9 @@ async fn a_change_is_answered_with_the_page_that_shows_it() {
         ),
         (format!("/console/findings/{ACCEPTED}/reopen"), "", format!("/console/findings/{ACCEPTED}?done=reopened")),
         ("/console/scans".into(), "service=checkout", format!("/console/scans/{RUNNING}")),
+        ("/console/services".into(), "name=second&source=.", "/console/services/second?done=added".into()),
+        ("/console/services/pilot".into(), WHOLE, "/console/services/pilot?done=saved".into()),
+        ("/console/services/pilot/remove".into(), "version=3", "/console/services?done=service-removed".into()),
         ("/console/exceptions/made-3/remove".into(), "", "/console/exceptions?done=removed".into()),
         ("/console/advisories/update".into(), "", "/console/advisories?done=updating".into()),
         (format!("/console/dead-letters/{ENDED}/redrive"), "", "/console/events?done=redriven".into()),
@@ -129,6 +132,56 @@ async fn a_change_is_answered_with_the_page_that_shows_it() {
         let (status, headers, page) = submit(&console, &address, form).await;
         assert_eq!(status, StatusCode::SEE_OTHER, "{address}: {page}");
         assert_eq!(headers.get(header::LOCATION).unwrap().to_str().unwrap(), to, "{address}");
+    }
+}
+
+/// A service with every field filled, at version 3.
+const WHOLE: &str = "version=3&owners=%23pay%0D%0A+ana%40example.com+%0D%0A%0D%0A&source=services%2Fpilot&egress_role=pilot\
+    &oauth_clients=web&aws_account=111122223333&azure_subscription=&gcp_project=&tags=service+%3D+pilot%0Aalone";
+
+#[tokio::test]
+async fn a_service_is_changed_in_a_form() {
+    check("/console/services", &["href=\"/console/add-service\""]).await;
+    check("/console/add-service", &["name=\"name\"", "Owners", "Add</button>"]).await;
+    check("/console/services/pilot", &["href=\"/console/services/pilot/edit\"", "made here"]).await;
+    check(
+        "/console/services/pilot/edit",
+        &[
+            "name=\"version\" value=\"3\"",
+            "#team-pay\nana@larkspur.example</textarea>",
+            "service=pilot</textarea>",
+            "Remove pilot",
+        ],
+    )
+    .await;
+    check("/console/services/checkout/edit", &["Defined in aiva.toml"]).await;
+    let console = console(person(&[]), &Texts::default());
+    for (address, form, status, texts) in [
+        ("/console/services", "name=pilot&source=.", StatusCode::CONFLICT, ["is taken", "value=\"pilot\""]),
+        (
+            "/console/services/pilot",
+            "version=3&owners=%3Ci%3E",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ["is no owner", "&lt;i&gt;</textarea>"],
+        ),
+        (
+            "/console/services/pilot",
+            "version=2",
+            StatusCode::PRECONDITION_FAILED,
+            ["somebody changed it", "value=\"2\""],
+        ),
+        (
+            "/console/services/pilot/remove",
+            "version=2",
+            StatusCode::PRECONDITION_FAILED,
+            ["somebody changed it", "changed"],
+        ),
+    ] {
+        let (answer, _, page) = submit(&console, address, form).await;
+        assert_eq!(answer, status, "{address} {form}");
+        for text in texts {
+            assert!(page.contains(text), "{address} {form} does not say {text}:\n{page}");
+        }
     }
 }
 
@@ -185,6 +238,8 @@ async fn what_a_person_may_not_do_is_not_offered() {
         (format!("/console/findings/{LODASH}"), "Accept the risk"),
         (format!("/console/findings/{ACCEPTED}"), ">Reopen<"),
         ("/console/services/checkout".into(), "Scan now"),
+        ("/console/services/pilot".into(), "/edit"),
+        ("/console/services".into(), "/console/add-service"),
         ("/console/exceptions".into(), "Remove"),
         ("/console/advisories".into(), "Update now"),
         ("/console/events".into(), "Redrive"),
