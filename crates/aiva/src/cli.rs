@@ -326,7 +326,7 @@ pub(crate) enum Events {
 /// How a command reaches a running server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
-    /// The server's address [default: the configured listen address].
+    /// The server's address [default: the one that runs on the data directory, else the configured listen address].
     #[arg(long, value_name = "URL", env = "AIVA_SERVER")]
     pub(crate) server: Option<String>,
 }

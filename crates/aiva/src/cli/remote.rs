@@ -1,5 +1,6 @@
 //! Talking to a running server as any other client of its API.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use aiva_authn::bootstrap::TokenFile;
 use aiva_contracts::api::{Problem, Scan};
 use aiva_findings::export::Document;
 use aiva_outbound::client::Response;
+use aiva_store::directory::{self, DataDirectory};
 use anyhow::Result;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
@@ -19,6 +21,24 @@ use crate::settings::{self, Found, Settings};
 
 /// The most that is read of an answer.
 const MOST_ANSWER: usize = 32 << 20;
+
+/// Where a server says in its data directory how it is reached from this machine.
+const ANNOUNCED: &str = "server-url";
+
+/// Says it. A server that listens everywhere is reached over the loopback.
+pub(crate) fn announce(directory: &DataDirectory, scheme: &str, mut address: SocketAddr) -> Result<()> {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    Ok(directory.write_secret(ANNOUNCED, format!("{scheme}://{address}").as_bytes())?)
+}
+
+/// What the server that holds this data directory said; nothing where none does.
+fn announced(data: &Path) -> Option<String> {
+    directory::holder(data)?;
+    let url = std::fs::read_to_string(data.join(ANNOUNCED)).ok()?;
+    (!url.is_empty()).then_some(url)
+}
 
 /// A server's API, with the token to call it.
 pub(crate) struct Api {
@@ -36,17 +56,16 @@ impl Api {
         Ok(Self { client, server: server.trim_end_matches('/').to_owned(), token: token.trim().to_owned() })
     }
 
-    /// The API of the server that the flags or the configuration name, with `AIVA_TOKEN`, else the token of the data
-    /// directory here.
+    /// The API of the server that the flags name, else of the one that runs on the data directory here, else where the
+    /// configuration says; with `AIVA_TOKEN`, else the token of the data directory.
     pub(crate) fn of(server: &Server, found: &Found) -> Result<Self> {
         let settings = &found.loaded.config;
-        let url = server.server.clone().unwrap_or_else(|| format!("http://{}", settings.server.listen));
+        let data = settings::data_directory(settings.server.data_dir.as_deref())?;
+        let configured = || format!("http://{}", settings.server.listen);
+        let url = server.server.clone().or_else(|| announced(&data)).unwrap_or_else(configured);
         let token = match std::env::var("AIVA_TOKEN") {
             Ok(token) => token,
-            Err(_) => {
-                let data = settings::data_directory(settings.server.data_dir.as_deref())?;
-                TokenFile::within(&data).show()?.expose().to_owned()
-            }
+            Err(_) => TokenFile::within(&data).show()?.expose().to_owned(),
         };
         Self::new(&url, &token, settings, &found.base)
     }

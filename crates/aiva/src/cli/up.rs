@@ -16,7 +16,7 @@ use aiva_store::directory::DataDirectory;
 use anyhow::{Context as _, Result};
 
 use super::terminal::{Terminal, complain};
-use super::{Global, Up};
+use super::{Global, Up, remote};
 use crate::demo;
 use crate::failure::Failure;
 use crate::settings::{self, Found, flag};
@@ -129,6 +129,7 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
     parts.start(settings, &supervisor).await?;
     starting.done();
     let scheme = if server.tls.is_some() { "https" } else { "http" };
+    remote::announce(&DataDirectory::open(data)?, scheme, address)?;
     welcome(&parts, scheme, [address, admin_address, egress], terminal)?;
     let failed = tokio::select! {
         () = shutdown.requested() => None,

@@ -135,7 +135,7 @@ async fn nobody_comes_in_without_the_token() {
 async fn a_fresh_link_lets_one_person_into_the_console() {
     let world = World::new();
     let server = Server::start(&world);
-    let made = world.aiva(&["token", "link", "--server", &server.url]);
+    let made = world.aiva(&["token", "link"]);
     assert_eq!(made.code(), 0, "{}", made.err());
     let (link, token) = (made.out().trim().to_owned(), &server.token);
     let (to, code) = link.split_once("?code=").unwrap();
