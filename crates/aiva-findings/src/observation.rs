@@ -4,8 +4,8 @@
 //! that nothing that was taken in can later make an answer invalid.
 
 use aiva_contracts::api::{
-    Acceptance, DocumentFinding, DocumentInput, DocumentNotJudged, DocumentProblem, FindingKind, InputStatus, Level,
-    Severity,
+    Acceptance, DocumentFinding, DocumentInput, DocumentMatch, DocumentNotJudged, DocumentPaths, DocumentPriority,
+    DocumentProblem, DocumentStatement, FindingKind, InputStatus, Level, PackageScope, Severity,
 };
 use aiva_contracts::message::scan::v1 as message;
 
@@ -42,6 +42,29 @@ pub struct Observation {
     pub references: Vec<String>,
     /// Why it applies here, for a person; may be empty.
     pub reason: String,
+    /// What else the guard can tell; a scan on the command line and an upload have it, events do not carry it.
+    pub context: Context,
+}
+
+/// How a fact stands among others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Context {
+    /// The column in the line, in characters from 1, where it is sure.
+    pub column: Option<u32>,
+    /// Whether the project itself asks for the package.
+    pub direct: Option<bool>,
+    /// What the package is needed for.
+    pub scope: Option<PackageScope>,
+    /// Which records matched, and by what.
+    pub matched: Vec<DocumentMatch>,
+    /// How the package comes in.
+    pub paths: Option<DocumentPaths>,
+    /// What to do first.
+    pub priority: Option<DocumentPriority>,
+    /// What a VEX document says of it.
+    pub statement: Option<DocumentStatement>,
+    /// Whether the baseline has it too.
+    pub known: Option<bool>,
 }
 
 impl Observation {
@@ -70,6 +93,14 @@ impl Observation {
             description: self.description,
             references: self.references,
             reason: (!self.reason.is_empty()).then_some(self.reason),
+            column: self.context.column,
+            direct: self.context.direct,
+            scope: self.context.scope,
+            matched: self.context.matched,
+            paths: self.context.paths,
+            priority: self.context.priority,
+            statement: self.context.statement,
+            known: self.context.known,
         }
     }
 
@@ -90,11 +121,47 @@ impl Observation {
         text(&mut self.description, 100_000);
         list(&mut self.references, 2000);
         line(&mut self.reason, 1000);
+        self.context.bound();
         self.severity.score = self.severity.score.filter(|score| (0.0..=10.0).contains(score));
         if let Some(vector) = &mut self.severity.vector {
             line(vector, 300);
         }
         self
+    }
+}
+
+impl Context {
+    fn bound(&mut self) {
+        self.column = self.column.filter(|column| (1..=i32::MAX.unsigned_abs()).contains(column));
+        self.matched.truncate(100);
+        for one in &mut self.matched {
+            line(&mut one.record, 200);
+            line(&mut one.interval, 1000);
+            one.events.truncate(2);
+            one.events.iter_mut().for_each(|event| line(event, 400));
+        }
+        if let Some(paths) = &mut self.paths {
+            paths.shortest.truncate(20);
+            paths.count = paths.count.min(1_000_000_000);
+            for path in &mut paths.shortest {
+                path.truncate(100);
+                path.iter_mut().for_each(|step| line(step, 700));
+            }
+        }
+        if let Some(priority) = &mut self.priority {
+            priority.terms.truncate(20);
+            for term in &mut priority.terms {
+                line(&mut term.value, 300);
+                term.points = if term.points.is_finite() { term.points.clamp(-100.0, 100.0) } else { 0.0 };
+            }
+            priority.score = if priority.score.is_finite() { priority.score.clamp(0.0, 100.0) } else { 0.0 };
+        }
+        if let Some(statement) = &mut self.statement {
+            statement.justification.iter_mut().for_each(|word| line(word, 200));
+            statement.detail.iter_mut().for_each(|detail| text(detail, 4000));
+            statement.author.iter_mut().for_each(|author| line(author, 300));
+            text(&mut statement.document, 1000);
+        }
     }
 }
 
@@ -145,6 +212,7 @@ impl From<message::ObservedFinding> for Observation {
             description: seen.description,
             references: seen.references,
             reason: seen.reason,
+            context: Context::default(),
         }
         .bounded()
     }
@@ -194,6 +262,16 @@ impl From<DocumentFinding> for Observation {
             description: seen.description,
             references: seen.references,
             reason: seen.reason.unwrap_or_default(),
+            context: Context {
+                column: seen.column,
+                direct: seen.direct,
+                scope: seen.scope,
+                matched: seen.matched,
+                paths: seen.paths,
+                priority: seen.priority,
+                statement: seen.statement,
+                known: seen.known,
+            },
         }
         .bounded()
     }

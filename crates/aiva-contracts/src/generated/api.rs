@@ -2616,6 +2616,30 @@ pub struct DocumentFinding {
     /// Why it applies here, for a person.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The column in the line, in characters from 1; only where it is sure.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// Whether the project itself asks for the package; absent where the file cannot tell.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub direct: Option<bool>,
+    /// What a package is needed for.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub scope: Option<PackageScope>,
+    /// Which records matched, and by what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matched: Vec<DocumentMatch>,
+    /// How the package comes in: the shortest paths from what the project itself asks for.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub paths: Option<DocumentPaths>,
+    /// What to do first: 0 to 100, with the arithmetic.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub priority: Option<DocumentPriority>,
+    /// What a VEX document says of the finding.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub statement: Option<DocumentStatement>,
+    /// Whether the baseline has it too; only with a baseline.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
     /// A choice not to act.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
@@ -2789,12 +2813,319 @@ impl Check for DocumentFinding {
                 );
             });
         }
+        if let Some(value) = &self.column {
+            c.at("column", |c| {
+                c.integer(value, 1, 2147483647);
+            });
+        }
+        c.at("matched", |c| {
+            c.count(self.matched.len(), 100);
+            c.each(&self.matched, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        if let Some(value) = &self.paths {
+            c.at("paths", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.priority {
+            c.at("priority", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.statement {
+            c.at("statement", |c| {
+                Check::check(value, c);
+            });
+        }
         if let Some(value) = &self.acceptance {
             c.at("acceptance", |c| {
                 Check::check(value, c);
             });
         }
     }
+}
+/// A record that matched, with the interval and the events that bound it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentMatch {
+    /// The id of the record.
+    pub record: String,
+    /// The affected interval, such as `>= 0.2.0, < 0.3.4`; `listed` where the version is named one by one.
+    pub interval: String,
+    /// The events that open and close the interval, such as `introduced 0.2.0` and `fixed 0.3.4`.
+    pub events: Vec<String>,
+}
+impl Check for DocumentMatch {
+    fn check(&self, c: &mut Checker) {
+        c.at("record", |c| {
+            c.text(
+                &self.record,
+                &Text {
+                    min: 1,
+                    max: 200,
+                    pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("interval", |c| {
+            c.text(
+                &self.interval,
+                &Text {
+                    min: 0,
+                    max: 1000,
+                    pattern: Some(&[Piece {
+                        not: true,
+                        ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                        min: 0,
+                        max: usize::MAX,
+                    }]),
+                },
+            );
+        });
+        c.at("events", |c| {
+            c.count(self.events.len(), 2);
+            c.each(&self.events, |c, item| {
+                c.text(
+                    item,
+                    &Text {
+                        min: 1,
+                        max: 400,
+                        pattern: Some(&[Piece {
+                            not: true,
+                            ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        });
+    }
+}
+/// How the package comes in: the shortest paths from what the project itself asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentPaths {
+    /// Paths of the smallest length, a root first, the package last.
+    pub shortest: Vec<Vec<String>>,
+    /// How many shortest paths there are, listed or not.
+    pub count: u64,
+}
+impl Check for DocumentPaths {
+    fn check(&self, c: &mut Checker) {
+        c.at("shortest", |c| {
+            c.count(self.shortest.len(), 20);
+            c.each(&self.shortest, |c, item| {
+                c.count(item.len(), 100);
+                c.each(item, |c, item| {
+                    c.text(
+                        item,
+                        &Text {
+                            min: 1,
+                            max: 700,
+                            pattern: Some(&[Piece {
+                                not: true,
+                                ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                                min: 0,
+                                max: usize::MAX,
+                            }]),
+                        },
+                    );
+                });
+            });
+        });
+        c.at("count", |c| {
+            c.integer(&self.count, 0, 1000000000);
+        });
+    }
+}
+/// What to do first: 0 to 100, with the arithmetic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentPriority {
+    /// The sum of the terms, within 0 and 100.
+    pub score: f64,
+    /// What the score is made of.
+    pub terms: Vec<DocumentTerm>,
+}
+impl Check for DocumentPriority {
+    fn check(&self, c: &mut Checker) {
+        c.at("score", |c| {
+            c.number(&self.score, 0.0, 100.0);
+        });
+        c.at("terms", |c| {
+            c.count(self.terms.len(), 20);
+            c.each(&self.terms, |c, item| {
+                Check::check(item, c);
+            });
+        });
+    }
+}
+/// A term of a priority.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentTerm {
+    /// What was looked at.
+    pub name: String,
+    /// What was seen.
+    pub value: String,
+    /// What it adds.
+    pub points: f64,
+}
+impl Check for DocumentTerm {
+    fn check(&self, c: &mut Checker) {
+        c.at("name", |c| {
+            c.text(
+                &self.name,
+                &Text {
+                    min: 1,
+                    max: 50,
+                    pattern: Some(&[Piece { not: false, ranges: &[('a', 'z')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("value", |c| {
+            c.text(
+                &self.value,
+                &Text {
+                    min: 0,
+                    max: 300,
+                    pattern: Some(&[Piece {
+                        not: true,
+                        ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                        min: 0,
+                        max: usize::MAX,
+                    }]),
+                },
+            );
+        });
+        c.at("points", |c| {
+            c.number(&self.points, -100.0, 100.0);
+        });
+    }
+}
+/// What a VEX document says of the finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentStatement {
+    /// What a statement says; `not_affected` and `fixed` take the finding out of the counts.
+    pub status: StatementStatus,
+    /// The machine-readable reason, in the words of the document.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// The reason in prose.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Who says so.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// The file.
+    pub document: String,
+}
+impl Check for DocumentStatement {
+    fn check(&self, c: &mut Checker) {
+        if let Some(value) = &self.justification {
+            c.at("justification", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 200,
+                        pattern: Some(&[Piece {
+                            not: true,
+                            ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
+        if let Some(value) = &self.detail {
+            c.at("detail", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 4000,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
+        if let Some(value) = &self.author {
+            c.at("author", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 300,
+                        pattern: Some(&[Piece {
+                            not: true,
+                            ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
+        c.at("document", |c| {
+            c.text(
+                &self.document,
+                &Text {
+                    min: 0,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+    }
+}
+/// What a statement says; `not_affected` and `fixed` take the finding out of the counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StatementStatus {
+    /// `affected`
+    #[serde(rename = "affected")]
+    Affected,
+    /// `under_investigation`
+    #[serde(rename = "under_investigation")]
+    UnderInvestigation,
+    /// `not_affected`
+    #[serde(rename = "not_affected")]
+    NotAffected,
+    /// `fixed`
+    #[serde(rename = "fixed")]
+    Fixed,
+}
+impl StatementStatus {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Affected, Self::UnderInvestigation, Self::NotAffected, Self::Fixed];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Affected => "affected",
+            Self::UnderInvestigation => "under_investigation",
+            Self::NotAffected => "not_affected",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+impl std::fmt::Display for StatementStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for StatementStatus {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for StatementStatus {
+    fn check(&self, _: &mut Checker) {}
 }
 /// The scan in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -2804,6 +3135,12 @@ pub struct DocumentSummary {
     pub findings: Counts,
     /// Findings that an exception covers; not in the counts.
     pub accepted: u64,
+    /// Findings that a VEX statement rules out; not in the counts.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<u64>,
+    /// Findings in the counts that the baseline has too; only with a baseline.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub known: Option<u64>,
     /// How many files ended how.
     pub inputs: InputCounts,
     /// Packages seen.
@@ -2821,6 +3158,16 @@ impl Check for DocumentSummary {
         c.at("accepted", |c| {
             c.integer(&self.accepted, 0, 1000000000);
         });
+        if let Some(value) = &self.suppressed {
+            c.at("suppressed", |c| {
+                c.integer(value, 0, 1000000000);
+            });
+        }
+        if let Some(value) = &self.known {
+            c.at("known", |c| {
+                c.integer(value, 0, 1000000000);
+            });
+        }
         c.at("inputs", |c| {
             Check::check(&self.inputs, c);
         });

@@ -110,6 +110,7 @@ pub(crate) fn seen(path: &str, name: &str, ids: &[&str]) -> Observation {
         description: String::new(),
         references: vec![],
         reason: String::new(),
+        context: Default::default(),
     }
 }
 
