@@ -1,12 +1,13 @@
-//! Writes the result of a scan: the document `aiva.scan/1` and SARIF.
+//! Writes the result of a scan: the document `aiva.scan/1`, SARIF, and the forms that people and build servers read.
 //!
 //! Pure. A document is made once, by [`document`], with fingerprints, exceptions and order applied; every other form is
 //! made of the document. An upload reads the same document back.
 
 use aiva_contracts::api::{
-    Counts, DocumentAdvisories, DocumentFinding, DocumentInput, DocumentPackage, DocumentSchema, DocumentSummary,
-    Guard, InputCounts, InputStatus, Level,
+    Counts, DocumentAdvisories, DocumentFinding, DocumentInput, DocumentPackage, DocumentSchema, DocumentStatement,
+    DocumentSummary, Guard, InputCounts, InputStatus, Level, StatementStatus,
 };
+use jiff::Timestamp;
 
 pub use aiva_contracts::api::ScanDocument as Document;
 
@@ -14,9 +15,28 @@ use crate::exception::Judge;
 use crate::fingerprint::{Fingerprint, Place};
 use crate::observation::Observation;
 
+mod github;
+mod gitlab;
+mod html;
+mod junit;
+mod markdown;
 mod sarif;
 
-pub use sarif::{Tool, sarif};
+pub use github::annotations;
+pub use gitlab::gitlab;
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use sarif::sarif;
+
+/// Who made a report, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool<'a> {
+    /// The release of AIVA.
+    pub version: &'a str,
+    /// The time that the report bears.
+    pub at: Timestamp,
+}
 
 /// What one scan found out, before exceptions.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,15 +66,17 @@ pub fn document(results: Results, judge: &mut Judge) -> Document {
         rank(a).cmp(&rank(b)).then_with(|| score(b).total_cmp(&score(a))).then_with(|| at(a).cmp(&at(b)))
     });
     inputs.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.kind.cmp(&b.kind)));
-    let (accepted, counts) = count(&findings);
-    let summary = DocumentSummary {
-        findings: counts,
-        accepted,
+    let mut summary = DocumentSummary {
+        findings: no_findings(),
+        accepted: 0,
+        suppressed: None,
+        known: None,
         packages: inputs.iter().map(|input| input.packages).sum(),
         not_judged: inputs.iter().map(|input| whole(input.not_judged.len())).sum(),
         inputs: count_inputs(&inputs, ignored),
         exceptions: judge.idle(),
     };
+    count(&findings, &mut summary);
     Document { schema: DocumentSchema::AivaScan1, advisories, inputs, packages, findings, summary }
 }
 
@@ -65,8 +87,39 @@ fn finding(guard: Guard, service: &str, seen: Observation, judge: &mut Judge) ->
     seen.document(fingerprint, acceptance)
 }
 
-fn rank(finding: &DocumentFinding) -> (bool, Level) {
-    (finding.acceptance.is_some(), finding.severity.level)
+/// What the finding asks of its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It wants action.
+    Open,
+    /// It wants action, and the baseline has it too.
+    Known,
+    /// A VEX statement rules it out.
+    Suppressed,
+    /// An exception covers it.
+    Accepted,
+}
+
+/// How a finding stands.
+pub fn standing(finding: &DocumentFinding) -> Standing {
+    let suppressed = |status| matches!(status, StatementStatus::NotAffected | StatementStatus::Fixed);
+    match finding {
+        DocumentFinding { acceptance: Some(_), .. } => Standing::Accepted,
+        DocumentFinding { statement: Some(said), .. } if suppressed(said.status) => Standing::Suppressed,
+        DocumentFinding { known: Some(true), .. } => Standing::Known,
+        _ => Standing::Open,
+    }
+}
+
+/// The findings that want action.
+pub fn wanting(document: &Document) -> impl Iterator<Item = &DocumentFinding> {
+    document.findings.iter().filter(|finding| standing(finding) <= Standing::Known)
+}
+
+fn rank(finding: &DocumentFinding) -> (Standing, std::cmp::Reverse<u64>, Level) {
+    // In thousandths, so that equal priorities compare equal.
+    let priority = finding.priority.as_ref().map_or(0.0, |priority| priority.score * 1000.0);
+    (standing(finding), std::cmp::Reverse(priority as u64), finding.severity.level)
 }
 
 fn score(finding: &DocumentFinding) -> f64 {
@@ -81,16 +134,54 @@ fn whole(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn count(findings: &[DocumentFinding]) -> (u64, Counts) {
-    let mut counts = no_findings();
-    let mut accepted = 0;
+fn count(findings: &[DocumentFinding], summary: &mut DocumentSummary) {
     for finding in findings {
-        match finding.acceptance {
-            Some(_) => accepted += 1,
-            None => *count_of(&mut counts, finding.severity.level) += 1,
+        match standing(finding) {
+            Standing::Accepted => summary.accepted += 1,
+            Standing::Suppressed => *summary.suppressed.get_or_insert(0) += 1,
+            Standing::Known => {
+                *summary.known.get_or_insert(0) += 1;
+                *count_of(&mut summary.findings, finding.severity.level) += 1;
+            }
+            Standing::Open => {
+                // A baseline was given, and this is new.
+                if finding.known.is_some() {
+                    summary.known.get_or_insert(0);
+                }
+                *count_of(&mut summary.findings, finding.severity.level) += 1;
+            }
         }
     }
-    (accepted, counts)
+}
+
+/// What a VEX statement says, in one line for a person.
+pub fn spoken_statement(statement: &DocumentStatement) -> String {
+    let mut text = statement.status.as_str().replace('_', " ");
+    for part in [&statement.justification, &statement.detail].into_iter().flatten() {
+        text.push_str(": ");
+        text.push_str(part);
+    }
+    let by = statement.author.as_deref().map(|author| format!("{author}, ")).unwrap_or_default();
+    format!("{text} ({by}{})", statement.document)
+}
+
+/// What would end a finding, for a person.
+fn remedy(finding: &DocumentFinding) -> String {
+    match finding.fixed_versions.as_slice() {
+        [] => "no fixed version is known".to_owned(),
+        versions => format!("fixed in {}", versions.join(", ")),
+    }
+}
+
+/// How the package comes in: `app > express > qs`, one line a path.
+fn introducers(finding: &DocumentFinding) -> Vec<String> {
+    let Some(paths) = &finding.paths else { return Vec::new() };
+    let mut lines: Vec<String> = paths.shortest.iter().map(|path| path.join(" > ")).collect();
+    let shown = whole(lines.len());
+    if paths.count > shown {
+        lines.push(format!("and {} more of the same length", paths.count - shown));
+    }
+    lines
 }
 
 /// Zero of every level.

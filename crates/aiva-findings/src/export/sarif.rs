@@ -5,14 +5,7 @@ use std::collections::BTreeMap;
 use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
 use serde_json::{Value, json};
 
-use super::Document;
-
-/// Who made the report.
-#[derive(Debug, Clone, Copy)]
-pub struct Tool<'a> {
-    /// The release of AIVA.
-    pub version: &'a str,
-}
+use super::{Document, Standing, Tool, remedy, spoken_statement, standing};
 
 /// The document as a SARIF log. An accepted finding is a suppressed result; an input that could not be read to its end is
 /// a notification, so that no viewer takes silence for safety.
@@ -87,13 +80,13 @@ fn level(finding: &DocumentFinding) -> &'static str {
 }
 
 fn result(finding: &DocumentFinding, rule: usize) -> Value {
-    let fixed = match finding.fixed_versions.as_slice() {
-        [] => "no fixed version is known".to_owned(),
-        versions => format!("fixed in {}", versions.join(", ")),
-    };
+    let fixed = remedy(finding);
     let mut physical = json!({ "artifactLocation": { "uri": uri(&finding.path), "uriBaseId": "%SRCROOT%" } });
     if finding.line > 0 {
         physical["region"] = json!({ "startLine": finding.line });
+        if let Some(column) = finding.column {
+            physical["region"]["startColumn"] = json!(column);
+        }
     }
     let mut result = json!({
         "ruleId": finding.id,
@@ -110,6 +103,15 @@ fn result(finding: &DocumentFinding, rule: usize) -> Value {
             "status": "accepted",
             "justification": format!("{} ({}, until {})", acceptance.reason, acceptance.owner, acceptance.expires),
         }]);
+    } else if let Some(statement) = finding.statement.as_ref().filter(|_| standing(finding) == Standing::Suppressed) {
+        result["suppressions"] =
+            json!([{ "kind": "external", "status": "accepted", "justification": spoken_statement(statement) }]);
+    }
+    if let Some(known) = finding.known {
+        result["baselineState"] = json!(if known { "unchanged" } else { "new" });
+    }
+    if let Some(priority) = &finding.priority {
+        result["rank"] = json!(priority.score);
     }
     result
 }

@@ -1,15 +1,18 @@
-//! The document's order, counts and round trip, and what SARIF makes of it.
+//! The document's order, counts and round trip, and what the other forms make of it.
 
 use aiva_contracts::api::{
-    AdvisoryState, DocumentAdvisories, DocumentInput, DocumentProblem, ExceptionMatch, FindingKind, Guard, InputStatus,
-    Level, Origin, Severity,
+    AdvisoryState, DocumentAdvisories, DocumentInput, DocumentPaths, DocumentProblem, DocumentStatement,
+    ExceptionMatch, FindingKind, Guard, InputStatus, Level, Origin, Severity, StatementStatus,
 };
 use aiva_contracts::bounds::Check;
+use jiff::Timestamp;
 use jiff::civil::date;
 
-use super::{Results, Tool, document, sarif};
+use super::{Results, Standing, Tool, document, sarif};
+
+const TOOL: Tool<'_> = Tool { version: "0.1.0", at: Timestamp::UNIX_EPOCH };
 use crate::exception::{Exception, Judge, Rule};
-use crate::observation::Observation;
+use crate::observation::{Context, Observation};
 
 fn seen(id: &str, name: &str, level: Level, score: Option<f64>) -> Observation {
     Observation {
@@ -28,6 +31,7 @@ fn seen(id: &str, name: &str, level: Level, score: Option<f64>) -> Observation {
         description: "It does harm.\n\nUpdate.".into(),
         references: vec!["https://example.com/a".into()],
         reason: String::new(),
+        context: Context::default(),
     }
 }
 
@@ -109,6 +113,135 @@ fn a_hostile_finding_is_cut_to_the_contract() {
 
 #[test]
 fn sarif_says_what_was_accepted_and_what_was_not_read() {
-    let log = sarif(&document(results(), &mut judge()), Tool { version: "0.1.0" });
+    let log = sarif(&document(results(), &mut judge()), TOOL);
     insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap());
+}
+
+/// Text that would break out of every form if it were not escaped.
+const HOSTILE: &str = "\"><script>alert(1)</script> | `x` ]]> %0A::error::x\u{1b}[2J @everyone [a](javascript:x)";
+
+fn hostile() -> super::Document {
+    let mut results = results();
+    for finding in &mut results.findings {
+        finding.name = format!("{HOSTILE}{}", finding.name);
+        finding.summary = HOSTILE.into();
+        finding.description = HOSTILE.into();
+        finding.reason = HOSTILE.into();
+        finding.references = vec!["javascript:alert(1)".into(), HOSTILE.into(), "https://example.com/ok".into()];
+        finding.path = format!("{HOSTILE}/package-lock.json");
+        finding.context = Context {
+            paths: Some(DocumentPaths { shortest: vec![vec!["app".into(), HOSTILE.into()]], count: 3 }),
+            direct: Some(false),
+            ..Context::default()
+        };
+    }
+    results.inputs[1].path = format!("{HOSTILE}/package-lock.json");
+    results.inputs[0].problems[0].message = HOSTILE.into();
+    document(results, &mut judge())
+}
+
+/// Reads XML to its end and gives the names of its elements with their attributes' values.
+fn elements(text: &str) -> Vec<(String, Vec<String>)> {
+    use quick_xml::events::Event;
+    let mut reader = quick_xml::Reader::from_str(text);
+    let mut seen = Vec::new();
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(tag) | Event::Empty(tag) => {
+                let values = tag.attributes().map(|one| one.unwrap().value.into_owned());
+                seen.push((tag.name().as_ref().to_owned(), values.collect()));
+            }
+            Event::Eof => return seen,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn junit_counts_what_it_lists() {
+    for document in [document(results(), &mut judge()), hostile()] {
+        let seen = elements(&super::junit(&document));
+        let count = |name: &str| seen.iter().filter(|(element, _)| element == name).count();
+        assert_eq!(count("testcase"), 5 + count("testsuite") - 2); // a suite without findings has one that passes
+        assert_eq!((count("failure") + count("skipped"), count("error")), (4, 1));
+        let (_, totals) = &seen[0];
+        assert_eq!(totals[1..], [count("testcase"), count("failure"), count("error")].map(|number| number.to_string()));
+    }
+}
+
+#[test]
+fn no_form_lets_a_file_speak_for_itself() {
+    let document = hostile();
+    let page = super::html(&document, HOSTILE, TOOL);
+    assert!(!page.contains("<script") && !page.contains("href=\"javascript"), "{page}");
+    let markdown = super::markdown(&document);
+    let prose: String = markdown.split("``").step_by(2).collect(); // between two fences is code
+    assert!(!prose.contains("<script") && !prose.contains(" @everyone") && !prose.contains("[a]("), "{prose}");
+    let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with("| ")).collect();
+    for row in &rows {
+        let bars = row.char_indices().filter(|(at, c)| *c == '|' && !row[..*at].ends_with('\\')).count();
+        assert_eq!(bars, 7, "{row}"); // six cells
+    }
+    assert_eq!(rows.len(), 1 + 4, "{markdown}");
+    let annotations = super::annotations(&document);
+    for line in annotations.lines() {
+        let (place, _) = line[2..].split_once("::").unwrap();
+        assert!(["error ", "warning ", "notice "].iter().any(|word| place.starts_with(word)), "{line}");
+    }
+    assert_eq!(annotations.lines().count(), 4 + 1);
+}
+
+#[test]
+fn a_statement_takes_a_finding_out_and_a_baseline_keeps_it_in() {
+    let mut results = results();
+    let said = |status| {
+        Some(DocumentStatement {
+            status,
+            justification: Some("vulnerable_code_not_present".into()),
+            detail: None,
+            author: Some("ana".into()),
+            document: "vex.json".into(),
+        })
+    };
+    results.findings[0].context.statement = said(StatementStatus::NotAffected);
+    results.findings[1].context.statement = said(StatementStatus::UnderInvestigation);
+    results.findings[1].context.known = Some(true);
+    results.findings[2].context.known = Some(false);
+    let document = document(results, &mut judge());
+    let standings: Vec<(&str, Standing)> =
+        document.findings.iter().map(|finding| (finding.id.as_str(), super::standing(finding))).collect();
+    assert_eq!(
+        standings,
+        [
+            ("CVE-3", Standing::Open),
+            ("CVE-2", Standing::Known),
+            ("CVE-1", Standing::Suppressed),
+            ("CVE-4", Standing::Accepted)
+        ]
+    );
+    assert_eq!(
+        (document.summary.suppressed, document.summary.known, document.summary.findings.high),
+        (Some(1), Some(1), 2)
+    );
+    assert_eq!(document.violations(), []);
+    let log = sarif(&document, TOOL);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results[1]["baselineState"], "unchanged");
+    assert_eq!(
+        results[2]["suppressions"][0]["justification"],
+        "not affected: vulnerable_code_not_present (ana, vex.json)"
+    );
+}
+
+#[test]
+fn the_forms_for_people_and_build_servers_look_like_this() {
+    let mut results = results();
+    results.findings[2].reason = "1.0.0 is in >= 0.1.0, < 1.0.1 (GHSA-CVE-3)".into();
+    results.findings[2].context.paths =
+        Some(DocumentPaths { shortest: vec![vec!["b 2.0.0".into(), "a 1.0.0".into()]], count: 1 });
+    let document = document(results, &mut judge());
+    insta::assert_snapshot!("junit", super::junit(&document));
+    insta::assert_snapshot!("markdown", super::markdown(&document));
+    insta::assert_snapshot!("annotations", super::annotations(&document));
+    insta::assert_snapshot!("gitlab", serde_json::to_string_pretty(&super::gitlab(&document, TOOL)).unwrap());
 }
