@@ -12,6 +12,7 @@ pub(crate) mod config;
 pub(crate) mod egress;
 pub(crate) mod events;
 pub(crate) mod exit;
+pub(crate) mod handbook;
 pub(crate) mod migrate;
 pub(crate) mod progress;
 pub(crate) mod remote;
@@ -86,6 +87,16 @@ pub(crate) enum Command {
     /// Where services may call out: ask, prove, move in.
     #[command(subcommand)]
     Egress(egress::Egress),
+    /// Print a script that completes commands and flags in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (troff); with a folder, write one for every command.
+    Man {
+        /// Where to write `aiva.1`, `aiva-scan.1` and so on.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// `aiva scan`
@@ -144,6 +155,16 @@ pub(crate) enum Format {
     Json,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+    /// JUnit XML, for build servers.
+    Junit,
+    /// Annotations of GitHub Actions, then the table.
+    Github,
+    /// GitLab's dependency scanning report.
+    Gitlab,
+    /// Markdown, for a comment or a job summary.
+    Markdown,
+    /// One self-contained page.
+    Html,
 }
 
 /// `--fail-on`

@@ -2,16 +2,15 @@
 //!
 //! No server, no lock, no store: it reads the advisory index of the data directory and nothing else.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_chassis::config::services::Exception as Declared;
-use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, InputStatus, Origin};
+use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, Origin};
 use aiva_findings::exception::{Exception, Judge, Rule};
-use aiva_findings::export::{self, Document, Tool};
+use aiva_findings::export::{self, Document, Standing};
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::inventory::{self, Inventory};
 use aiva_sca::scan::ScanResult;
@@ -20,12 +19,14 @@ use jiff::tz::TimeZone;
 
 use super::exit::{Gate, Outcome};
 use super::progress::{Bar, Unit};
-use super::table::{self, Look, Row, View};
 use super::terminal::{Terminal, complain, spoken_age};
-use super::{Format, Global, Scan, Stale, remote};
+use super::{Format, Global, Scan, Stale, remote, table};
 use crate::failure::Failure;
 use crate::join::{self, Packages};
 use crate::settings::{self, Found};
+
+mod output;
+mod shown;
 
 /// The parts of one run that the report needs beside the document.
 struct Report {
@@ -52,7 +53,7 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     };
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, &inventory, judged, index)?;
-    write(scan, &report, terminal)?;
+    output::write(scan, &report, terminal)?;
     if let Some(server) = &scan.upload {
         remote::upload(server, &service, &report.document, settings, &found.base, terminal)?;
     }
@@ -144,7 +145,8 @@ fn report(
     judged: Option<ScanResult>,
     knowledge: Knowledge,
 ) -> Result<Report> {
-    let packages = if scan.packages { Packages::Listed } else { Packages::Counted };
+    // GitLab's report lists the dependencies of every file.
+    let packages = if scan.packages || scan.format == Format::Gitlab { Packages::Listed } else { Packages::Counted };
     let mut results = join::results(service, inventory, judged, knowledge.state, packages);
     let before = results.findings.len();
     results.findings.retain(|finding| !finding.names().any(|name| scan.ignore.iter().any(|id| id == name)));
@@ -195,115 +197,10 @@ pub(crate) fn exceptions(declared: &[Declared]) -> Result<Vec<Exception>> {
     declared.iter().enumerate().map(convert).collect()
 }
 
-fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<()> {
-    let text = match scan.format {
-        Format::Json => serde_json::to_string(&report.document)? + "\n",
-        Format::Sarif => {
-            let tool = Tool { version: env!("CARGO_PKG_VERSION") };
-            serde_json::to_string_pretty(&export::sarif(&report.document, tool))? + "\n"
-        }
-        Format::Table => {
-            let to_terminal = scan.output.is_none();
-            let look = Look { colour: terminal.colour && to_terminal, width: terminal.width.filter(|_| to_terminal) };
-            table::render(&view(report), look)
-        }
-    };
-    match &scan.output {
-        None => Ok(terminal.print(&text)?),
-        Some(path) => write_whole(path, &text)
-            .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(error).into()),
-    }
-}
-
-/// All of the file or none of it: a reader never sees half a report.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, text); // a device or a pipe cannot be replaced
-    }
-    let mut file = tempfile::Builder::new().permissions(ordinary()).tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn ordinary() -> std::fs::Permissions {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::Permissions::from_mode(0o644)
-}
-
-fn view(report: &Report) -> View {
-    let document = &report.document;
-    let rows = document.findings.iter().filter(|finding| finding.acceptance.is_none()).map(|finding| Row {
-        level: finding.severity.level.as_str().to_owned(),
-        id: finding.id.clone(),
-        kind: finding.kind.as_str().to_owned(),
-        name: finding.name.clone(),
-        version: finding.version.clone(),
-        fixed: finding.fixed_versions.first().cloned().unwrap_or_default(),
-        path: finding.path.clone(),
-        line: finding.line,
-        summary: finding.summary.clone(),
-    });
-    let summary = &document.summary;
-    let files = summary.inputs.parsed + summary.inputs.partial;
-    View {
-        rows: rows.collect(),
-        gaps: gaps(report),
-        files: usize::try_from(files).unwrap_or(usize::MAX),
-        packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
-        not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
-        has_advisories: document.advisories.state != AdvisoryState::Missing,
-        left_out: report.left_out.clone(),
-        advisories: report.advisories.clone(),
-    }
-}
-
-/// What was not read or judged, one sentence each, the gravest first.
-fn gaps(report: &Report) -> Vec<String> {
-    let mut failed = Vec::new();
-    let mut unjudged = Vec::new();
-    for input in &report.document.inputs {
-        let problem = |p: &aiva_contracts::api::DocumentProblem| match p.line {
-            0 => format!("{}: {}", input.path, p.message),
-            line => format!("{}:{line}: {}", input.path, p.message),
-        };
-        match input.status {
-            InputStatus::Parsed | InputStatus::Partial | InputStatus::Failed => {
-                failed.extend(input.problems.iter().map(problem));
-            }
-            InputStatus::Unsupported => {
-                failed.push(format!("{}: this release does not read {}", input.path, input.kind))
-            }
-        }
-        unjudged.extend(
-            input
-                .not_judged
-                .iter()
-                .map(|e| format!("{}:{}: {} {}: {}", input.path, e.line, e.name, e.requirement, e.reason)),
-        );
-    }
-    for ignored in &report.ignored {
-        failed.push(format!("{ignored}: hidden by git's ignore rules; name it to scan it"));
-    }
-    for idle in &report.document.summary.exceptions {
-        let what = [&idle.id, &idle.package, &idle.path].into_iter().flatten().map(String::as_str);
-        let what = what.collect::<Vec<_>>().join(", ");
-        failed.push(format!(
-            "exception for {what} (owner {}, until {}): {}",
-            idle.owner,
-            idle.expires,
-            idle.state.as_str()
-        ));
-    }
-    failed.extend(unjudged);
-    failed
-}
-
 fn outcome(scan: &Scan, report: &Report) -> Outcome {
     let gate = Gate { fail_on: scan.fail_on, unknown: scan.unknown_severity };
-    let open = report.document.findings.iter().filter(|finding| finding.acceptance.is_none());
-    if open.into_iter().any(|finding| gate.counts(finding.severity.level.as_str())) {
+    let mut new = report.document.findings.iter().filter(|finding| export::standing(finding) == Standing::Open);
+    if new.any(|finding| gate.counts(finding.severity.level.as_str())) {
         return Outcome::Findings;
     }
     let summary = &report.document.summary;
