@@ -48,9 +48,10 @@ pub(crate) fn severity_badges(finding: &Finding) -> Markup {
             @match finding.kind {
                 FindingKind::Vulnerability => {}
                 FindingKind::Malicious => span.badge.malicious { "Malicious" },
-                FindingKind::Unmaintained | FindingKind::Unsound | FindingKind::Yanked => {
+                FindingKind::Unmaintained | FindingKind::Unsound | FindingKind::Yanked | FindingKind::License => {
                     span.badge.outline { (capital(finding.kind.as_str())) }
                 }
+                FindingKind::SupplyChain => span.badge.outline { "Supply chain" },
             }
         }
     }

@@ -323,6 +323,8 @@ fn kind_from(kind: message::FindingKind) -> FindingKind {
         message::FindingKind::Unmaintained => FindingKind::Unmaintained,
         message::FindingKind::Unsound => FindingKind::Unsound,
         message::FindingKind::Yanked => FindingKind::Yanked,
+        message::FindingKind::License => FindingKind::License,
+        message::FindingKind::SupplyChain => FindingKind::SupplyChain,
     }
 }
 
@@ -334,6 +336,8 @@ pub(crate) fn kind_to(kind: FindingKind) -> message::FindingKind {
         FindingKind::Unmaintained => message::FindingKind::Unmaintained,
         FindingKind::Unsound => message::FindingKind::Unsound,
         FindingKind::Yanked => message::FindingKind::Yanked,
+        FindingKind::License => message::FindingKind::License,
+        FindingKind::SupplyChain => message::FindingKind::SupplyChain,
     }
 }
 

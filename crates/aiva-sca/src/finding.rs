@@ -21,6 +21,10 @@ pub enum Kind {
     Unmaintained,
     /// Withdrawn from its registry by its publisher.
     Yanked,
+    /// Under a licence that the policy does not allow, or under none that anybody could find.
+    License,
+    /// A way of getting the package that lets somebody else decide what is installed.
+    SupplyChain,
 }
 
 impl Kind {
@@ -32,6 +36,8 @@ impl Kind {
             Self::Unsound => "unsound",
             Self::Unmaintained => "unmaintained",
             Self::Yanked => "yanked",
+            Self::License => "license",
+            Self::SupplyChain => "supply-chain",
         }
     }
 }

@@ -18,6 +18,8 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
         Kind::Unsound => message::FindingKind::Unsound,
         Kind::Unmaintained => message::FindingKind::Unmaintained,
         Kind::Yanked => message::FindingKind::Yanked,
+        Kind::License => message::FindingKind::License,
+        Kind::SupplyChain => message::FindingKind::SupplyChain,
     };
     let level = match verdict.severity.level {
         Level::Critical => message::Level::Critical,

@@ -30,13 +30,15 @@ const LEVELS: [(&str, &str); 7] = [
     ("unknown", "Unknown"),
     ("informational", "Informational"),
 ];
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 8] = [
     ("", "Any"),
     ("vulnerability", "Vulnerability"),
     ("malicious", "Malicious"),
     ("unmaintained", "Unmaintained"),
     ("unsound", "Unsound"),
     ("yanked", "Yanked"),
+    ("license", "License"),
+    ("supply-chain", "Supply chain"),
 ];
 const ORDERS: [(&str, &str); 5] =
     [("", "Severity"), ("newest", "Newest"), ("oldest", "Oldest"), ("package", "Package"), ("service", "Service")];

@@ -240,11 +240,24 @@ pub enum FindingKind {
     /// `yanked`
     #[serde(rename = "yanked")]
     Yanked,
+    /// `license`
+    #[serde(rename = "license")]
+    License,
+    /// `supply-chain`
+    #[serde(rename = "supply-chain")]
+    SupplyChain,
 }
 impl FindingKind {
     /// Every value, in the order of the contract.
-    pub const ALL: &'static [Self] =
-        &[Self::Vulnerability, Self::Malicious, Self::Unmaintained, Self::Unsound, Self::Yanked];
+    pub const ALL: &'static [Self] = &[
+        Self::Vulnerability,
+        Self::Malicious,
+        Self::Unmaintained,
+        Self::Unsound,
+        Self::Yanked,
+        Self::License,
+        Self::SupplyChain,
+    ];
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -253,6 +266,8 @@ impl FindingKind {
             Self::Unmaintained => "unmaintained",
             Self::Unsound => "unsound",
             Self::Yanked => "yanked",
+            Self::License => "license",
+            Self::SupplyChain => "supply-chain",
         }
     }
 }

@@ -587,6 +587,10 @@ pub mod aiva {
                 Unsound = 4,
                 /// Withdrawn by its authors.
                 Yanked = 5,
+                /// Under a licence that the policy does not allow, or under none that anybody could find.
+                License = 6,
+                /// A way of getting the package that lets somebody else decide what is installed.
+                SupplyChain = 7,
             }
             impl FindingKind {
                 /// String value of the enum field names used in the ProtoBuf definition.
@@ -601,6 +605,8 @@ pub mod aiva {
                         Self::Unmaintained => "FINDING_KIND_UNMAINTAINED",
                         Self::Unsound => "FINDING_KIND_UNSOUND",
                         Self::Yanked => "FINDING_KIND_YANKED",
+                        Self::License => "FINDING_KIND_LICENSE",
+                        Self::SupplyChain => "FINDING_KIND_SUPPLY_CHAIN",
                     }
                 }
                 /// Creates an enum from field names used in the ProtoBuf definition.
@@ -612,6 +618,8 @@ pub mod aiva {
                         "FINDING_KIND_UNMAINTAINED" => Some(Self::Unmaintained),
                         "FINDING_KIND_UNSOUND" => Some(Self::Unsound),
                         "FINDING_KIND_YANKED" => Some(Self::Yanked),
+                        "FINDING_KIND_LICENSE" => Some(Self::License),
+                        "FINDING_KIND_SUPPLY_CHAIN" => Some(Self::SupplyChain),
                         _ => None,
                     }
                 }
