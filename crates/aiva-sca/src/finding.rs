@@ -60,6 +60,8 @@ pub struct Verdict {
     pub fixed_versions: Vec<String>,
     /// Why the version is affected, for a person: `0.3.0 is in >= 0.2.0, < 0.3.4 (RUSTSEC-2020-0001)`.
     pub reason: String,
+    /// Each record that matched, with the interval and the events that bound it.
+    pub matched: Vec<Match>,
     /// One line.
     pub summary: String,
     /// The long text, usually Markdown.
@@ -68,6 +70,28 @@ pub struct Verdict {
     pub references: Vec<String>,
     /// When it became public, RFC 3339, where the record says so.
     pub published: Option<String>,
+}
+
+/// What of a record matched.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Match {
+    /// The record's own id.
+    pub record: String,
+    /// The affected interval; `listed` where the version is named one by one.
+    pub interval: String,
+    /// The events that open and close it: `introduced 0.2.0`, `fixed 0.3.4`.
+    pub events: Vec<String>,
+}
+
+/// How a package comes into the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduced {
+    /// The shortest paths as `name version`, a root first, the package last; see [`crate::graph`].
+    pub paths: Vec<Vec<String>>,
+    /// How many there are, listed or not.
+    pub count: u64,
+    /// How many packages the shortest names; 1 for what the project itself asks for.
+    pub depth: usize,
 }
 
 /// One [`Verdict`] at one place of one file.
@@ -91,4 +115,6 @@ pub struct Finding {
     pub direct: Option<bool>,
     /// What the package is needed for.
     pub scope: Scope,
+    /// How it comes in, where the file says who needs whom.
+    pub introduced: Option<Arc<Introduced>>,
 }

@@ -41,5 +41,9 @@ pub use kind::Kind;
 pub use reading::Reading;
 pub use walk::{Inventory, Options, Progress, WalkError, walk};
 
-#[cfg(doc)]
 use crate::package::Input;
+
+/// One file alone as an input, without what only the files beside it can tell.
+pub fn single_input(path: &str, kind: Kind, reading: Reading) -> Input {
+    join::input(path.to_owned(), kind, reading)
+}

@@ -7,9 +7,11 @@
 //! Start reading at [`scan::scan`]; on a server, at [`service::Service`].
 
 pub mod advisory;
+pub mod column;
 pub mod config;
 pub mod events;
 pub mod finding;
+pub mod graph;
 pub mod http;
 pub mod inventory;
 pub mod matching;
@@ -22,4 +24,5 @@ pub mod service;
 pub mod severity;
 pub mod store;
 pub mod version;
+pub mod why;
 pub mod workers;

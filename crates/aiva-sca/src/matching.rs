@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::advisory::{Advisory, Affects, Covers, Damage, Details, Entry, PackageDetails};
-use crate::finding::{Kind, Verdict};
+use crate::finding::{Kind, Match, Verdict};
 use crate::package::Ecosystem;
 use crate::severity::{Level, Severity};
 use crate::version::{Requirement, Version};
@@ -270,6 +270,7 @@ fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>
         severity: worst.map_or_else(|| Severity::of_level(Level::Unknown), |hit| hit.severity.clone()),
         fixed_versions: above.map(|above| fixed_versions(ecosystem, name, above, group)).unwrap_or_default(),
         reason: String::new(),
+        matched: matched(name, group),
         summary: summary.map_or_else(|| first_line(description), str::to_owned),
         description: description.to_owned(),
         references,
@@ -310,6 +311,37 @@ fn first_line(description: &str) -> String {
         }
         None => line.to_owned(),
     }
+}
+
+/// The records with their intervals, and the events that the intervals were made of.
+fn matched(name: &str, group: &[Hit<'_>]) -> Vec<Match> {
+    let mut matched: Vec<Match> = group
+        .iter()
+        .map(|hit| {
+            let fixed = of_package(&hit.details, name).map(|package| package.fixed.as_slice()).unwrap_or_default();
+            let interval = hit.range.clone().unwrap_or_else(|| "listed".to_owned());
+            let events = hit.range.as_deref().map(|range| events(range, fixed)).unwrap_or_default();
+            Match { record: hit.details.id.to_string(), interval, events }
+        })
+        .collect();
+    matched.sort_unstable();
+    matched
+}
+
+/// The events behind an interval's text: `>= 0.2.0, < 0.3.4`.
+fn events(range: &str, fixed: &[std::borrow::Cow<'_, str>]) -> Vec<String> {
+    let (mut start, mut end) = ("introduced 0".to_owned(), None);
+    for part in range.split(", ") {
+        if let Some(version) = part.strip_prefix(">= ") {
+            start = format!("introduced {version}");
+        } else if let Some(version) = part.strip_prefix("<= ") {
+            end = Some(format!("last_affected {version}"));
+        } else if let Some(version) = part.strip_prefix("< ") {
+            let word = if fixed.iter().any(|fix| fix == version) { "fixed" } else { "limit" };
+            end = Some(format!("{word} {version}"));
+        }
+    }
+    std::iter::once(start).chain(end).collect()
 }
 
 fn reason(text: &str, group: &[Hit<'_>]) -> String {

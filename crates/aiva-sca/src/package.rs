@@ -209,4 +209,6 @@ pub struct Input {
     pub not_judged: Vec<NotJudged>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Who needs whom, as indexes into `packages`; empty where the format does not say.
+    pub edges: Vec<(u32, u32)>,
 }

@@ -4,12 +4,14 @@
 //! its reason, and packages that are deliberately not matched by name are counted.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 
 use crate::advisory::{Damage, Entry, Index, IndexedEcosystem};
-use crate::finding::Finding;
+use crate::finding::{Finding, Introduced};
+use crate::graph::Graph;
 use crate::matching::{Judge, Judgement};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Source};
 use crate::purl::purl;
@@ -77,13 +79,15 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
         inputs.par_iter().map(|input| look_up(input, index)).collect::<Result<_, _>>()?;
     let judge = Judge::default();
     let judgements = judge_all(&judge, &looked_up)?;
+    let introduced: Vec<HashMap<usize, Arc<Introduced>>> =
+        inputs.par_iter().zip(&looked_up).map(|(input, named)| introducers(input, named, &judgements)).collect();
     let mut result = ScanResult {
         findings: Vec::new(),
         not_judged: Vec::new(),
         outside: Outside::default(),
         advisories: Advisories { epoch: index.epoch(), built_at: index.built_at(), ecosystems: index.ecosystems() },
     };
-    for (input, named) in inputs.iter().zip(&looked_up) {
+    for ((input, named), introduced) in inputs.iter().zip(&looked_up).zip(&introduced) {
         let first_finding = result.findings.len();
         let first_unjudged = result.not_judged.len();
         for entry in &input.not_judged {
@@ -104,7 +108,7 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
                 Source::Registry | Source::Git(_) | Source::Path(_) | Source::Url(_) => {}
             }
         }
-        for Named { package, entry } in named {
+        for Named { at, package, entry } in named {
             let Some(judgement) = judgements.get(&(entry.id(), &*package.version)) else { continue };
             result.findings.extend(judgement.verdicts.iter().map(|verdict| Finding {
                 verdict: verdict.clone(),
@@ -116,6 +120,7 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
                 line: package.line,
                 direct: package.direct,
                 scope: package.scope,
+                introduced: introduced.get(at).cloned(),
             }));
             if let Some(reason) = &judgement.not_judged {
                 result.not_judged.push(unjudged(input, package, reason.clone()));
@@ -163,6 +168,7 @@ fn judge_open(
         line: entry.line,
         direct: Some(true),
         scope: entry.scope,
+        introduced: None,
     }));
     result.not_judged.extend(judgement.open.map(open));
     Ok(())
@@ -178,6 +184,8 @@ fn range_of(requirement: &str) -> &str {
 
 /// A package that some advisory is about.
 struct Named<'a> {
+    /// Its place among the input's packages.
+    at: usize,
     package: &'a Package,
     entry: Entry<'a>,
 }
@@ -186,9 +194,10 @@ type EntryId = (Ecosystem, u32);
 
 fn look_up<'a>(input: &'a Input, index: &'a Index) -> Result<Vec<Named<'a>>, Damage> {
     let mut named = Vec::new();
-    for package in input.packages.iter().filter(|package| package.source == Source::Registry) {
+    let public = |package: &&Package| package.source == Source::Registry;
+    for (at, package) in input.packages.iter().enumerate().filter(|(_, package)| public(package)) {
         if let Some(entry) = index.entry(package.ecosystem, &package.name)? {
-            named.push(Named { package, entry });
+            named.push(Named { at, package, entry });
         }
     }
     Ok(named)
@@ -205,10 +214,46 @@ fn judge_all<'a>(
     }
     distinct
         .into_par_iter()
-        .map(|(key, Named { package, entry })| {
+        .map(|(key, Named { package, entry, .. })| {
             Ok((key, judge.judge(package.ecosystem, entry, &package.name, &package.version)?))
         })
         .collect()
+}
+
+/// The most paths that a finding lists.
+const MOST_PATHS: usize = 20;
+
+/// The most packages of one file whose ways in are looked for: each costs a walk over what leads to it.
+const MOST_WALKS: usize = 2_000;
+
+/// How the affected packages of an input come in, by their place in it.
+fn introducers(
+    input: &Input,
+    named: &[Named<'_>],
+    judgements: &HashMap<(EntryId, &str), Judgement>,
+) -> HashMap<usize, Arc<Introduced>> {
+    let is_affected = |named: &&Named<'_>| {
+        judgements.get(&(named.entry.id(), &*named.package.version)).is_some_and(|known| !known.verdicts.is_empty())
+    };
+    let affected: Vec<usize> = named.iter().filter(is_affected).map(|named| named.at).take(MOST_WALKS).collect();
+    if affected.is_empty() {
+        return HashMap::new();
+    }
+    let Some(graph) = Graph::of(input) else { return HashMap::new() };
+    affected.into_iter().filter_map(|at| Some((at, Arc::new(introduced(input, &graph, at, MOST_PATHS)?)))).collect()
+}
+
+/// How one package of an input comes in.
+pub fn introduced(input: &Input, graph: &Graph<'_>, at: usize, most: usize) -> Option<Introduced> {
+    let paths = graph.paths(at, most)?;
+    let name = |at: usize| input.packages.get(at).map_or_else(String::new, label);
+    let named = paths.shortest.into_iter().map(|path| path.into_iter().map(name).collect()).collect();
+    Some(Introduced { paths: named, count: paths.count, depth: paths.depth })
+}
+
+/// A package as a step of a path: `name version`.
+pub fn label(package: &Package) -> String {
+    format!("{} {}", package.name, package.version).trim_end().to_owned()
 }
 
 fn unjudged(input: &Input, package: &Package, reason: String) -> Unjudged {

@@ -200,7 +200,15 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
 /// An input that could not be read.
 pub(crate) fn failed(path: String, kind: &'static str, message: String) -> Input {
     let problems = vec![Problem { line: 0, message }];
-    Input { path, kind, status: Status::Failed, packages: Vec::new(), not_judged: Vec::new(), problems }
+    Input {
+        path,
+        kind,
+        status: Status::Failed,
+        packages: Vec::new(),
+        not_judged: Vec::new(),
+        problems,
+        edges: Vec::new(),
+    }
 }
 
 /// A path below the root, with `/` between its parts; `.` for the root itself.

@@ -32,12 +32,15 @@ pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &O
             }
         }
     }
-    readings.into_iter().map(|(found, reading)| input(found, reading)).collect()
+    readings.into_iter().map(|(found, reading)| input(found.path, found.kind, reading)).collect()
 }
 
-fn input(found: Found, reading: Reading) -> Input {
-    let Reading { status, packages, not_judged, problems, .. } = reading;
-    Input { path: found.path, kind: found.kind.name(), status, packages, not_judged, problems }
+/// What a reading says of a file.
+pub(crate) fn input(path: String, kind: Kind, reading: Reading) -> Input {
+    let Reading { status, packages, not_judged, problems, mut links, .. } = reading;
+    links.edges.shrink_to_fit();
+    let edges = if packages.is_empty() { Vec::new() } else { links.edges };
+    Input { path, kind: kind.name(), status, packages, not_judged, problems, edges }
 }
 
 /// The folder of a path, without the last `/`.

@@ -54,6 +54,7 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     reading.packages.sort_by_key(|package| if lock.places.is_empty() { package.line } else { 0 });
     lock.direct(&mut reading);
+    lock.connect(&mut reading);
     if outcome.is_ok() {
         lock.missing(&mut reading);
         if version.is_none() {
@@ -72,7 +73,15 @@ pub(crate) fn read(text: &str) -> Reading {
 struct Lock<'a> {
     places: RapidHashMap<Cow<'a, str>, Option<u32>>,
     importers: Vec<Importer<'a>>,
-    needs: Vec<(Cow<'a, str>, u32, Cow<'a, str>)>,
+    needs: Vec<Need<'a>>,
+}
+
+/// What an installed package needs.
+struct Need<'a> {
+    place: Cow<'a, str>,
+    line: u32,
+    name: Cow<'a, str>,
+    scope: Scope,
 }
 
 /// One of the project's own folders and what it asks for.
@@ -129,8 +138,8 @@ impl<'a> Lock<'a> {
         if installed.is_none() {
             self.importers.push(Importer { path: place.clone(), needs: entry.needs });
         } else {
-            let wanted = entry.needs.into_iter().filter(|need| need.1 == Scope::Runtime);
-            self.needs.extend(wanted.map(|need| (place.clone(), line, need.0)));
+            let wanted = entry.needs.into_iter().filter(|need| need.1 != Scope::Dev);
+            self.needs.extend(wanted.map(|(name, scope)| Need { place: place.clone(), line, name, scope }));
         }
         self.places.insert(place, at);
     }
@@ -180,12 +189,28 @@ impl<'a> Lock<'a> {
         }
     }
 
+    /// Who needs whom, also by choice: what is not installed has no edge.
+    fn connect(&self, reading: &mut Reading) {
+        let index_of = |place: &str| self.places.get(place).copied().flatten();
+        for need in &self.needs {
+            if let (Some(from), Some(Some(to))) = (index_of(&need.place), self.resolve(&need.place, &need.name)) {
+                reading.links.edges.push((from, to));
+            }
+        }
+        for importer in &self.importers {
+            let Some(from) = index_of(&importer.path) else { continue };
+            let wanted = importer.needs.iter().filter_map(|(name, _)| self.resolve(&importer.path, name).flatten());
+            reading.links.edges.extend(wanted.map(|to| (from, to)));
+        }
+    }
+
     /// Tells of requirements that are installed nowhere: a part of the file is gone.
     fn missing(&self, reading: &mut Reading) {
         const TOP: &str = "node_modules/";
         let names = self.places.keys().filter_map(|place| place.strip_prefix(TOP));
         let top: rapidhash::RapidHashSet<&str> = names.filter(|name| !name.contains(TOP)).collect();
-        for (place, line, name) in &self.needs {
+        let must = self.needs.iter().filter(|need| need.scope == Scope::Runtime);
+        for Need { place, line, name, .. } in must {
             if !top.contains(name.as_ref()) && self.resolve(place, name).is_none() {
                 reading.problem(*line, format!("{} needs {}, which is not in the file", quote(place), quote(name)));
             }

@@ -52,6 +52,7 @@ fn input(packages: Vec<Package>) -> Input {
         packages,
         not_judged: Vec::new(),
         problems: Vec::new(),
+        edges: Vec::new(),
     }
 }
 

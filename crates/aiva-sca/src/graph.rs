@@ -1,0 +1,324 @@
+//! Who needs whom in one lockfile, and how a package comes in: all shortest paths from every root.
+//!
+//! Roots are the project's own packages (workspace members, path dependencies) and what the project asks for directly that
+//! none of those needs. A path leads through no other own package: that one is a root itself. Cycles are fine; each question
+//! visits only what leads to the package.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::package::{Input, Package, Source};
+
+/// What one input says of who needs whom.
+#[derive(Debug)]
+pub struct Graph<'a> {
+    packages: &'a [Package],
+    needs: Grouped,
+    needed_by: Grouped,
+    roots: Vec<bool>,
+}
+
+/// How a package comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Indexes of packages, the root first; each root's shortest paths, the shortest of all first.
+    pub shortest: Vec<Vec<usize>>,
+    /// How many there are, listed or not.
+    pub count: u64,
+    /// How many packages the shortest of all names; 1 for a root.
+    pub depth: usize,
+}
+
+impl<'a> Graph<'a> {
+    /// The graph of an input; `None` where its format has none, or the file names no edge.
+    pub fn of(input: &'a Input) -> Option<Self> {
+        if input.edges.is_empty() {
+            return None;
+        }
+        let packages = input.packages.as_slice();
+        let needs = Grouped::new(packages.len(), input.edges.iter().copied());
+        let needed_by = Grouped::new(packages.len(), input.edges.iter().map(|(from, to)| (*to, *from)));
+        let is_root = |(at, package): (usize, &Package)| {
+            let asked =
+                package.direct == Some(true) && !needed_by.of(at).any(|by| packages.get(by).is_some_and(is_own));
+            is_own(package) || asked
+        };
+        let roots = packages.iter().enumerate().map(is_root).collect();
+        Some(Self { packages, needs, needed_by, roots })
+    }
+
+    /// What a package needs itself, each once, ascending.
+    pub fn needs(&self, from: usize) -> impl Iterator<Item = usize> {
+        self.needs.of(from)
+    }
+
+    /// All roots, ascending.
+    pub fn roots(&self) -> impl Iterator<Item = usize> {
+        self.roots.iter().enumerate().filter(|(_, root)| **root).map(|(at, _)| at)
+    }
+
+    /// How a package comes in; at most `most` paths are listed. `None` where no root leads to it.
+    pub fn paths(&self, to: usize, most: usize) -> Option<Paths> {
+        let (distance, order) = self.distances(to);
+        let mut ways: HashMap<usize, u64> = HashMap::new();
+        for at in order {
+            let next = self.forward(at, to, &distance).map(|next| ways.get(&next).copied().unwrap_or(0));
+            let count = if at == to { 1 } else { next.fold(0, u64::saturating_add) };
+            ways.insert(at, count);
+        }
+        let mut roots: Vec<(usize, usize)> =
+            distance.iter().filter(|(at, _)| self.is_root(**at)).map(|(at, distance)| (*distance, *at)).collect();
+        roots.sort_unstable_by_key(|(distance, at)| (*distance, self.name(*at), *at));
+        let depth = roots.first()?.0 + 1;
+        let count = roots.iter().filter_map(|(_, at)| ways.get(at)).fold(0_u64, |sum, ways| sum.saturating_add(*ways));
+        let mut shortest = Vec::new();
+        for (_, root) in roots {
+            self.list(root, to, &distance, &mut vec![root], &mut shortest, most);
+        }
+        Some(Paths { shortest, count, depth })
+    }
+
+    /// The steps that everything which leads to `to` is away from it, and the order in which it was found.
+    fn distances(&self, to: usize) -> (HashMap<usize, usize>, Vec<usize>) {
+        let mut distance = HashMap::from([(to, 0)]);
+        let (mut queue, mut order) = (VecDeque::from([to]), Vec::new());
+        while let Some(at) = queue.pop_front() {
+            order.push(at);
+            let here = distance.get(&at).copied().unwrap_or(0);
+            // What needs an own package leads to that package, not through it.
+            if at != to && self.packages.get(at).is_some_and(is_own) {
+                continue;
+            }
+            for by in self.needed_by.of(at) {
+                distance.entry(by).or_insert_with(|| {
+                    queue.push_back(by);
+                    here + 1
+                });
+            }
+        }
+        (distance, order)
+    }
+
+    /// The next steps of the shortest paths.
+    fn forward<'s>(
+        &'s self,
+        at: usize,
+        to: usize,
+        distance: &'s HashMap<usize, usize>,
+    ) -> impl Iterator<Item = usize> + 's {
+        let here = distance.get(&at).copied();
+        self.needs.of(at).filter(move |next| {
+            let through_own = *next != to && self.packages.get(*next).is_some_and(is_own);
+            !through_own && distance.get(next).map(|next| next + 1) == here
+        })
+    }
+
+    fn list(
+        &self,
+        at: usize,
+        to: usize,
+        distance: &HashMap<usize, usize>,
+        path: &mut Vec<usize>,
+        listed: &mut Vec<Vec<usize>>,
+        most: usize,
+    ) {
+        // An explicit stack: a hostile file can nest deeper than ours.
+        let mut open: Vec<Vec<usize>> = vec![self.sorted(at, to, distance)];
+        if at == to {
+            listed.extend((listed.len() < most).then(|| path.clone()));
+            return;
+        }
+        while let Some(next) = open.last_mut() {
+            if listed.len() >= most {
+                return;
+            }
+            match next.pop() {
+                None => {
+                    open.pop();
+                    path.pop();
+                }
+                Some(step) => {
+                    path.push(step);
+                    if step == to {
+                        listed.push(path.clone());
+                        path.pop();
+                    } else {
+                        open.push(self.sorted(step, to, distance));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Next steps by name, the first one last, to be popped.
+    fn sorted(&self, at: usize, to: usize, distance: &HashMap<usize, usize>) -> Vec<usize> {
+        let mut next: Vec<usize> = self.forward(at, to, distance).collect();
+        next.sort_unstable_by(|a, b| (self.name(*b), *b).cmp(&(self.name(*a), *a)));
+        next
+    }
+
+    fn is_root(&self, at: usize) -> bool {
+        self.roots.get(at).copied().unwrap_or(false)
+    }
+
+    fn name(&self, at: usize) -> &str {
+        self.packages.get(at).map_or("", |package| &package.name)
+    }
+}
+
+/// Whether a package is the project's own.
+fn is_own(package: &Package) -> bool {
+    matches!(package.source, Source::Path(_))
+}
+
+/// Why a kind of file tells nothing of who needs whom; `None` where it does.
+pub fn without_graph(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Cargo.lock"
+        | "package-lock.json"
+        | "npm-shrinkwrap.json"
+        | "pnpm-lock.yaml"
+        | "yarn.lock"
+        | "poetry.lock"
+        | "uv.lock" => None,
+        "Pipfile.lock" => Some("Pipfile.lock lists packages, but not which of them needs which"),
+        "go.mod" => Some("go.mod lists modules, but not which of them needs which; `go mod why` asks the sources"),
+        "requirements.txt" => Some("a requirements file lists packages, but not which of them needs which"),
+        "package.json" | "Cargo.toml" | "pyproject.toml" | "Pipfile" => {
+            Some("a manifest lists only what the project itself asks for")
+        }
+        _ => Some("this file lists packages, but not which of them needs which"),
+    }
+}
+
+/// Numbers grouped by a number, each once: a compressed sparse row.
+#[derive(Debug)]
+struct Grouped {
+    starts: Vec<u32>,
+    members: Vec<u32>,
+}
+
+impl Grouped {
+    fn new(groups: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
+        let inside = |(from, to): &(u32, u32)| (*from as usize) < groups && (*to as usize) < groups;
+        let mut starts = vec![0_u32; groups + 1];
+        for (from, _) in pairs.clone().filter(inside) {
+            starts[from as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut free = starts.clone();
+        let mut members = vec![0_u32; starts.last().copied().unwrap_or(0) as usize];
+        for (from, to) in pairs.filter(inside) {
+            let slot = &mut free[from as usize];
+            members[*slot as usize] = to;
+            *slot += 1;
+        }
+        for group in starts.windows(2) {
+            members[group[0] as usize..group[1] as usize].sort_unstable();
+        }
+        Self { starts, members }
+    }
+
+    fn of(&self, group: usize) -> impl Iterator<Item = usize> {
+        let bounds = self.starts.get(group).zip(self.starts.get(group + 1));
+        let members = bounds.and_then(|(from, to)| self.members.get(*from as usize..*to as usize)).unwrap_or_default();
+        let mut last = None;
+        members.iter().filter(move |member| last.replace(**member) != Some(**member)).map(|member| *member as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::{Ecosystem, Scope, Status};
+
+    /// `a*` is own, `a!` is direct; edges as `a>b`.
+    fn input(packages: &str, edges: &str) -> Input {
+        let names: Vec<&str> = packages.split(' ').collect();
+        let bare = |name: &str| name.trim_end_matches(['*', '!']).to_owned();
+        let at = |name: &str| u32::try_from(names.iter().position(|one| bare(one) == name).unwrap()).unwrap();
+        Input {
+            path: "x".into(),
+            kind: "Cargo.lock",
+            status: Status::Parsed,
+            packages: names
+                .iter()
+                .map(|name| Package {
+                    ecosystem: Ecosystem::CratesIo,
+                    name: bare(name),
+                    version: "1.0.0".into(),
+                    line: 1,
+                    direct: Some(name.ends_with(['*', '!'])),
+                    scope: Scope::Runtime,
+                    source: if name.ends_with('*') { Source::Path(String::new()) } else { Source::Registry },
+                    licenses: Vec::new(),
+                })
+                .collect(),
+            not_judged: Vec::new(),
+            problems: Vec::new(),
+            edges: edges
+                .split_whitespace()
+                .map(|edge| edge.split_once('>').unwrap())
+                .map(|(a, b)| (at(a), at(b)))
+                .collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check(packages: &str, edges: &str, to: &str, want: &[&str]) {
+        let input = input(packages, edges);
+        let graph = Graph::of(&input).unwrap();
+        let at = input.packages.iter().position(|package| package.name == to).unwrap();
+        let Some(paths) = graph.paths(at, 100) else { return assert!(want.is_empty(), "no path to {to}") };
+        let name = |at: &usize| input.packages[*at].name.as_str();
+        let got: Vec<String> =
+            paths.shortest.iter().map(|path| path.iter().map(name).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(got, want, "{packages} / {edges}");
+        assert_eq!(paths.count, want.len() as u64);
+        assert_eq!(paths.depth, want[0].split(' ').count());
+        let fewer = graph.paths(at, 1).unwrap();
+        assert_eq!((fewer.shortest.len(), fewer.count), (1, paths.count));
+    }
+
+    #[test]
+    fn every_root_tells_its_shortest_ways() {
+        check("a! b c", "a>b b>c", "c", &["a b c"]);
+        check("a! b! c", "a>c b>c", "c", &["a c", "b c"]);
+        check("a! x y c", "a>x a>y x>c y>c", "c", &["a x c", "a y c"]); // two of one length
+        check("a! x c", "a>x x>c a>c", "c", &["a c"]); // the longer way is no reason
+        check("a! b", "a>b", "a", &["a"]);
+        check("a! b c", "a>b b>a b>c", "c", &["a b c"]); // a cycle ends
+        check("a! b c", "a>b", "c", &[]); // nobody asks for it
+        check("app* lib* x c", "app>lib app>x lib>c x>c", "c", &["lib c", "app x c"]); // not app > lib > c
+        check("app* b! c", "app>b b>c", "c", &["app b c"]); // what an own package needs is no root
+        check("a! b! c", "a>b b>c a>c", "c", &["a c", "b c"]);
+    }
+
+    #[test]
+    fn edges_that_lead_nowhere_are_passed_over() {
+        let mut input = input("a! b", "a>b");
+        input.edges.extend([(9, 0), (0, 9), (0, 1), (0, 1)]);
+        let graph = Graph::of(&input).unwrap();
+        assert_eq!(graph.paths(1, 10).unwrap().shortest, [[0, 1]]);
+        assert_eq!(graph.paths(7, 10), None);
+        assert_eq!(graph.needs(0).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn a_ladder_of_diamonds_is_counted_not_listed() {
+        let mut names = vec!["s!".to_owned()];
+        let mut edges = Vec::new();
+        for step in 0..80 {
+            let from = if step == 0 { "s".to_owned() } else { format!("j{}", step - 1) };
+            names.extend([format!("l{step}"), format!("r{step}"), format!("j{step}")]);
+            for side in ["l", "r"] {
+                edges.extend([format!("{from}>{side}{step}"), format!("{side}{step}>j{step}")]);
+            }
+        }
+        let input = input(&names.join(" "), &edges.join(" "));
+        let graph = Graph::of(&input).unwrap();
+        let paths = graph.paths(input.packages.len() - 1, 5).unwrap();
+        assert_eq!((paths.shortest.len(), paths.count, paths.depth), (5, u64::MAX, 161)); // 2^80, saturated
+    }
+}

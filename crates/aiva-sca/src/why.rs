@@ -1,0 +1,173 @@
+//! Why a package is in a project: every place that names it, and the shortest paths that lead to it.
+//!
+//! Pure. Nothing is left open in silence: where a file does not tell who needs whom, the answer says so.
+
+use crate::finding::Introduced;
+use crate::graph::{Graph, without_graph};
+use crate::package::{Ecosystem, Input, Package, Scope};
+use crate::purl::{purl, pypi_name};
+use crate::scan::introduced;
+
+/// One place that names the package.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The file, relative to the scan's root.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// Whose names apply.
+    pub ecosystem: Ecosystem,
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The package URL.
+    pub purl: String,
+    /// Whether the project itself asks for it, where the file tells.
+    pub direct: Option<bool>,
+    /// What it is needed for.
+    pub scope: Scope,
+    /// How it comes in.
+    pub ways: Ways,
+}
+
+/// How a package comes in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ways {
+    /// The shortest paths.
+    Known(Introduced),
+    /// The file has a graph, but nothing in it leads there.
+    Unreached,
+    /// The file does not say who needs whom; the text says why.
+    Untold(&'static str),
+}
+
+/// Every place that names a package: `name`, `name@version`, or a package URL. At most `most` paths a place.
+pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
+    let asked = Asked::new(asked);
+    let mut places = Vec::new();
+    for input in inputs {
+        let mut named = input.packages.iter().enumerate().filter(|(_, package)| asked.is(package)).peekable();
+        if named.peek().is_none() {
+            continue;
+        }
+        let graph = Graph::of(input);
+        for (at, package) in named {
+            let ways = match (&graph, without_graph(input.kind)) {
+                (Some(graph), _) => introduced(input, graph, at, most).map_or(Ways::Unreached, Ways::Known),
+                (None, Some(reason)) => Ways::Untold(reason),
+                (None, None) => Ways::Untold("this file names no package that needs another"),
+            };
+            places.push(Place {
+                path: input.path.clone(),
+                line: package.line,
+                ecosystem: package.ecosystem,
+                name: package.name.clone(),
+                version: package.version.clone(),
+                purl: purl(package.ecosystem, &package.name, &package.version),
+                direct: package.direct,
+                scope: package.scope,
+                ways,
+            });
+        }
+    }
+    places
+}
+
+/// What was asked for, in the spellings that people use.
+struct Asked<'a> {
+    text: &'a str,
+    name: &'a str,
+    version: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(text: &'a str) -> Self {
+        // `@scope/name` begins with the sign that also parts name and version.
+        match text.rsplit_once('@').filter(|(name, _)| !name.is_empty()) {
+            Some((name, version)) => Self { text, name, version: Some(version.trim_start_matches('v')) },
+            None => Self { text, name: text, version: None },
+        }
+    }
+
+    fn is(&self, package: &Package) -> bool {
+        if self.text.starts_with("pkg:") {
+            let whole = purl(package.ecosystem, &package.name, &package.version);
+            return whole == self.text
+                || whole.split('@').next() == Some(self.text)
+                || whole.rsplit_once('@').map(|(name, _)| name) == Some(self.text);
+        }
+        let version = package.version.trim_start_matches('v');
+        let same = |name: &str| match package.ecosystem {
+            Ecosystem::PyPi => pypi_name(name) == package.name,
+            _ => name == package.name,
+        };
+        same(self.text) || (same(self.name) && self.version == Some(version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Kind;
+    use crate::package::{Source, Status};
+
+    const LOCK: &str = r#"{"lockfileVersion": 3, "packages": {
+        "": {"dependencies": {"a": "^1", "b": "^1"}},
+        "node_modules/a": {"version": "1.0.0", "dependencies": {"@s/c": "^1"}},
+        "node_modules/b": {"version": "1.0.0", "dependencies": {"@s/c": "^2"}},
+        "node_modules/@s/c": {"version": "1.0.0"},
+        "node_modules/b/node_modules/@s/c": {"version": "2.0.0"}
+    }}"#;
+
+    fn input(kind: Kind, text: &str) -> Input {
+        let reading = kind.read(text.as_bytes());
+        crate::inventory::single_input("lock", kind, reading)
+    }
+
+    #[track_caller]
+    fn check(kind: Kind, text: &str, asked: &str, want: &[(&str, &[&str])]) {
+        let got: Vec<(String, Vec<String>)> = why(&[input(kind, text)], asked, 10)
+            .into_iter()
+            .map(|place| match place.ways {
+                Ways::Known(known) => (place.version, known.paths.iter().map(|path| path.join(" > ")).collect()),
+                Ways::Unreached => (place.version, vec!["unreached".to_owned()]),
+                Ways::Untold(reason) => (place.version, vec![reason.to_owned()]),
+            })
+            .collect();
+        let want: Vec<(String, Vec<String>)> = want
+            .iter()
+            .map(|(version, paths)| ((*version).to_owned(), paths.iter().map(|path| (*path).to_owned()).collect()))
+            .collect();
+        assert_eq!(got, want, "{asked}");
+    }
+
+    #[test]
+    fn npm_copies_are_told_apart() {
+        let one = ("1.0.0", &["a 1.0.0 > @s/c 1.0.0"][..]);
+        let two = ("2.0.0", &["b 1.0.0 > @s/c 2.0.0"][..]);
+        check(Kind::PackageLock, LOCK, "@s/c", &[one, two]);
+        check(Kind::PackageLock, LOCK, "@s/c@2.0.0", &[two]);
+        check(Kind::PackageLock, LOCK, "pkg:npm/%40s/c@1.0.0", &[one]);
+        check(Kind::PackageLock, LOCK, "pkg:npm/%40s/c", &[one, two]);
+        check(Kind::PackageLock, LOCK, "c", &[]);
+    }
+
+    #[test]
+    fn a_file_without_a_graph_says_so() {
+        let go = "module m\nrequire golang.org/x/net v0.1.0\n";
+        let reason = without_graph("go.mod").unwrap();
+        check(Kind::GoMod, go, "golang.org/x/net", &[("0.1.0", &[reason])]);
+        check(Kind::GoMod, go, "golang.org/x/net@v0.1.0", &[("0.1.0", &[reason])]);
+        check(Kind::Requirements, "Django==4.0\n", "django", &[("4.0", &[without_graph("requirements.txt").unwrap()])]);
+    }
+
+    #[test]
+    fn own_packages_are_the_roots() {
+        let lock = "version = 4\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"x\"]\n\
+                    [[package]]\nname = \"x\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+        check(Kind::CargoLock, lock, "x", &[("1.0.0", &["app 0.1.0 > x 1.0.0"])]);
+        let read = input(Kind::CargoLock, lock);
+        assert_eq!((read.status, read.packages[0].source.clone()), (Status::Parsed, Source::Path(String::new())));
+    }
+}
