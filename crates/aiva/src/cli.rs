@@ -238,6 +238,33 @@ pub(crate) enum Sca {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say why a package is there: every file that names it, and all shortest paths that lead to it.
+    Why {
+        /// `name`, `name@version` or a package URL.
+        #[arg(value_name = "PACKAGE")]
+        package: String,
+        /// What to look through: a folder or one file.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// How to print the answer.
+        #[arg(long, value_enum, default_value_t = WhyFormat::Text)]
+        format: WhyFormat,
+        /// The most paths to list for each place.
+        #[arg(long, value_name = "COUNT", default_value_t = 20)]
+        paths: usize,
+        /// Pass over paths that match (git-ignore syntax); may be repeated.
+        #[arg(long, value_name = "GLOB")]
+        exclude: Vec<String>,
+    },
+}
+
+/// `--format` of questions
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhyFormat {
+    /// For people.
+    Text,
+    /// An array of places.
+    Json,
 }
 
 /// `aiva up`

@@ -3,10 +3,14 @@
 //! Pure. The two crates never see each other; only the binary knows both. What a finding and an input are called is said once,
 //! by [`aiva_sca::report`]; here is only what an event does not carry.
 
-use aiva_contracts::api::{AdvisoryState, DocumentAdvisories, DocumentEcosystem, DocumentPackage, Guard, PackageScope};
+use aiva_contracts::api::{
+    AdvisoryState, DocumentAdvisories, DocumentEcosystem, DocumentMatch, DocumentPackage, DocumentPaths, Guard,
+    PackageScope,
+};
 use aiva_findings::export::Results;
-use aiva_findings::observation::{self, Observation};
+use aiva_findings::observation::{self, Context, Observation};
 use aiva_sca::advisory::IndexedEcosystem;
+use aiva_sca::finding::Finding;
 use aiva_sca::inventory::Inventory;
 use aiva_sca::package::{Input, Package, Scope};
 use aiva_sca::purl::purl;
@@ -42,8 +46,28 @@ pub(crate) fn results(
         inputs: inputs.collect(),
         ignored: inventory.ignored_lockfiles.len() as u64,
         packages: (packages == Packages::Listed).then(|| all_packages(&inventory.inputs)),
-        findings: findings.iter().map(|finding| Observation::from(report::finding(finding))).collect(),
+        findings: findings.iter().map(observation).collect(),
     }
+}
+
+fn observation(finding: &Finding) -> Observation {
+    let matched = finding.verdict.matched.iter().map(|one| DocumentMatch {
+        record: one.record.clone(),
+        interval: one.interval.clone(),
+        events: one.events.clone(),
+    });
+    let paths = finding
+        .introduced
+        .as_ref()
+        .map(|known| DocumentPaths { shortest: known.paths.clone(), count: known.count.min(1_000_000_000) });
+    let context = Context {
+        direct: finding.direct,
+        scope: Some(scope(finding.scope)),
+        matched: matched.collect(),
+        paths,
+        ..Context::default()
+    };
+    Observation { context, ..Observation::from(report::finding(finding)) }
 }
 
 /// Without advisories nothing is judged, and every package says so.
@@ -82,19 +106,23 @@ fn ecosystem(indexed: &IndexedEcosystem) -> DocumentEcosystem {
     }
 }
 
+fn scope(scope: Scope) -> PackageScope {
+    match scope {
+        Scope::Runtime => PackageScope::Runtime,
+        Scope::Dev => PackageScope::Dev,
+        Scope::Build => PackageScope::Build,
+        Scope::Optional => PackageScope::Optional,
+        Scope::Peer => PackageScope::Peer,
+    }
+}
+
 fn all_packages(inputs: &[Input]) -> Vec<DocumentPackage> {
     let row = |input: &Input, package: &Package| DocumentPackage {
         purl: purl(package.ecosystem, &package.name, &package.version),
         path: input.path.clone(),
         line: package.line,
         direct: package.direct,
-        scope: match package.scope {
-            Scope::Runtime => PackageScope::Runtime,
-            Scope::Dev => PackageScope::Dev,
-            Scope::Build => PackageScope::Build,
-            Scope::Optional => PackageScope::Optional,
-            Scope::Peer => PackageScope::Peer,
-        },
+        scope: scope(package.scope),
         licenses: package.licenses.clone(),
     };
     inputs.iter().flat_map(|input| input.packages.iter().map(|package| row(input, package))).collect()

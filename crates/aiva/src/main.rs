@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let outcome = match &command {
         Command::Scan(scan) => cli::scan::run(scan, &global, terminal),
         Command::Advisories(command) => cli::advisories::run(command, &global, terminal),
-        Command::Sca(command) => cli::sca::run(command, terminal),
+        Command::Sca(command) => cli::sca::run(command, &global, terminal),
         Command::Up(up) => cli::up::run(up, &global, terminal),
         Command::Serve(serve) => cli::serve::run(serve, &global, terminal),
         Command::Config(command) => cli::config::run(command, &global, terminal),

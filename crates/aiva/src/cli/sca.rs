@@ -4,17 +4,27 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use aiva_sca::inventory::{self, Inventory};
 use aiva_sca::version::Order;
+use aiva_sca::why::{self, Place, Ways};
 use anyhow::{Context as _, Result};
 
-use super::Sca;
-use super::exit::Outcome;
-use super::terminal::Terminal;
-use crate::failure::Failure;
+use serde_json::json;
 
-pub(crate) fn run(command: &Sca, terminal: Terminal) -> Result<ExitCode> {
+use super::exit::Outcome;
+use super::progress::{Bar, Unit};
+use super::terminal::{Terminal, printable};
+use super::{Global, Sca, WhyFormat};
+use crate::failure::Failure;
+use crate::settings;
+
+pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     match command {
         Sca::VersionOrder { ecosystem, file } => version_order(ecosystem, file, terminal),
+        Sca::Why { package, path, format, paths, exclude } => {
+            let inventory = inventory(path, exclude, global, terminal)?;
+            why(&why::why(&inventory.inputs, package, (*paths).max(1)), package, *format, terminal)
+        }
     }
 }
 
@@ -33,6 +43,77 @@ fn version_order(ecosystem: &str, file: &Path, terminal: Terminal) -> Result<Exi
     said.push_str(&format!("{} passed, {} failed\n", checked.passed, checked.missed.len()));
     terminal.print(&said)?;
     Ok(if checked.missed.is_empty() { Outcome::Clean } else { Outcome::Findings }.into())
+}
+
+/// Everything under a path, but for what the configuration and the flags leave out.
+fn inventory(path: &Path, exclude: &[String], global: &Global, terminal: Terminal) -> Result<Inventory> {
+    let found = settings::find(global, Vec::new())?;
+    let exclude = found.loaded.config.sca.exclude.iter().chain(exclude).cloned().collect();
+    let options = inventory::Options { exclude, ..inventory::Options::default() };
+    let bar = Bar::new(terminal, "reading", Unit::Things("files"));
+    let result = inventory::walk(path, &options, &|progress| match progress {
+        inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
+        inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
+    });
+    bar.done();
+    Ok(result?)
+}
+
+fn why(places: &[Place], asked: &str, format: WhyFormat, terminal: Terminal) -> Result<ExitCode> {
+    match format {
+        WhyFormat::Json => {
+            let answer: Vec<_> = places.iter().map(place).collect();
+            terminal.print(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
+        }
+        WhyFormat::Text if places.is_empty() => {
+            terminal.note(&format!("no file here names {asked}; write `name`, `name@version` or a package URL"));
+        }
+        WhyFormat::Text => terminal.print(&places.iter().map(told).collect::<String>())?,
+    }
+    // As grep does it: nothing found is 1.
+    Ok(if places.is_empty() { Outcome::Findings } else { Outcome::Clean }.into())
+}
+
+fn place(place: &Place) -> serde_json::Value {
+    let mut answer = json!({
+        "purl": place.purl, "name": place.name, "version": place.version, "ecosystem": place.ecosystem.osv_name(),
+        "path": place.path, "line": place.line, "direct": place.direct, "scope": place.scope.name(),
+    });
+    match &place.ways {
+        Ways::Known(known) => {
+            answer["paths"] = json!({ "shortest": known.paths, "count": known.count, "depth": known.depth });
+        }
+        Ways::Unreached => answer["untold"] = json!(UNREACHED),
+        Ways::Untold(reason) => answer["untold"] = json!(reason),
+    }
+    answer
+}
+
+const UNREACHED: &str = "nothing that the project asks for leads to it";
+
+fn told(place: &Place) -> String {
+    let direct = match place.direct {
+        Some(true) => "direct",
+        Some(false) => "transitive",
+        None => "direct or not: the file does not say",
+    };
+    let name = printable(&format!("{} {}", place.name, place.version));
+    let file = printable(&place.path);
+    let mut text = format!("{name}  {file} line {}  ({direct}, {})\n", place.line, place.scope.name());
+    match &place.ways {
+        Ways::Known(known) => {
+            for path in &known.paths {
+                text.push_str(&format!("  {}\n", printable(&path.join(" > "))));
+            }
+            let listed = known.paths.len() as u64;
+            if known.count > listed {
+                text.push_str(&format!("  and {} more; --paths lists more\n", known.count - listed));
+            }
+        }
+        Ways::Unreached => text.push_str(&format!("  {UNREACHED}\n")),
+        Ways::Untold(reason) => text.push_str(&format!("  {reason}\n")),
+    }
+    text
 }
 
 /// `-` is the standard input.

@@ -26,6 +26,7 @@ use crate::join::{self, Packages};
 use crate::settings::{self, Found};
 
 mod output;
+mod place;
 mod shown;
 
 /// The parts of one run that the report needs beside the document.
@@ -148,6 +149,7 @@ fn report(
     // GitLab's report lists the dependencies of every file.
     let packages = if scan.packages || scan.format == Format::Gitlab { Packages::Listed } else { Packages::Counted };
     let mut results = join::results(service, inventory, judged, knowledge.state, packages);
+    place::add_columns(&scan.path, &mut results.findings);
     let before = results.findings.len();
     results.findings.retain(|finding| !finding.names().any(|name| scan.ignore.iter().any(|id| id == name)));
     let ignored = before - results.findings.len();

@@ -102,3 +102,52 @@ fn every_mistake_of_a_configuration_is_said_at_once() {
         assert!(run.err().contains(part), "{part}: {}", run.err());
     }
 }
+
+const TREE: &str = "version = 4\n\n[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\ndependencies = [\"client\"]\n\n\
+                    [[package]]\nname = \"client\"\nversion = \"1.0.0\"\nsource = \
+                    \"registry+https://github.com/rust-lang/crates.io-index\"\ndependencies = [\"rustls\"]\n\n\
+                    [[package]]\nname = \"rustls\"\nversion = \"0.21.10\"\nsource = \
+                    \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+
+#[test]
+fn a_finding_says_why_and_where() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", TREE);
+    let document = world.aiva(&["scan", "code", "--format", "json"]).json();
+    let finding = &document["findings"][0];
+    assert_eq!((finding["line"].as_u64(), finding["column"].as_u64()), (Some(15), Some(9)));
+    assert_eq!((finding["direct"].as_bool(), finding["scope"].as_str()), (Some(false), Some("runtime")));
+    let path = serde_json::json!({ "shortest": [["shop 0.1.0", "client 1.0.0", "rustls 0.21.10"]], "count": 1 });
+    assert_eq!(finding["paths"], path);
+    let matched = &finding["matched"][0];
+    assert_eq!(matched["record"], "RUSTSEC-2024-0336");
+    assert_eq!(matched["events"].as_array().unwrap().last().unwrap(), "fixed 0.21.11");
+    let why = world.aiva(&["sca", "why", "rustls", "code"]);
+    assert_eq!(why.code(), 0, "{}", why.err());
+    assert!(why.out().contains("Cargo.lock line 15  (transitive, runtime)"), "{}", why.out());
+    assert!(why.out().contains("  shop 0.1.0 > client 1.0.0 > rustls 0.21.10\n"), "{}", why.out());
+    let why = world.aiva(&["sca", "why", "pkg:cargo/rustls", "code", "--format", "json"]).json();
+    assert_eq!(why[0]["paths"]["depth"], 3);
+    assert_eq!(world.aiva(&["sca", "why", "nothing", "code"]).code(), 1);
+}
+
+#[test]
+fn every_form_is_written() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    for (form, part) in [
+        ("junit", "<failure type=\"high\""),
+        ("github", "::error file=Cargo.lock,line=4,col=9,title=rustls 0.21.10%3A CVE-2024-32650::"),
+        ("gitlab", "\"severity\": \"High\""),
+        ("markdown", "| high | [`CVE-2024-32650`]("),
+        ("html", "<b>rustls</b>"),
+    ] {
+        let run = world.aiva(&["scan", "code", "--format", form]);
+        assert_eq!(run.code(), 1, "{form}: {}", run.err());
+        assert!(run.out().contains(part), "{form}: {}", run.out());
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(world.aiva(&["completions", shell]).out().contains("version-order"), "{shell}");
+    }
+    assert!(world.aiva(&["man"]).out().contains(".TH aiva 1"));
+}
