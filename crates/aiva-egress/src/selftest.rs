@@ -13,11 +13,13 @@ pub mod authority;
 pub mod case;
 mod engine;
 mod judge;
+mod library;
 mod proxy;
 pub mod score;
 pub mod world;
 pub mod zone;
 
+use authority::Authority;
 use case::{Case, Overrides, Tier, Via};
 use score::{Outcome, Score};
 
@@ -28,17 +30,20 @@ pub enum Form {
     Engine,
     /// A proxy on loopback is asked.
     Proxy,
+    /// A client of the library calls.
+    Library,
 }
 
 impl Form {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Engine, Self::Proxy];
+    pub const ALL: [Self; 3] = [Self::Engine, Self::Proxy, Self::Library];
 
     /// As on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Engine => "engine",
             Self::Proxy => "proxy",
+            Self::Library => "library",
         }
     }
 }
@@ -160,13 +165,14 @@ impl Plan {
             return Err(PlanError::NoCase);
         }
 
+        let authority = Authority::new()?;
         let mut report = Report::default();
         let mut done = 0;
         for form in &self.forms {
             let mut tally = Tally::default();
             for case in &cases {
                 let policy = self.role.clone().unwrap_or_else(|| policy(&case.policy));
-                match ask(*form, case, &policy).await? {
+                match ask(*form, case, &policy, &authority).await? {
                     None => *tally.skipped.entry(case.kind.clone()).or_default() += 1,
                     Some(outcome) => tally.count(case, score::score(case, &outcome)),
                 }
@@ -190,12 +196,13 @@ impl Plan {
     }
 }
 
-async fn ask(form: Form, case: &Case, policy: &Policy) -> io::Result<Option<Outcome>> {
+async fn ask(form: Form, case: &Case, policy: &Policy, authority: &Authority) -> io::Result<Option<Outcome>> {
     let bytes = case.via == Via::Raw || case.tunnel_first.is_some();
     match form {
-        Form::Engine if bytes => Ok(None),
+        Form::Engine | Form::Library if bytes => Ok(None),
         Form::Engine => Ok(Some(engine::run(case, policy).await)),
         Form::Proxy => proxy::run(case, policy).await,
+        Form::Library => library::run(case, policy, authority).await.map(Some),
     }
 }
 

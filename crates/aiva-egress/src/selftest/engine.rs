@@ -76,7 +76,8 @@ fn refused(refusal: Refusal) -> Outcome {
     Outcome { refusal: Some(refusal), ..Outcome::default() }
 }
 
-fn denied(denial: &Denial) -> Refusal {
+/// What the policy refuses.
+pub(super) fn denied(denial: &Denial) -> Refusal {
     Refusal { class: class(denial.reason), reason: denial.to_string() }
 }
 

@@ -8,4 +8,5 @@ mod proxy;
 mod readers;
 mod rebinding;
 mod resolver;
+mod selftest;
 mod stage;

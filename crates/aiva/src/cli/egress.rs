@@ -42,6 +42,8 @@ pub(crate) enum Form {
     Engine,
     /// A proxy on loopback is asked.
     Proxy,
+    /// A client of the library calls.
+    Library,
 }
 
 /// `--tier`

@@ -120,6 +120,7 @@ impl From<Form> for selftest::Form {
         match form {
             Form::Engine => Self::Engine,
             Form::Proxy => Self::Proxy,
+            Form::Library => Self::Library,
         }
     }
 }
