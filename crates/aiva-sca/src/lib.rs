@@ -15,6 +15,7 @@ pub mod graph;
 pub mod http;
 pub mod inventory;
 pub mod matching;
+pub mod name;
 pub mod package;
 pub mod ports;
 pub mod purl;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::version::Order;
 
-/// A package ecosystem that AIVA can judge, named as OSV names it (OSV schema, `affected[].package.ecosystem`).
+/// A package ecosystem, named as OSV names it (OSV schema, `affected[].package.ecosystem`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ecosystem {
     /// Rust crates.
@@ -18,40 +18,100 @@ pub enum Ecosystem {
     PyPi,
     /// Go modules, with `stdlib` and `toolchain`.
     Go,
+    /// Java artifacts.
+    Maven,
+    /// .NET packages.
+    NuGet,
+    /// Ruby gems.
+    RubyGems,
+    /// PHP's composer packages.
+    Packagist,
+    /// Dart and Flutter packages.
+    Pub,
+    /// Erlang and Elixir packages.
+    Hex,
+    /// C and C++ recipes of Conan's public centre.
+    ConanCenter,
+    /// R packages.
+    Cran,
+    /// Haskell packages.
+    Hackage,
+    /// Swift packages, by the address of their repository.
+    SwiftUrl,
+    /// Steps of GitHub workflows.
+    GitHubActions,
+    /// Pods. OSV has no advisories by this name, so a pod is listed and never judged.
+    CocoaPods,
+}
+
+/// What tells one ecosystem from another.
+struct Traits {
+    osv_name: &'static str,
+    order: Order,
+    purl_type: &'static str,
 }
 
 impl Ecosystem {
     /// Every ecosystem, in a stable order.
-    pub const ALL: [Self; 4] = [Self::CratesIo, Self::Npm, Self::PyPi, Self::Go];
+    pub const ALL: [Self; 16] = [
+        Self::CratesIo,
+        Self::Npm,
+        Self::PyPi,
+        Self::Go,
+        Self::Maven,
+        Self::NuGet,
+        Self::RubyGems,
+        Self::Packagist,
+        Self::Pub,
+        Self::Hex,
+        Self::ConanCenter,
+        Self::Cran,
+        Self::Hackage,
+        Self::SwiftUrl,
+        Self::GitHubActions,
+        Self::CocoaPods,
+    ];
+
+    const fn traits(self) -> Traits {
+        let (osv_name, order, purl_type) = match self {
+            Self::CratesIo => ("crates.io", Order::Semver, "cargo"),
+            Self::Npm => ("npm", Order::Npm, "npm"),
+            Self::PyPi => ("PyPI", Order::Pep440, "pypi"),
+            Self::Go => ("Go", Order::Go, "golang"),
+            Self::Maven => ("Maven", Order::Maven, "maven"),
+            Self::NuGet => ("NuGet", Order::NuGet, "nuget"),
+            Self::RubyGems => ("RubyGems", Order::RubyGems, "gem"),
+            Self::Packagist => ("Packagist", Order::Packagist, "composer"),
+            Self::Pub => ("Pub", Order::Pub, "pub"),
+            Self::Hex => ("Hex", Order::Semver, "hex"),
+            Self::ConanCenter => ("ConanCenter", Order::Conan, "conan"),
+            Self::Cran => ("CRAN", Order::Cran, "cran"),
+            Self::Hackage => ("Hackage", Order::Hackage, "hackage"),
+            Self::SwiftUrl => ("SwiftURL", Order::Semver, "swift"),
+            Self::GitHubActions => ("GitHub Actions", Order::Semver, "githubactions"),
+            Self::CocoaPods => ("CocoaPods", Order::RubyGems, "cocoapods"),
+        };
+        Traits { osv_name, order, purl_type }
+    }
 
     /// OSV's name, also the folder name in the public export.
     pub const fn osv_name(self) -> &'static str {
-        match self {
-            Self::CratesIo => "crates.io",
-            Self::Npm => "npm",
-            Self::PyPi => "PyPI",
-            Self::Go => "Go",
-        }
+        self.traits().osv_name
     }
 
     /// The order of its versions.
     pub const fn order(self) -> Order {
-        match self {
-            Self::CratesIo => Order::Semver,
-            Self::Npm => Order::Npm,
-            Self::PyPi => Order::Pep440,
-            Self::Go => Order::Go,
-        }
+        self.traits().order
     }
 
     /// The package URL type (purl-spec, `PURL-TYPES`).
     pub const fn purl_type(self) -> &'static str {
-        match self {
-            Self::CratesIo => "cargo",
-            Self::Npm => "npm",
-            Self::PyPi => "pypi",
-            Self::Go => "golang",
-        }
+        self.traits().purl_type
+    }
+
+    /// Whether OSV publishes advisories under this name.
+    pub const fn has_advisories(self) -> bool {
+        !matches!(self, Self::CocoaPods)
     }
 }
 
@@ -71,7 +131,7 @@ impl FromStr for Ecosystem {
 
 /// A name that is none of [`Ecosystem::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown ecosystem {0:?}; known are crates.io, npm, PyPI and Go")]
+#[error("unknown ecosystem {0:?}; known are {known}", known = Ecosystem::ALL.map(Ecosystem::osv_name).join(", "))]
 pub struct UnknownEcosystem(pub String);
 
 /// What a dependency is needed for, as far as the file says.

@@ -1,7 +1,8 @@
-//! Writes package URLs (purl-spec, ECMA-427) for the four ecosystems.
+//! Writes package URLs (purl-spec, ECMA-427) .
 //!
 //! Only writing: nothing in AIVA takes a decision from a package URL that somebody else wrote.
 
+use crate::name::repository;
 use crate::package::Ecosystem;
 
 /// The package URL of a package version; without version when `version` is empty.
@@ -17,12 +18,21 @@ pub fn purl(ecosystem: Ecosystem, name: &str, version: &str) -> String {
             out.push('/');
             encode(&mut out, &pypi_name(name));
         }
-        Ecosystem::Npm | Ecosystem::CratesIo | Ecosystem::Go => {
-            for part in name.split('/').filter(|part| !part.is_empty()) {
-                out.push('/');
-                encode(&mut out, part);
-            }
+        Ecosystem::Maven => parts(&mut out, name, &['/', ':']),
+        Ecosystem::Packagist | Ecosystem::Hex | Ecosystem::GitHubActions => {
+            parts(&mut out, &name.to_lowercase(), &['/']);
         }
+        Ecosystem::SwiftUrl => parts(&mut out, &repository(name).to_lowercase(), &['/']),
+        Ecosystem::Npm
+        | Ecosystem::CratesIo
+        | Ecosystem::Go
+        | Ecosystem::NuGet
+        | Ecosystem::RubyGems
+        | Ecosystem::Pub
+        | Ecosystem::ConanCenter
+        | Ecosystem::Cran
+        | Ecosystem::Hackage
+        | Ecosystem::CocoaPods => parts(&mut out, name, &['/']),
     }
     if !version.is_empty() {
         out.push('@');
@@ -32,6 +42,14 @@ pub fn purl(ecosystem: Ecosystem, name: &str, version: &str) -> String {
         encode(&mut out, version);
     }
     out
+}
+
+/// Namespace and name, each encoded by itself.
+fn parts(out: &mut String, name: &str, between: &[char]) {
+    for part in name.split(between).filter(|part| !part.is_empty()) {
+        out.push('/');
+        encode(out, part);
+    }
 }
 
 /// A PyPI name in the one spelling that counts (PEP 503): lower case, every run of `-`, `_` and `.` one dash.
@@ -85,7 +103,7 @@ mod tests {
 
     #[test]
     fn purls_follow_the_spec() {
-        use Ecosystem::{CratesIo, Go, Npm, PyPi};
+        use Ecosystem::*;
         check(CratesIo, "rand", "0.7.2", "pkg:cargo/rand@0.7.2");
         check(CratesIo, "rand", "", "pkg:cargo/rand");
         check(CratesIo, "libgit2-sys", "0.17.0+1.8.1", "pkg:cargo/libgit2-sys@0.17.0%2B1.8.1");
@@ -99,6 +117,23 @@ mod tests {
         check(Go, "gopkg.in/yaml.v2", "v2.2.8", "pkg:golang/gopkg.in/yaml.v2@v2.2.8");
         check(Go, "github.com/a/b", "2.0.0+incompatible", "pkg:golang/github.com/a/b@v2.0.0%2Bincompatible");
         check(Go, "stdlib", "1.21.3", "pkg:golang/stdlib@1.21.3");
+        check(Maven, "org.apache.xmlgraphics:batik-anim", "1.9.1", "pkg:maven/org.apache.xmlgraphics/batik-anim@1.9.1");
+        check(NuGet, "EnterpriseLibrary.Common", "6.0.1304", "pkg:nuget/EnterpriseLibrary.Common@6.0.1304");
+        check(RubyGems, "ruby-advisory-db-check", "0.12.4", "pkg:gem/ruby-advisory-db-check@0.12.4");
+        check(Packagist, "Laravel/laravel", "5.5.0", "pkg:composer/laravel/laravel@5.5.0");
+        check(Pub, "characters", "1.2.0", "pkg:pub/characters@1.2.0");
+        check(Hex, "jason", "1.1.2", "pkg:hex/jason@1.1.2");
+        check(ConanCenter, "openssl", "3.0.3", "pkg:conan/openssl@3.0.3");
+        check(Cran, "A3", "1.0.0", "pkg:cran/A3@1.0.0");
+        check(Hackage, "AC-HalfInteger", "1.2.1", "pkg:hackage/AC-HalfInteger@1.2.1");
+        check(
+            SwiftUrl,
+            "https://github.com/Alamofire/Alamofire.git",
+            "5.4.3",
+            "pkg:swift/github.com/alamofire/alamofire@5.4.3",
+        );
+        check(GitHubActions, "actions/checkout", "4.1.0", "pkg:githubactions/actions/checkout@4.1.0");
+        check(CocoaPods, "GoogleUtilities/NSData+zlib", "7.5.2", "pkg:cocoapods/GoogleUtilities/NSData%2Bzlib@7.5.2");
     }
 
     #[test]

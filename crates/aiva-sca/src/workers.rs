@@ -84,6 +84,10 @@ impl Keeper {
     }
 
     async fn tell(&self, replaced: &Replaced) {
+        if !replaced.missing.is_empty() {
+            let names: Vec<&str> = replaced.missing.iter().map(|ecosystem| ecosystem.osv_name()).collect();
+            tracing::warn!(missing = names.join(", "), "the mirror has no advisories of some ecosystems");
+        }
         let Some(report) = &replaced.report else { return };
         let status = self.service.index().map(|index| index.status(self.clock.now()));
         let Ok(status) = status else { return };

@@ -1,5 +1,6 @@
 //! Package URLs and CVSS vectors.
 
+use aiva_sca::name::repository;
 use aiva_sca::package::Ecosystem;
 use aiva_sca::purl;
 use aiva_sca::severity::Cvss;
@@ -15,9 +16,13 @@ pub(crate) fn purl(bytes: &[u8]) {
         let rest = url.strip_prefix(&format!("pkg:{}", ecosystem.purl_type())).expect("the type comes first");
         let (path, tail) = rest.split_once('@').unwrap_or((rest, ""));
         let back = decoded(path.strip_prefix('/').unwrap_or(path));
+        let parts = |name: &str| name.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
         let want = match ecosystem {
             Ecosystem::PyPi => purl::pypi_name(name),
-            _ => name.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"),
+            Ecosystem::Maven => parts(&name.replace(':', "/")),
+            Ecosystem::Packagist | Ecosystem::Hex | Ecosystem::GitHubActions => parts(&name.to_lowercase()),
+            Ecosystem::SwiftUrl => parts(&repository(name).to_lowercase()),
+            _ => parts(name),
         };
         assert_eq!(back, want, "{url}");
         assert!(decoded(tail).ends_with(version), "{url} for {version:?}");

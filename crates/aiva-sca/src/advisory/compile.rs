@@ -10,8 +10,8 @@ use super::index::{Details, PackageDetails};
 use super::layout::{UNDECIDABLE, Upper, push_bytes, push_varint};
 use super::osv::{self, Record};
 use crate::finding::Kind;
+use crate::name::spelled;
 use crate::package::Ecosystem;
-use crate::purl::pypi_name;
 use crate::version::Version;
 
 /// Codes of [`Kind`] in a hot record. `Notice` is a RustSec word for "know this", reported as an informational vulnerability.
@@ -47,17 +47,6 @@ pub(super) struct Compiled<'a> {
     pub(super) details: Details<'a>,
 }
 
-/// The name as the index spells it.
-pub(super) fn index_name(ecosystem: Ecosystem, name: &str) -> Cow<'_, str> {
-    match ecosystem {
-        Ecosystem::PyPi => {
-            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-            if name.bytes().all(plain) { Cow::Borrowed(name) } else { Cow::Owned(pypi_name(name)) }
-        }
-        Ecosystem::CratesIo | Ecosystem::Npm | Ecosystem::Go => Cow::Borrowed(name),
-    }
-}
-
 /// Which of the known ecosystems a record is about. A suffix (`PyPI:extra`) names a part of an ecosystem.
 pub(super) fn ecosystems(record: &Record<'_>) -> impl Iterator<Item = Ecosystem> {
     Ecosystem::ALL.into_iter().filter(|wanted| record.affected.iter().any(|affected| is_of(*wanted, affected)))
@@ -73,7 +62,7 @@ pub(super) fn compile<'a>(record: &'a Record<'a>, ecosystem: Ecosystem) -> Compi
     let mut by_name: BTreeMap<Cow<'a, str>, Vec<&'a osv::Affected<'a>>> = BTreeMap::new();
     for affected in record.affected.iter().filter(|affected| is_of(ecosystem, affected)) {
         if let Some(package) = &affected.package {
-            by_name.entry(index_name(ecosystem, &package.name)).or_default().push(affected);
+            by_name.entry(spelled(ecosystem, &package.name)).or_default().push(affected);
         }
     }
     let mut packages = Vec::with_capacity(by_name.len());

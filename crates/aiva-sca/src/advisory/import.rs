@@ -289,13 +289,13 @@ struct Tally {
     bad_count: u64,
     bad: Vec<BadRecord>,
     /// The ecosystems that every record is about, and those that any record is about, as bits.
-    all: u8,
-    any: u8,
+    all: u32,
+    any: u32,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { entries: 0, records: 0, foreign: 0, bad_count: 0, bad: Vec::new(), all: u8::MAX, any: 0 }
+        Self { entries: 0, records: 0, foreign: 0, bad_count: 0, bad: Vec::new(), all: u32::MAX, any: 0 }
     }
 }
 
@@ -336,8 +336,8 @@ impl Tally {
     }
 }
 
-const fn bit(ecosystem: Ecosystem) -> u8 {
-    1 << ecosystem as u8
+const fn bit(ecosystem: Ecosystem) -> u32 {
+    1 << ecosystem as u32
 }
 
 /// What one thread makes of a run of entries.

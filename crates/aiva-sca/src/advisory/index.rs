@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::record::{Advisory, Affects, Covers, Entry};
 use super::Status;
-use super::compile::index_name;
 use super::layout::{
     BLOCK_ENTRY, Cursor, Directory, FILE, HEADER, Header, MAX_BLOCK, PAGE, Place, SLOT, Segment, VERSION, checksum,
     name_hash, tag,
 };
 use super::map::map;
 use super::write::block_checksum;
+use crate::name::spelled;
 use crate::package;
 
 /// Why there is no index to ask.
@@ -259,7 +259,7 @@ impl Index {
     /// The advisories about a package; `None` where there are none, or none of its ecosystem.
     pub fn entry(&self, ecosystem: package::Ecosystem, name: &str) -> Result<Option<Entry<'_>>, Damage> {
         let Some(loaded) = self.loaded(ecosystem) else { return Ok(None) };
-        let name = index_name(ecosystem, name);
+        let name = spelled(ecosystem, name);
         let Some(offset) = self.find(loaded, &name)? else { return Ok(None) };
         Entry::read(self, loaded, offset)
     }

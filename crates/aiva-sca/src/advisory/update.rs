@@ -63,6 +63,11 @@ pub enum UpdateError {
 }
 
 impl UpdateError {
+    /// Whether the server has no such export.
+    fn is_not_there(&self) -> bool {
+        matches!(self, Self::Fetch { source: FetchError::Status { status: 404 }, .. })
+    }
+
     /// Whether there is no network at all, so that trying the next export is pointless.
     pub fn is_offline(&self) -> bool {
         matches!(self, Self::Fetch { source: FetchError::Offline { .. }, .. })
@@ -104,7 +109,7 @@ pub async fn download(
     ecosystem: Ecosystem,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Export, UpdateError> {
-    let url = format!("{}/{}/all.zip", base.trim_end_matches('/'), ecosystem.osv_name());
+    let url = format!("{}/{}/all.zip", base.trim_end_matches('/'), ecosystem.osv_name().replace(' ', "%20"));
     let place = Place::new(folder, ecosystem);
     place.disk(fs::create_dir_all(folder))?;
     let mut tries = 0;
@@ -122,6 +127,8 @@ pub async fn download(
 pub struct Replaced {
     /// Exports that are the same as last time.
     pub unchanged: Vec<Ecosystem>,
+    /// Ecosystems that this server does not offer: a mirror may have a few only. What the index has of them ages on.
+    pub missing: Vec<Ecosystem>,
     /// What the import did; `None` when nothing was new.
     pub report: Option<ImportReport>,
 }
@@ -152,19 +159,29 @@ pub async fn replace(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Replaced, ReplaceError> {
     let waiting = dir.join("downloads");
-    let mut replaced = Replaced { unchanged: Vec::new(), report: None };
+    let mut replaced = Replaced { unchanged: Vec::new(), missing: Vec::new(), report: None };
+    let mut nothing = None;
     let mut new = Vec::new();
     let index = Index::open(dir).ok();
-    for ecosystem in Ecosystem::ALL {
+    for ecosystem in Ecosystem::ALL.into_iter().filter(|one| one.has_advisories()) {
         if !index.as_ref().is_some_and(|index| index.has(ecosystem)) {
             // Whatever was imported once is gone, so "unchanged" would leave a hole.
             let place = Place::new(&waiting, ecosystem);
             place.disk(remove(&place.kept_note))?;
         }
-        match download(fetch, base, &waiting, ecosystem, progress).await? {
-            Export::New(path) => new.push((ecosystem, path)),
-            Export::Unchanged => replaced.unchanged.push(ecosystem),
+        match download(fetch, base, &waiting, ecosystem, progress).await {
+            Ok(Export::New(path)) => new.push((ecosystem, path)),
+            Ok(Export::Unchanged) => replaced.unchanged.push(ecosystem),
+            Err(error) if error.is_not_there() => {
+                replaced.missing.push(ecosystem);
+                nothing = Some(error);
+            }
+            Err(error) => return Err(error.into()),
         }
+    }
+    // A server that has none of them is no mirror.
+    if let Some(error) = nothing.filter(|_| new.is_empty() && replaced.unchanged.is_empty()) {
+        return Err(error.into());
     }
     if !new.is_empty() {
         replaced.report = Some(take_in(&new, dir, now).await?);

@@ -32,7 +32,8 @@ impl Requirement {
             }
             Ecosystem::CratesIo => all_of(listed(text, cargo)?),
             Ecosystem::PyPi => all_of(python(text)?),
-            Ecosystem::Go => return None,
+            // Their manifests pin, or are not read.
+            _ => return None,
         };
         let spans = joined(spans);
         (!spans.is_empty()).then_some(Self(spans))

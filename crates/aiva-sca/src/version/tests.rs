@@ -463,7 +463,9 @@ fn a_release_does_not_change_the_order() {
     }
     assert_eq!(Order::of("Maven2"), None);
     assert!(Order::names().is_sorted());
-    assert!(Ecosystem::ALL.into_iter().all(|ecosystem| Order::of(ecosystem.osv_name()) == Some(ecosystem.order())));
+    for ecosystem in Ecosystem::ALL.into_iter().filter(|ecosystem| ecosystem.has_advisories()) {
+        assert_eq!(Order::of(ecosystem.osv_name()), Some(ecosystem.order()));
+    }
 }
 
 fn order(ecosystem: Ecosystem, a: &str, b: &str) -> Option<Ordering> {

@@ -294,9 +294,9 @@ fn a_zip_says_by_its_records_what_it_is_about() {
     let shared = r#"{"id":"S-1","modified":"2026-01-01T00:00:00Z","affected":[
         {"package":{"ecosystem":"npm","name":"both"},"versions":["1.0.0"]},
         {"package":{"ecosystem":"crates.io","name":"both"},"versions":["1.0.0"]},
-        {"package":{"ecosystem":"Maven","name":"a:b"},"versions":["1.0.0"]}]}"#;
+        {"package":{"ecosystem":"Linux","name":"a:b"},"versions":["1.0.0"]}]}"#;
     let own = record("S-2", "npm", "own", "2026-01-01T00:00:00Z", "2.0.0");
-    let foreign = record("S-3", "Maven", "a:b", "2026-01-01T00:00:00Z", "2.0.0");
+    let foreign = record("S-3", "Linux", "a:b", "2026-01-01T00:00:00Z", "2.0.0");
     zip(&path, &[("S-1.json", shared.as_bytes()), ("S-2.json", own.as_bytes()), ("S-3.json", foreign.as_bytes())]);
     let dir = TempDir::new().unwrap();
     let report = import(&[path], dir.path()).unwrap();
@@ -373,7 +373,7 @@ fn wrong_sources_are_refused_whole_and_the_old_index_stays() {
     refused(at("empty.zip"), "holds no record about");
     zip(&at("other.zip"), &[("x.json", b"{\"name\":\"left-pad\"}")]);
     refused(at("other.zip"), "is not an OSV export: 1 of 1 entries");
-    zip(&at("maven.zip"), &[("x.json", record("M-1", "Maven", "a:b", "2026-01-01T00:00:00Z", "2").as_bytes())]);
+    zip(&at("maven.zip"), &[("x.json", record("M-1", "Linux", "a:b", "2026-01-01T00:00:00Z", "2").as_bytes())]);
     refused(at("maven.zip"), "holds no record about crates.io, npm, PyPI, Go");
     zip(&at("bomb.zip"), &[("a.json", &vec![b' '; 20 << 20])]);
     refused(at("bomb.zip"), "would unpack to too much");

@@ -114,6 +114,10 @@ fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, termina
     for ecosystem in &replaced.unchanged {
         terminal.note(&format!("{:<10} unchanged", ecosystem.osv_name()));
     }
+    if !replaced.missing.is_empty() {
+        let names: Vec<&str> = replaced.missing.iter().map(|ecosystem| ecosystem.osv_name()).collect();
+        complain(&format!("warning: {base} has no advisories of {}", names.join(", ")));
+    }
     if let Some(report) = &replaced.report {
         warn_of_bad(report);
         terminal.note(&said(report));

@@ -94,7 +94,7 @@ impl Mirror {
     }
 
     pub(crate) fn put(&self, ecosystem: &str, zip: Vec<u8>) {
-        self.shelf.lock().unwrap().files.insert(format!("/{ecosystem}/all.zip"), zip);
+        self.shelf.lock().unwrap().files.insert(format!("/{}/all.zip", ecosystem.replace(" ", "%20")), zip);
     }
 
     /// How the next answers with a body are given.

@@ -6,7 +6,23 @@ use crate::mirror::{Manner, Mirror};
 use crate::program::{World, zip};
 use crate::server::Server;
 
-const ALL: [&str; 4] = ["crates.io", "npm", "PyPI", "Go"];
+const ALL: [&str; 15] = [
+    "crates.io",
+    "npm",
+    "PyPI",
+    "Go",
+    "Maven",
+    "NuGet",
+    "RubyGems",
+    "Packagist",
+    "Pub",
+    "Hex",
+    "ConanCenter",
+    "CRAN",
+    "Hackage",
+    "SwiftURL",
+    "GitHub Actions",
+];
 
 /// An export with one record about the package `left`.
 fn export(ecosystem: &str, id: &str) -> Vec<u8> {
@@ -51,7 +67,7 @@ fn everything_is_fetched_once_and_again_only_when_it_changed() {
     let mirror = mirror();
     let world = mirror.world();
     update(&world, 0, &["npm        1 records"]);
-    assert_eq!(mirror.asked(), ALL.map(|ecosystem| format!("/{ecosystem}/all.zip")));
+    assert_eq!(mirror.asked(), ALL.map(|ecosystem| format!("/{}/all.zip", ecosystem.replace(' ', "%20"))));
     assert_eq!(found(&world), ["X-1"]);
 
     update(&world, 0, &["npm        unchanged", "Go         unchanged"]);

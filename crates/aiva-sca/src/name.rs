@@ -1,0 +1,75 @@
+//! How a package's name is spelled so that two spellings of one package are the same: as the index of advisories keeps it.
+//!
+//! Pure. Reports show names as files have them; only comparing goes through here.
+
+use std::borrow::Cow;
+
+use crate::package::Ecosystem;
+use crate::purl::pypi_name;
+
+/// The one spelling of a name.
+///
+/// PyPI: PEP 503. NuGet, Packagist and GitHub do not tell capitals from small letters. A Swift package is its repository's
+/// address, without scheme and `.git`.
+pub fn spelled(ecosystem: Ecosystem, name: &str) -> Cow<'_, str> {
+    match ecosystem {
+        Ecosystem::PyPi => {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+            if name.bytes().all(plain) { Cow::Borrowed(name) } else { Cow::Owned(pypi_name(name)) }
+        }
+        Ecosystem::NuGet | Ecosystem::Packagist | Ecosystem::GitHubActions => small(name),
+        Ecosystem::SwiftUrl => small(repository(name)),
+        Ecosystem::CratesIo
+        | Ecosystem::Npm
+        | Ecosystem::Go
+        | Ecosystem::Maven
+        | Ecosystem::RubyGems
+        | Ecosystem::Pub
+        | Ecosystem::Hex
+        | Ecosystem::ConanCenter
+        | Ecosystem::Cran
+        | Ecosystem::Hackage
+        | Ecosystem::CocoaPods => Cow::Borrowed(name),
+    }
+}
+
+fn small(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// `github.com/apple/swift-nio` of any address that git takes for it.
+pub fn repository(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.trim_end_matches('/');
+    rest.strip_suffix(".git").unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_package_are_one() {
+        use Ecosystem::{GitHubActions, Maven, Npm, NuGet, Packagist, PyPi, RubyGems, SwiftUrl};
+        for (ecosystem, name, want) in [
+            (PyPi, "Flask_SQLAlchemy", "flask-sqlalchemy"),
+            (PyPi, "flask", "flask"),
+            (Npm, "JSONStream", "JSONStream"),
+            (NuGet, "Newtonsoft.Json", "newtonsoft.json"),
+            (Packagist, "Symfony/HTTP-Kernel", "symfony/http-kernel"),
+            (Maven, "org.Apache:Thing", "org.Apache:Thing"),
+            (RubyGems, "RedCloth", "RedCloth"),
+            (GitHubActions, "Actions/Checkout", "actions/checkout"),
+            (SwiftUrl, "https://github.com/Apple/swift-nio.git", "github.com/apple/swift-nio"),
+            (SwiftUrl, "ssh://git@github.com/apple/swift-nio/", "github.com/apple/swift-nio"),
+            (SwiftUrl, "github.com/apple/swift-nio", "github.com/apple/swift-nio"),
+        ] {
+            assert_eq!(spelled(ecosystem, name), want, "{name}");
+        }
+    }
+}
