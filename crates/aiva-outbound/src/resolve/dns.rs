@@ -26,7 +26,7 @@ const LONGEST_KEPT: Duration = Duration::from_secs(60);
 /// The longest that it is kept that a name has no address.
 const LONGEST_ABSENT: Duration = Duration::from_secs(30);
 
-/// How long a failure is kept, so that a name whose servers are down does not keep everybody waiting in turn.
+/// How long an error that a server told is kept, so that it is not asked for the same by everybody in turn.
 const FAILURE_KEPT: Duration = Duration::from_secs(1);
 
 /// How many names are kept.
@@ -133,7 +133,7 @@ impl Dns {
     /// Asks the servers, each a while after the one before.
     async fn ask(&self, name: &str) -> Said {
         let late = || ResolveError::Timeout(name.to_owned());
-        let Ok(_permit) = self.lookups.acquire().await else { return (Err(late()), FAILURE_KEPT) };
+        let Ok(_permit) = self.lookups.acquire().await else { return (Err(late()), Duration::ZERO) };
         let servers = match self.servers(name).await {
             Ok(servers) => servers,
             Err(error) => return (Err(error), FAILURE_KEPT),
@@ -155,7 +155,10 @@ impl Dns {
                 },
             };
             match said {
-                None => return (Err(last), FAILURE_KEPT),
+                None => {
+                    let holds = kept(&last);
+                    return (Err(last), holds);
+                }
                 Some(Ok((place, said))) if said.0.as_ref().err().is_none_or(|error| !error.is_transient()) => {
                     self.first.store(place, Ordering::Relaxed);
                     return said;
@@ -165,6 +168,14 @@ impl Dns {
                 Some(Err(error)) => last = ResolveError::Failed { name: name.to_owned(), reason: error.to_string() },
             }
         }
+    }
+}
+
+/// How long a failure is kept. Silence is no answer: who asks again is asked for again, together with all who wait.
+fn kept(error: &ResolveError) -> Duration {
+    match error {
+        ResolveError::Timeout(_) => Duration::ZERO,
+        ResolveError::Failed { .. } | ResolveError::NotFound(_) => FAILURE_KEPT,
     }
 }
 
@@ -207,7 +218,10 @@ async fn look_up(server: &TokioResolver, name: &str) -> Said {
             let holds = if few { whole.ttl.min(LONGEST_KEPT) } else { Duration::ZERO };
             (Ok(whole), holds)
         }
-        Some(error) => (Err(error), FAILURE_KEPT),
+        Some(error) => {
+            let holds = kept(&error);
+            (Err(error), holds)
+        }
         None => (Err(ResolveError::NotFound(name.to_owned())), absent),
     }
 }
@@ -248,7 +262,7 @@ impl Resolver for Dns {
             return made.clone().map(|answer| Lookup { answer, cached: true });
         }
         let made = lookup.get_or_init(|| async {
-            let late = |_| (Err(ResolveError::Timeout(name.to_owned())), FAILURE_KEPT);
+            let late = |_| (Err(ResolveError::Timeout(name.to_owned())), Duration::ZERO);
             let (answer, holds) = timeout(TIMEOUT, self.ask(name)).await.unwrap_or_else(late);
             self.keep(name, &lookup, holds);
             answer.map(Arc::new)
