@@ -25,6 +25,12 @@ use super::write::{self, Delivery};
 /// More interim answers than this are no help to anybody.
 const MOST_INTERIM: u8 = 16;
 
+/// What a client may send ahead while its answer is awaited; the rest waits in its system.
+const MOST_AHEAD: usize = 16 * 1024;
+
+/// How long a client that has stopped sending is waited with: most have left, a few only say that they have said all.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -108,6 +114,11 @@ pub struct Exchange {
     origin_spoke: bool,
     origin_keeps: bool,
     client_keeps: bool,
+    /// What the client has sent while its answer was awaited.
+    ahead: Vec<u8>,
+    client_stopped: bool,
+    /// When a client that has stopped sending counts as gone.
+    leaves: Option<Instant>,
 }
 
 impl Exchange {
@@ -127,6 +138,9 @@ impl Exchange {
             origin_spoke: false,
             origin_keeps: false,
             client_keeps: asked.keep_alive,
+            ahead: Vec::new(),
+            client_stopped: false,
+            leaves: None,
         }
     }
 
@@ -145,9 +159,19 @@ impl Exchange {
             if let Poll::Ready(result) = self.poll_both(context, client, origin) {
                 return Poll::Ready(result);
             }
+            if self.client_stopped && self.leaves.is_none() {
+                let leaves = Instant::now() + FAREWELL;
+                self.leaves = Some(leaves);
+                if timer.deadline() > leaves {
+                    timer.as_mut().reset(leaves);
+                }
+            }
             loop {
                 ready!(timer.as_mut().poll(context));
                 let now = Instant::now();
+                if self.head.is_some() && self.leaves.is_some_and(|leaves| leaves <= now) {
+                    return Poll::Ready(Err(Trouble::Client));
+                }
                 let Some(more) = self.patience(bounds).filter(|_| now < ends) else {
                     return Poll::Ready(Err(Trouble::Slow));
                 };
@@ -177,9 +201,10 @@ impl Exchange {
             trouble: result.err(),
             status: self.status,
             origin_spoke: self.origin_spoke,
-            answered: self.status.is_some() || self.interim > 0,
+            // An interim answer that is through is none: the client still waits for the one that counts.
+            answered: self.status.is_some() || !self.download.is_done(),
             moved,
-            rest: self.upload.into_rest(),
+            rest: [self.upload.into_rest(), self.ahead].concat(),
         }
     }
 
@@ -201,7 +226,29 @@ impl Exchange {
                 Poll::Ready(Err(Jam::TooMuch)) => return Poll::Ready(Err(Trouble::RequestTooLarge)),
             }
         }
+        if self.head.is_some() && self.upload.is_done() && !self.client_stopped {
+            self.poll_client(context, client)?;
+        }
         self.poll_answer(context, client, origin)
+    }
+
+    /// While its answer is awaited a client may hang up, which shows only to who reads, or send its next request.
+    fn poll_client<C: Link>(&mut self, context: &mut Context<'_>, client: &mut C) -> Result<(), Trouble> {
+        while self.ahead.len() < MOST_AHEAD && client.poll_readable(context).is_ready() {
+            let mut buffer = Buffer::take();
+            let room = (MOST_AHEAD - self.ahead.len()).min(buffer.len());
+            let mut into = ReadBuf::new(&mut buffer[..room]);
+            match Pin::new(&mut *client).poll_read(context, &mut into) {
+                Poll::Pending => break,
+                Poll::Ready(Err(_)) => return Err(Trouble::Client),
+                Poll::Ready(Ok(())) if into.filled().is_empty() => {
+                    self.client_stopped = true;
+                    break;
+                }
+                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(into.filled()),
+            }
+        }
+        Ok(())
     }
 
     fn poll_answer<C: AsyncWrite + Unpin, O: Link>(

@@ -10,7 +10,6 @@ use super::super::answer::Answer;
 use super::super::body::{Body, Chunks};
 use super::super::connect::connect;
 use super::super::exchange::{self, Asked, Exchange, Outcome, Trouble};
-use super::super::fault::Fault;
 use super::super::head::Framing;
 use super::super::judge::{Allowed, Finished, Form};
 use super::super::metrics::Became;
@@ -73,7 +72,9 @@ impl Connection<'_> {
                 }
             };
             let upload = Pump::new(first, empty(), bounds.request);
+            let ahead = std::mem::take(&mut outcome.rest);
             outcome = Exchange::new(asked, upload, bounds.answer).run(self.stream, &mut origin, &bounds, timer).await;
+            outcome.rest.splice(0..0, ahead);
         } else if reused && outcome.trouble.is_none() {
             self.worker.shared.counters.reused.inc();
         }
@@ -189,6 +190,6 @@ fn explain(trouble: &Trouble) -> Answer {
         Trouble::RequestTooLarge => {
             Answer::failed(413, "request-too-large", "the request is larger than allowed", "http_request_error")
         }
-        Trouble::Client => Answer::malformed(Fault::Truncated),
+        Trouble::Client => Answer::failed(400, "client-gone", "the client has gone", "http_request_error"),
     }
 }
