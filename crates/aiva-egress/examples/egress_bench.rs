@@ -45,7 +45,7 @@ impl Judge for Bench {
         let permit = Logged { log: Arc::clone(&self.log), from: who.peer.address, form: ask.form, to: target.origin() };
         Ruling::Allow(Box::new(Allowed {
             role: Arc::clone(&self.role),
-            target,
+            target: Arc::new(target),
             connect_to,
             bounds: Bounds::default(),
             inspection: Inspection::default(),
@@ -53,7 +53,7 @@ impl Judge for Bench {
         }))
     }
 
-    async fn changed(&self) {
+    async fn changed(&self, _since: u64) -> u64 {
         std::future::pending().await
     }
 }
@@ -70,7 +70,7 @@ impl Permit for Logged {
         "0".to_owned()
     }
 
-    fn holds(&self) -> bool {
+    fn holds(&self, _connected: SocketAddr) -> bool {
         true
     }
 

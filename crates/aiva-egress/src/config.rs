@@ -1,68 +1,212 @@
-//! The section `[egress]`: what each service may reach, by role.
+//! The section `[egress]`: where the proxy listens, who its callers are, and what each of them may reach, by role.
+//!
+//! Pure. What cannot be judged by is refused here, entry by entry, each with its place: an entry that was dropped in silence
+//! would be a hole, or a door that nobody can open. Roles are in [`role`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use aiva_chassis::config::Reader;
-use aiva_chassis::{config_section, config_words};
+use aiva_chassis::config::{Network, Reader};
+use aiva_chassis::config_section;
+use aiva_chassis::secret::Secret;
+
+pub mod role;
+
+pub use role::{Mode, Role};
+
+/// The role of callers that nobody knows.
+pub const DEFAULT: &str = "default";
 
 config_section! {
     /// Where services may call out, through the proxy.
     pub struct Egress checks check_egress {
         /// Where the proxy listens: HTTP/1.1 in absolute form, CONNECT and SOCKS5.
         pub listen: SocketAddr = "127.0.0.1:4750";
+        /// A socket in the file system to listen on as well; its callers are known by their user ids.
+        pub socket: Option<PathBuf>, example "\"/run/aiva/egress.sock\"";
+        /// Balancers that speak the PROXY protocol: a connection from there must say for whom it calls, no other may.
+        pub balancers: Vec<Network>, example "[\"10.0.0.2\"]";
+        /// TLS to the proxy itself, on a port of its own.
+        pub tls: Option<ProxyTls>;
+        /// Who calls.
+        pub callers: BTreeMap<String, Caller>;
         /// What a client with this role may reach.
         pub roles: BTreeMap<String, Role>;
     }
 }
 
-/// The role of callers that nobody knows.
-pub const DEFAULT: &str = "default";
-
 config_section! {
-    /// One role.
-    pub struct Role checks check_role {
-        /// "enforce" refuses, "report" only says what it would refuse, "open" lets every public address pass.
-        pub mode: Mode = "enforce";
-        /// Names that may be reached; "*.x" is any depth below x, not x itself.
-        pub allow_domains: Vec<String>, example "[\"api.stripe.com\", \"*.example.net\"]";
+    /// TLS to the proxy itself: passwords are not read on the way, and callers may show a certificate. Files are read again
+    /// when they change.
+    pub struct ProxyTls checks check_tls {
+        /// Where the proxy listens for TLS.
+        pub listen: SocketAddr = "127.0.0.1:4751";
+        /// The certificate chain, PEM.
+        pub certificate_file: PathBuf, example "\"/etc/aiva/egress.crt\"";
+        /// Its private key, PEM.
+        pub key_file: PathBuf, example "\"/etc/aiva/egress.key\"";
+        /// Authorities whose client certificates are believed, PEM; without any, no client is asked for one.
+        pub client_ca_files: Vec<PathBuf>, example "[\"/etc/aiva/clients.crt\"]";
+        /// Revocation lists, PEM. Where there is one, every authority above needs one: a certificate that no list speaks of
+        /// is refused.
+        pub client_crl_files: Vec<PathBuf>, example "[\"/etc/aiva/clients.crl\"]";
+        /// Refuse clients that show no certificate.
+        pub require_client_certificate: bool = false;
     }
 }
 
-config_words! {
-    /// How strict a role is.
-    pub enum Mode {
-        /// Refuse what is not allowed.
-        Enforce = "enforce",
-        /// Say what would be refused.
-        Report = "report",
-        /// Any public address.
-        Open = "open",
+config_section! {
+    /// One caller, known by any of these. A password beats a certificate, a certificate a user, a user an address.
+    pub struct Caller checks check_caller {
+        /// Its role; the role of the same name if left out.
+        pub role: Option<String>, example "\"NAME\"";
+        /// SHA-256 of its password, in hexadecimal; two while it is being changed. It calls with its name as the user.
+        pub password_sha256: Vec<String>, example "[\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"]";
+        /// The password itself, from elsewhere.
+        pub password: Option<Secret>, example "{ env = \"CHECKOUT_EGRESS_PASSWORD\" }";
+        /// What its certificate says.
+        pub certificate: CertificateNames;
+        /// User ids on this machine, over `egress.socket`.
+        pub users: Vec<u32>, example "[1001]";
+        /// Where it calls from; the narrowest network counts.
+        pub sources: Vec<Network>, example "[\"10.1.0.0/16\"]";
     }
+}
+
+config_section! {
+    /// Names in a client's certificate; one that fits is enough.
+    pub struct CertificateNames {
+        /// Common names of the subject.
+        pub common_names: Vec<String>, example "[\"checkout\"]";
+        /// DNS names.
+        pub dns_names: Vec<String>, example "[\"checkout.prod.example.com\"]";
+        /// URIs, SPIFFE ids among them.
+        pub uris: Vec<String>, example "[\"spiffe://example.com/ns/prod/sa/checkout\"]";
+    }
+}
+
+impl CertificateNames {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.common_names.is_empty() && self.dns_names.is_empty() && self.uris.is_empty()
+    }
+}
+
+impl Default for Egress {
+    /// What an empty file says.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4750)),
+            socket: None,
+            balancers: Vec::new(),
+            tls: None,
+            callers: BTreeMap::new(),
+            roles: BTreeMap::new(),
+        }
+    }
+}
+
+/// Whether a text can name a role or a caller: it stands in headers, metrics and as a user in credentials.
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
-    if egress.roles.keys().any(|name| name != DEFAULT) {
-        reader.hazard("roles", "other than `default` are checked but used for nobody: this release knows no callers");
+    for (list, names) in
+        [("roles", egress.roles.keys().collect::<Vec<_>>()), ("callers", egress.callers.keys().collect())]
+    {
+        for name in names.into_iter().filter(|name| !is_name(name)) {
+            reader.refuse(&place(list, name), "is not a name: 1 to 64 letters, digits, -, _ and .");
+        }
     }
-    if !egress.listen.ip().is_loopback() {
-        reader.hazard("listen", "is reachable from other machines and asks nobody who they are: bind it to loopback, or let a network policy keep strangers out");
+    check_callers(egress, reader);
+    let tls = egress.tls.iter().map(|tls| ("tls.listen", tls.listen));
+    for (key, address) in std::iter::once(("listen", egress.listen)).chain(tls) {
+        let asks = key == "tls.listen" && egress.tls.as_ref().is_some_and(|tls| tls.require_client_certificate);
+        if !address.ip().is_loopback() && !asks && unknown_may_call(egress) {
+            reader.hazard(key, "is reachable from other machines, and callers that nobody knows may use it: bind it to loopback, let a network policy keep strangers out, or give [egress.roles.default] mode = \"enforce\"");
+        }
     }
 }
 
-fn check_role(role: &Role, reader: &mut Reader<'_>) {
-    for (index, domain) in role.allow_domains.iter().enumerate() {
-        let name = domain.strip_prefix("*.").unwrap_or(domain);
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-        };
-        if name.len() > 253 || !name.split('.').all(is_label) {
-            let message =
-                format!("{domain:?} is no host name; write api.example.com or *.example.com, without scheme or port");
-            reader.refuse(&format!("allow_domains[{index}]"), message);
+/// Whether a caller that nobody knows gets anywhere.
+fn unknown_may_call(egress: &Egress) -> bool {
+    egress.roles.get(DEFAULT).is_none_or(|role| {
+        role.mode != Mode::Enforce
+            || !(role.allow_domains.is_empty() && role.allow_cidrs.is_empty() && role.exceptions.is_empty())
+    })
+}
+
+/// What one caller alone cannot see: its role, and who else is known by the same.
+fn check_callers(egress: &Egress, reader: &mut Reader<'_>) {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    for (name, caller) in &egress.callers {
+        let role = caller.role.as_deref().unwrap_or(name);
+        if role != DEFAULT && !egress.roles.contains_key(role) {
+            let message = format!("there is no role {role:?}; add [egress.roles.{role}], or name another");
+            reader.refuse(&place("callers", name), message);
         }
+        let certificate = &caller.certificate;
+        let lists = [
+            ("certificate.common_names", &certificate.common_names),
+            ("certificate.dns_names", &certificate.dns_names),
+            ("certificate.uris", &certificate.uris),
+        ];
+        let mut marks: Vec<(String, String)> = Vec::new();
+        for (key, list) in lists {
+            marks.extend(list.iter().enumerate().map(|(at, text)| (format!("{key}[{at}]"), format!("{key} {text}"))));
+        }
+        marks
+            .extend(caller.users.iter().enumerate().map(|(at, user)| (format!("users[{at}]"), format!("user {user}"))));
+        let sources = caller.sources.iter().enumerate();
+        marks.extend(sources.map(|(at, network)| (format!("sources[{at}]"), format!("source {network}"))));
+        for (key, mark) in marks {
+            if let Some(other) = known.insert(mark, name).filter(|other| *other != name.as_str()) {
+                let message = format!("is what the caller {other:?} is known by as well: one of them must go");
+                reader.refuse(&format!("{}.{key}", place("callers", name)), message);
+            }
+        }
+    }
+}
+
+fn place(list: &str, name: &str) -> String {
+    if is_name(name) && !name.contains('.') { format!("{list}.{name}") } else { format!("{list}.{name:?}") }
+}
+
+fn check_caller(caller: &Caller, reader: &mut Reader<'_>) {
+    for (at, digest) in caller.password_sha256.iter().enumerate() {
+        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let message = "is no SHA-256 in hexadecimal (64 digits); `printf %s PASSWORD | sha256sum` prints one";
+            reader.refuse(&format!("password_sha256[{at}]"), message);
+        }
+    }
+    let nothing = caller.password_sha256.is_empty()
+        && caller.password.is_none()
+        && caller.certificate.is_empty()
+        && caller.users.is_empty()
+        && caller.sources.is_empty();
+    if nothing {
+        reader.refuse("", "nobody can be known as this caller: give it a password, a certificate, users or sources");
+    }
+    for (at, network) in caller.sources.iter().enumerate().filter(|(_, network)| network.is_everything()) {
+        let message = format!("{network} is everybody: that is what [egress.roles.default] is for");
+        reader.refuse(&format!("sources[{at}]"), message);
+    }
+}
+
+fn check_tls(tls: &ProxyTls, reader: &mut Reader<'_>) {
+    if tls.client_ca_files.is_empty() {
+        if tls.require_client_certificate {
+            reader.refuse("require_client_certificate", "needs client_ca_files, or no certificate is believed");
+        }
+        if !tls.client_crl_files.is_empty() {
+            reader.refuse("client_crl_files", "revoke nothing without client_ca_files");
+        }
+    }
+    let files: BTreeSet<&PathBuf> = tls.client_ca_files.iter().chain(&tls.client_crl_files).collect();
+    if files.len() < tls.client_ca_files.len() + tls.client_crl_files.len() {
+        reader.refuse("client_ca_files", "a file is named twice among authorities and revocation lists");
     }
 }

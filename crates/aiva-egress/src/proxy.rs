@@ -20,7 +20,6 @@ use aiva_chassis::shutdown::{Stage, Stop};
 use aiva_outbound::Prefix;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 
 pub mod answer;
 pub mod body;
@@ -29,6 +28,7 @@ pub mod connect;
 pub mod connection;
 pub mod exchange;
 pub mod fault;
+pub mod files;
 pub mod handles;
 pub mod head;
 pub mod judge;
@@ -39,12 +39,14 @@ pub mod preface;
 pub mod pump;
 pub mod socks;
 pub mod stream;
+pub mod tls;
 pub mod worker;
 pub mod write;
 
 use judge::{Dial, Judge};
 use limits::{Limits, Most};
 use metrics::Counters;
+use tls::Tls;
 use worker::{Listening, Shared, Worker};
 
 /// How many connections may wait to be accepted.
@@ -78,14 +80,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The default, with no more connections than this process has file descriptors for: a client that opens too many is
-    /// told so, instead of leaving none for the others' origins and for the rest of the process.
+    /// The default, with as many connections as this process may have file descriptors for, and no more: a client that opens
+    /// too many is told so, instead of leaving none for the others' origins and for the rest of the process.
     pub fn system() -> Self {
         let mut settings = Self::default();
-        // Where it cannot be read there is nothing to lower.
-        let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        if let Some(files) = open_files(&limits) {
-            settings.most.connections = settings.most.connections.min(files.saturating_sub(RESERVED_FILES) / 2).max(16);
+        if let Some(files) = files::raise() {
+            settings.most.connections = settings.most.connections.min(connections(files));
         }
         settings
     }
@@ -94,9 +94,10 @@ impl Settings {
 /// File descriptors for everything but connections and their origins.
 const RESERVED_FILES: usize = 256;
 
-/// The soft limit of open files, of `/proc/self/limits`.
-fn open_files(limits: &str) -> Option<usize> {
-    limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
+/// How many connections these files are enough for: each has its origin's as well.
+const fn connections(files: usize) -> usize {
+    let most = files.saturating_sub(RESERVED_FILES) / 2;
+    if most < 16 { 16 } else { most }
 }
 
 /// The balancers in front of the proxy.
@@ -115,8 +116,8 @@ impl Balancers {
 pub struct Listen {
     /// Where.
     pub address: SocketAddr,
-    /// With TLS, where there is an acceptor.
-    pub tls: Option<TlsAcceptor>,
+    /// With TLS, where there is any.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// A proxy whose ports are bound and not yet served.
@@ -281,11 +282,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_of_open_files_is_read() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units\n\
-                    Max processes             96006                96006                processes\n\
-                    Max open files            1024                 524288               files\n";
-        assert_eq!(open_files(text), Some(1024));
-        assert_eq!(open_files("Max open files            unlimited            unlimited            files"), None);
+    fn every_connection_has_a_file_for_its_origin_and_some_are_left() {
+        for (files, want) in [(1024, 384), (20_256, 10_000), (256, 16), (0, 16)] {
+            assert_eq!(connections(files), want, "{files}");
+        }
     }
 }

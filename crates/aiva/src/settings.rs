@@ -71,10 +71,32 @@ pub(crate) struct Found {
     pub(crate) base: PathBuf,
     /// The file, where there is one.
     pub(crate) file: Option<PathBuf>,
+    /// How to read it again.
+    pub(crate) again: Again,
+}
+
+/// What a configuration was asked for with: the same flags find what the file says later.
+#[derive(Debug, Clone)]
+pub(crate) struct Again {
+    global: Global,
+    flags: Vec<Flag>,
+}
+
+impl Again {
+    /// Reads everything again.
+    pub(crate) fn find(&self) -> Result<Found, SettingsError> {
+        find(&self.global, self.flags.clone())
+    }
+
+    /// The file that is read, whether or not it is there.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.global.config.clone().unwrap_or_else(|| PathBuf::from("aiva.toml"))
+    }
 }
 
 /// Reads everything: the file named by the flag, else `aiva.toml` here where there is one; variables; flags.
 pub(crate) fn find(global: &Global, mut flags: Vec<Flag>) -> Result<Found, SettingsError> {
+    let again = Again { global: global.clone(), flags: flags.clone() };
     let text = edge::file(global.config.as_deref()).map_err(SettingsError::File)?;
     if let Some(folder) = &global.data_dir {
         flags.push(flag("--data-dir", "server.data_dir", &folder.display().to_string()));
@@ -89,7 +111,7 @@ pub(crate) fn find(global: &Global, mut flags: Vec<Flag>) -> Result<Found, Setti
     let file = text.map(|(name, _)| PathBuf::from(name));
     let folder = file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
     let base = folder.unwrap_or(Path::new(".")).to_path_buf();
-    Ok(Found { loaded, base, file })
+    Ok(Found { loaded, base, file, again })
 }
 
 /// A value that came from a flag.

@@ -2,7 +2,6 @@
 //!
 //! No policy, SQL or handler here. Start reading at [`Parts::assemble`].
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +20,12 @@ use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
 use aiva_chassis::telemetry::otlp;
 use aiva_console::Console;
 use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Version};
-use aiva_egress::default_role::DefaultRole;
-use aiva_egress::proxy::{self, Proxy};
 use aiva_events::Dispatcher;
 use aiva_events::local::Options;
 use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::ports::Request;
 use aiva_findings::service::Findings;
 use aiva_findings::store::Store;
-use aiva_outbound::Engine;
-use aiva_outbound::resolve::Dns;
 use aiva_sca::events::Scanner;
 use aiva_sca::service::Service as Sca;
 use aiva_sca::store::Journal;
@@ -44,6 +39,10 @@ use crate::calls::{self, Downloads};
 use crate::cli::scan;
 use crate::failure::Failure;
 use crate::settings::{Found, Settings};
+
+mod egress;
+
+pub(crate) use egress::egress;
 
 /// Every crate's schema steps, in the order in which they are applied.
 pub(crate) const MIGRATIONS: &[MigrationSet] = &[aiva_events::MIGRATIONS, aiva_findings::store::MIGRATIONS];
@@ -129,6 +128,8 @@ pub(crate) struct Parts {
     pub(crate) findings: Findings,
     /// What answers on the public listener.
     pub(crate) router: Router,
+    /// Whom to tell.
+    pub(crate) alerts: Alerts,
 }
 
 impl Parts {
@@ -172,7 +173,7 @@ impl Parts {
             .access_log(access_log)
             .authenticator(Arc::clone(&door) as Arc<dyn aiva_chassis::http::Authenticator>)
             .around(routes);
-        Ok(Self { database, door, findings, router })
+        Ok(Self { database, door, findings, router, alerts })
     }
 
     /// Scans every service once, because the server has just started, and begins the daily schedule after that.
@@ -188,7 +189,7 @@ impl Parts {
 }
 
 /// Whom to tell of what is wrong; a panic anywhere and a task that is given up tell them.
-fn alert(found: &Found, supervisor: &Supervisor, clock: &SharedClock) -> Result<Alerts> {
+pub(crate) fn alert(found: &Found, supervisor: &Supervisor, clock: &SharedClock) -> Result<Alerts> {
     let settings = &found.loaded.config;
     let client = calls::client(&settings.outbound, calls::policy(&settings.outbound), &found.base)?;
     let alerts = Alerts::builder(Arc::clone(clock)).configured(&settings.alerts, &client).start(supervisor);
@@ -301,26 +302,6 @@ fn schedule(findings: &Findings, supervisor: &Supervisor) {
             Ok::<(), std::convert::Infallible>(())
         }
     });
-}
-
-/// The egress proxy, on threads of its own; where it listens. `others` are this process's other listeners: nothing reaches
-/// them through it.
-pub(crate) fn egress(settings: &Settings, others: &[SocketAddr], supervisor: &Supervisor) -> Result<SocketAddr> {
-    let wanted = settings.egress.listen;
-    let judge = Arc::new(DefaultRole::new(&settings.egress, Engine::default(), Arc::new(Dns::system())));
-    let listens = vec![proxy::Listen { address: wanted, tls: None }];
-    let dial = Arc::new(proxy::judge::Network);
-    let shared = Arc::clone(&judge) as Arc<dyn proxy::judge::Judge>;
-    let proxy = Proxy::bind(proxy::Settings::system(), listens, shared, dial).map_err(|error| {
-        Failure::new(format!("cannot listen on {wanted} (egress.listen)"))
-            .because(error)
-            .hint("stop what listens there, or take another address with --egress-listen; port 0 takes a free one")
-    })?;
-    let address = proxy.addresses().first().copied().unwrap_or(wanted);
-    let own: Vec<SocketAddr> = others.iter().copied().chain([address]).collect();
-    judge.listens(&own);
-    proxy.start(supervisor);
-    Ok(address)
 }
 
 /// The log of requests, in the same form as the log.

@@ -143,6 +143,12 @@ impl From<f64> for Value {
     }
 }
 
+impl<const N: usize> From<[i32; N]> for Value {
+    fn from(items: [i32; N]) -> Self {
+        Self::List(items.map(|item| Node { value: item.into(), origin: Origin::Default }).into())
+    }
+}
+
 impl<const N: usize> From<[&str; N]> for Value {
     fn from(items: [&str; N]) -> Self {
         Self::List(items.map(|item| Node { value: item.into(), origin: Origin::Default }).into())

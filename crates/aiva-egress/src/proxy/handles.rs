@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -23,7 +24,7 @@ enum Doing {
     /// Serving one.
     Busy,
     /// Carrying a tunnel.
-    Tunnel(Arc<dyn Permit>),
+    Tunnel(Arc<dyn Permit>, SocketAddr),
 }
 
 /// One connection.
@@ -45,9 +46,9 @@ impl Handle {
         *self.doing() = Doing::Busy;
     }
 
-    /// It carries a tunnel.
-    pub fn carries(&self, permit: Arc<dyn Permit>) {
-        *self.doing() = Doing::Tunnel(permit);
+    /// It carries a tunnel to this address.
+    pub fn carries(&self, permit: Arc<dyn Permit>, connected: SocketAddr) {
+        *self.doing() = Doing::Tunnel(permit, connected);
     }
 
     /// Tells it to end.
@@ -98,11 +99,11 @@ impl Handles {
         // Judged outside the lock: a judge may take its time.
         let all: Vec<Arc<Handle>> = self.lock().values().cloned().collect();
         let is_forbidden = |handle: &&Arc<Handle>| {
-            let permit = match &*handle.doing() {
-                Doing::Tunnel(permit) => Arc::clone(permit),
+            let (permit, connected) = match &*handle.doing() {
+                Doing::Tunnel(permit, connected) => (Arc::clone(permit), *connected),
                 Doing::Waiting | Doing::Busy => return false,
             };
-            !permit.holds()
+            !permit.holds(connected)
         };
         all.iter().filter(is_forbidden).inspect(|handle| handle.end()).count()
     }

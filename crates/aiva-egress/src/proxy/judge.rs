@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
+use crate::caller::Certificate;
 use crate::tunnel::inspect::Inspection;
 use crate::tunnel::relay::End;
 use crate::tunnel::sniff::Protocol;
@@ -25,8 +26,8 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// The user on the other end of a socket in the file system.
     pub user: Option<u32>,
-    /// Its certificate (DER), verified by TLS.
-    pub certificate: Option<Arc<[u8]>>,
+    /// Its certificate, verified by TLS.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 /// Who asks: the connection, and what the request itself says.
@@ -105,7 +106,7 @@ pub struct Allowed {
     /// The role under which it was allowed: connections are shared within a role only.
     pub role: Arc<str>,
     /// What was judged.
-    pub target: Target,
+    pub target: Arc<Target>,
     /// The checked addresses, never none. No other may be connected to.
     pub connect_to: Vec<SocketAddr>,
     /// Bounds in time and size.
@@ -121,8 +122,8 @@ pub trait Permit: Send + Sync {
     /// The record's id.
     fn id(&self) -> String;
 
-    /// Whether the policy in force now would still allow it.
-    fn holds(&self) -> bool;
+    /// Whether the policy in force now would still allow it, at the address that was connected to.
+    fn holds(&self, connected: SocketAddr) -> bool;
 
     /// Whether the role allows this name: a tunnel to an address asks for one inside.
     fn allows_name(&self, name: &str) -> bool;
@@ -162,8 +163,9 @@ pub trait Judge: Send + Sync + 'static {
     /// Whether and where to.
     async fn judge(&self, who: Presented<'_>, ask: Ask<'_>) -> Ruling;
 
-    /// Resolves when the policy has changed since this was called: open tunnels are then held against it.
-    async fn changed(&self);
+    /// Resolves with the policy's version once that is not `since` any more: open tunnels are then held against it. The
+    /// first version is 0.
+    async fn changed(&self, since: u64) -> u64;
 }
 
 /// Opens connections to addresses that were checked.

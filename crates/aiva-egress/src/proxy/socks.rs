@@ -117,7 +117,7 @@ pub fn reply(code: u8) -> [u8; 10] {
 /// The code that comes closest to an answer of ours.
 pub fn code(answer: &Answer) -> u8 {
     match (answer.kind, &*answer.reason) {
-        (Kind::Deny, _) => 2,
+        (Kind::Deny, _) | (Kind::Error, "credentials-wrong") => 2,
         (Kind::Error, "unreachable") => 3,
         (Kind::Error, "connection-refused") => 5,
         (Kind::Error, "connect-timeout" | "dns-timeout") => 6,

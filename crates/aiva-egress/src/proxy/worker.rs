@@ -15,7 +15,6 @@ use aiva_chassis::shutdown::Stop;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use super::Settings;
 use super::answer::Answer;
@@ -27,6 +26,8 @@ use super::metrics::Counters;
 use super::pool::Pool;
 use super::preface;
 use super::stream::Stream;
+use super::tls::Tls;
+use crate::caller::Certificate;
 
 /// How often idle connections to origins are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -63,8 +64,8 @@ pub struct Worker {
 
 /// What a thread accepts from.
 pub enum Listening {
-    /// TCP, with TLS where there is an acceptor.
-    Tcp(TcpListener, Option<TlsAcceptor>),
+    /// TCP, with TLS where there is any.
+    Tcp(TcpListener, Option<Arc<Tls>>),
     /// A socket in the file system.
     #[cfg(unix)]
     Unix(tokio::net::UnixListener),
@@ -72,7 +73,7 @@ pub enum Listening {
 
 /// A connection that was just accepted.
 enum Accepted {
-    Tcp(TcpStream, SocketAddr, Option<TlsAcceptor>),
+    Tcp(TcpStream, SocketAddr, Option<Arc<Tls>>),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
 }
@@ -120,8 +121,9 @@ impl Worker {
     }
 
     async fn watch_policy(&self) {
+        let mut version = 0;
         loop {
-            self.shared.judge.changed().await;
+            version = self.shared.judge.changed(version).await;
             self.pool.clear();
             self.shared.counters.forbidden.inc_by(self.handles.end_forbidden() as u64);
         }
@@ -213,9 +215,10 @@ impl Worker {
         };
         let mut peer = Peer { address: Some(address), user: None, certificate: None };
         let Some(tls) = tls else { return Some((Stream::Tcp(stream), peer)) };
-        let stream = tls.accept(stream).await.ok()?;
+        let stream = tls.acceptor().accept(stream).await.ok()?;
         let certificates = stream.get_ref().1.peer_certificates();
-        peer.certificate = certificates.and_then(<[_]>::first).map(|certificate| Arc::from(certificate.as_ref()));
+        peer.certificate =
+            certificates.and_then(<[_]>::first).map(|certificate| Arc::new(Certificate::read(certificate)));
         Some((Stream::Tls(Box::new(stream)), peer))
     }
 }

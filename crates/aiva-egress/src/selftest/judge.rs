@@ -1,5 +1,6 @@
 //! Who judges behind the self-test's proxy: the engine under the policy of the case, in the case's world.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aiva_outbound::Engine;
@@ -41,7 +42,7 @@ impl Judge for CaseJudge {
         match super::engine::decide(&self.policy, &target, &self.world, &self.engine).await {
             Ok(connect_to) => Ruling::Allow(Box::new(Allowed {
                 role: Arc::from("selftest"),
-                target,
+                target: Arc::new(target),
                 connect_to,
                 bounds: Bounds::default(),
                 inspection: self.inspection,
@@ -51,7 +52,7 @@ impl Judge for CaseJudge {
         }
     }
 
-    async fn changed(&self) {
+    async fn changed(&self, _since: u64) -> u64 {
         // One case, one policy.
         std::future::pending().await
     }
@@ -73,7 +74,7 @@ impl Permit for Nobody {
         "selftest".to_owned()
     }
 
-    fn holds(&self) -> bool {
+    fn holds(&self, _connected: SocketAddr) -> bool {
         true
     }
 

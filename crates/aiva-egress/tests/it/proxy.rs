@@ -52,15 +52,16 @@ impl Judge for Judged {
         Ruling::Allow(Box::new(Allowed {
             role: Arc::from("test"),
             connect_to: vec![SocketAddr::from(([192, 0, 2, 1], target.port()))],
-            target,
+            target: Arc::new(target),
             bounds: self.0.bounds.unwrap_or_default(),
             inspection: self.0.inspection,
             permit: Arc::new(Allowance(Arc::clone(&self.0))),
         }))
     }
 
-    async fn changed(&self) {
+    async fn changed(&self, since: u64) -> u64 {
         self.0.changed.notified().await;
+        since + 1
     }
 }
 
@@ -69,7 +70,7 @@ impl Permit for Allowance {
         "0199".to_owned()
     }
 
-    fn holds(&self) -> bool {
+    fn holds(&self, _connected: SocketAddr) -> bool {
         !self.0.forbidden.load(std::sync::atomic::Ordering::Relaxed)
     }
 
@@ -709,4 +710,53 @@ async fn a_local_socket_serves_and_replaces_only_a_socket() {
     std::fs::write(&path, "precious").unwrap();
     assert_eq!(bind().serve(Shutdown::new().stop(Stage::Edge)).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_has_left_is_not_waited_for() {
+    let scene = Scene::new().await;
+    let client = scene.client().await;
+    let mut left = client;
+    left.say(GET).await;
+    let mut origin = scene.accept().await;
+    origin.hears("GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n").await;
+    // Unread bytes make the close a reset: the client is gone for certain.
+    left.0.set_zero_linger().unwrap();
+    drop(left);
+    assert_eq!(origin.rest().await, "", "the request to the origin is given up");
+    let ends = scene.ends(1).await;
+    assert_eq!((ends[0].failure.as_deref(), ends[0].status), (Some("client-gone"), None));
+}
+
+#[tokio::test]
+async fn a_client_that_has_said_all_still_hears_its_answer() {
+    let scene = Scene::new().await;
+    let mut client = scene.client().await;
+    client.say(GET).await;
+    client.0.shutdown().await.unwrap();
+    let mut origin = scene.accept().await;
+    origin.hears("GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    client.hears("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    assert_eq!(client.rest().await, "");
+    assert_eq!(scene.ends(1).await[0].failure, None);
+}
+
+#[tokio::test]
+async fn an_interim_answer_is_no_end() {
+    let scene = Scene::new().await;
+    let mut client = scene.client().await;
+    client.say("POST http://a.example/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n").await;
+    let mut origin = scene.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 100 Continue\r\n\r\n").await;
+    client.hears("HTTP/1.1 100 Continue\r\n\r\n").await;
+    client.say("x").await;
+    origin.hears("x").await;
+    drop(origin);
+    let (status, decision, _) = client.refusal().await;
+    assert_eq!(
+        (status.as_str(), decision.as_str()),
+        ("HTTP/1.1 502 Bad Gateway", "error; reason=origin-closed; id=0199")
+    );
 }

@@ -130,7 +130,7 @@ impl Judge for Judging {
         match self.decide(&target).await {
             Ok(connect_to) => Ruling::Allow(Box::new(Allowed {
                 role: Arc::from("test"),
-                target,
+                target: Arc::new(target),
                 connect_to,
                 bounds: self.bounds,
                 inspection: Inspection::default(),
@@ -140,7 +140,7 @@ impl Judge for Judging {
         }
     }
 
-    async fn changed(&self) {
+    async fn changed(&self, _since: u64) -> u64 {
         std::future::pending().await
     }
 }
@@ -152,7 +152,7 @@ impl Permit for Nobody {
         "test".to_owned()
     }
 
-    fn holds(&self) -> bool {
+    fn holds(&self, _connected: SocketAddr) -> bool {
         true
     }
 

@@ -11,6 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use super::Global;
 use super::terminal::Terminal;
 
+mod check;
 mod import;
 mod role;
 mod selftest;
@@ -18,6 +19,8 @@ mod selftest;
 /// `aiva egress`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Egress {
+    /// Ask what would be decided about one address; exit 0 allowed, 1 denied, 2 nobody can say.
+    Check(check::Check),
     /// Ask every form of the guard every question of a corpus; exit 1 when one is answered wrongly.
     Selftest(selftest::Selftest),
     /// Take over the rules of another guard.
@@ -57,6 +60,7 @@ pub(crate) enum Tier {
 
 pub(crate) fn run(command: &Egress, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     match command {
+        Egress::Check(check) => check::run(check, global, terminal),
         Egress::Selftest(selftest) => selftest::run(selftest, global, terminal),
         Egress::Import(Import::Smokescreen { file }) => import::smokescreen(file, terminal),
     }

@@ -40,15 +40,19 @@ async fn until_stopped(serve: &Serve, found: &Found, terminal: Terminal) -> Resu
     shutdown.on_signals().context("cannot listen for signals")?;
     let supervisor = Supervisor::new(shutdown.clone(), health.clone());
     supervisor.watch_runtime();
+    let clock = clock::system();
+    let alerts = wiring::alert(found, &supervisor, &clock)?;
     let starting = health.startup_step("start");
     let admin_listener = up::bind("server.admin_listen", server.admin_listen).await?;
     let admin_address = admin_listener.address()?;
     for guard in &serve.guards {
         match guard {
             Alone::Egress => {
-                let address = wiring::egress(settings, &[admin_address], &supervisor)?;
+                let listening = wiring::egress(found, &[admin_address], &alerts, &clock, &supervisor)?;
+                let tls = listening.tls.map_or_else(String::new, |address| format!("  with TLS https://{address}\n"));
+                let address = listening.plain;
                 terminal.print(&format!(
-                    "The egress proxy is up.\n\n  proxy    http_proxy=http://{address}\n  health   http://{admin_address}/readyz\n\nCtrl-C stops it.\n"
+                    "The egress proxy is up.\n\n  proxy    http_proxy=http://{address}\n{tls}  health   http://{admin_address}/readyz\n\nCtrl-C stops it.\n"
                 ))?;
             }
         }

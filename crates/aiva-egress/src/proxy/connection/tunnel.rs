@@ -137,9 +137,9 @@ pub struct Tunnel {
 impl Tunnel {
     /// Carries it until it ends.
     pub async fn carry(mut self: Box<Self>, client: &mut Stream, handle: &Handle, counters: &Counters) {
-        handle.carries(Arc::clone(&self.permit));
+        handle.carries(Arc::clone(&self.permit), self.address);
         // A policy that came while the tunnel was being opened has not seen it.
-        if !self.permit.holds() {
+        if !self.permit.holds(self.address) {
             handle.end();
         }
         counters.tunnels.inc();

@@ -55,7 +55,7 @@ fn plan(command: &Selftest, global: &Global) -> Result<Plan> {
     // Without a role the configuration has no say: the cases bring their own policies.
     let role = match &command.role {
         None => None,
-        Some(name) => Some(role::policy(&settings::find(global, Vec::new())?.loaded.config, Some(name))?),
+        Some(name) => Some(role::policy(&settings::find(global, Vec::new())?.loaded.config, name)?),
     };
     let forms = if command.form.is_empty() {
         selftest::Form::ALL.to_vec()

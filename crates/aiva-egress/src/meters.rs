@@ -1,0 +1,90 @@
+//! What is counted of decisions: by role and outcome, and refusals by reason.
+//!
+//! Promises: every series of a role exists from the moment the role does; the handles are resolved once for each role.
+
+use std::sync::OnceLock;
+
+use aiva_chassis::telemetry::metrics::{Label, metrics};
+use aiva_outbound::Reason;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use crate::budget::Over;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoleLabels {
+    role: Label,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// The word for credentials that are wrong: no denial, but a refusal.
+pub const WRONG_CREDENTIALS: &str = "credentials-wrong";
+
+/// One role's counters.
+pub struct Meters {
+    /// Allowed.
+    pub allowed: Counter,
+    /// Allowed, though an enforced role would have refused it.
+    pub would_deny: Counter,
+    /// Refused by the policy.
+    pub denied: Counter,
+    /// Refused because a budget is spent.
+    pub limited: Counter,
+    /// Not decided: the DNS gave no address.
+    pub unresolved: Counter,
+}
+
+struct Families {
+    roles: Family<RoleLabels, Counter>,
+    reasons: Vec<(&'static str, Counter)>,
+}
+
+fn families() -> &'static Families {
+    static FAMILIES: OnceLock<Families> = OnceLock::new();
+    FAMILIES.get_or_init(|| {
+        let roles = metrics().register(
+            "egress_decisions",
+            "Decisions of the egress guard, by role and outcome",
+            Family::<RoleLabels, Counter>::default(),
+        );
+        let denials = metrics().register(
+            "egress_refusals",
+            "What the egress guard refused, by reason",
+            Family::<ReasonLabels, Counter>::default(),
+        );
+        let words = Reason::ALL.iter().map(|reason| reason.name()).chain(Over::ALL.iter().map(|over| over.word()));
+        let words = words.chain([WRONG_CREDENTIALS]);
+        let reasons = words.map(|reason| (reason, denials.get_or_create_owned(&ReasonLabels { reason }))).collect();
+        Families { roles, reasons }
+    })
+}
+
+impl Meters {
+    /// The role's.
+    pub fn of(role: &str) -> Self {
+        let of = |outcome| {
+            let role = Label::Owned(role.to_owned());
+            families().roles.get_or_create_owned(&RoleLabels { role, outcome })
+        };
+        Self {
+            allowed: of("allowed"),
+            would_deny: of("would_deny"),
+            denied: of("denied"),
+            limited: of("limited"),
+            unresolved: of("unresolved"),
+        }
+    }
+}
+
+/// Something was refused for this reason.
+pub fn refused(reason: &str) {
+    if let Some((_, counter)) = families().reasons.iter().find(|(word, _)| *word == reason) {
+        counter.inc();
+    }
+}

@@ -1,0 +1,393 @@
+//! The guard behind a real proxy: who calls, by which role, and what a changed configuration does to what is open.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use aiva_chassis::clock;
+use aiva_chassis::config::{self, Sources};
+use aiva_chassis::shutdown::{Shutdown, Stage};
+use aiva_egress::config::{Egress, ProxyTls};
+use aiva_egress::proxy::judge::Dial;
+use aiva_egress::proxy::tls::Tls;
+use aiva_egress::proxy::{Balancers, Listen, Proxy, Settings};
+use aiva_egress::service::Guard;
+use aiva_outbound::resolve::Fixed;
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::stage::{Origin, PATIENCE};
+
+aiva_chassis::config_section! {
+    /// As in the program.
+    struct Root {
+        /// The section.
+        egress: Egress;
+    }
+}
+
+/// `[egress]` as it stands in a file.
+fn egress(text: &str) -> Egress {
+    let sources = Sources {
+        file: Some(("aiva.toml", text)),
+        env: BTreeMap::new(),
+        flags: Vec::new(),
+        open: &|_| Err(io::ErrorKind::NotFound.into()),
+    };
+    config::load::<Root>(&sources).unwrap_or_else(|error| panic!("{error}\n{text}")).config.egress
+}
+
+/// The mistakes of a file.
+fn mistakes(text: &str) -> Vec<String> {
+    let sources = Sources {
+        file: Some(("aiva.toml", text)),
+        env: BTreeMap::new(),
+        flags: Vec::new(),
+        open: &|_| Err(io::ErrorKind::NotFound.into()),
+    };
+    let problems = config::load::<Root>(&sources).err().map(|error| error.problems).unwrap_or_default();
+    problems.iter().map(|problem| format!("{}: {}", problem.origin, problem.key)).collect()
+}
+
+struct ToOrigin(SocketAddr);
+
+#[async_trait]
+impl Dial for ToOrigin {
+    #[expect(clippy::disallowed_methods, reason = "the test's own origin on loopback, whatever the address")]
+    async fn dial(&self, _address: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(self.0).await
+    }
+}
+
+struct Scene {
+    guard: Guard,
+    addresses: Vec<SocketAddr>,
+    shutdown: Shutdown,
+    _origin: Origin,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.shutdown.stop(Stage::Edge).begin();
+    }
+}
+
+#[derive(Default)]
+struct Extra<'e> {
+    tls: Option<Arc<Tls>>,
+    socket: Option<&'e Path>,
+    balancers: Balancers,
+}
+
+async fn scene(text: &str, extra: Extra<'_>) -> Scene {
+    let resolvers = |_: &[SocketAddr]| {
+        let names: [(&str, IpAddr); 3] = [
+            ("a.example.com", [93, 184, 216, 34].into()),
+            ("b.example.com", [93, 184, 216, 35].into()),
+            ("c.example.org", [93, 184, 216, 36].into()),
+        ];
+        Arc::new(Fixed::new(names)) as Arc<dyn aiva_outbound::resolve::Resolver>
+    };
+    let (guard, _) = Guard::with_resolvers(egress(text), clock::system(), Box::new(resolvers)).unwrap();
+    let (origin, _) = Origin::keeping().await;
+    let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    let mut listens = vec![Listen { address: any, tls: None }];
+    listens.extend(extra.tls.map(|tls| Listen { address: any, tls: Some(tls) }));
+    let settings = Settings { balancers: extra.balancers, threads: 1, ..Settings::default() };
+    let dial = Arc::new(ToOrigin(origin.address));
+    let mut proxy = Proxy::bind(settings, listens, Arc::new(guard.clone()), dial).unwrap();
+    if let Some(socket) = extra.socket {
+        proxy = proxy.local(socket.to_path_buf());
+    }
+    let addresses = proxy.addresses();
+    guard.listens(&addresses);
+    let shutdown = Shutdown::new();
+    let stop = shutdown.stop(Stage::Edge);
+    tokio::spawn(proxy.serve(stop));
+    tokio::task::yield_now().await;
+    Scene { guard, addresses, shutdown, _origin: origin }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own proxy on loopback")]
+async fn client(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// The head of the answer to a request for a tunnel.
+async fn connect<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, fields: &str) -> String {
+    ask(stream, &format!("CONNECT a.example.com:443 HTTP/1.1\r\nHost: a.example.com:443\r\n{fields}\r\n")).await
+}
+
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &str) -> String {
+    // A proxy that has hung up shows when its answer is read.
+    drop(stream.write_all(bytes.as_bytes()).await);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match timeout(PATIENCE, stream.read_u8()).await.expect("the proxy answers or hangs up") {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+fn says(answer: &str, want: &str) -> bool {
+    let status = answer.split(' ').nth(1).unwrap_or("hung");
+    match want.split_once(' ') {
+        Some((code, reason)) => status == code && answer.contains(&format!("reason={reason}")),
+        None => status == want,
+    }
+}
+
+const CALLERS: &str = r#"
+[egress.roles.default]
+[egress.roles.shop]
+allow_domains = ["*.example.com"]
+[egress.callers.shop]
+# "open sesame"
+password_sha256 = ["41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb"]
+"#;
+
+#[tokio::test]
+async fn a_password_opens_its_role_and_a_wrong_one_only_says_407() {
+    let scene = scene(CALLERS, Extra::default()).await;
+    let basic = |pair: &str| format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(pair));
+    for (fields, want) in [
+        (basic("shop:open sesame"), "200"),
+        (String::new(), "403 name-not-allowed"),
+        (basic("shop:close sesame"), "407 credentials-wrong"),
+        (basic("nobody:open sesame"), "407 credentials-wrong"),
+    ] {
+        let answer = connect(&mut client(scene.addresses[0]).await, &fields).await;
+        assert!(says(&answer, want), "{fields:?}: {answer}");
+        assert_eq!(answer.contains("Proxy-Authenticate: Basic"), want.starts_with("407"), "{answer}");
+    }
+    // The same over SOCKS5, where the password has a step of its own.
+    for (password, want) in [("open sesame", 0_u8), ("x", 2)] {
+        let mut socks = client(scene.addresses[0]).await;
+        let mut bytes = vec![5, 1, 2, 1, 4];
+        bytes.extend_from_slice(b"shop");
+        bytes.push(password.len() as u8);
+        bytes.extend_from_slice(password.as_bytes());
+        bytes.extend_from_slice(&[5, 1, 0, 3, 13]);
+        bytes.extend_from_slice(b"a.example.com\x01\xbb");
+        socks.write_all(&bytes).await.unwrap();
+        let mut answer = [0; 6];
+        timeout(PATIENCE, socks.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!((answer[..5].to_vec(), answer[5]), (vec![5, 2, 1, 0, 5], want), "{password}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_that_stays_allowed_stays_and_the_others_are_closed() {
+    let open = "[egress.roles.default]\nallow_domains = [\"*.example.com\"]";
+    let scene = scene(open, Extra::default()).await;
+    let (mut a, mut b) = (client(scene.addresses[0]).await, client(scene.addresses[0]).await);
+    assert!(says(&connect(&mut a, "").await, "200"));
+    assert!(says(&ask(&mut b, "CONNECT b.example.com:443 HTTP/1.1\r\nHost: b\r\n\r\n").await, "200"));
+    // Both carry: the origin answers every head.
+    for tunnel in [&mut a, &mut b] {
+        assert!(says(&ask(tunnel, "GET / HTTP/1.1\r\n\r\n").await, "200"));
+        tunnel.read_exact(&mut [0; 2]).await.unwrap();
+    }
+    scene.guard.reload(egress("[egress.roles.default]\nallow_domains = [\"a.example.com\"]")).unwrap();
+    let mut rest = Vec::new();
+    // A reset is an end as well.
+    let _end = timeout(PATIENCE, b.read_to_end(&mut rest)).await.expect("what is forbidden is closed");
+    assert!(rest.is_empty());
+    assert!(says(&ask(&mut a, "GET / HTTP/1.1\r\n\r\n").await, "200"), "what stays allowed stays open");
+    let mut again = client(scene.addresses[0]).await;
+    let answer = ask(&mut again, "CONNECT b.example.com:443 HTTP/1.1\r\nHost: b\r\n\r\n").await;
+    assert!(says(&answer, "403 name-not-allowed"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_balancer_says_for_whom_it_calls() {
+    let text = "[egress.roles.default]\n[egress.roles.shop]\nmode = \"open\"\n\
+                [egress.callers.shop]\nsources = [\"10.1.0.0/16\"]";
+    let balancers = Balancers(vec!["127.0.0.1".parse().unwrap()]);
+    let scene = scene(text, Extra { balancers, ..Extra::default() }).await;
+    for (from, want) in [("10.1.2.3", "200"), ("10.2.2.3", "403 name-not-allowed")] {
+        let mut stream = client(scene.addresses[0]).await;
+        stream.write_all(format!("PROXY TCP4 {from} 127.0.0.1 5000 4750\r\n").as_bytes()).await.unwrap();
+        let answer = connect(&mut stream, "").await;
+        assert!(says(&answer, want), "{from}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_of_this_machine_is_known_over_the_socket() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, user) = (folder.path().join("egress.sock"), std::fs::metadata(folder.path()).unwrap().uid());
+    for (user, want) in [(user, "200"), (user + 1, "403 name-not-allowed")] {
+        let text = format!(
+            "[egress.roles.default]\n[egress.roles.me]\nmode = \"open\"\n[egress.callers.me]\nusers = [{user}]"
+        );
+        let scene = scene(&text, Extra { socket: Some(&path), ..Extra::default() }).await;
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        let answer = connect(&mut stream, "").await;
+        assert!(says(&answer, want), "{user}: {answer}");
+        drop(scene);
+    }
+}
+
+/// An authority and what it signs, in files.
+struct Authority {
+    folder: tempfile::TempDir,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    certificate: rcgen::Certificate,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        let certificate = parameters.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.crt"), certificate.pem()).unwrap();
+        let made = Self { folder, issuer: rcgen::Issuer::new(parameters, key), certificate };
+        let (server, server_key) = made.sign(rcgen::SanType::DnsName("proxy.test".try_into().unwrap()), 1);
+        std::fs::write(made.folder.path().join("proxy.crt"), server).unwrap();
+        std::fs::write(made.folder.path().join("proxy.key"), server_key).unwrap();
+        made.revoke(&[]);
+        made
+    }
+
+    /// A certificate and its key, PEM.
+    fn sign(&self, name: rcgen::SanType, serial: u64) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.subject_alt_names = vec![name];
+        parameters.serial_number = Some(serial.into());
+        (parameters.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn revoke(&self, serials: &[u64]) {
+        let day = |day| rcgen::date_time_ymd(2026, 1, day);
+        let revoked = |serial: &u64| rcgen::RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: day(1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: day(1),
+            next_update: day(30),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        std::fs::write(self.folder.path().join("ca.crl"), list.signed_by(&self.issuer).unwrap().pem().unwrap())
+            .unwrap();
+    }
+
+    fn files(&self) -> ProxyTls {
+        ProxyTls {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            certificate_file: "proxy.crt".into(),
+            key_file: "proxy.key".into(),
+            client_ca_files: vec!["ca.crt".into()],
+            client_crl_files: vec!["ca.crl".into()],
+            require_client_certificate: false,
+        }
+    }
+
+    /// What the proxy says to a client with this certificate.
+    async fn asks(&self, proxy: SocketAddr, shows: Option<&(String, String)>) -> String {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match shows {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+                builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
+            }
+        };
+        let name = ServerName::try_from("proxy.test").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        match connector.connect(name, client(proxy).await).await {
+            Ok(mut stream) => connect(&mut stream, "").await,
+            Err(_) => String::new(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_opens_its_role_until_it_is_revoked() {
+    let authority = Authority::new();
+    let tls = Arc::new(Tls::read(authority.files(), authority.folder.path().to_path_buf()).unwrap());
+    let text = "[egress.roles.default]\n[egress.roles.shop]\nmode = \"open\"\n\
+                [egress.callers.shop]\ncertificate = { uris = [\"spiffe://example.com/shop\"] }";
+    let scene = scene(text, Extra { tls: Some(Arc::clone(&tls)), ..Extra::default() }).await;
+    let uri = |text: &str| rcgen::SanType::URI(text.try_into().unwrap());
+    let shop = authority.sign(uri("spiffe://example.com/shop"), 7);
+    let else_where = authority.sign(uri("spiffe://example.com/else"), 8);
+    let stranger = Authority::new().sign(uri("spiffe://example.com/shop"), 7);
+    let denied = "403 name-not-allowed";
+    let check = async |rows: &[(Option<&(String, String)>, &str)]| {
+        for (place, (shows, want)) in rows.iter().enumerate() {
+            let answer = authority.asks(scene.addresses[1], *shows).await;
+            assert!(says(&answer, want), "{place}: {answer:?}");
+        }
+    };
+    check(&[(Some(&shop), "200"), (Some(&else_where), denied), (None, denied), (Some(&stranger), "hung")]).await;
+    authority.revoke(&[7]);
+    tls.read_again().unwrap();
+    check(&[(Some(&shop), "hung"), (Some(&else_where), denied), (None, denied)]).await;
+    // A list that cannot be read leaves what was in force.
+    std::fs::write(authority.folder.path().join("ca.crl"), "no list").unwrap();
+    assert!(tls.read_again().is_err());
+    check(&[(Some(&shop), "hung"), (Some(&else_where), denied)]).await;
+}
+
+#[test]
+fn every_mistake_is_told_with_its_line() {
+    let text = r#"[egress.roles.shop]
+allow_domains = ["a.example.com", "https://b.example.com"]
+allow_cidrs = [{ cidr = "10.0.0.0/8", owner = "", expires = 2027-01-31 }]
+[egress.roles.shop.exceptions.mirror]
+host = "mirror.corp"
+owner = "ana"
+reason = "mirror"
+[egress.callers.shop]
+role = "shoop"
+password_sha256 = ["abc"]
+[egress.callers.two]
+role = "shop"
+"#;
+    assert_eq!(
+        mistakes(text),
+        [
+            "aiva.toml:10: egress.callers.shop.password_sha256[0]",
+            "aiva.toml:12: egress.callers.two",
+            "aiva.toml:4: egress.roles.shop.exceptions.mirror.expires",
+        ]
+    );
+    let text = text.replace("reason = \"mirror\"", "reason = \"mirror\"\nexpires = 2027-01-31");
+    assert_eq!(
+        mistakes(&text.replace("[\"abc\"]", "[]").replace("role = \"shop\"\n", "role = \"shop\"\nusers = [1]\n")),
+        [
+            "aiva.toml:10: egress.callers.shop", // nobody can be known as it
+            "aiva.toml:2: egress.roles.shop.allow_domains[1]",
+            "aiva.toml:3: egress.roles.shop.allow_cidrs[0]",
+            "aiva.toml:10: egress.callers.shop", // its role is none
+        ]
+    );
+}

@@ -1,0 +1,117 @@
+//! The egress guard and its proxy, on threads of their own, kept at what the configuration's files say.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aiva_chassis::alert::Alerts;
+use aiva_chassis::clock::SharedClock;
+use aiva_chassis::config::Network;
+use aiva_chassis::health::Impact;
+use aiva_chassis::shutdown::Stage;
+use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
+use aiva_egress::config::Egress;
+use aiva_egress::proxy::tls::Tls;
+use aiva_egress::proxy::{self, Balancers, Proxy};
+use aiva_egress::service::Guard;
+use aiva_egress::workers::{self, Reload};
+use aiva_outbound::Prefix;
+use anyhow::{Context as _, Result};
+
+use crate::failure::Failure;
+use crate::settings::Found;
+
+/// Where the proxy listens.
+pub(crate) struct Listening {
+    /// In plain.
+    pub(crate) plain: SocketAddr,
+    /// With TLS.
+    pub(crate) tls: Option<SocketAddr>,
+}
+
+/// Starts the guard. `others` are this process's other listeners: nothing reaches them through it.
+pub(crate) fn egress(
+    found: &Found,
+    others: &[SocketAddr],
+    alerts: &Alerts,
+    clock: &SharedClock,
+    supervisor: &Supervisor,
+) -> Result<Listening> {
+    let egress = &found.loaded.config.egress;
+    let (guard, in_force) = Guard::new(egress.clone(), Arc::clone(clock)).context("the egress policy")?;
+    workers::warn_of_ended(&in_force);
+    let tls = match &egress.tls {
+        None => None,
+        Some(files) => {
+            let tls = Tls::read(files.clone(), found.base.clone()).context("TLS to the egress proxy (egress.tls)")?;
+            Some(Arc::new(tls))
+        }
+    };
+    let proxy = bind(egress, tls.clone(), &guard)?;
+    let mut addresses = proxy.addresses().into_iter();
+    let listening = Listening { plain: addresses.next().unwrap_or(egress.listen), tls: addresses.next() };
+    let own: Vec<SocketAddr> = others.iter().copied().chain([listening.plain]).chain(listening.tls).collect();
+    guard.listens(&own);
+    proxy.start(supervisor);
+    keep(found, guard, tls, alerts, clock, supervisor);
+    Ok(listening)
+}
+
+fn bind(egress: &Egress, tls: Option<Arc<Tls>>, guard: &Guard) -> Result<Proxy> {
+    let balancers = Balancers(egress.balancers.iter().filter_map(prefix).collect());
+    let settings = proxy::Settings { balancers, ..proxy::Settings::system() };
+    let mut listens = vec![proxy::Listen { address: egress.listen, tls: None }];
+    let with_tls = egress.tls.as_ref().map(|tls| tls.listen);
+    listens.extend(with_tls.map(|address| proxy::Listen { address, tls }));
+    let all: Vec<String> = listens.iter().map(|listen| listen.address.to_string()).collect();
+    let proxy = Proxy::bind(settings, listens, Arc::new(guard.clone()), Arc::new(proxy::judge::Network));
+    let proxy = proxy.map_err(|error| {
+        Failure::new(format!("cannot listen on {} (egress.listen)", all.join(" and ")))
+            .because(error)
+            .hint("stop what listens there, or take another address with --egress-listen; port 0 takes a free one")
+    })?;
+    Ok(at_socket(proxy, egress))
+}
+
+#[cfg(unix)]
+fn at_socket(proxy: Proxy, egress: &Egress) -> Proxy {
+    match &egress.socket {
+        Some(path) => proxy.local(path.clone()),
+        None => proxy,
+    }
+}
+
+#[cfg(not(unix))]
+fn at_socket(proxy: Proxy, _egress: &Egress) -> Proxy {
+    proxy
+}
+
+fn prefix(network: &Network) -> Option<Prefix> {
+    let (address, length) = network.parts();
+    Prefix::new(address, length)
+}
+
+/// Keeps the guard at what the files say.
+fn keep(
+    found: &Found,
+    guard: Guard,
+    tls: Option<Arc<Tls>>,
+    alerts: &Alerts,
+    clock: &SharedClock,
+    supervisor: &Supervisor,
+) {
+    let again = found.again.clone();
+    let files = vec![again.file()];
+    let reload = Arc::new(Reload {
+        guard,
+        tls,
+        started: found.loaded.config.egress.clone(),
+        again: Arc::new(move || {
+            again.find().map(|found| found.loaded.config.egress).map_err(|error| error.to_string())
+        }),
+        files,
+        alerts: alerts.clone(),
+        check: supervisor.health().check("egress policy", Impact::Degrades),
+        clock: Arc::clone(clock),
+    });
+    supervisor.spawn("egress-reload", Policy::service(Stage::Work), move |stop| Arc::clone(&reload).run(stop));
+}
