@@ -37,6 +37,7 @@ mod walk;
 mod yaml;
 mod yarn_lock;
 
+pub(crate) use graph::stronger;
 pub use kind::Kind;
 pub use reading::Reading;
 pub use walk::{Inventory, Options, Progress, WalkError, walk};

@@ -20,6 +20,7 @@ pub mod package;
 pub mod ports;
 pub mod purl;
 pub mod report;
+pub mod sbom;
 pub mod scan;
 pub mod service;
 pub mod severity;

@@ -12,4 +12,5 @@ mod inventory;
 mod inventory_damage;
 mod inventory_tables;
 mod inventory_walk;
+mod sbom;
 mod severity;
