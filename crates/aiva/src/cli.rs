@@ -155,6 +155,14 @@ pub(crate) enum Format {
     Json,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+    /// CycloneDX 1.6 JSON: the bill of materials with graph and vulnerabilities.
+    Cyclonedx,
+    /// The same as XML.
+    CyclonedxXml,
+    /// SPDX 2.3 JSON.
+    Spdx,
+    /// SPDX 3.0.1 JSON-LD.
+    Spdx3,
     /// JUnit XML, for build servers.
     Junit,
     /// Annotations of GitHub Actions, then the table.

@@ -54,7 +54,7 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     };
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, &inventory, judged, index)?;
-    output::write(scan, &report, terminal)?;
+    output::write(scan, &report, &inventory, terminal)?;
     if let Some(server) = &scan.upload {
         remote::upload(server, &service, &report.document, settings, &found.base, terminal)?;
     }

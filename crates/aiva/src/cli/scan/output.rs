@@ -7,7 +7,10 @@ use std::path::Path;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_findings::export::{self, Tool};
+use aiva_sca::inventory::Inventory;
+use aiva_sca::sbom::{self, Bom, Made};
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::super::table::{self, Look};
 use super::super::terminal::Terminal;
@@ -16,8 +19,8 @@ use super::{Report, shown};
 use crate::failure::Failure;
 
 /// Writes the report in the form that was asked for.
-pub(super) fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<()> {
-    let text = text(scan, report, terminal)?;
+pub(super) fn write(scan: &Scan, report: &Report, inventory: &Inventory, terminal: Terminal) -> Result<()> {
+    let text = text(scan, report, inventory, terminal)?;
     match &scan.output {
         None => Ok(terminal.print(&text)?),
         Some(path) => write_whole(path, &text)
@@ -25,13 +28,24 @@ pub(super) fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<
     }
 }
 
-fn text(scan: &Scan, report: &Report, terminal: Terminal) -> Result<String> {
+fn text(scan: &Scan, report: &Report, inventory: &Inventory, terminal: Terminal) -> Result<String> {
     let document = &report.document;
     let tool = Tool { version: env!("CARGO_PKG_VERSION"), at: SystemClock.now() };
     Ok(match scan.format {
         Format::Json => serde_json::to_string(document)? + "\n",
         Format::Sarif => serde_json::to_string_pretty(&export::sarif(document, tool))? + "\n",
         Format::Gitlab => serde_json::to_string_pretty(&export::gitlab(document, tool))? + "\n",
+        Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3 => {
+            let target = target(&scan.path);
+            let made = Made { target: &target, version: tool.version, at: dated(tool.at)? };
+            let bom = Bom::new(&inventory.inputs, document, made);
+            match scan.format {
+                Format::Cyclonedx => serde_json::to_string_pretty(&sbom::cyclonedx(&bom))? + "\n",
+                Format::Spdx => serde_json::to_string_pretty(&sbom::spdx(&bom))? + "\n",
+                Format::Spdx3 => serde_json::to_string_pretty(&sbom::spdx3(&bom))? + "\n",
+                _ => sbom::cyclonedx_xml(&bom),
+            }
+        }
         Format::Junit => export::junit(document),
         Format::Github => export::annotations(document) + &plain(report),
         Format::Markdown => export::markdown(document),
@@ -42,6 +56,14 @@ fn text(scan: &Scan, report: &Report, terminal: Terminal) -> Result<String> {
             table::render(&shown::view(report), look)
         }
     })
+}
+
+/// The time that a bill bears: that of the build where one is set (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
+fn dated(now: Timestamp) -> Result<Timestamp> {
+    let Some(said) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|said| !said.is_empty()) else { return Ok(now) };
+    let second = said.to_str().and_then(|said| said.parse().ok());
+    let time = second.and_then(|second| Timestamp::from_second(second).ok());
+    Ok(time.ok_or_else(|| Failure::new("SOURCE_DATE_EPOCH is no time").hint("it counts seconds since 1970"))?)
 }
 
 /// The table as the log of a build shows it, after the annotations.
