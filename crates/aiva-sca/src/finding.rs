@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::package::{Ecosystem, Scope};
+use crate::package::{Ecosystem, Package, Scope};
 use crate::severity::Severity;
 
 /// What is wrong with the package.
@@ -117,4 +117,50 @@ pub struct Finding {
     pub scope: Scope,
     /// How it comes in, where the file says who needs whom.
     pub introduced: Option<Arc<Introduced>>,
+}
+
+/// What a rule of our own says of a package, where no advisory does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// The rule's stable name; part of the finding's identity.
+    pub id: String,
+    /// What sort of fact.
+    pub kind: Kind,
+    /// How bad.
+    pub severity: Severity,
+    /// One line.
+    pub summary: String,
+    /// The long text, Markdown.
+    pub description: String,
+    /// Why it applies here.
+    pub reason: String,
+}
+
+/// A finding of a rule at the place that names the package.
+pub fn of_rule(path: &str, package: &Package, purl: String, rule: Rule) -> Finding {
+    Finding {
+        verdict: Arc::new(Verdict {
+            id: rule.id,
+            aliases: Vec::new(),
+            records: Vec::new(),
+            kind: rule.kind,
+            severity: rule.severity,
+            fixed_versions: Vec::new(),
+            reason: rule.reason,
+            matched: Vec::new(),
+            summary: rule.summary,
+            description: rule.description,
+            references: Vec::new(),
+            published: None,
+        }),
+        ecosystem: package.ecosystem,
+        name: package.name.clone(),
+        version: package.version.clone(),
+        purl,
+        path: path.to_owned(),
+        line: package.line,
+        direct: package.direct,
+        scope: package.scope,
+        introduced: None,
+    }
 }

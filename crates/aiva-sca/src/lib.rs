@@ -7,6 +7,7 @@
 //! Start reading at [`scan::scan`]; on a server, at [`service::Service`].
 
 pub mod advisory;
+pub mod checks;
 pub mod column;
 pub mod config;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod finding;
 pub mod graph;
 pub mod http;
 pub mod inventory;
+pub mod licence;
 pub mod matching;
 pub mod name;
 pub mod package;

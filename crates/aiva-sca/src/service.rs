@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use aiva_chassis::clock::SharedClock;
 use aiva_contracts::api::{AdvisoryEcosystem, AdvisoryProgress, AdvisoryState, AdvisoryStatus};
+use jiff::tz::TimeZone;
 
 use crate::advisory::update::{self, ReplaceError, Replaced};
 use crate::advisory::{Index, OpenError};
+use crate::checks::Checks;
+use crate::finding::Finding;
 use crate::inventory::{self, Inventory, WalkError};
 use crate::package::Input;
 use crate::ports::Fetch;
@@ -28,6 +31,8 @@ pub struct Parts {
     pub max_age: Duration,
     /// Patterns of what no scan looks at.
     pub exclude: Vec<String>,
+    /// What is looked at besides advisories.
+    pub checks: Checks,
     /// Downloads.
     pub fetch: Arc<dyn Fetch>,
     /// The clock.
@@ -160,18 +165,26 @@ impl Service {
     pub fn run(&self, sources: &[String], progress: &(dyn Fn(inventory::Progress) + Sync)) -> Result<Run, RunError> {
         let index = self.index()?;
         let mut all = Inventory::default();
+        let mut facts = Vec::new();
+        let today = self.parts.clock.now().to_zoned(TimeZone::UTC).date();
         for source in sources {
             let root = self.parts.base.join(source);
             let options = inventory::Options { exclude: self.parts.exclude.clone(), ..inventory::Options::default() };
             let found = inventory::walk(&root, &options, progress)?;
             let prefix = prefix(source, &root);
+            let found_besides = self.parts.checks.run(&root, &found.inputs, today);
+            facts.extend(
+                found_besides.into_iter().map(|fact| Finding { path: format!("{prefix}{}", fact.path), ..fact }),
+            );
             all.inputs.extend(found.inputs.into_iter().map(|input| below(&prefix, input)));
             all.ignored_lockfiles.extend(found.ignored_lockfiles.into_iter().map(|path| format!("{prefix}{path}")));
         }
         all.inputs.sort_by(|one, other| one.path.cmp(&other.path));
         // Two sources may overlap; a file counts once.
         all.inputs.dedup_by(|one, other| one.path == other.path);
-        let result = scan(&all.inputs, &index)?;
+        facts.sort_by(|one, other| (&one.path, one.line, &one.name).cmp(&(&other.path, other.line, &other.name)));
+        facts.dedup();
+        let result = scan(&all.inputs, &index)?.with(facts);
         Ok(Run { inventory: all, result })
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod egress;
 pub(crate) mod events;
 pub(crate) mod exit;
 pub(crate) mod handbook;
+pub(crate) mod licences;
 pub(crate) mod migrate;
 pub(crate) mod progress;
 pub(crate) mod remote;
@@ -246,6 +247,28 @@ pub(crate) enum Sca {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say under which licences the packages of a folder are, and what those ask in return; exit 1 when the policy in
+    /// `[sca.licences]` does not allow one, 3 when a licence is not known.
+    Licences {
+        /// What to read: a folder or one file.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = LicenceFormat::Table)]
+        format: LicenceFormat,
+        /// Leave out packages that are only needed to develop or test.
+        #[arg(long)]
+        no_dev: bool,
+    },
+    /// Print a NOTICE: the packages of a folder with their licences and the texts that have to be shipped with them.
+    Notice {
+        /// What to read: a folder or one file.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Leave out packages that are only needed to develop or test.
+        #[arg(long)]
+        no_dev: bool,
+    },
     /// Say why a package is there: every file that names it, and all shortest paths that lead to it.
     Why {
         /// `name`, `name@version` or a package URL.
@@ -264,6 +287,19 @@ pub(crate) enum Sca {
         #[arg(long, value_name = "GLOB")]
         exclude: Vec<String>,
     },
+}
+
+/// `aiva sca licences --format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LicenceFormat {
+    /// For people.
+    Table,
+    /// The document `aiva.licences/1`.
+    Json,
+    /// One row a package.
+    Csv,
+    /// For a pull request or a wiki.
+    Markdown,
 }
 
 /// `--format` of questions

@@ -26,17 +26,28 @@ pub(crate) enum Packages {
     Counted,
 }
 
-/// The results of a scan in the words of `findings`. `scan` is `None` where there were no advisories to judge by.
+/// What there is to say of an inventory.
+pub(crate) struct Judged {
+    /// By the advisories; `None` where there were none.
+    pub(crate) scan: Option<ScanResult>,
+    /// What no advisory tells.
+    pub(crate) facts: Vec<Finding>,
+}
+
+/// The results of a scan in the words of `findings`.
 pub(crate) fn results(
     service: &str,
     inventory: &Inventory,
-    scan: Option<ScanResult>,
+    judged: Judged,
     state: AdvisoryState,
     packages: Packages,
 ) -> Results {
-    let (findings, unjudged, ecosystems) = match scan {
-        Some(scan) => (scan.findings, scan.not_judged, scan.advisories.ecosystems),
-        None => (Vec::new(), all_unjudged(&inventory.inputs), Vec::new()),
+    let (findings, unjudged, ecosystems) = match judged.scan {
+        Some(scan) => {
+            let scan = scan.with(judged.facts);
+            (scan.findings, scan.not_judged, scan.advisories.ecosystems)
+        }
+        None => (judged.facts, all_unjudged(&inventory.inputs), Vec::new()),
     };
     let inputs = report::inputs(&inventory.inputs, &unjudged).into_iter().map(observation::input);
     Results {

@@ -8,7 +8,9 @@ use aiva_chassis::config::services::{Exception, Service, check_catalogue};
 use aiva_chassis::config::{self, ConfigError, Flag, Loaded, Reader, Sources, edge};
 use aiva_chassis::config_section;
 use aiva_egress::config::Egress;
+use aiva_sca::checks::Checks;
 use aiva_sca::config::Sca;
+use aiva_sca::licence::locate::Caches;
 
 use crate::cli::Global;
 
@@ -127,6 +129,24 @@ pub(crate) fn data_directory(configured: Option<&Path>) -> Result<PathBuf, NoHom
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("share")));
     home.map(|home| home.join("aiva")).ok_or(NoHome)
+}
+
+/// What scans look at besides advisories, with this machine's package caches.
+pub(crate) fn checks(sca: &Sca) -> Checks {
+    Checks { licences: sca.licences.policy(), caches: caches() }
+}
+
+/// Where package managers keep what they have downloaded: as their own variables say, else their usual place.
+pub(crate) fn caches() -> Caches {
+    let named = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = named("HOME");
+    let below = |path: &str| home.as_ref().map(|home| home.join(path));
+    Caches {
+        cargo: named("CARGO_HOME").or_else(|| below(".cargo")),
+        go: named("GOMODCACHE")
+            .or_else(|| named("GOPATH").map(|path| path.join("pkg/mod")))
+            .or_else(|| below("go/pkg/mod")),
+    }
 }
 
 /// There is nowhere to keep state.

@@ -236,6 +236,7 @@ fn sca(found: &Found, data: &Path, database: &Database, clock: &SharedClock) -> 
         from: settings.sca.advisories_from.to_string(),
         max_age: settings.sca.advisories_max_age,
         exclude: settings.sca.exclude.clone(),
+        checks: crate::settings::checks(&settings.sca),
         fetch: Arc::new(Downloads(client)),
         clock: Arc::clone(clock),
     };

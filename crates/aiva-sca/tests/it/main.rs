@@ -12,5 +12,6 @@ mod inventory;
 mod inventory_damage;
 mod inventory_tables;
 mod inventory_walk;
+mod licences;
 mod sbom;
 mod severity;

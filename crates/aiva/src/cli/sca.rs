@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::exit::Outcome;
+use super::licences::{self, Asked};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, printable};
 use super::{Global, Sca, WhyFormat};
@@ -21,6 +22,10 @@ use crate::settings;
 pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     match command {
         Sca::VersionOrder { ecosystem, file } => version_order(ecosystem, file, terminal),
+        Sca::Licences { path, format, no_dev } => {
+            licences::licences(Asked { path, no_dev: *no_dev }, *format, global, terminal)
+        }
+        Sca::Notice { path, no_dev } => licences::notice(Asked { path, no_dev: *no_dev }, global, terminal),
         Sca::Why { package, path, format, paths, exclude } => {
             let inventory = inventory(path, exclude, global, terminal)?;
             why(&why::why(&inventory.inputs, package, (*paths).max(1)), package, *format, terminal)

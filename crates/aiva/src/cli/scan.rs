@@ -13,8 +13,8 @@ use aiva_findings::exception::{Exception, Judge, Rule};
 use aiva_findings::export::{self, Document, Standing};
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::inventory::{self, Inventory};
-use aiva_sca::scan::ScanResult;
 use anyhow::{Context as _, Result};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::exit::{Gate, Outcome};
@@ -22,7 +22,7 @@ use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, complain, spoken_age};
 use super::{Format, Global, Scan, Stale, remote, table};
 use crate::failure::Failure;
-use crate::join::{self, Packages};
+use crate::join::{self, Judged, Packages};
 use crate::settings::{self, Found};
 
 mod output;
@@ -52,6 +52,8 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
         }
         Knowledge { index: None, .. } => None,
     };
+    let facts = settings::checks(&settings.sca).run(&scan.path, &inventory.inputs, today());
+    let judged = Judged { scan: judged, facts };
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, &inventory, judged, index)?;
     output::write(scan, &report, &inventory, terminal)?;
@@ -59,6 +61,11 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
         remote::upload(server, &service, &report.document, settings, &found.base, terminal)?;
     }
     Ok(outcome(scan, &report).into())
+}
+
+/// The day by which exceptions hold.
+pub(crate) fn today() -> Date {
+    SystemClock.now().to_zoned(TimeZone::UTC).date()
 }
 
 /// What there is to judge by.
@@ -143,7 +150,7 @@ fn report(
     found: &Found,
     service: &str,
     inventory: &Inventory,
-    judged: Option<ScanResult>,
+    judged: Judged,
     knowledge: Knowledge,
 ) -> Result<Report> {
     // GitLab's report lists the dependencies of every file.
@@ -157,7 +164,7 @@ fn report(
         results.findings.retain(|finding| !finding.fixed_versions.is_empty());
     }
     let unfixed = before - ignored - results.findings.len();
-    let today = SystemClock.now().to_zoned(TimeZone::UTC).date();
+    let today = today();
     let exceptions = exceptions(&found.loaded.config.exceptions)?;
     let document = export::document(results, &mut Judge::new(exceptions, today));
     let accepted = usize::try_from(document.summary.accepted).unwrap_or(usize::MAX);

@@ -1,0 +1,50 @@
+//! Facts about packages that no advisory tells: licences and the ways by which packages come.
+//!
+//! Reads licences from local caches, and only if there is a policy to judge them by; all else is pure. Start reading at
+//! [`Checks::run`].
+
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use crate::finding::Finding;
+use crate::licence::locate::Caches;
+use crate::licence::policy::Policy;
+use crate::licence::survey::{self, Depth};
+use crate::package::Input;
+use crate::scan::ScanResult;
+
+/// What is looked at besides advisories.
+#[derive(Debug, Clone, Default)]
+pub struct Checks {
+    /// Which licences may be used; an empty one costs nothing.
+    pub licences: Policy,
+    /// Where packages are kept on this machine.
+    pub caches: Caches,
+}
+
+impl Checks {
+    /// What they find in the inputs below `root`.
+    pub fn run(&self, root: &Path, inputs: &[Input], today: Date) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if !self.licences.is_empty() {
+            let policy = Policy { today: Some(today), ..self.licences.clone() };
+            let licensed = survey::survey(root, inputs, &self.caches, Depth::Licences);
+            findings.extend(survey::judge(&policy, &licensed));
+        }
+        findings
+    }
+}
+
+impl ScanResult {
+    /// The result with these findings among its own, in its order.
+    #[must_use]
+    pub fn with(mut self, more: Vec<Finding>) -> Self {
+        if !more.is_empty() {
+            self.findings.extend(more);
+            // Stable, and paths are in the order of the inputs: the advisories of a line stay before the rules.
+            self.findings.sort_by(|a, b| (&a.path, a.line, &a.name).cmp(&(&b.path, b.line, &b.name)));
+        }
+        self
+    }
+}

@@ -1,0 +1,353 @@
+//! Finds a package's own files in the places where package managers put them: nothing is downloaded, nothing is run.
+//!
+//! A folder counts only if what is in it says the very version: a cache of another version says nothing. Files that are larger
+//! than [`LARGEST`] are not read, and in the scanned tree no symbolic link is followed out of it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::names;
+use crate::package::Package;
+
+/// The largest file that is looked at, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Folders that package managers share between projects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caches {
+    /// Cargo's home, which holds `registry/src`.
+    pub cargo: Option<PathBuf>,
+    /// Go's module cache.
+    pub go: Option<PathBuf>,
+}
+
+/// What a package says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The words in its manifest, and the manifest.
+    pub stated: Option<(String, String)>,
+    /// Its licence files with their texts, in the order of their names.
+    pub texts: Vec<Text>,
+}
+
+/// A licence file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Where it is, for a person.
+    pub from: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Looks for packages of the lockfiles under one root.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    root: &'a Path,
+    real_root: Option<PathBuf>,
+    caches: &'a Caches,
+    registries: Vec<PathBuf>,
+    installed: HashMap<PathBuf, Installed>,
+}
+
+/// The folders of a project's installed packages, by name.
+#[derive(Debug, Default)]
+struct Installed {
+    folders: HashMap<String, Vec<PathBuf>>,
+}
+
+impl<'a> Finder<'a> {
+    /// A finder below `root`, and in the caches.
+    pub fn new(root: &'a Path, caches: &'a Caches) -> Self {
+        let source = caches.cargo.as_ref().map(|home| home.join("registry/src"));
+        let mut registries: Vec<PathBuf> = source.map(|source| folders(&source)).unwrap_or_default();
+        registries.sort();
+        Self { root, real_root: root.canonicalize().ok(), caches, registries, installed: HashMap::new() }
+    }
+
+    /// What the package says of itself, if it is anywhere. `input` is the lockfile's path below the root.
+    pub fn find(&mut self, input: &str, package: &Package) -> Option<Own> {
+        // By the purl type: the caches of other ecosystems keep no licence on disk in a form that says the version.
+        match package.ecosystem.purl_type() {
+            "cargo" => self.crate_of(input, package),
+            "npm" => self.npm(input, package),
+            "pypi" => self.python(input, package),
+            "golang" => self.go(input, package),
+            _ => None,
+        }
+    }
+
+    fn crate_of(&self, input: &str, package: &Package) -> Option<Own> {
+        let (name, version) = (&package.name, &package.version);
+        let full = format!("{name}-{version}");
+        let vendored = self.above(input).into_iter().flat_map(|dir| {
+            let vendor = dir.join("vendor");
+            [vendor.join(&full), vendor.join(name)]
+        });
+        let cached = self.registries.iter().map(|registry| registry.join(&full));
+        vendored.chain(cached).find_map(|folder| {
+            let manifest = folder.join("Cargo.toml");
+            let text = self.read(&manifest)?;
+            let document = text.parse::<toml_edit::DocumentMut>().ok()?;
+            let told = document.get("package")?;
+            let word = |key: &str| told.get(key).and_then(toml_edit::Item::as_str);
+            if word("name") != Some(name) || word("version") != Some(version) {
+                return None;
+            }
+            let stated = word("license").map(|words| (words.to_owned(), self.shown(&manifest)));
+            let named = word("license-file").map(|file| folder.join(file));
+            Some(Own { stated, texts: self.texts(&folder, named.as_deref()) })
+        })
+    }
+
+    fn npm(&mut self, input: &str, package: &Package) -> Option<Own> {
+        let name = &package.name;
+        for dir in self.above(input) {
+            let modules = dir.join("node_modules");
+            let direct = modules.join(name);
+            if let Some(own) = self.npm_folder(&direct, package) {
+                return Some(own);
+            }
+            let below = self.installed.entry(modules.clone()).or_insert_with(|| Installed::npm(&modules));
+            let others = below.folders.get(name.as_str()).cloned().unwrap_or_default();
+            if let Some(own) = others.iter().find_map(|folder| self.npm_folder(folder, package)) {
+                return Some(own);
+            }
+        }
+        None
+    }
+
+    fn npm_folder(&self, folder: &Path, package: &Package) -> Option<Own> {
+        let manifest = folder.join("package.json");
+        let told: serde_json::Value = serde_json::from_str(&self.read(&manifest)?).ok()?;
+        let word = |key: &str| told.get(key).and_then(serde_json::Value::as_str);
+        if word("name") != Some(&package.name) || word("version") != Some(&package.version) {
+            return None;
+        }
+        let kind = |value: &serde_json::Value| match value {
+            serde_json::Value::String(words) => Some(words.clone()),
+            value => value.get("type").and_then(serde_json::Value::as_str).map(str::to_owned),
+        };
+        // Before 2015 packages wrote `licenses: [{type, url}]`, to choose from.
+        let several = told.get("licenses").and_then(serde_json::Value::as_array);
+        let several = several.map(|all| all.iter().filter_map(kind).collect::<Vec<_>>().join(" OR "));
+        let stated = told.get("license").and_then(kind).or(several.filter(|words| !words.is_empty()));
+        Some(Own { stated: stated.map(|words| (words, self.shown(&manifest))), texts: self.texts(folder, None) })
+    }
+
+    fn python(&mut self, input: &str, package: &Package) -> Option<Own> {
+        for dir in self.above(input) {
+            let below = self.installed.entry(dir.clone()).or_insert_with(|| Installed::python(&dir));
+            let folders = below.folders.get(&package.name).cloned().unwrap_or_default();
+            if let Some(own) = folders.iter().find_map(|folder| self.distribution(folder, package)) {
+                return Some(own);
+            }
+        }
+        None
+    }
+
+    fn distribution(&self, folder: &Path, package: &Package) -> Option<Own> {
+        let metadata = folder.join("METADATA");
+        let text = self.read(&metadata)?;
+        let head = text.split("\n\n").next().unwrap_or(&text);
+        let fields = |name: &str| {
+            let begin = format!("{name}:");
+            head.lines().filter_map(move |line| line.strip_prefix(&*begin).map(|rest| rest.trim().to_owned()))
+        };
+        if fields("Version").next().as_deref() != Some(&package.version) {
+            return None;
+        }
+        let understood = |words: &String| !names::is_silent(words) && !words.is_empty();
+        let classified: Vec<String> =
+            fields("Classifier").filter(|one| one.starts_with("License ::")).filter(understood).collect();
+        // `License` was for short names, and many put the whole text there; a single classifier says the same shorter.
+        let stated = fields("License-Expression").next().or_else(|| match &classified[..] {
+            [one] => Some(one.clone()),
+            _ => None,
+        });
+        let short = || fields("License").next().filter(understood);
+        let stated = match stated {
+            // A vague classifier (`Apache Software License`) beside an exact field: the field.
+            Some(words) if matches!(names::find(&words), Some(names::Name::OneOf(_))) => short().or(Some(words)),
+            Some(words) => Some(words),
+            None => short(),
+        };
+        let mut texts = self.texts(&folder.join("licenses"), None);
+        if texts.is_empty() {
+            texts = self.texts(folder, None);
+        }
+        Some(Own { stated: stated.map(|words| (words, self.shown(&metadata))), texts })
+    }
+
+    fn go(&self, input: &str, package: &Package) -> Option<Own> {
+        let vendored = self.above(input).into_iter().map(|dir| dir.join("vendor").join(&package.name));
+        let escaped = |text: &str| {
+            let mut out = String::new();
+            for letter in text.chars() {
+                if letter.is_ascii_uppercase() {
+                    out.push('!');
+                }
+                out.push(letter.to_ascii_lowercase());
+            }
+            out
+        };
+        let cached = self
+            .caches
+            .go
+            .as_ref()
+            .map(|cache| cache.join(format!("{}@v{}", escaped(&package.name), escaped(&package.version))));
+        // A vendored folder carries no version; `go build` itself refuses one that is not go.mod's.
+        cached.into_iter().chain(vendored).find(|folder| folder.is_dir()).map(|folder| {
+            let mut texts = self.texts(&folder, None);
+            if texts.is_empty() {
+                // A module in a folder of its repository: `go mod vendor` leaves the licence beside the packages.
+                texts = folders(&folder).iter().flat_map(|inner| self.texts(inner, None)).take(1).collect();
+            }
+            Own { stated: None, texts }
+        })
+    }
+
+    /// The lockfile's folder and those above it, up to the root.
+    fn above(&self, input: &str) -> Vec<PathBuf> {
+        let file = if input == "." { self.root.to_owned() } else { self.root.join(input) };
+        let start = if self.root.is_file() { self.root.parent() } else { file.parent() };
+        let top = if self.root.is_file() { self.root.parent().unwrap_or(self.root) } else { self.root };
+        let mut found = Vec::new();
+        let mut at = start;
+        while let Some(dir) = at.filter(|dir| dir.starts_with(top)) {
+            found.push(dir.to_owned());
+            at = dir.parent();
+        }
+        found
+    }
+
+    /// The licence files of a folder: the named one, then those that are called so.
+    fn texts(&self, folder: &Path, named: Option<&Path>) -> Vec<Text> {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder)
+            .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
+            .unwrap_or_default();
+        files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_licence_file));
+        files.sort();
+        if let Some(named) = named {
+            files.retain(|file| file != named);
+            files.insert(0, named.to_owned());
+        }
+        let text = |file: &PathBuf| Some(Text { from: self.shown(file), text: self.read(file)? });
+        files.iter().filter_map(text).collect()
+    }
+
+    /// A small regular file, not outside of the root if it is reached through it.
+    fn read(&self, file: &Path) -> Option<String> {
+        if file.starts_with(self.root) {
+            let real = file.canonicalize().ok()?;
+            if !real.starts_with(
+                self.real_root.as_deref()?.parent().filter(|_| self.root.is_file()).or(self.real_root.as_deref())?,
+            ) {
+                return None;
+            }
+        }
+        let found = fs::metadata(file).ok()?;
+        if !found.is_file() || found.len() > LARGEST {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        fs::File::open(file).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
+        Some(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|error| error.into_bytes().iter().map(|b| char::from(*b)).collect()),
+        )
+    }
+
+    /// Below the root its path there, in a cache the part below the cache.
+    fn shown(&self, file: &Path) -> String {
+        let below = |base: &Path| file.strip_prefix(base).ok().map(|rest| rest.display().to_string());
+        below(self.root)
+            .or_else(|| self.registries.iter().find_map(|registry| below(registry)))
+            .or_else(|| self.caches.go.as_deref().and_then(below))
+            .unwrap_or_else(|| file.display().to_string())
+    }
+}
+
+impl Installed {
+    /// Every package folder below a `node_modules`, nested ones and pnpm's store included.
+    fn npm(modules: &Path) -> Self {
+        let mut this = Self::default();
+        this.add_modules(modules, 0);
+        for stored in folders(&modules.join(".pnpm")) {
+            this.add_modules(&stored.join("node_modules"), 1);
+        }
+        this
+    }
+
+    fn add_modules(&mut self, modules: &Path, depth: usize) {
+        const DEEPEST: usize = 12;
+        if depth > DEEPEST {
+            return;
+        }
+        for folder in folders(modules) {
+            let Some(name) = folder.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+            if name.starts_with('@') {
+                for inner in folders(&folder) {
+                    let Some(own) = inner.file_name().and_then(|own| own.to_str()).map(str::to_owned) else { continue };
+                    self.add_package(format!("{name}/{own}"), inner, depth);
+                }
+            } else if !name.starts_with('.') {
+                self.add_package(name, folder, depth);
+            }
+        }
+    }
+
+    fn add_package(&mut self, name: String, folder: PathBuf, depth: usize) {
+        self.add_modules(&folder.join("node_modules"), depth + 1);
+        self.folders.entry(name).or_default().push(folder);
+    }
+
+    /// The `.dist-info` folders of the virtual environments in a folder.
+    fn python(dir: &Path) -> Self {
+        let mut this = Self::default();
+        for environment in [".venv", "venv", "env", ".env", "virtualenv"] {
+            let lib = dir.join(environment).join("lib");
+            let versions = folders(&lib).into_iter().map(|version| version.join("site-packages"));
+            versions.for_each(|packages| this.add_distributions(&packages));
+        }
+        this.add_distributions(&dir.join("site-packages"));
+        this
+    }
+
+    fn add_distributions(&mut self, packages: &Path) {
+        for folder in folders(packages) {
+            let Some(stem) = folder.file_name().and_then(|name| name.to_str()?.strip_suffix(".dist-info")) else {
+                continue;
+            };
+            let name = stem.split('-').next().unwrap_or(stem);
+            self.folders.entry(normal(name)).or_default().push(folder);
+        }
+    }
+}
+
+/// PEP 503.
+fn normal(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '.'], "-")
+}
+
+/// The folders in a folder, sorted; no links.
+fn folders(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let entries = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+/// `LICENSE`, `LICENCE.md`, `LICENSE-MIT`, `COPYING.LESSER`, `UNLICENSE`, ...
+fn is_licence_file(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let is_text = match lower.rsplit_once('.') {
+        Some((_, extension)) => {
+            !matches!(extension, "rs" | "js" | "ts" | "py" | "go" | "json" | "html" | "toml" | "png")
+        }
+        None => true,
+    };
+    is_text && ["license", "licence", "copying", "unlicense", "unlicence"].iter().any(|begin| lower.starts_with(begin))
+}

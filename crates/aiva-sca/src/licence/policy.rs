@@ -1,0 +1,254 @@
+//! Decides whether a package's licence is allowed.
+//!
+//! Pure. Where a choice is offered (`MIT OR GPL-3.0-only`) it is enough that one side is allowed; words that can mean several
+//! licences are allowed only if all of them are. An exception lets one package through under named licences until its day.
+//!
+//! Start reading at [`Policy::judge`].
+
+use jiff::civil::Date;
+
+use super::Licence;
+use super::expression::{Expression, Term};
+
+/// What may be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// SPDX identifiers, with `*` at the end for all that begin so. Empty for all that are not denied.
+    pub allow: Vec<Pattern>,
+    /// The same; what is denied is denied although it is allowed.
+    pub deny: Vec<Pattern>,
+    /// What to say of a package whose licence nobody knows.
+    pub unknown: OnUnknown,
+    /// What single packages may be used under besides.
+    pub exceptions: Vec<Exception>,
+    /// The day of the judgement; an exception holds through its last day.
+    pub today: Option<Date>,
+}
+
+/// What to say where a licence is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnknown {
+    /// Nothing.
+    Allow,
+    /// That it is so.
+    #[default]
+    Report,
+    /// That it is not allowed.
+    Deny,
+}
+
+/// A licence that one package may be used under although the policy does not allow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// The package's name.
+    pub package: String,
+    /// The licences; empty for whatever it is under, also an unknown one.
+    pub licences: Vec<Pattern>,
+    /// The last day on which it holds.
+    pub expires: Date,
+}
+
+/// An SPDX identifier (`MIT`), one with its exception (`GPL-2.0-only WITH Classpath-exception-2.0`), or the beginning of some
+/// (`CC-BY-*`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+/// Why a pattern was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no licence on the SPDX list; write an identifier such as \"MIT\", a LicenseRef-, or a beginning such as \"CC-BY-*\""
+)]
+pub struct NoSuchLicence(pub String);
+
+impl std::str::FromStr for Pattern {
+    type Err = NoSuchLicence;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchLicence> {
+        let refused = || NoSuchLicence(text.to_owned());
+        if let Some(begin) = text.strip_suffix('*') {
+            let known = spdx::identifiers::LICENSES.iter().any(|licence| licence.name.starts_with(begin));
+            return if known && !begin.is_empty() { Ok(Self(text.to_owned())) } else { Err(refused()) };
+        }
+        let expression = Expression::parse(text).ok_or_else(refused)?;
+        match &expression.terms()[..] {
+            [one] => Ok(Self(one.to_string())),
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl Pattern {
+    /// Whether it means this licence. One that names no exception means the licence with any: an exception only gives more.
+    fn covers(&self, term: &Term) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(begin) => term.licence.starts_with(begin),
+            None => self.0 == term.licence || self.0 == term.to_string(),
+        }
+    }
+
+    fn is_exact(&self, term: &Term) -> bool {
+        self.0 == term.to_string()
+    }
+}
+
+/// What the policy says of one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Use it.
+    Allowed,
+    /// Do not, because of these licences.
+    Denied(Vec<String>),
+    /// The words can mean something that is not allowed.
+    Unclear,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Policy {
+    /// Whether it says anything at all.
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_empty() && self.deny.is_empty() && self.unknown != OnUnknown::Deny
+    }
+
+    /// Whether this package may be used under this licence.
+    pub fn judge(&self, package: &str, licence: &Licence) -> Verdict {
+        let exceptions: Vec<&Exception> =
+            self.exceptions.iter().filter(|one| one.holds_for(package, self.today)).collect();
+        if exceptions.iter().any(|one| one.licences.is_empty()) {
+            return Verdict::Allowed;
+        }
+        let allows = |term: &Term| {
+            self.allows(term) || exceptions.iter().flat_map(|one| &one.licences).any(|pattern| pattern.covers(term))
+        };
+        match licence {
+            Licence::Known { expression, .. } if expression.is_met(allows) => Verdict::Allowed,
+            Licence::Known { expression, .. } => {
+                let refused = expression.terms().into_iter().filter(|term| !allows(term));
+                Verdict::Denied(refused.map(|term| term.to_string()).collect())
+            }
+            Licence::Unclear { candidates, .. } => {
+                let each = candidates.iter().map(|one| Term { licence: (*one).to_owned(), exception: None });
+                let denied = each.clone().filter(|term| !allows(term)).count();
+                match denied {
+                    0 => Verdict::Allowed,
+                    all if all == candidates.len() => Verdict::Denied(each.map(|term| term.licence).collect()),
+                    _ => Verdict::Unclear,
+                }
+            }
+            Licence::Unknown(_) => match self.unknown {
+                OnUnknown::Allow => Verdict::Allowed,
+                OnUnknown::Report | OnUnknown::Deny => Verdict::Unknown,
+            },
+        }
+    }
+
+    fn allows(&self, term: &Term) -> bool {
+        // `deny = ["GPL-2.0-only"]` with `allow = ["GPL-2.0-only WITH Classpath-exception-2.0"]`: the exact word wins.
+        let exact = term.exception.is_some() && self.allow.iter().any(|pattern| pattern.is_exact(term));
+        let denied = self.deny.iter().any(|pattern| pattern.covers(term));
+        let allowed = self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.covers(term));
+        exact && !self.deny.iter().any(|pattern| pattern.is_exact(term)) || allowed && !denied
+    }
+}
+
+impl Exception {
+    fn holds_for(&self, package: &str, today: Option<Date>) -> bool {
+        self.package == package && today.is_none_or(|today| today <= self.expires)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::licence::expression::{Meaning, read};
+    use crate::licence::{Evidence, How, Unknown};
+
+    fn patterns(all: &[&str]) -> Vec<Pattern> {
+        all.iter().map(|one| one.parse().unwrap()).collect()
+    }
+
+    fn licence(words: &str) -> Licence {
+        let from = "package.json".to_owned();
+        match read(words) {
+            Meaning::Clear(expression) => Licence::Known { expression, evidence: Evidence { from, how: How::Stated } },
+            Meaning::Unclear(candidates) => Licence::Unclear { stated: words.to_owned(), candidates, from },
+            Meaning::Silent | Meaning::Strange => Licence::Unknown(Unknown::NotStated),
+        }
+    }
+
+    #[track_caller]
+    fn check(allow: &[&str], deny: &[&str], words: &str, want: Verdict) {
+        let policy = Policy { allow: patterns(allow), deny: patterns(deny), ..Policy::default() };
+        assert_eq!(policy.judge("left-pad", &licence(words)), want, "allow {allow:?} deny {deny:?}: {words}");
+    }
+
+    fn denied(all: &[&str]) -> Verdict {
+        Verdict::Denied(all.iter().map(|one| (*one).to_owned()).collect())
+    }
+
+    #[test]
+    fn one_allowed_side_of_a_choice_is_enough_and_both_sides_of_a_sum_are_needed() {
+        check(&["MIT"], &[], "MIT", Verdict::Allowed);
+        check(&["MIT"], &[], "MIT OR GPL-3.0-only", Verdict::Allowed);
+        check(&["MIT"], &[], "MIT AND GPL-3.0-only", denied(&["GPL-3.0-only"]));
+        check(&[], &["GPL-3.0-only"], "Apache-2.0", Verdict::Allowed); // nothing is allowed by name: all but the denied
+        check(&[], &["GPL-*"], "GPL-2.0+", denied(&["GPL-2.0-or-later"]));
+        check(&["MIT", "GPL-3.0-only"], &["GPL-3.0-only"], "GPL-3.0-only", denied(&["GPL-3.0-only"]));
+        check(&["GPL-2.0"], &[], "GPL-2.0-only", Verdict::Allowed); // the old spelling in the policy
+    }
+
+    #[test]
+    fn an_exception_of_a_licence_only_gives_more() {
+        check(&["Apache-2.0"], &[], "Apache-2.0 WITH LLVM-exception", Verdict::Allowed);
+        check(
+            &[],
+            &["GPL-2.0-only"],
+            "GPL-2.0-only WITH Classpath-exception-2.0",
+            denied(&["GPL-2.0-only WITH Classpath-exception-2.0"]),
+        );
+        let classpath = "GPL-2.0-only WITH Classpath-exception-2.0";
+        check(&["MIT", classpath], &["GPL-2.0-only"], classpath, Verdict::Allowed);
+    }
+
+    #[test]
+    fn unclear_words_are_allowed_only_if_all_that_they_can_mean_is() {
+        check(&["BSD-*", "0BSD"], &[], "BSD", Verdict::Allowed);
+        check(&["BSD-3-Clause"], &[], "BSD", Verdict::Unclear);
+        check(
+            &[],
+            &["GPL-*"],
+            "GPL",
+            denied(&["GPL-1.0-or-later", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "GPL-3.0-or-later"]),
+        );
+        check(&["MIT"], &[], "UNKNOWN", Verdict::Unknown);
+    }
+
+    #[test]
+    fn an_exception_holds_for_its_package_and_its_licences_through_its_last_day() {
+        let exception =
+            Exception { package: "ring".to_owned(), licences: patterns(&["OpenSSL"]), expires: date(2027, 1, 31) };
+        let on = |today| Policy {
+            allow: patterns(&["MIT", "ISC"]),
+            exceptions: vec![exception.clone()],
+            today: Some(today),
+            ..Policy::default()
+        };
+        let ring = licence("MIT AND ISC AND OpenSSL");
+        assert_eq!(on(date(2027, 1, 31)).judge("ring", &ring), Verdict::Allowed);
+        assert_eq!(on(date(2027, 2, 1)).judge("ring", &ring), denied(&["OpenSSL"]));
+        assert_eq!(on(date(2027, 1, 1)).judge("wring", &ring), denied(&["OpenSSL"]));
+        assert_eq!(on(date(2027, 1, 1)).judge("ring", &licence("GPL-3.0-only")), denied(&["GPL-3.0-only"]));
+    }
+
+    #[test]
+    fn a_pattern_names_something_on_the_list() {
+        for good in ["MIT", "CC-BY-*", "LicenseRef-acme", "GPL-2.0-only WITH Classpath-exception-2.0"] {
+            assert!(good.parse::<Pattern>().is_ok(), "{good}");
+        }
+        for bad in ["", "*", "MTI", "MIT OR ISC", "GPL-9*"] {
+            assert_eq!(bad.parse::<Pattern>(), Err(NoSuchLicence(bad.to_owned())));
+        }
+    }
+}

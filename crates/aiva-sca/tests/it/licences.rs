@@ -1,0 +1,192 @@
+//! Licences are found where package managers leave them, for the very version, and judged by the policy.
+
+use std::fs;
+use std::path::Path;
+
+use aiva_sca::checks::Checks;
+use aiva_sca::finding::Kind;
+use aiva_sca::inventory::{Options, walk};
+use aiva_sca::licence::locate::Caches;
+use aiva_sca::licence::policy::Policy;
+use aiva_sca::licence::report::{Format, notice, report};
+use aiva_sca::licence::survey::{Depth, survey};
+use jiff::civil::date;
+
+fn write(root: &Path, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        let file = root.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+}
+
+fn text(licence: &str) -> &'static str {
+    spdx::license_id(licence).unwrap().text()
+}
+
+/// The licence of each package of a tree, as `name version: licence`.
+#[track_caller]
+fn check(files: &[(&str, &str)], want: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, home) = (folder.path().join("project"), folder.path().join("home"));
+    fs::create_dir_all(&root).unwrap();
+    let (ours, shared): (Vec<_>, Vec<_>) = files.iter().copied().partition(|(path, _)| !path.starts_with("~/"));
+    write(&root, &ours);
+    write(&home, &shared.iter().map(|(path, text)| (&path[2..], *text)).collect::<Vec<_>>());
+    let caches = Caches { cargo: Some(home.join("cargo")), go: Some(home.join("gomod")) };
+    let inventory = walk(&root, &Options::default(), &|_| {}).unwrap();
+    let licensed = survey(&root, &inventory.inputs, &caches, Depth::Licences);
+    let got: Vec<String> =
+        licensed.iter().map(|one| format!("{} {}: {}", one.package.name, one.package.version, one.licence)).collect();
+    assert_eq!(got, want);
+}
+
+const CARGO_LOCK: &str = "version = 4\n\n[[package]]\nname = \"left\"\nversion = \"1.0.0\"\n\
+    source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\n";
+const NOT_INSTALLED: &str = "unknown: the lockfile does not say, and the package is in no local cache";
+
+#[test]
+fn a_crate_is_looked_up_in_vendor_and_in_cargos_own_cache() {
+    let manifest = "[package]\nname = \"left\"\nversion = \"1.0.0\"\nlicense = \"MIT/Apache-2.0\"\n";
+    check(&[("Cargo.lock", CARGO_LOCK)], &[&format!("left 1.0.0: {NOT_INSTALLED}")]);
+    check(&[("Cargo.lock", CARGO_LOCK), ("vendor/left/Cargo.toml", manifest)], &["left 1.0.0: MIT OR Apache-2.0"]);
+    let cached = "~/cargo/registry/src/index.crates.io-1/left-1.0.0/Cargo.toml";
+    check(&[("Cargo.lock", CARGO_LOCK), (cached, manifest)], &["left 1.0.0: MIT OR Apache-2.0"]);
+    // Another version says nothing of this one.
+    let other = manifest.replace("1.0.0", "2.0.0");
+    check(
+        &[("Cargo.lock", CARGO_LOCK), ("vendor/left/Cargo.toml", &other)],
+        &[&format!("left 1.0.0: {NOT_INSTALLED}")],
+    );
+    // Only a file instead of a name.
+    let by_file = "[package]\nname = \"left\"\nversion = \"1.0.0\"\nlicense-file = \"TERMS\"\n";
+    let files =
+        [("Cargo.lock", CARGO_LOCK), ("vendor/left/Cargo.toml", by_file), ("vendor/left/TERMS", text("MPL-2.0"))];
+    check(&files, &["left 1.0.0: MPL-2.0"]);
+}
+
+#[test]
+fn a_node_package_is_looked_up_in_every_node_modules_above_it() {
+    let lock = r#"{"name":"app","lockfileVersion":3,"packages":{"":{"name":"app"},
+        "node_modules/locked":{"version":"1.0.0","license":"ISC"},
+        "node_modules/own":{"version":"1.0.0"},
+        "node_modules/own/node_modules/nested":{"version":"2.0.0"},
+        "node_modules/nested":{"version":"1.0.0"},
+        "node_modules/old":{"version":"0.1.0"},
+        "node_modules/elsewhere":{"version":"3.0.0"}}}"#;
+    let package =
+        |name: &str, version: &str, more: &str| format!("{{\"name\":{name:?},\"version\":{version:?}{more}}}");
+    check(
+        &[
+            ("web/package-lock.json", lock),
+            ("node_modules/own/package.json", &package("own", "1.0.0", r#","license":"(MIT OR CC0-1.0)""#)),
+            ("node_modules/own/node_modules/nested/package.json", &package("nested", "2.0.0", r#","license":"0BSD""#)),
+            ("node_modules/nested/package.json", &package("nested", "1.0.0", r#","license":"BSD""#)),
+            (
+                "node_modules/old/package.json",
+                &package("old", "0.1.0", r#","licenses":[{"type":"MIT"},{"type":"GPL-2.0"}]"#),
+            ),
+            (
+                "node_modules/elsewhere/package.json",
+                &package("elsewhere", "3.0.0", r#","license":"SEE LICENSE IN x.md""#),
+            ),
+            ("node_modules/elsewhere/LICENSE.md", text("BUSL-1.1")),
+        ],
+        &[
+            "locked 1.0.0: ISC",
+            "own 1.0.0: MIT OR CC0-1.0",
+            "nested 2.0.0: 0BSD",
+            r#"nested 1.0.0: unclear: "BSD" is one of BSD-2-Clause, BSD-3-Clause, BSD-4-Clause, 0BSD, BSD-1-Clause"#,
+            "old 0.1.0: MIT OR GPL-2.0-only",
+            "elsewhere 3.0.0: BUSL-1.1",
+        ],
+    );
+}
+
+#[test]
+fn a_distribution_is_looked_up_in_the_virtual_environment() {
+    let lock = "attrs==23.1.0\nflask==2.3.3\nold_one==1.0\nvague==2.0\n";
+    let site = ".venv/lib/python3.12/site-packages";
+    let at = |folder: &str, file: &str| format!("{site}/{folder}.dist-info/{file}");
+    check(
+        &[
+            ("requirements.txt", lock),
+            (
+                &at("attrs-23.1.0", "METADATA"),
+                "Metadata-Version: 2.4\nName: attrs\nVersion: 23.1.0\nLicense-Expression: MIT\n\ntext",
+            ),
+            (
+                &at("flask-2.3.3", "METADATA"),
+                "Name: Flask\nVersion: 2.3.3\nLicense: BSD\nClassifier: License :: OSI Approved :: BSD License\n\n",
+            ),
+            (&at("flask-2.3.3", "licenses/LICENSE.rst"), text("BSD-3-Clause")), // the text decides what `BSD` means
+            (&at("old_one-1.0", "METADATA"), "Name: old-one\nVersion: 1.0\nLicense: UNKNOWN\n\nLicense: MIT\n"),
+            (&at("vague-2.0", "METADATA"), "Name: vague\nVersion: 2.0\nLicense: Whatever you like\n\n"),
+        ],
+        &[
+            "attrs 23.1.0: MIT",
+            "flask 2.3.3: BSD-3-Clause",
+            "old-one 1.0: unknown: the package does not say",
+            r#"vague 2.0: unknown: "Whatever you like" is no licence on the SPDX list"#,
+        ],
+    );
+}
+
+#[test]
+fn a_go_module_is_known_by_its_text_alone() {
+    let lock = "module example.com/app\n\ngo 1.22\n\nrequire github.com/BurntSushi/toml v1.3.2\n";
+    let cached = "~/gomod/github.com/!burnt!sushi/toml@v1.3.2/COPYING";
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &[("go.mod", lock), ("home/gomod/github.com/!burnt!sushi/toml@v1.3.2/COPYING", text("MIT"))]);
+    let caches = Caches { cargo: None, go: Some(folder.path().join("home/gomod")) };
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let licensed = survey(folder.path(), &inventory.inputs, &caches, Depth::Licences);
+    let toml = licensed.iter().find(|one| one.package.name == "github.com/BurntSushi/toml").unwrap();
+    assert_eq!(toml.licence.to_string(), "MIT", "{cached}");
+}
+
+#[test]
+fn what_the_policy_refuses_is_a_finding_and_no_policy_is_no_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = r#"{"name":"app","lockfileVersion":3,"packages":{"":{"name":"app"},
+        "node_modules/a":{"version":"1.0.0","license":"AGPL-3.0"},
+        "node_modules/b":{"version":"1.0.0","license":"MIT"},
+        "node_modules/c":{"version":"1.0.0"}}}"#;
+    write(folder.path(), &[("package-lock.json", lock)]);
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let ids = |licences: Policy| {
+        let checks = Checks { licences, ..Checks::default() };
+        let findings = checks.run(folder.path(), &inventory.inputs, date(2026, 11, 21));
+        assert!(findings.iter().all(|finding| finding.verdict.kind == Kind::License));
+        findings.iter().map(|one| format!("{} {}:{}", one.verdict.id, one.name, one.line)).collect::<Vec<_>>()
+    };
+    assert!(ids(Policy::default()).is_empty());
+    let policy = Policy { deny: vec!["AGPL-*".parse().unwrap()], ..Policy::default() };
+    assert_eq!(ids(policy), ["license-denied:AGPL-3.0-only a:2", "license-unknown c:4"]);
+}
+
+#[test]
+fn the_reports_say_every_package_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = r#"{"name":"app","lockfileVersion":3,"packages":{"":{"name":"app"},
+        "node_modules/a":{"version":"1.0.0","license":"MIT OR GPL-3.0-only"},
+        "node_modules/=evil,":{"version":"1.0.0","license":"MPL-2.0"},
+        "node_modules/c":{"version":"1.0.0"}}}"#;
+    let shipped = "Copyright 2026 Ana\n\nDo as you like.\n";
+    let files = [
+        ("package-lock.json", lock),
+        ("web/package-lock.json", lock),
+        ("node_modules/a/package.json", r#"{"name":"a","version":"1.0.0"}"#),
+        ("node_modules/a/LICENSE", shipped),
+    ];
+    write(folder.path(), &files);
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let licensed = survey(folder.path(), &inventory.inputs, &Caches::default(), Depth::Texts);
+    let said = report(&Policy::default(), &licensed);
+    insta::assert_snapshot!("licences_table", said.write(Format::Table));
+    insta::assert_snapshot!("licences_markdown", said.write(Format::Markdown));
+    insta::assert_snapshot!("licences_csv", said.write(Format::Csv));
+    let json: serde_json::Value = serde_json::from_str(&said.write(Format::Json)).unwrap();
+    assert_eq!(json["packages"].as_array().unwrap().len(), 3);
+    insta::assert_snapshot!("notice", notice(&licensed));
+}
