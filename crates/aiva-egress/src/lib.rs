@@ -2,13 +2,17 @@
 //!
 //! Promises: a request connects only to an address that was checked; the proxy ([`proxy`]: absolute form, CONNECT, SOCKS5)
 //! gives the same verdict and reason as the engine in `aiva-outbound`, which decides; what it refuses it refuses legibly.
-//! [`service`] knows who calls ([`caller`]) and by which [`role`]; [`selftest`] proves it on a corpus, [`smokescreen`] reads
+//! [`service`] knows who calls ([`caller`]) and by which [`role`]; [`decision`] is the
+//! record of one verdict, [`audit`] has records written in groups. [`selftest`] proves it on a corpus, [`smokescreen`] reads
 //! another guard's rules. It never imports another guard, nor decides anything that the engine does not.
 
+pub mod audit;
 pub mod budget;
 pub mod caller;
 pub mod config;
+pub mod decision;
 pub mod meters;
+pub mod ports;
 pub mod proxy;
 pub mod role;
 pub mod selftest;

@@ -1,0 +1,87 @@
+//! What the records and the decision API need from the world.
+//!
+//! [`Decide`] is whoever holds the roles; [`Journal`] is where records are kept.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use aiva_outbound::resolve::Resolver;
+use aiva_outbound::{Engine, Policy, Question, Target, Verdict};
+use aiva_store::StoreError;
+use async_trait::async_trait;
+use http::Method;
+use uuid::Uuid;
+
+use crate::decision::{Ended, Record};
+use crate::proxy::judge::Bounds;
+
+/// What a role goes by, as it is in force now.
+#[derive(Clone)]
+pub struct Rules {
+    /// The role's name.
+    pub role: Arc<str>,
+    /// What it may reach, this process's own addresses among what it may not.
+    pub policy: Arc<Policy>,
+    /// Who looks names up for it.
+    pub resolver: Arc<dyn Resolver>,
+    /// The one engine of the process.
+    pub engine: Arc<Engine>,
+    /// Its bounds in time and size.
+    pub bounds: Bounds,
+}
+
+impl Rules {
+    /// What the proxy would say to the same request of the same role.
+    pub async fn decide(&self, target: &Target, method: Option<&Method>) -> Verdict {
+        self.engine.decide(&self.policy, &*self.resolver, Question { target, method }).await
+    }
+}
+
+/// Whoever holds the roles.
+///
+/// Every adapter promises: the same rules as the proxy's, as they are at the moment of the call; a verdict of
+/// [`Rules::decide`] is the proxy's verdict, word for word.
+pub trait Decide: Send + Sync + 'static {
+    /// The rules of that role, or of the role that unknown callers get; `None` where there is no such role.
+    fn rules(&self, role: Option<&str>) -> Option<Rules>;
+
+    /// The names of all roles.
+    fn roles(&self) -> Vec<Arc<str>>;
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// New records, complete or open.
+    pub records: Vec<Record>,
+    /// The ends of records that were written open before.
+    pub ends: Vec<(Uuid, Ended)>,
+}
+
+impl Group {
+    /// How many rows it means.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.ends.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.ends.is_empty()
+    }
+}
+
+/// Where records are kept.
+///
+/// Every adapter promises: a group is written whole or not at all; one that is handed in again, because nobody knows
+/// whether it was written, changes nothing the second time.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Writes a group and answers when it is on the disk.
+    async fn write(&self, group: Arc<Group>) -> Result<(), StoreError>;
+}
+
+/// How an address is told in a record.
+pub fn caller(address: Option<IpAddr>) -> Cow<'static, str> {
+    address.map_or(Cow::Borrowed("local"), |address| Cow::Owned(address.to_string()))
+}
