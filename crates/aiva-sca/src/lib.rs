@@ -28,5 +28,6 @@ pub mod service;
 pub mod severity;
 pub mod store;
 pub mod version;
+pub mod vex;
 pub mod why;
 pub mod workers;
