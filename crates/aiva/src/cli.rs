@@ -124,6 +124,21 @@ pub(crate) struct Scan {
     /// Leave out findings that have no fixed version.
     #[arg(long)]
     pub(crate) ignore_unfixed: bool,
+    /// Leave out findings below this level; those of unknown level stay.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) severity: Option<Lowest>,
+    /// Leave out what is only for developing, testing or building.
+    #[arg(long)]
+    pub(crate) no_dev: bool,
+    /// Fail only on what is new since then: an earlier JSON result, or a revision of the git repository around the path.
+    #[arg(long, value_name = "FILE|REV")]
+    pub(crate) baseline: Option<String>,
+    /// Statements that rule findings out: OpenVEX, CycloneDX or CSAF, JSON; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
+    /// What is scanned, by the name that VEX statements about parts of a product give it [default: any product].
+    #[arg(long, value_name = "ID", requires = "vex")]
+    pub(crate) vex_product: Option<String>,
     /// List every package in the JSON result.
     #[arg(long)]
     pub(crate) packages: bool,
@@ -182,6 +197,19 @@ pub(crate) enum FailOn {
     /// Never exit with 1.
     None,
     /// Low and above.
+    Low,
+    /// Medium and above.
+    Medium,
+    /// High and above.
+    High,
+    /// Critical only.
+    Critical,
+}
+
+/// `--severity`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lowest {
+    /// All but informational.
     Low,
     /// Medium and above.
     Medium,

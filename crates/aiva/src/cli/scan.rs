@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_chassis::config::services::Exception as Declared;
-use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, Origin};
+use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, Level, Origin, PackageScope};
 use aiva_findings::exception::{Exception, Judge, Rule};
 use aiva_findings::export::{self, Document, Standing};
+use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::inventory::{self, Inventory};
 use anyhow::{Context as _, Result};
@@ -20,21 +21,33 @@ use jiff::tz::TimeZone;
 use super::exit::{Gate, Outcome};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, complain, spoken_age};
-use super::{Format, Global, Scan, Stale, remote, table};
+use super::{Format, Global, Lowest, Scan, Stale, remote, table};
 use crate::failure::Failure;
 use crate::join::{self, Judged, Packages};
 use crate::settings::{self, Found};
 
+mod baseline;
 mod output;
 mod place;
 mod shown;
+mod statements;
 
 /// The parts of one run that the report needs beside the document.
 struct Report {
     document: Document,
     left_out: Vec<(usize, &'static str)>,
+    known: Option<usize>,
     advisories: String,
     ignored: Vec<String>,
+}
+
+impl Report {
+    /// What a server is told: what VEX rules out is not there, so that the server takes it for fixed.
+    fn for_upload(&self) -> Document {
+        let mut document = self.document.clone();
+        document.findings.retain(|finding| export::standing(finding) != Standing::Suppressed);
+        document
+    }
 }
 
 pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<ExitCode> {
@@ -55,10 +68,10 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     let facts = settings::checks(&settings.sca).run(&scan.path, &inventory.inputs, today());
     let judged = Judged { scan: judged, facts };
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
-    let report = report(scan, &found, &service, &inventory, judged, index)?;
+    let report = report(scan, &found, &service, &inventory, judged, &index)?;
     output::write(scan, &report, &inventory, terminal)?;
     if let Some(server) = &scan.upload {
-        remote::upload(server, &service, &report.document, settings, &found.base, terminal)?;
+        remote::upload(server, &service, &report.for_upload(), settings, &found.base, terminal)?;
     }
     Ok(outcome(scan, &report).into())
 }
@@ -151,30 +164,65 @@ fn report(
     service: &str,
     inventory: &Inventory,
     judged: Judged,
-    knowledge: Knowledge,
+    knowledge: &Knowledge,
 ) -> Result<Report> {
+    let index = knowledge.index.as_ref();
     // GitLab's report lists the dependencies of every file.
     let packages = if scan.packages || scan.format == Format::Gitlab { Packages::Listed } else { Packages::Counted };
     let mut results = join::results(service, inventory, judged, knowledge.state, packages);
     place::add_columns(&scan.path, &mut results.findings);
-    let before = results.findings.len();
-    results.findings.retain(|finding| !finding.names().any(|name| scan.ignore.iter().any(|id| id == name)));
-    let ignored = before - results.findings.len();
-    if scan.ignore_unfixed {
-        results.findings.retain(|finding| !finding.fixed_versions.is_empty());
+    let findings = std::mem::take(&mut results.findings);
+    results.findings = findings.into_iter().map(Observation::bounded).collect();
+    statements::apply(scan, &mut results.findings)?;
+    let baseline = scan.baseline.as_deref();
+    let known = baseline.map(|baseline| baseline::known(baseline, scan, found, service, index)).transpose()?;
+    if let Some(known) = &known {
+        known.mark(service, &mut results.findings);
     }
-    let unfixed = before - ignored - results.findings.len();
-    let today = today();
-    let exceptions = exceptions(&found.loaded.config.exceptions)?;
-    let document = export::document(results, &mut Judge::new(exceptions, today));
-    let accepted = usize::try_from(document.summary.accepted).unwrap_or(usize::MAX);
-    let left_out = [(ignored, "--ignore"), (unfixed, "--ignore-unfixed"), (accepted, "accepted by exceptions")];
+    let mut judge = Judge::new(exceptions(&found.loaded.config.exceptions)?, today());
+    // An exception for what a flag leaves out is in use all the same.
+    for finding in &results.findings {
+        judge.cover(baseline::place(service, finding), finding.names());
+    }
+    let mut left_out = leave_out(scan, &mut results.findings);
+    let document = export::document(results, &mut judge);
+    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    left_out.push((count(document.summary.accepted), "accepted by exceptions"));
+    left_out.push((count(document.summary.suppressed.unwrap_or(0)), "ruled out by VEX"));
     Ok(Report {
-        document,
         left_out: left_out.into_iter().filter(|(count, _)| *count > 0).collect(),
-        advisories: knowledge.sentence,
+        known: document.summary.known.map(count),
+        advisories: knowledge.sentence.clone(),
         ignored: inventory.ignored_lockfiles.clone(),
+        document,
     })
+}
+
+/// Takes out what flags leave out; says how many for which reason.
+fn leave_out(scan: &Scan, findings: &mut Vec<Observation>) -> Vec<(usize, &'static str)> {
+    let mut left_out = Vec::new();
+    let mut keep = |reason: &'static str, keep: &dyn Fn(&Observation) -> bool| {
+        let before = findings.len();
+        findings.retain(keep);
+        left_out.push((before - findings.len(), reason));
+    };
+    keep("--ignore", &|finding| !finding.names().any(|name| scan.ignore.iter().any(|id| id == name)));
+    keep("--ignore-unfixed", &|finding| !scan.ignore_unfixed || !finding.fixed_versions.is_empty());
+    keep("--severity", &|finding| scan.severity.is_none_or(|lowest| reaches(finding.severity.level, lowest)));
+    let is_dev = |scope| matches!(scope, Some(PackageScope::Dev | PackageScope::Build));
+    keep("--no-dev", &|finding| !scan.no_dev || !is_dev(finding.context.scope));
+    left_out
+}
+
+/// Nobody has said of an unknown level that it is a low one.
+fn reaches(level: Level, lowest: Lowest) -> bool {
+    match level {
+        Level::Critical | Level::Unknown => true,
+        Level::High => lowest != Lowest::Critical,
+        Level::Medium => matches!(lowest, Lowest::Low | Lowest::Medium),
+        Level::Low => lowest == Lowest::Low,
+        Level::Informational => false,
+    }
 }
 
 /// The exceptions of the configuration in the words of `findings`.

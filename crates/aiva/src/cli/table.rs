@@ -26,6 +26,8 @@ pub(crate) struct View {
     pub(crate) has_advisories: bool,
     /// Findings left out by an exception or a flag, with the reason.
     pub(crate) left_out: Vec<(usize, &'static str)>,
+    /// How many of the rows the baseline has too, where there is one.
+    pub(crate) known: Option<usize>,
     /// How fresh the advisories are: `4,291 Go, 1,206 crates.io; 2 days old`.
     pub(crate) advisories: String,
 }
@@ -51,6 +53,8 @@ pub(crate) struct Row {
     pub(crate) line: u32,
     /// One line.
     pub(crate) summary: String,
+    /// Whether the baseline has it too, where there is one.
+    pub(crate) known: Option<bool>,
 }
 
 const LEVELS: [&str; 6] = ["critical", "high", "medium", "low", "unknown", "informational"];
@@ -128,13 +132,14 @@ fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
 fn cells(row: &Row) -> [String; 6] {
     let fixed = if row.fixed.is_empty() { "no fix".to_owned() } else { format!("fixed {}", printable(&row.fixed)) };
     let kind = if row.kind == "vulnerability" { String::new() } else { format!("{}: ", row.kind) };
+    let new = if row.known == Some(false) { "new: " } else { "" };
     [
         row.level.clone(),
         printable(&row.id),
         format!("{} {}", printable(&row.name), printable(&row.version)),
         fixed,
         format!("line {}", row.line),
-        format!("{kind}{}", printable(&row.summary)),
+        format!("{new}{kind}{}", printable(&row.summary)),
     ]
 }
 
@@ -168,6 +173,9 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
     if view.not_judged > 0 {
         let entries = if view.not_judged == 1 { "entry" } else { "entries" };
         write!(scope, ", {} {entries} not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
+    }
+    if let Some(known) = view.known {
+        write!(scope, ", {known} known from the baseline").expect("writing to a String cannot fail");
     }
     for (count, reason) in &view.left_out {
         write!(scope, ", {count} left out ({reason})").expect("writing to a String cannot fail");
@@ -254,6 +262,7 @@ mod tests {
             path: "Cargo.lock".to_owned(),
             line: 7,
             summary: summary.to_owned(),
+            known: None,
         }
     }
 

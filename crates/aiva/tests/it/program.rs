@@ -48,6 +48,13 @@ impl World {
         Run(out)
     }
 
+    /// Runs `aiva` here with some variables set.
+    pub(crate) fn aiva_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = command(self.folder.path());
+        command.envs(variables.iter().copied()).args(args).arg("--data-dir").arg(self.path("data"));
+        Run(command.output().unwrap())
+    }
+
     /// Runs `aiva` here and watches its memory. A run that does not end is killed, which fails the test.
     pub(crate) fn watched(&self, args: &[&str]) -> (Run, Peak) {
         let (out, err) = (self.path("watched.out"), self.path("watched.err"));

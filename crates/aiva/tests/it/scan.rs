@@ -151,3 +151,114 @@ fn every_form_is_written() {
     }
     assert!(world.aiva(&["man"]).out().contains(".TH aiva 1"));
 }
+
+#[test]
+fn a_bill_of_materials_has_the_tree_and_is_dated_by_the_build() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", TREE);
+    for (form, part) in [
+        ("cyclonedx", "\"bomFormat\": \"CycloneDX\""),
+        ("cyclonedx-xml", "<bom xmlns=\"http://cyclonedx.org/schema/bom/1.6\""),
+        ("spdx", "\"spdxVersion\": \"SPDX-2.3\""),
+        ("spdx3", "\"security_Vulnerability\""),
+    ] {
+        let run = || world.aiva_with(&["scan", "code", "--format", form], &[("SOURCE_DATE_EPOCH", "1700000000")]);
+        let one = run();
+        assert_eq!(one.code(), 1, "{form}: {}", one.err());
+        assert!(one.out().contains(part) && one.out().contains("2023-11-14T22:13:20Z"), "{form}: {}", one.out());
+        assert_eq!(one.out(), run().out(), "{form}");
+    }
+    assert_eq!(world.aiva_with(&["scan", "code", "--format", "spdx"], &[("SOURCE_DATE_EPOCH", "now")]).code(), 2);
+}
+
+#[test]
+fn a_statement_rules_a_finding_out_and_says_why() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    let vex = |status: &str, product: &str| {
+        format!(
+            r#"{{"@context": "https://openvex.dev/ns/v0.2.0", "author": "ana", "statements": [{{"vulnerability":
+            {{"name": "RUSTSEC-2024-0336"}}, "products": [{{"@id": "{product}"}}], "status": "{status}",
+            "justification": "vulnerable_code_not_in_execute_path"}}]}}"#
+        )
+    };
+    let check = |text: &str, code: i32, said: &[&str]| {
+        world.write("vex.json", text);
+        let run = world.aiva(&["scan", "code", "--vex", "vex.json"]);
+        let all = run.out() + &run.err();
+        assert_eq!(run.code(), code, "{text}: {all}");
+        said.iter().for_each(|part| assert!(all.contains(part), "{text} does not say {part:?}: {all}"));
+    };
+    check(
+        &vex("not_affected", "pkg:cargo/rustls@0.21.10"),
+        0,
+        &["1 left out (ruled out by VEX)", "No known vulnerability"],
+    );
+    check(&vex("fixed", "pkg:cargo/rustls"), 0, &["ruled out by VEX"]);
+    check(&vex("affected", "pkg:cargo/rustls"), 1, &["1 finding"]);
+    check(&vex("under_investigation", "pkg:cargo/rustls"), 1, &["1 finding"]);
+    check(&vex("not_affected", "pkg:cargo/rustls@0.21.9"), 1, &["1 VEX statement speaks of nothing that was found"]);
+    check("{}", 2, &["is no VEX document", "hint:"]);
+    world.write("vex.json", &vex("not_affected", "pkg:cargo/rustls"));
+    let document = world.aiva(&["scan", "code", "--vex", "vex.json", "--format", "json"]).json();
+    assert_eq!(document["findings"][0]["statement"]["justification"], "vulnerable_code_not_in_execute_path");
+    assert_eq!(
+        (document["summary"]["suppressed"].as_u64(), document["summary"]["findings"]["high"].as_u64()),
+        (Some(1), Some(0))
+    );
+}
+
+#[test]
+fn a_baseline_lets_only_what_is_new_fail() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", CLEAN);
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
+        let folder = world.path("code");
+        let output = std::process::Command::new("git").arg("-C").arg(folder).args(identity).args(args).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !git(&["init", "-q"]) {
+        eprintln!("skipped: there is no git here");
+        return;
+    }
+    assert!(git(&["add", "."]) && git(&["commit", "-qm", "clean"]) && git(&["tag", "clean"]));
+    world.write("code/Cargo.lock", AFFECTED);
+    world.write("code/deep/Cargo.lock", TREE);
+    let scan = |args: &[&str]| world.aiva(&[&["scan", "code"], args].concat());
+    assert_eq!(scan(&["--format", "json", "--output", "before.json"]).code(), 1);
+    let new = scan(&["--baseline", "clean"]);
+    assert_eq!(new.code(), 1, "{}", new.err());
+    assert!(new.out().contains("new: ") && new.out().contains("0 known from the baseline"), "{}", new.out());
+    assert!(git(&["add", "."]) && git(&["commit", "-qm", "affected"]));
+    for baseline in ["HEAD", "before.json"] {
+        let same = scan(&["--baseline", baseline]);
+        assert_eq!(same.code(), 0, "{baseline}: {}{}", same.out(), same.err());
+        assert!(same.out().contains("2 known from the baseline"), "{baseline}: {}", same.out());
+    }
+    let below = world.aiva(&["scan", "code/deep", "--baseline", "HEAD"]); // names are relative to what is scanned
+    assert_eq!(below.code(), 0, "{}{}", below.out(), below.err());
+    let one = world.aiva(&["scan", "code/Cargo.lock", "--baseline", "HEAD~1"]);
+    assert_eq!(one.code(), 1, "{}{}", one.out(), one.err());
+    for nonsense in ["nowhere", "--help", "HEAD:Cargo.lock"] {
+        let run = scan(&[&format!("--baseline={nonsense}")]);
+        assert_eq!(run.code(), 2, "{nonsense}: {}", run.out());
+        assert!(run.err().contains("neither a file nor a revision"), "{nonsense}: {}", run.err());
+    }
+}
+
+#[test]
+fn filters_leave_out_and_say_so() {
+    let lock = "{\"lockfileVersion\": 3, \"packages\": {\"\": {\"devDependencies\": {\"minimist\": \"0.0.10\"}}, \
+                \"node_modules/minimist\": {\"version\": \"0.0.10\", \"dev\": true}}}";
+    check("package-lock.json", lock, &[], 1, &["minimist 0.0.10"]);
+    check("package-lock.json", lock, &["--no-dev"], 0, &["1 left out (--no-dev)"]);
+    check("Cargo.lock", AFFECTED, &["--no-dev"], 1, &[]);
+    check("Cargo.lock", AFFECTED, &["--severity", "high"], 1, &[]);
+    check("Cargo.lock", AFFECTED, &["--severity", "critical"], 0, &["1 left out (--severity)"]);
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    world.write("aiva.toml", "[[exceptions]]\nguard = \"sca\"\nmatch = { package = \"rustls\" }\nowner = \"a\"\nreason = \"b\"\nexpires = 2999-01-01\n");
+    let run = world.aiva(&["scan", "code", "--severity", "critical"]);
+    assert!(!run.out().contains("unused"), "{}", run.out()); // it covers what the flag leaves out
+}

@@ -18,6 +18,7 @@ pub(super) fn view(report: &Report) -> View {
         path: finding.path.clone(),
         line: finding.line,
         summary: finding.summary.clone(),
+        known: finding.known,
     });
     let summary = &document.summary;
     let files = summary.inputs.parsed + summary.inputs.partial;
@@ -29,6 +30,7 @@ pub(super) fn view(report: &Report) -> View {
         not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
         has_advisories: document.advisories.state != AdvisoryState::Missing,
         left_out: report.left_out.clone(),
+        known: report.known,
         advisories: report.advisories.clone(),
     }
 }

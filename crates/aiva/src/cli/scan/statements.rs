@@ -1,0 +1,50 @@
+//! `--vex`: what others say of the findings.
+
+use std::fs;
+
+use aiva_contracts::api::{DocumentStatement, StatementStatus};
+use aiva_findings::observation::Observation;
+use aiva_sca::vex::{self, Statements, Status};
+use anyhow::Result;
+
+use super::super::Scan;
+use super::super::terminal::complain;
+use crate::failure::Failure;
+
+/// Sets the statements that speak of findings.
+pub(super) fn apply(scan: &Scan, findings: &mut [Observation]) -> Result<()> {
+    let mut statements = Statements::default();
+    for path in &scan.vex {
+        let name = path.display().to_string();
+        let text = fs::read(path).map_err(|error| Failure::new(format!("cannot read {name}")).because(error))?;
+        let vex = vex::read(&text).map_err(|error| {
+            Failure::new(format!("{name} is no VEX document"))
+                .because(error)
+                .hint("give OpenVEX, CycloneDX with analyses, or CSAF, as JSON")
+        })?;
+        vex.problems.iter().for_each(|problem| complain(&format!("warning: {name}: {problem}")));
+        statements.add(&name, vex);
+    }
+    for finding in findings {
+        let product = scan.vex_product.as_deref();
+        let Some(said) = statements.of(finding.names(), &finding.purl, product) else { continue };
+        finding.context.statement = Some(DocumentStatement {
+            status: match said.statement.status {
+                Status::Affected => StatementStatus::Affected,
+                Status::UnderInvestigation => StatementStatus::UnderInvestigation,
+                Status::NotAffected => StatementStatus::NotAffected,
+                Status::Fixed => StatementStatus::Fixed,
+            },
+            justification: said.statement.justification.clone(),
+            detail: said.statement.detail.clone(),
+            author: said.author.map(str::to_owned),
+            document: said.document.to_owned(),
+        });
+    }
+    match statements.idle() {
+        0 => {}
+        1 => complain("note: 1 VEX statement speaks of nothing that was found"),
+        idle => complain(&format!("note: {idle} VEX statements speak of nothing that was found")),
+    }
+    Ok(())
+}
