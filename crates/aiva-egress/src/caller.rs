@@ -99,6 +99,11 @@ impl Callers {
         by_certificate.or_else(by_user).or_else(|| self.by_source(peer.address?))
     }
 
+    /// The caller of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Caller>> {
+        self.by_name.get(name)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_name.len()

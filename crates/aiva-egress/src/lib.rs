@@ -12,6 +12,7 @@ pub mod caller;
 pub mod config;
 pub mod decision;
 pub mod meters;
+pub mod past;
 pub mod ports;
 pub mod proxy;
 pub mod role;

@@ -35,7 +35,7 @@ pub struct Role {
     /// Its name.
     pub name: Arc<str>,
     /// What it may reach.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Bounds of one request or tunnel.
     pub bounds: Bounds,
     /// What is looked at inside tunnels.

@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 
 use aiva_chassis::clock;
+use aiva_outbound::Target;
 use aiva_outbound::resolve::Fixed;
 
 use super::*;
+use crate::config;
+use crate::meters::WRONG_CREDENTIALS;
+use crate::proxy::judge::Form;
 
 /// A role with nothing special about it.
 pub(crate) fn role(name: &str) -> Arc<Role> {
@@ -225,4 +229,76 @@ fn an_empty_table_is_the_default() {
     assert_eq!(format!("{:?}", read.roles["x"]), format!("{:?}", config::Role::default()));
     let nothing = egress(&[], &[]);
     assert_eq!(format!("{nothing:?}"), format!("{:?}", Egress::default()));
+}
+
+#[derive(Default)]
+struct Kept(Mutex<Vec<crate::ports::Group>>);
+
+#[async_trait]
+impl crate::ports::Journal for Kept {
+    async fn write(&self, group: Arc<crate::ports::Group>) -> Result<(), aiva_store::StoreError> {
+        self.0.lock().unwrap().push((*group).clone());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_decision_is_a_record_with_the_id_that_was_told() {
+    use crate::decision::Outcome as Kind;
+    let limited = "allow_domains = [\"*.example.com\"]\n[egress.roles.shop.budgets]\nrequests = 1\nwindow = \"52w\"";
+    let (guard, _) = guard(&[("shop", limited)], &[("one", "shop", "10.1.0.0/16")]);
+    let recorder = Recorder::default();
+    guard.record(recorder.clone());
+    let journal = Arc::new(Kept::default());
+    let shutdown = aiva_chassis::shutdown::Shutdown::new();
+    let (kept, stop) = (Arc::clone(&journal), shutdown.stop(aiva_chassis::shutdown::Stage::Store));
+    let writer = tokio::spawn(async move { recorder.run(&*kept, None, |_| (), stop).await });
+    let mut ids = Vec::new();
+    for (from, url) in [
+        ("10.1.1.1", "http://a.example.com/secret"),
+        ("10.1.1.1", "http://a.example.com/"),
+        ("10.1.1.1", "http://meta.example.com/"),
+        ("10.1.1.1", "http://gone.example.com/"),
+        ("10.1.1.1", "http://a@b@c/"),
+        ("192.0.2.1", "http://b.example.com/"),
+    ] {
+        match ask(&guard, from, Form::Request, url).await {
+            Ruling::Allow(allowed) => {
+                ids.push(allowed.permit.id());
+                let finished = crate::proxy::judge::Finished { status: Some(200), received: 7, ..Default::default() };
+                allowed.permit.finish(&finished);
+            }
+            Ruling::Refuse(answer) => ids.push(answer.id.unwrap()),
+        }
+    }
+    let peer = peer("10.1.1.1");
+    let who = Presented { peer: &peer, credentials: Some(b"Basic eDp5"), token: None };
+    let target = aiva_outbound::Target::parse("http://a.example.com/");
+    let ask = Ask { form: Form::Request, method: "GET", text: "http://a.example.com/", target };
+    let Ruling::Refuse(answer) = guard.judge(who, ask).await else { panic!("wrong credentials were let in") };
+    ids.push(answer.id.unwrap());
+    shutdown.drain(std::time::Duration::from_secs(60)).await;
+    writer.await.unwrap();
+    let records: Vec<_> = journal.0.lock().unwrap().iter().flat_map(|group| group.records.clone()).collect();
+    let told: Vec<_> = records
+        .iter()
+        .map(|one| {
+            (&*one.who.role, &*one.who.caller, one.outcome, &*one.reason, one.ended.as_ref().map(|end| end.received))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("shop", "one", Kind::Allow, "allowed", Some(7)),
+            ("shop", "one", Kind::Deny, "budget-requests", None),
+            ("shop", "one", Kind::Deny, "address-metadata", None),
+            ("shop", "one", Kind::Unresolved, "dns-not-found", None),
+            ("shop", "one", Kind::Deny, "credentials", None),
+            ("default", "192.0.2.1", Kind::Allow, "allowed", Some(7)),
+            ("default", "10.1.1.1", Kind::Deny, "credentials-wrong", None),
+        ]
+    );
+    let written: Vec<String> = records.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(written, ids);
+    assert!(!format!("{records:?}").contains("secret"));
 }

@@ -13,6 +13,7 @@ use super::terminal::Terminal;
 
 mod check;
 mod import;
+mod past;
 mod role;
 mod selftest;
 
@@ -23,6 +24,10 @@ pub(crate) enum Egress {
     Check(check::Check),
     /// Ask every form of the guard every question of a corpus; exit 1 when one is answered wrongly.
     Selftest(selftest::Selftest),
+    /// Propose a role from what its callers asked for.
+    Learn(past::Learn),
+    /// Say what the configuration here would have decided otherwise; exit 1 when something changes, 3 when it cannot be told.
+    Plan(past::Plan),
     /// Take over the rules of another guard.
     #[command(subcommand)]
     Import(Import),
@@ -62,6 +67,8 @@ pub(crate) fn run(command: &Egress, global: &Global, terminal: Terminal) -> Resu
     match command {
         Egress::Check(check) => check::run(check, global, terminal),
         Egress::Selftest(selftest) => selftest::run(selftest, global, terminal),
+        Egress::Learn(learn) => past::learn(learn, global, terminal),
+        Egress::Plan(plan) => past::plan(plan, global, terminal),
         Egress::Import(Import::Smokescreen { file }) => import::smokescreen(file, terminal),
     }
 }

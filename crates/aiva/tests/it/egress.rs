@@ -3,12 +3,14 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::program::{World, command};
 
 struct Proxy {
     child: Child,
     address: String,
+    admin: String,
 }
 
 impl Proxy {
@@ -25,22 +27,48 @@ impl Proxy {
         ]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("http_proxy="))).unwrap();
-        let address = line.rsplit("//").next().unwrap().to_owned();
+        let mut after = |mark: &str| {
+            let line = lines.find_map(|line| line.ok().filter(|line| line.contains(mark))).unwrap();
+            line.rsplit("//").next().unwrap().to_owned()
+        };
+        let address = after("http_proxy=");
+        let admin = after("/readyz").trim_end_matches("/readyz").to_owned();
         std::thread::spawn(move || lines.count());
-        Self { child, address }
+        Self { child, address, admin }
+    }
+
+    /// Asks until the answer has this in it.
+    #[track_caller]
+    fn until(&self, address: &str, bytes: &str, want: &str) {
+        let started = std::time::Instant::now();
+        loop {
+            let answer = answer(address, bytes);
+            if answer.contains(want) {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "{want} did not come: {answer}");
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
     /// What it answers to these bytes, up to the end of the connection.
-    #[expect(clippy::disallowed_methods, reason = "the test's own proxy on loopback")]
     fn ask(&self, bytes: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(bytes.as_bytes()).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        answer(&self.address, bytes)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own server on loopback")]
+fn answer(address: &str, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Proxy {
@@ -97,4 +125,88 @@ fn a_taken_port_is_an_error_with_a_hint() {
     ]);
     assert_eq!(second.code(), 2);
     assert!(second.err().contains("--egress-listen"), "{}", second.err());
+}
+
+#[test]
+fn a_changed_file_counts_at_once_and_a_broken_one_not_at_all() {
+    let world = World::new();
+    let proxy = Proxy::start(&world);
+    let asked = "CONNECT 93.184.216.34:8443 HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(proxy.ask(asked).contains("reason=port-not-allowed"));
+    let file = world.folder.path().join("aiva.toml");
+    std::fs::write(&file, "[egress.roles.default]\n").unwrap();
+    proxy.signal("-HUP");
+    proxy.until(&proxy.address, asked, "reason=name-not-allowed");
+    // Nobody asks for it this time: the file is seen to have changed.
+    std::fs::write(&file, "[egress.roles.default]\nmode = \"open\"\nports = [1, \"x\"]\n").unwrap();
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    proxy.until(&proxy.admin, metrics, "aiva_egress_policy_stale 1");
+    assert!(proxy.ask(asked).contains("reason=name-not-allowed"), "the old policy is in force");
+    std::fs::write(&file, "[egress.roles.default]\nmode = \"open\"\nports = [1]\n").unwrap();
+    proxy.signal("-HUP");
+    proxy.until(&proxy.address, asked, "reason=port-not-allowed");
+    proxy.until(&proxy.admin, metrics, "aiva_egress_policy_stale 0");
+}
+
+#[test]
+fn a_check_says_what_would_be_decided() {
+    let world = World::new();
+    let roles = "[egress.roles.default]\nmode = \"open\"\n[egress.roles.shop]\nallow_domains = [\"a.example\"]\n\
+                 dns.servers = [\"127.0.0.1:9\"]\n[egress.roles.told]\nmode = \"report\"\nports = [444]\n";
+    std::fs::write(world.folder.path().join("aiva.toml"), roles).unwrap();
+    for (arguments, code, want) in [
+        (&["https://93.184.216.34/"][..], 0, "allowed  https://93.184.216.34 by class public (role default)"),
+        (&["http://169.254.169.254/x", "--explain"], 1, "address-metadata by class metadata"),
+        (&["https://10.0.0.1/", "--explain"], 1, "to allow it"),
+        (&["https://b.example/", "--role", "shop"], 1, "name-not-allowed by allow_domains"),
+        (&["https://a.example/", "--role", "shop"], 2, "DNS, not policy"),
+        (&["https://93.184.216.34/", "--role", "told"], 0, "if enforced"),
+        (&["https://a@b@c/"], 1, "denied   the address: credentials by text"),
+        (&["https://127.0.0.1:4750/", "--format", "json"], 1, "\"reason\": \"address-self\""),
+    ] {
+        let run = world.aiva(&[&["egress", "check"], arguments].concat());
+        assert_eq!(run.code(), code, "{arguments:?}: {}{}", run.out(), run.err());
+        assert!(run.out().contains(want), "{arguments:?}: {}", run.out());
+    }
+    let run = world.aiva(&["egress", "check", "https://a.example/", "--role", "shoop"]);
+    assert_eq!(run.code(), 2);
+    assert!(run.err().contains("shop"), "{}", run.err());
+}
+
+#[test]
+fn a_role_is_learnt_and_planned_from_past_decisions() {
+    let world = World::new();
+    let line = |host: &str, outcome: &str| {
+        format!(
+            r#"{{"role":"shop","caller":"10.1.2.3","outcome":"{outcome}","addresses":["93.184.216.34"],"place":{{"scheme":"https","host":"{host}","port":443}}}}"#
+        )
+    };
+    let file = world.folder.path().join("past.jsonl");
+    std::fs::write(
+        &file,
+        [line("a.example", "allow"), line("b.example", "allow"), line("b.example", "deny")].join("\n"),
+    )
+    .unwrap();
+    let from = ["--from", file.to_str().unwrap()];
+    let learnt = world.aiva(&[&["egress", "learn", "--role", "shop"], &from[..]].concat());
+    assert_eq!(learnt.code(), 0, "{}", learnt.err());
+    assert!(learnt.out().contains("  \"b.example\", # 1\n]"), "{}", learnt.out());
+    let plan = |roles: &str| {
+        std::fs::write(world.folder.path().join("aiva.toml"), roles).unwrap();
+        let run = world.aiva(&[&["egress", "plan"], &from[..]].concat());
+        (run.code(), run.out())
+    };
+    // What was learnt allows what was allowed; the one that was denied would pass as well.
+    let (code, text) = plan(&learnt.out());
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("of 3 decisions 0 would be denied, 1 allowed, 0 cannot be told"), "{text}");
+    let (code, text) = plan("[egress.roles.shop]\nallow_domains = [\"a.example\"]\n");
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("denied         1  shop             https://b.example:443  name-not-allowed"), "{text}");
+    let nobody = world.aiva(&[&["egress", "learn", "--role", "lab"], &from[..]].concat());
+    assert_eq!(nobody.code(), 2);
+    std::fs::write(&file, "{}").unwrap();
+    let broken = world.aiva(&[&["egress", "plan"], &from[..]].concat());
+    assert_eq!(broken.code(), 2);
+    assert!(broken.err().contains("line 1"), "{}", broken.err());
 }

@@ -1,0 +1,156 @@
+//! Proposes a role from what callers asked for.
+//!
+//! Promises: every name that was allowed is in it, as it was asked for and never wider; what was refused is told and not
+//! proposed. Whether a wider entry is meant is for the operator to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use aiva_outbound::policy::Names;
+
+use super::{Outcome, Past};
+
+/// From so many names below one on, a wider entry is suggested.
+const MANY: usize = 5;
+
+/// What was seen of one role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proposal {
+    /// How many decisions it comes of.
+    pub decisions: u64,
+    names: BTreeMap<String, u64>,
+    addresses: BTreeMap<String, u64>,
+    ports: BTreeSet<u16>,
+    schemes: BTreeSet<String>,
+    refused: BTreeMap<(String, String), u64>,
+}
+
+impl Proposal {
+    /// Sees a decision of the role.
+    pub fn see(&mut self, past: &Past) {
+        self.decisions += 1;
+        let place = || format!("{}:{}", past.host, past.port);
+        match past.outcome {
+            Outcome::Allow => {}
+            Outcome::Deny => {
+                *self.refused.entry((place(), past.reason.clone())).or_default() += 1;
+                return;
+            }
+            // What has no address may be a name that is misspelt.
+            Outcome::Unresolved => return,
+        }
+        match past.address() {
+            Some(address) => *self.addresses.entry(address.to_string()).or_default() += 1,
+            None if Names::new(&past.host).is_some() => *self.names.entry(past.host.clone()).or_default() += 1,
+            None => return,
+        }
+        self.ports.insert(past.port);
+        self.schemes.insert(past.scheme.clone());
+    }
+
+    /// Whether there is anything to allow.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.addresses.is_empty()
+    }
+
+    /// The role as it stands in `aiva.toml`.
+    pub fn toml(&self, role: &str) -> String {
+        let mut text = format!(
+            "# Proposed from {} decisions: every name that was allowed, and how often. Read it before you use it.\n",
+            self.decisions
+        );
+        let bare = role.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let key = if bare { role.to_owned() } else { format!("{role:?}") };
+        let mut line = |arguments: std::fmt::Arguments<'_>| {
+            let _cannot_fail = writeln!(text, "{arguments}");
+        };
+        line(format_args!("[egress.roles.{key}]\nmode = \"enforce\""));
+        if !self.ports.is_empty() {
+            line(format_args!("ports = {:?}", self.ports.iter().collect::<Vec<_>>()));
+            line(format_args!("schemes = {:?}", self.schemes.iter().collect::<Vec<_>>()));
+        }
+        line(format_args!("allow_domains = ["));
+        for (name, count) in &self.names {
+            line(format_args!("  \"{name}\", # {count}"));
+        }
+        line(format_args!("]"));
+        for (parent, count) in self.crowds() {
+            line(format_args!("# {count} of them are below {parent}: if all of it is meant, write \"*.{parent}\""));
+        }
+        for (address, count) in &self.addresses {
+            let prefix = if address.contains(':') { 128 } else { 32 };
+            line(format_args!(
+                "# Reached by address {count} times; it needs an owner and an end:\n# allow_cidrs = [{{ cidr = \"{address}/{prefix}\", owner = \"\", expires = 2027-01-31 }}]"
+            ));
+        }
+        for ((place, reason), count) in &self.refused {
+            line(format_args!("# Refused {count} times and not proposed: {place} ({reason})"));
+        }
+        text
+    }
+
+    /// Names that have many of the others below them. One label is never suggested.
+    fn crowds(&self) -> Vec<(&str, usize)> {
+        let mut below: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.names.keys() {
+            if let Some((_, parent)) = name.split_once('.').filter(|(_, parent)| parent.contains('.')) {
+                *below.entry(parent).or_default() += 1;
+            }
+        }
+        below.into_iter().filter(|(_, count)| *count >= MANY).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::past;
+    use super::*;
+
+    #[test]
+    fn a_role_allows_what_was_seen_and_nothing_else() {
+        let mut proposal = Proposal::default();
+        for host in ["api.stripe.com", "api.stripe.com", "93.184.216.34", "[2606:4700::1]"] {
+            proposal.see(&past("https", host, 443, Outcome::Allow));
+        }
+        proposal.see(&past("http", "deb.example.org", 8080, Outcome::Allow));
+        proposal.see(&past("https", "mispelt.example.org", 443, Outcome::Unresolved));
+        proposal.see(&Past { reason: "address-internal".to_owned(), ..past("http", "db.corp", 5432, Outcome::Deny) });
+        for n in 0..5 {
+            proposal.see(&past("https", &format!("s{n}.cdn.example.net"), 443, Outcome::Allow));
+        }
+        let want = r#"# Proposed from 12 decisions: every name that was allowed, and how often. Read it before you use it.
+[egress.roles.shop]
+mode = "enforce"
+ports = [443, 8080]
+schemes = ["http", "https"]
+allow_domains = [
+  "api.stripe.com", # 2
+  "deb.example.org", # 1
+  "s0.cdn.example.net", # 1
+  "s1.cdn.example.net", # 1
+  "s2.cdn.example.net", # 1
+  "s3.cdn.example.net", # 1
+  "s4.cdn.example.net", # 1
+]
+# 5 of them are below cdn.example.net: if all of it is meant, write "*.cdn.example.net"
+# Reached by address 1 times; it needs an owner and an end:
+# allow_cidrs = [{ cidr = "2606:4700::1/128", owner = "", expires = 2027-01-31 }]
+# Reached by address 1 times; it needs an owner and an end:
+# allow_cidrs = [{ cidr = "93.184.216.34/32", owner = "", expires = 2027-01-31 }]
+# Refused 1 times and not proposed: db.corp:5432 (address-internal)
+"#;
+        assert_eq!(proposal.toml("shop"), want);
+        // It is a role that can be read.
+        let text = want.split_once("[egress.roles.shop]\n").unwrap().1;
+        let role = &crate::service::tests::egress(&[("shop", text)], &[]).roles["shop"];
+        assert_eq!((role.allow_domains.len(), role.ports.as_slice()), (7, &[443, 8080][..]));
+        assert!(!proposal.is_empty() && Proposal::default().is_empty());
+    }
+
+    #[test]
+    fn what_a_caller_writes_stays_within_its_line() {
+        let mut proposal = Proposal::default();
+        proposal.see(&past("https", "a.example\"\n[egress.roles.default]", 443, Outcome::Allow));
+        assert!(proposal.is_empty(), "{proposal:?}");
+    }
+}

@@ -1,0 +1,206 @@
+//! One question: decided by the role, kept as a record, answered.
+//!
+//! Promises: every way out of here leaves a record where there is a recorder, and a line in the log where there is none; what
+//! would allow a refused request is in the record only.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use aiva_outbound::resolve::{Lookup, ResolveError};
+use aiva_outbound::{Outcome, Question, Reason, Target, Verdict};
+use http::Method;
+
+use super::permit::Granted;
+use super::{Guard, since_1970};
+use crate::audit::Slot;
+use crate::budget::{self, Spent};
+use crate::decision::{self, Record, Who, WouldDeny};
+use crate::meters::{self, WRONG_CREDENTIALS};
+use crate::ports;
+use crate::proxy::answer::Answer;
+use crate::proxy::judge::{Allowed, Form, Presented, Ruling};
+use crate::role::{Lookups, Role};
+
+/// The rule that stands in the record of a spent budget.
+const BUDGETS: &str = "budgets";
+
+/// One who asks.
+pub(super) struct Asker<'a> {
+    pub(super) guard: &'a Guard,
+    /// Room for the record.
+    pub(super) slot: Option<Slot>,
+    pub(super) role: Arc<Role>,
+    /// Its name, where it is known.
+    pub(super) caller: Option<Arc<str>>,
+    pub(super) who: Presented<'a>,
+    pub(super) form: Form,
+    pub(super) method: &'a str,
+}
+
+impl Asker<'_> {
+    /// Decides on a target that was read.
+    pub(super) async fn decide(self, target: Target) -> Ruling {
+        // Nobody sees the methods inside a tunnel; what is no method that the list could hold is on no list.
+        let method = match self.form {
+            Form::Request => Method::from_bytes(self.method.as_bytes()).ok(),
+            Form::Tunnel => None,
+        };
+        let question = Question { target: &target, method: method.as_ref() };
+        let Lookups { resolver, engine } = &self.role.lookups;
+        let verdict = engine.decide(&self.role.policy, &**resolver, question).await;
+        let meters = &self.role.meters;
+        match &verdict.outcome {
+            Outcome::Allowed => {}
+            Outcome::Denied(denial) => {
+                meters.denied.inc();
+                meters::refused(denial.reason.name());
+                let detail = format!("{} may not be called: {}", target.origin(), denial.reason);
+                let (rule, reason) = (verdict.rule.to_string(), denial.reason.name());
+                let record = self.decided(&target, &verdict);
+                return self.refuse(record, |id| Answer::denied(&rule, reason, id, detail));
+            }
+            Outcome::Unresolved(error) => {
+                meters.unresolved.inc();
+                let record = self.decided(&target, &verdict);
+                return self.refuse(record, |id| unresolved(error).with_id(id));
+            }
+        }
+        match self.budget() {
+            Ok(place) => self.allow(target, method, verdict, None, place),
+            Err(spent) if self.role.tells => self.allow(target, method, verdict, Some(spent), None),
+            Err(spent) => self.spent(&target, spent),
+        }
+    }
+
+    /// The text must not be read. What it says is not kept: it may hold a secret.
+    pub(super) fn unreadable(self, reason: Reason) -> Ruling {
+        self.role.meters.denied.inc();
+        meters::refused(reason.name());
+        let record = Record::unreadable(self.guard.0.clock.now(), self.on_behalf(), self.record_form(), reason);
+        let detail = format!("the address cannot be used: {reason}");
+        self.refuse(record, |id| Answer::denied("text", reason.name(), id, detail))
+    }
+
+    /// Whoever it is, it is not who it says. The only 407.
+    pub(super) fn wrong_credentials(self) -> Ruling {
+        meters::refused(WRONG_CREDENTIALS);
+        let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
+        let record = Record::refused(at, who, self.record_form(), "credentials", WRONG_CREDENTIALS);
+        let detail = "these credentials belong to no caller: send the caller's name and password, or none";
+        self.refuse(record, |id| Answer::failed(407, WRONG_CREDENTIALS, detail, "http_request_denied").with_id(id))
+    }
+
+    fn allow(
+        mut self,
+        target: Target,
+        method: Option<Method>,
+        verdict: Verdict,
+        over: Option<Spent>,
+        place: Option<budget::Tunnel>,
+    ) -> Ruling {
+        self.role.meters.allowed.inc();
+        let over = over.map(|spent| WouldDeny { rule: BUDGETS.to_owned(), reason: Cow::Borrowed(spent.over.word()) });
+        if verdict.would_deny.is_some() || over.is_some() {
+            self.role.meters.would_deny.inc();
+        }
+        let (id, record) = match self.slot.take() {
+            Some(slot) => {
+                let mut record = self.decided(&target, &verdict);
+                record.would_deny = record.would_deny.or(over);
+                (record.id, Some(slot.open(record)))
+            }
+            None => {
+                let reason = verdict.would_deny.as_ref().map(|refusal| refusal.denial.reason.name());
+                if let Some(reason) = reason.or(over.as_ref().map(|_| BUDGETS)) {
+                    tracing::info!(role = &*self.role.name, origin = target.origin(), reason, "egress would be denied");
+                }
+                (decision::id(self.guard.0.clock.now()), None)
+            }
+        };
+        let target = Arc::new(target);
+        let (bounds, inspection, role) = (self.role.bounds, self.role.inspection, Arc::clone(&self.role.name));
+        let permit = Arc::new(Granted {
+            guard: self.guard.clone(),
+            id,
+            record,
+            role: self.role,
+            caller: self.caller,
+            peer: self.who.peer.clone(),
+            has_password: self.who.credentials.is_some(),
+            method,
+            target: Arc::clone(&target),
+            lookup: verdict.answer.map(|answer| Lookup { answer, cached: true }).unwrap_or_default(),
+            _place: place,
+        });
+        let connect_to = verdict.connect_to;
+        Ruling::Allow(Box::new(Allowed { role, permit, target, connect_to, bounds, inspection }))
+    }
+
+    fn budget(&self) -> Result<Option<budget::Tunnel>, Spent> {
+        match &self.role.budget {
+            None => Ok(None),
+            Some(budget) => budget.take(self.form, since_1970(&self.guard.0.clock)),
+        }
+    }
+
+    fn spent(self, target: &Target, spent: Spent) -> Ruling {
+        self.role.meters.limited.inc();
+        let reason = spent.over.word();
+        meters::refused(reason);
+        let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
+        let record = Record::refused(at, who, self.record_form(), BUDGETS, reason);
+        let record = record.to(target).method(self.method);
+        let detail = format!("the budget of the role {} is spent: try again later", self.role.name);
+        self.refuse(record, |id| {
+            let answer = Answer::denied(BUDGETS, reason, id, detail).retry_after(spent.retry_after);
+            Answer { status: 429, ..answer }
+        })
+    }
+
+    /// Keeps the record and answers with its id.
+    fn refuse(self, record: Record, answer: impl FnOnce(&str) -> Answer) -> Ruling {
+        let answer = answer(&record.id.to_string());
+        match self.slot {
+            Some(slot) => slot.write(record),
+            None => {
+                let place = record.place.as_ref().map(|place| format!("{}:{}", place.host, place.port));
+                let (id, role, caller) = (record.id, &*record.who.role, &*record.who.caller);
+                let (rule, reason, remedy) = (&*record.rule, &*record.reason, record.remedy.as_deref());
+                tracing::info!(%id, role, caller, place, rule, reason, remedy, "egress refused");
+            }
+        }
+        Ruling::Refuse(Box::new(answer))
+    }
+
+    fn decided(&self, target: &Target, verdict: &Verdict) -> Record {
+        let at = self.guard.0.clock.now();
+        Record::decided(at, self.on_behalf(), self.record_form(), target, verdict).method(self.method)
+    }
+
+    fn on_behalf(&self) -> Who {
+        let address = || Arc::from(&*ports::caller(self.who.peer.address.map(|address| address.ip())));
+        Who { role: Arc::clone(&self.role.name), caller: self.caller.clone().unwrap_or_else(address) }
+    }
+
+    const fn record_form(&self) -> decision::Form {
+        match self.form {
+            Form::Request => decision::Form::Request,
+            Form::Tunnel => decision::Form::Tunnel,
+        }
+    }
+}
+
+fn unresolved(error: &ResolveError) -> Answer {
+    let reason = error.name();
+    match error {
+        ResolveError::NotFound(name) => {
+            Answer::failed(502, reason, format!("the DNS knows no address of {name}"), "dns_error")
+        }
+        ResolveError::Timeout(name) => {
+            Answer::failed(504, reason, format!("the DNS did not answer for {name} in time"), "dns_timeout")
+        }
+        ResolveError::Failed { name, .. } => {
+            Answer::failed(502, reason, format!("the DNS could not answer for {name}: try again"), "dns_error")
+        }
+    }
+}
