@@ -8,10 +8,14 @@
 //! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`].
 
 mod address;
+mod bun_lock;
 mod cargo_lock;
 mod cargo_toml;
+mod composer_lock;
+mod deno_lock;
 mod door;
 mod find;
+mod gemfile_lock;
 mod go_mod;
 mod graph;
 mod include;
@@ -19,13 +23,18 @@ mod join;
 mod json;
 mod kind;
 mod manifest;
+mod mix_lock;
 mod npm_lock;
 mod npm_source;
 mod package_json;
+mod package_resolved;
+mod pdm_lock;
 mod pipfile;
 mod pipfile_lock;
 mod pnpm_lock;
+mod podfile_lock;
 mod poetry_lock;
+mod pubspec_lock;
 mod pyproject;
 mod python;
 mod reading;
@@ -33,7 +42,9 @@ mod requirements;
 mod rules;
 mod toml;
 mod uv_lock;
+mod vendor_modules;
 mod walk;
+mod workflow;
 mod yaml;
 mod yarn_lock;
 

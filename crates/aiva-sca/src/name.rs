@@ -18,7 +18,7 @@ pub fn spelled(ecosystem: Ecosystem, name: &str) -> Cow<'_, str> {
             if name.bytes().all(plain) { Cow::Borrowed(name) } else { Cow::Owned(pypi_name(name)) }
         }
         Ecosystem::NuGet | Ecosystem::Packagist | Ecosystem::GitHubActions => small(name),
-        Ecosystem::SwiftUrl => small(repository(name)),
+        Ecosystem::SwiftUrl => Cow::Owned(repository(name).to_ascii_lowercase()),
         Ecosystem::CratesIo
         | Ecosystem::Npm
         | Ecosystem::Go
@@ -41,12 +41,16 @@ fn small(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// `github.com/apple/swift-nio` of any address that git takes for it.
-pub fn repository(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+/// `github.com/apple/swift-nio` of any address that git takes for it, `git@github.com:apple/swift-nio.git` too.
+pub fn repository(address: &str) -> Cow<'_, str> {
+    let (has_scheme, rest) = address.split_once("://").map_or((false, address), |(_, rest)| (true, rest));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     let rest = rest.trim_end_matches('/');
-    rest.strip_suffix(".git").unwrap_or(rest)
+    let rest = rest.strip_suffix(".git").unwrap_or(rest);
+    match rest.split_once(':') {
+        Some((host, path)) if !has_scheme && !host.contains('/') => Cow::Owned(format!("{host}/{path}")),
+        _ => Cow::Borrowed(rest),
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +71,7 @@ mod tests {
             (GitHubActions, "Actions/Checkout", "actions/checkout"),
             (SwiftUrl, "https://github.com/Apple/swift-nio.git", "github.com/apple/swift-nio"),
             (SwiftUrl, "ssh://git@github.com/apple/swift-nio/", "github.com/apple/swift-nio"),
+            (SwiftUrl, "git@github.com:apple/swift-nio.git", "github.com/apple/swift-nio"),
             (SwiftUrl, "github.com/apple/swift-nio", "github.com/apple/swift-nio"),
         ] {
             assert_eq!(spelled(ecosystem, name), want, "{name}");

@@ -201,6 +201,43 @@ pub struct Package {
     pub licenses: Vec<String>,
 }
 
+impl Package {
+    /// A package of the public registry that is needed at run time; whether it is direct is open.
+    pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: impl Into<String>, line: u32) -> Self {
+        Self {
+            ecosystem,
+            name: name.into(),
+            version: version.into(),
+            line,
+            direct: None,
+            scope: Scope::Runtime,
+            source: Source::Registry,
+            licenses: Vec::new(),
+        }
+    }
+}
+
+impl NotJudged {
+    /// An entry that is no version of a public package.
+    pub fn new(
+        ecosystem: Ecosystem,
+        name: impl Into<String>,
+        requirement: impl Into<String>,
+        line: u32,
+        reason: &str,
+    ) -> Self {
+        Self {
+            ecosystem,
+            name: name.into(),
+            requirement: requirement.into(),
+            line,
+            reason: reason.to_owned(),
+            is_range: false,
+            scope: Scope::Runtime,
+        }
+    }
+}
+
 /// An entry that names a package without pinning it to one version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NotJudged {

@@ -5,7 +5,8 @@ use aiva_sca::package::Status;
 
 /// Reads bytes as the file of this name.
 pub(crate) fn check(file: &str, bytes: &[u8]) {
-    let reading = Kind::of("", file).expect("a target names a known file").read(bytes);
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let reading = Kind::of(folder, name).expect("a target names a known file").read(bytes);
     assert!(reading.status == Status::Parsed || !reading.problems.is_empty(), "{file}: no reason given");
     assert!(reading.problems.len() <= 101, "{file}: problems are bounded");
     // UTF-16 has the byte of a line end in other places as well, so this is never too small.

@@ -10,7 +10,15 @@ use crate::package::{Ecosystem, Package, Scope, Source};
 
 /// Reads a `go.mod`.
 pub(crate) fn read(text: &str) -> Reading {
-    let mut file = File::default();
+    read_as(text, File::default())
+}
+
+/// Reads a `go.work`: it names the folders of the modules that are built together, and the standard library's version.
+pub(crate) fn read_work(text: &str) -> Reading {
+    read_as(text, File { is_work: true, ..File::default() })
+}
+
+fn read_as(text: &str, mut file: File) -> Reading {
     for (number, line) in text.lines().enumerate() {
         file.line(line, index(number + 1));
     }
@@ -19,9 +27,12 @@ pub(crate) fn read(text: &str) -> Reading {
 
 #[derive(Default)]
 struct File {
+    /// Whether it is a `go.work`.
+    is_work: bool,
     reading: Reading,
     block: Option<(String, u32)>,
     has_module: bool,
+    uses: Vec<String>,
     go: Option<(String, u32)>,
     toolchain: Option<(String, u32)>,
     replaces: Vec<Replace>,
@@ -67,6 +78,11 @@ impl File {
     fn directive(&mut self, verb: &str, words: &[String], comment: &str, line: u32) {
         let word = |at: usize| words.get(at).map(String::as_str);
         match verb {
+            "use" if self.is_work => match word(0) {
+                Some(folder) if words.len() == 1 => self.uses.push(folder.to_owned()),
+                _ => self.reading.problem(line, format!("not a folder: {}", quote(&words.join(" ")))),
+            },
+            "require" if self.is_work => self.reading.problem(line, "a go.work requires nothing itself"),
             "require" => match (word(0), word(1).and_then(version)) {
                 (Some(path), Some(version)) if words.len() == 2 => self.require(path, version, comment, line),
                 _ => self.reading.problem(line, format!("not a requirement: {}", quote(&words.join(" ")))),
@@ -96,7 +112,11 @@ impl File {
             let message = format!("the block of {} is not closed: the file may have been cut off", quote(verb));
             self.reading.problem(*line, message);
         }
-        if !self.has_module {
+        if self.is_work {
+            if self.uses.is_empty() && self.go.is_none() {
+                self.reading.problem(1, "no go and no use line: not a go.work, or it was damaged");
+            }
+        } else if !self.has_module {
             self.reading.problem(1, "no module line: not a go.mod, or it was damaged");
         }
         apply(&self.replaces, &mut self.reading);

@@ -3,7 +3,7 @@
 //! A manifest whose lockfile was read only says what is direct and what it is needed for; its own entries are then not
 //! listed, because the lockfile has the versions. A manifest without one, or whose lockfile could not be read, keeps them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
@@ -32,7 +32,45 @@ pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &O
             }
         }
     }
+    vendored(&mut readings);
+    for at in covered(&readings) {
+        if let Some((_, reading)) = readings.get_mut(at) {
+            *reading = Reading::default();
+        }
+    }
     readings.into_iter().map(|(found, reading)| input(found.path, found.kind, reading)).collect()
+}
+
+/// What a `go.mod` lists is not listed again by the folder of copies beside it.
+fn vendored(readings: &mut [(Found, Reading)]) {
+    let listed: HashMap<String, BTreeSet<(String, String)>> = readings
+        .iter()
+        .filter(|(found, _)| found.kind == Kind::GoMod)
+        .map(|(found, reading)| {
+            let modules = reading.packages.iter().map(|package| (package.name.clone(), package.version.clone()));
+            (folder(&found.path).to_owned(), modules.collect())
+        })
+        .collect();
+    for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::VendorModules) {
+        let Some(modules) = listed.get(folder(folder(&found.path))) else { continue };
+        reading.packages.retain(|package| !modules.contains(&(package.name.clone(), package.version.clone())));
+    }
+}
+
+/// Manifests that are not read, but whose lockfile beside them was, to the end.
+fn covered(readings: &[(Found, Reading)]) -> Vec<usize> {
+    let mut locks: HashMap<&str, Vec<Kind>> = HashMap::new();
+    for (found, reading) in readings {
+        if reading.status == Status::Parsed && found.kind.is_lockfile() {
+            locks.entry(folder(&found.path)).or_default().push(found.kind);
+        }
+    }
+    let is_covered = |found: &Found| {
+        let beside = locks.get(folder(&found.path)).map(Vec::as_slice).unwrap_or_default();
+        beside.iter().any(|lock| found.kind.is_covered_by(*lock))
+    };
+    let all = readings.iter().enumerate();
+    all.filter(|(_, (found, _))| is_covered(found)).map(|(at, _)| at).collect()
 }
 
 /// What a reading says of a file.
@@ -135,7 +173,9 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         Kind::CargoLock => cargo(lock, manifests),
         Kind::YarnLock => yarn(lock, manifests),
         Kind::PoetryLock => poetry(lock, manifests),
-        Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock => by_name(lock, manifests),
+        Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::PdmLock | Kind::Pylock => {
+            by_name(lock, manifests);
+        }
         _ => {} // pnpm and uv tell all themselves.
     }
 }

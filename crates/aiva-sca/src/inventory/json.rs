@@ -31,11 +31,18 @@ pub(crate) struct Json<'a> {
     at: usize,
     line: u32,
     depth: u32,
+    /// Whether a comma may stand before a closing bracket, and comments anywhere.
+    relaxed: bool,
 }
 
 impl<'a> Json<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, line: 1, depth: 0 }
+        Self { text, bytes: text.as_bytes(), at: 0, line: 1, depth: 0, relaxed: false }
+    }
+
+    /// JSON with comments and commas at the end, as some tools write it.
+    pub(crate) fn relaxed(text: &'a str) -> Self {
+        Self { relaxed: true, ..Self::new(text) }
     }
 
     /// The line of the cursor, from 1.
@@ -52,10 +59,38 @@ impl<'a> Json<'a> {
             match byte {
                 b'\n' => self.line += 1,
                 b' ' | b'\t' | b'\r' => {}
+                b'/' if self.relaxed && self.comment() => continue,
                 _ => return,
             }
             self.at += 1;
         }
+    }
+
+    /// Passes over a comment; `false` where there is none, or one without an end.
+    fn comment(&mut self) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = match rest.get(1) {
+            Some(b'/') => memchr::memchr(b'\n', rest).unwrap_or(rest.len()),
+            Some(b'*') => match memchr::memmem::find(rest, b"*/") {
+                Some(end) if end > 1 => end + 2,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let lines = memchr::memchr_iter(b'\n', rest.get(..length).unwrap_or_default()).count();
+        self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        self.at += length;
+        true
+    }
+
+    /// Takes a comma; whether the bracket follows it at once.
+    fn ends_with_comma(&mut self, bracket: u8) -> bool {
+        self.at += 1;
+        if !self.relaxed {
+            return false;
+        }
+        self.gap();
+        self.peek() == Some(bracket)
     }
 
     fn fault<T>(&self, message: &str) -> Result<T, Fault> {
@@ -105,7 +140,8 @@ impl<'a> Json<'a> {
             each(self, key, line)?;
             self.gap();
             match self.peek() {
-                Some(b',') => self.at += 1,
+                Some(b',') if self.ends_with_comma(b'}') => return self.close(),
+                Some(b',') => {}
                 Some(b'}') => return self.close(),
                 _ => return self.fault("expected `,` or `}`"),
             }
@@ -129,7 +165,8 @@ impl<'a> Json<'a> {
             each(self)?;
             self.gap();
             match self.peek() {
-                Some(b',') => self.at += 1,
+                Some(b',') if self.ends_with_comma(b']') => return self.close(),
+                Some(b',') => {}
                 Some(b']') => return self.close(),
                 _ => return self.fault("expected `,` or `]`"),
             }

@@ -5,8 +5,9 @@
 
 use super::reading::Reading;
 use super::{
-    cargo_lock, cargo_toml, door, go_mod, npm_lock, package_json, pipfile, pipfile_lock, pnpm_lock, poetry_lock,
-    pyproject, requirements, uv_lock, yarn_lock,
+    bun_lock, cargo_lock, cargo_toml, composer_lock, deno_lock, door, gemfile_lock, go_mod, mix_lock, npm_lock,
+    package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, podfile_lock, poetry_lock,
+    pubspec_lock, pyproject, requirements, uv_lock, vendor_modules, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -40,6 +41,34 @@ pub enum Kind {
     UvLock,
     /// yarn's lockfile, classic or berry.
     YarnLock,
+    /// bun's lockfile.
+    BunLock,
+    /// Composer's lockfile.
+    ComposerLock,
+    /// deno's lockfile.
+    DenoLock,
+    /// Bundler's lockfile.
+    GemfileLock,
+    /// Bundler's lockfile under its other name.
+    GemsLocked,
+    /// Go's list of modules that are built together.
+    GoWork,
+    /// mix's lockfile.
+    MixLock,
+    /// The lockfile of Swift's package manager.
+    PackageResolved,
+    /// pdm's lockfile.
+    PdmLock,
+    /// CocoaPods' lockfile.
+    PodfileLock,
+    /// Dart's lockfile.
+    PubspecLock,
+    /// Python's standard lockfile (PEP 751).
+    Pylock,
+    /// Go's list of vendored modules.
+    VendorModules,
+    /// A GitHub workflow or a composite action.
+    Workflow,
     /// A kind that this release knows by name, but does not read.
     Unread(&'static str),
 }
@@ -47,36 +76,25 @@ pub enum Kind {
 /// Kinds that are named in the result, so that nobody takes them for read.
 const UNREAD: &[&str] = &[
     "Gemfile",
-    "Gemfile.lock",
     "Gopkg.lock",
-    "Package.resolved",
-    "Podfile.lock",
     "build.gradle",
     "build.gradle.kts",
     "buildscript-gradle.lockfile",
-    "bun.lock",
     "bun.lockb",
     "cabal.project.freeze",
     "composer.json",
-    "composer.lock",
     "conan.lock",
     "conda-lock.yml",
     "deno.json",
-    "deno.lock",
     "environment.yml",
-    "gems.locked",
     "gradle.lockfile",
     "libs.versions.toml",
     "mix.exs",
-    "mix.lock",
     "packages.config",
     "packages.lock.json",
     "paket.lock",
-    "pdm.lock",
     "pom.xml",
-    "pubspec.lock",
     "pubspec.yaml",
-    "pylock.toml",
     "rebar.lock",
     "renv.lock",
     "setup.py",
@@ -84,7 +102,24 @@ const UNREAD: &[&str] = &[
     "verification-metadata.xml",
 ];
 
+/// Manifests that are not read, and the lockfiles that say all of what they would.
+const ENOUGH: &[(&str, &[&str])] = &[
+    ("Gemfile", &["Gemfile.lock"]),
+    ("build.gradle", &["gradle.lockfile"]),
+    ("build.gradle.kts", &["gradle.lockfile"]),
+    ("composer.json", &["composer.lock"]),
+    ("deno.json", &["deno.lock"]),
+    ("mix.exs", &["mix.lock"]),
+    ("pubspec.yaml", &["pubspec.lock"]),
+];
+
 impl Kind {
+    /// Whether a lockfile of this name, when it was read, makes it no loss that this kind is not.
+    pub(crate) fn is_covered_by(self, lock: Self) -> bool {
+        let Self::Unread(name) = self else { return false };
+        ENOUGH.iter().any(|(manifest, locks)| *manifest == name && locks.contains(&lock.name()))
+    }
+
     /// The kind of the file with this name in this folder, if it is known.
     pub fn of(folder: &str, name: &str) -> Option<Self> {
         Some(match name {
@@ -101,6 +136,20 @@ impl Kind {
             "pyproject.toml" => Self::PyProject,
             "uv.lock" => Self::UvLock,
             "yarn.lock" => Self::YarnLock,
+            "bun.lock" => Self::BunLock,
+            "composer.lock" => Self::ComposerLock,
+            "deno.lock" => Self::DenoLock,
+            "Gemfile.lock" => Self::GemfileLock,
+            "gems.locked" => Self::GemsLocked,
+            "go.work" => Self::GoWork,
+            "mix.lock" => Self::MixLock,
+            "Package.resolved" => Self::PackageResolved,
+            "pdm.lock" => Self::PdmLock,
+            "Podfile.lock" => Self::PodfileLock,
+            "pubspec.lock" => Self::PubspecLock,
+            "pylock.toml" => Self::Pylock,
+            "modules.txt" if folder == "vendor" || folder.ends_with("/vendor") => Self::VendorModules,
+            name if is_workflow(folder, name) => Self::Workflow,
             name if is_requirements(folder, name) => Self::Requirements,
             _ => Self::Unread(UNREAD.iter().find(|known| **known == name)?),
         })
@@ -123,6 +172,20 @@ impl Kind {
             Self::Requirements => "requirements.txt",
             Self::UvLock => "uv.lock",
             Self::YarnLock => "yarn.lock",
+            Self::BunLock => "bun.lock",
+            Self::ComposerLock => "composer.lock",
+            Self::DenoLock => "deno.lock",
+            Self::GemfileLock => "Gemfile.lock",
+            Self::GemsLocked => "gems.locked",
+            Self::GoWork => "go.work",
+            Self::MixLock => "mix.lock",
+            Self::PackageResolved => "Package.resolved",
+            Self::PdmLock => "pdm.lock",
+            Self::PodfileLock => "Podfile.lock",
+            Self::PubspecLock => "pubspec.lock",
+            Self::Pylock => "pylock.toml",
+            Self::VendorModules => "vendor/modules.txt",
+            Self::Workflow => "GitHub workflow",
             Self::Unread(name) => name,
         }
     }
@@ -130,7 +193,17 @@ impl Kind {
     /// Whether it pins versions, so that leaving it out leaves packages out.
     pub fn is_lockfile(self) -> bool {
         match self {
-            Self::GoMod | Self::Requirements => true,
+            Self::GoMod
+            | Self::Requirements
+            | Self::ComposerLock
+            | Self::DenoLock
+            | Self::GemfileLock
+            | Self::GemsLocked
+            | Self::MixLock
+            | Self::PackageResolved
+            | Self::PodfileLock
+            | Self::PubspecLock
+            | Self::VendorModules => true,
             Self::Unread(name) => name.contains("lock") || matches!(name, "Package.resolved" | "cabal.project.freeze"),
             kind => kind.locks().is_some(),
         }
@@ -140,15 +213,28 @@ impl Kind {
     pub(crate) const fn locks(self) -> Option<Self> {
         match self {
             Self::CargoLock => Some(Self::CargoToml),
-            Self::PackageLock | Self::Shrinkwrap | Self::YarnLock | Self::PnpmLock => Some(Self::PackageJson),
+            Self::PackageLock | Self::Shrinkwrap | Self::YarnLock | Self::PnpmLock | Self::BunLock => {
+                Some(Self::PackageJson)
+            }
             Self::PipfileLock => Some(Self::Pipfile),
-            Self::PoetryLock | Self::UvLock => Some(Self::PyProject),
+            Self::PoetryLock | Self::UvLock | Self::PdmLock | Self::Pylock => Some(Self::PyProject),
             Self::CargoToml
             | Self::GoMod
             | Self::PackageJson
             | Self::Pipfile
             | Self::PyProject
             | Self::Requirements
+            | Self::ComposerLock
+            | Self::DenoLock
+            | Self::GemfileLock
+            | Self::GemsLocked
+            | Self::GoWork
+            | Self::MixLock
+            | Self::PackageResolved
+            | Self::PodfileLock
+            | Self::PubspecLock
+            | Self::VendorModules
+            | Self::Workflow
             | Self::Unread(_) => None,
         }
     }
@@ -169,6 +255,19 @@ impl Kind {
             Self::Requirements => requirements::read,
             Self::UvLock => uv_lock::read,
             Self::YarnLock => yarn_lock::read,
+            Self::BunLock => bun_lock::read,
+            Self::ComposerLock => composer_lock::read,
+            Self::DenoLock => deno_lock::read,
+            Self::GemfileLock | Self::GemsLocked => gemfile_lock::read,
+            Self::GoWork => go_mod::read_work,
+            Self::MixLock => mix_lock::read,
+            Self::PackageResolved => package_resolved::read,
+            Self::PdmLock => pdm_lock::read,
+            Self::PodfileLock => podfile_lock::read,
+            Self::PubspecLock => pubspec_lock::read,
+            Self::Pylock => pdm_lock::read_pylock,
+            Self::VendorModules => vendor_modules::read,
+            Self::Workflow => workflow::read,
             Self::Unread(name) => {
                 return Reading::unsupported(0, format!("{name} is known, but this release does not read it"));
             }
@@ -178,6 +277,13 @@ impl Kind {
             Err(fault) => Reading::failed(fault.line, fault.message),
         }
     }
+}
+
+/// A file of `.github/workflows`, or the description of an action.
+fn is_workflow(folder: &str, name: &str) -> bool {
+    let is_yaml = name.ends_with(".yml") || name.ends_with(".yaml");
+    let in_folder = folder == ".github/workflows" || folder.ends_with("/.github/workflows");
+    is_yaml && (in_folder || matches!(name, "action.yml" | "action.yaml"))
 }
 
 /// `requirements.txt`, `requirements-dev.txt`, `dev-requirements.txt`, `requirements/dev.txt` and their like.

@@ -721,8 +721,7 @@ unix 4.0.0 14 direct build
 
 #[test]
 fn unread_kinds_are_named() {
-    for name in ["pom.xml", "Gemfile.lock", "composer.lock", "pdm.lock", "bun.lock", "deno.lock", "packages.lock.json"]
-    {
+    for name in ["pom.xml", "bun.lockb", "gradle.lockfile", "packages.lock.json", "conan.lock"] {
         let kind = Kind::of("", name).unwrap();
         status(kind, b"anything", Status::Unsupported, name);
     }

@@ -10,6 +10,7 @@ mod fuzz_corpus;
 mod hostile;
 mod inventory;
 mod inventory_damage;
+mod inventory_formats;
 mod inventory_tables;
 mod inventory_walk;
 mod licences;

@@ -1,0 +1,172 @@
+//! `composer.lock`: JSON with the packages for run time and those for development.
+//!
+//! Composer notes a `notification-url` on what comes from a composer repository; without one a package was taken straight
+//! from version control. What is direct only the `composer.json` beside it knows.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use rapidhash::RapidHashMap;
+
+use super::address::without_secret;
+use super::graph::index;
+use super::json::{Json, Value};
+use super::reading::{Fault, Reading, quote};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+
+#[derive(Default)]
+struct Entry<'a> {
+    line: u32,
+    name: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    notified: Option<Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
+    dist: Address<'a>,
+    licenses: Vec<String>,
+    needs: Vec<(Cow<'a, str>, u32)>,
+    /// Names that it stands for: `replace` and `provide`.
+    provides: Vec<String>,
+}
+
+#[derive(Default)]
+struct Address<'a> {
+    kind: Option<Cow<'a, str>>,
+    url: Option<Cow<'a, str>>,
+}
+
+/// Reads a `composer.lock`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let mut json = Json::new(text);
+    if json.next() != Value::Object {
+        return Reading::failed(json.line(), "not a lockfile: composer's begins with `{`");
+    }
+    let mut entries = Vec::new();
+    let mut has_packages = false;
+    let outcome = json.object(|json, key, _| match key.as_ref() {
+        "packages" => {
+            has_packages = true;
+            json.array(|json| entry(json, Scope::Runtime, &mut entries))
+        }
+        "packages-dev" => json.array(|json| entry(json, Scope::Dev, &mut entries)),
+        _ => json.skip(),
+    });
+    match outcome.and_then(|()| json.end()) {
+        Err(fault) => reading.fault(fault),
+        Ok(()) if !has_packages => reading.problem(1, "no list of packages: composer did not write this file"),
+        Ok(()) => {}
+    }
+    settle(entries, &mut reading);
+    reading.close()
+}
+
+fn entry<'a>(json: &mut Json<'a>, scope: Scope, entries: &mut Vec<(Entry<'a>, Scope)>) -> Result<(), Fault> {
+    json.next();
+    let mut entry = Entry { line: json.line(), ..Entry::default() };
+    let outcome = json.object(|json, key, line| entry.key(json, &key, line));
+    entries.push((entry, scope));
+    outcome
+}
+
+impl<'a> Entry<'a> {
+    fn key(&mut self, json: &mut Json<'a>, key: &str, line: u32) -> Result<(), Fault> {
+        match key {
+            "name" => {
+                self.line = line;
+                self.name = json.string()?;
+            }
+            "version" => self.version = json.string()?,
+            "notification-url" => self.notified = json.string()?,
+            "source" => self.source = Address::read(json)?.url,
+            "dist" => self.dist = Address::read(json)?,
+            "license" => match json.next() {
+                Value::Array => json.array(|json| {
+                    self.licenses.extend(json.string()?.map(Cow::into_owned));
+                    Ok(())
+                })?,
+                _ => self.licenses.extend(json.string()?.map(Cow::into_owned)),
+            },
+            "require" => json.object(|json, name, line| {
+                self.needs.push((name, line));
+                json.skip()
+            })?,
+            "replace" | "provide" => json.object(|json, name, _| {
+                self.provides.push(name.to_lowercase());
+                json.skip()
+            })?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn source(&self) -> Source {
+        let address = |url: &Option<Cow<'_, str>>| without_secret(url.as_deref().unwrap_or_default()).into_owned();
+        if self.dist.kind.as_deref() == Some("path") {
+            return Source::Path(address(&self.dist.url));
+        }
+        match self.notified.as_deref() {
+            Some(url) if url.starts_with("https://packagist.org/") => Source::Registry,
+            Some(url) => Source::PrivateRegistry(without_secret(url).into_owned()),
+            None if self.source.is_some() => Source::Git(address(&self.source)),
+            None if self.dist.url.is_some() => Source::Url(address(&self.dist.url)),
+            None => Source::Registry,
+        }
+    }
+}
+
+impl<'a> Address<'a> {
+    fn read(json: &mut Json<'a>) -> Result<Self, Fault> {
+        let mut address = Self::default();
+        json.object(|json, key, _| {
+            match key.as_ref() {
+                "type" => address.kind = json.string()?,
+                "url" => address.url = json.string()?,
+                _ => json.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(address)
+    }
+}
+
+fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
+    let mut by_name: RapidHashMap<String, u32> = RapidHashMap::default();
+    let mut provided: HashSet<String> = HashSet::new();
+    let mut needs = Vec::new();
+    for (entry, scope) in entries {
+        let (Some(name), Some(version)) = (entry.name.as_deref(), entry.version.as_deref()) else {
+            let name = entry.name.as_deref().unwrap_or_default();
+            reading.problem(entry.line, format!("the package {} has no name or no version", quote(name)));
+            continue;
+        };
+        let source = entry.source();
+        provided.extend(entry.provides);
+        if version.starts_with("dev-") || version.ends_with("-dev") {
+            provided.insert(name.to_lowercase());
+            let reason = "a branch, not a released version";
+            let entry = NotJudged::new(Ecosystem::Packagist, name, version, entry.line, reason);
+            reading.not_judged.push(NotJudged { scope, ..entry });
+            continue;
+        }
+        by_name.insert(name.to_lowercase(), index(reading.packages.len()));
+        needs.push((index(reading.packages.len()), entry.needs));
+        let version = version.strip_prefix('v').unwrap_or(version);
+        let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
+        reading.packages.push(Package { scope, source, licenses: entry.licenses, ..package });
+    }
+    for (from, needs) in needs {
+        for (name, line) in needs {
+            let small = name.to_lowercase();
+            match by_name.get(&small) {
+                Some(to) => reading.links.edges.push((from, *to)),
+                None if is_platform(&small) || provided.contains(&small) => {}
+                None => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
+            }
+        }
+    }
+}
+
+/// PHP itself, its extensions and libraries, and composer are no packages: their names have no vendor.
+fn is_platform(name: &str) -> bool {
+    !name.contains('/')
+}

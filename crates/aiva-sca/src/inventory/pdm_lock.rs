@@ -1,0 +1,266 @@
+//! `pdm.lock`, and `pylock.toml` (PEP 751): TOML with a table for each package.
+//!
+//! pdm notes groups; a package of none but development groups is for development. What is direct the `pyproject.toml`
+//! beside it knows.
+
+use std::borrow::Cow;
+
+use rapidhash::RapidHashMap;
+
+use super::address::without_secret;
+use super::door;
+use super::graph::index;
+use super::python::{self, normalise};
+use super::reading::{Fault, Reading, quote};
+use super::toml::{Item, Toml};
+use crate::package::{Ecosystem, Package, Scope, Source};
+
+#[derive(Default)]
+struct Entry<'a> {
+    line: u32,
+    name: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    groups: Vec<Cow<'a, str>>,
+    index: Option<Cow<'a, str>>,
+    git: Option<Cow<'a, str>>,
+    url: Option<Cow<'a, str>>,
+    path: Option<Cow<'a, str>>,
+    needs: Vec<(String, u32, bool)>,
+}
+
+/// How one of the two is written.
+struct Dialect {
+    /// The list of packages.
+    list: &'static str,
+    /// The table and key with the format's version, and the newest major version.
+    version: (&'static str, &'static str, u32),
+    name: &'static str,
+}
+
+const PDM: Dialect = Dialect { list: "package", version: ("metadata", "lock_version", 4), name: "pdm.lock" };
+const PYLOCK: Dialect = Dialect { list: "packages", version: ("", "lock-version", 1), name: "pylock.toml" };
+
+/// Reads a `pdm.lock`.
+pub(crate) fn read(text: &str) -> Reading {
+    read_as(text, &PDM)
+}
+
+/// Reads a `pylock.toml`.
+pub(crate) fn read_pylock(text: &str) -> Reading {
+    read_as(text, &PYLOCK)
+}
+
+fn read_as(text: &str, dialect: &Dialect) -> Reading {
+    let mut reading = Reading::default();
+    let mut toml = Toml::new(text);
+    let mut lock = Lock { dialect, entries: Vec::new(), table: String::new(), version: None };
+    loop {
+        match lock.step(&mut toml) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(fault) => {
+                reading.fault(fault);
+                "?".clone_into(&mut lock.table);
+                toml.recover();
+            }
+        }
+    }
+    let (_, _, newest) = dialect.version;
+    match lock.version {
+        Some((line, version)) if version > newest => {
+            let message =
+                format!("{} format {version} is newer than {newest}, the newest this release reads", dialect.name);
+            return Reading::unsupported(line, message);
+        }
+        None => reading.problem(1, format!("no version of the format: not a {}", dialect.name)),
+        Some(_) if door::is_cut(text) => reading.problem(door::last_line(text), door::CUT),
+        Some(_) => {}
+    }
+    settle(lock.entries, &mut reading);
+    reading.close()
+}
+
+struct Lock<'a, 'd> {
+    dialect: &'d Dialect,
+    entries: Vec<Entry<'a>>,
+    /// The table that keys belong to; `*` is the last entry itself.
+    table: String,
+    version: Option<(u32, u32)>,
+}
+
+impl<'a> Lock<'a, '_> {
+    fn step(&mut self, toml: &mut Toml<'a>) -> Result<bool, Fault> {
+        let list = self.dialect.list;
+        let key = match toml.next()? {
+            None => return Ok(false),
+            Some(Item::Entry(path)) if path == list => {
+                self.entries.push(Entry { line: toml.line(), ..Entry::default() });
+                "*".clone_into(&mut self.table);
+                return Ok(true);
+            }
+            Some(Item::Table(path) | Item::Entry(path)) => {
+                let inside = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
+                self.table = inside.map_or_else(|| path.to_owned(), |inside| format!("*.{inside}"));
+                return Ok(true);
+            }
+            Some(Item::Key(key)) => key,
+        };
+        let line = toml.line();
+        let (table, name, _) = self.dialect.version;
+        if self.table == table && key == name {
+            let value = toml.string()?.unwrap_or_default();
+            self.version = value.split('.').next().and_then(|major| major.parse().ok()).map(|major| (line, major));
+            return Ok(true);
+        }
+        match (self.table.as_str(), self.entries.last_mut()) {
+            ("*", Some(entry)) => entry.key(toml, &key, line)?,
+            ("*.vcs", Some(entry)) if matches!(&*key, "url" | "path") => entry.git = toml.string()?,
+            ("*.directory", Some(entry)) if key == "path" => entry.path = toml.string()?,
+            ("*.archive", Some(entry)) if key == "url" => entry.url = toml.string()?,
+            ("*.archive", Some(entry)) if key == "path" => entry.path = toml.string()?,
+            ("*.dependencies", Some(entry)) if key == "name" => {
+                entry.needs.extend(toml.string()?.map(|name| (normalise(&name), line, true)));
+            }
+            _ => toml.skip()?,
+        }
+        Ok(true)
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn key(&mut self, toml: &mut Toml<'a>, key: &str, line: u32) -> Result<(), Fault> {
+        let slot = match key {
+            "name" => {
+                self.line = line;
+                &mut self.name
+            }
+            "version" => &mut self.version,
+            "index" => &mut self.index,
+            "git" | "hg" | "svn" => &mut self.git,
+            "url" => &mut self.url,
+            "path" => &mut self.path,
+            "vcs" => {
+                self.git = inline(toml, &["url", "path"])?;
+                return Ok(());
+            }
+            "directory" => {
+                self.path = inline(toml, &["path"])?;
+                return Ok(());
+            }
+            "archive" => {
+                self.url = inline(toml, &["url", "path"])?;
+                return Ok(());
+            }
+            "groups" => {
+                return toml.array(|toml| {
+                    self.groups.extend(toml.string()?);
+                    Ok(())
+                });
+            }
+            "dependencies" => {
+                return toml.array(|toml| {
+                    let line = toml.line();
+                    if toml.is_table() {
+                        // pylock: `{name = "a", …}`. It need not list what a marker leaves out.
+                        let mut name = None;
+                        toml.table(|toml, key| {
+                            if key == "name" {
+                                name = toml.string()?;
+                                return Ok(());
+                            }
+                            toml.skip()
+                        })?;
+                        self.needs.extend(name.map(|name| (normalise(&name), line, true)));
+                    } else if let Some(text) = toml.string()? {
+                        // pdm: a requirement (PEP 508).
+                        let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
+                        let name = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+                        self.needs.push((normalise(name), line, text.contains(';')));
+                    }
+                    Ok(())
+                });
+            }
+            _ => return toml.skip(),
+        };
+        let value = toml.string()?;
+        if std::mem::replace(slot, value).is_some() {
+            return Err(Fault::new(line, format!("the key `{key}` is there twice")));
+        }
+        Ok(())
+    }
+
+    fn source(&self) -> Source {
+        let address = |url: &Option<Cow<'_, str>>| without_secret(url.as_deref().unwrap_or_default()).into_owned();
+        match () {
+            () if self.git.is_some() => Source::Git(address(&self.git)),
+            () if self.path.is_some() => Source::Path(address(&self.path)),
+            () if self.url.is_some() => Source::Url(address(&self.url)),
+            () => python::index(self.index.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        if self.groups.is_empty() || self.groups.iter().any(|group| group == "default") {
+            return Scope::Runtime;
+        }
+        let is_dev = |group: &str| group.starts_with("dev") || group.starts_with("test") || group.starts_with("lint");
+        if self.groups.iter().all(|group| is_dev(group)) { Scope::Dev } else { Scope::Optional }
+    }
+}
+
+/// Takes an address from an inline table: the first of these keys that is there.
+fn inline<'a>(toml: &mut Toml<'a>, keys: &[&str]) -> Result<Option<Cow<'a, str>>, Fault> {
+    let mut found = None;
+    toml.table(|toml, key| {
+        if found.is_none() && keys.contains(&key) {
+            found = toml.string()?;
+            return Ok(());
+        }
+        toml.skip()
+    })?;
+    Ok(found)
+}
+
+fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
+    let mut by_name: RapidHashMap<String, u32> = RapidHashMap::default();
+    let mut known: RapidHashMap<(String, String), u32> = RapidHashMap::default();
+    let mut needs = Vec::new();
+    for entry in entries {
+        let Some(name) = entry.name.as_deref() else {
+            reading.problem(entry.line, "a package without a name");
+            continue;
+        };
+        let Some(version) = entry.version.as_deref() else {
+            let address = [&entry.git, &entry.url, &entry.path].into_iter().find_map(|one| one.as_deref());
+            match address {
+                // PEP 751: what comes from an address may leave its version out.
+                Some(address) => reading.not_judged.push(python::unversioned(name, address, entry.line)),
+                None => reading.problem(entry.line, format!("the package {} has no version", quote(name))),
+            }
+            by_name.entry(normalise(name)).or_insert(u32::MAX);
+            continue;
+        };
+        let name = normalise(name);
+        // pdm lists a package once more for each set of extras.
+        let at = *known.entry((name.clone(), version.to_owned())).or_insert_with(|| {
+            let at = index(reading.packages.len());
+            let package = Package::new(Ecosystem::PyPi, name.clone(), version, entry.line);
+            reading.packages.push(Package { scope: entry.scope(), source: entry.source(), ..package });
+            at
+        });
+        by_name.insert(name, at);
+        needs.push((at, entry.needs));
+    }
+    for (from, needs) in needs {
+        for (name, line, may_be_absent) in needs {
+            match by_name.get(&name) {
+                Some(to) if *to == u32::MAX || *to == from => {}
+                Some(to) => reading.links.edges.push((from, *to)),
+                None if may_be_absent => {}
+                None => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
+            }
+        }
+    }
+    reading.links.edges.sort_unstable();
+    reading.links.edges.dedup();
+}

@@ -1,0 +1,87 @@
+//! GitHub workflows and composite actions: the actions that their steps use.
+//!
+//! An action is pinned by a release (`@v4.1.0`) or by a commit whose comment says which release it is (`@8e5e7e5 # v4.1.0`,
+//! as Dependabot and Renovate write it). A branch or a moving tag (`@v4`) is no version: it is listed as not judged.
+
+use super::reading::{Reading, quote};
+use super::yaml::{self, Visit};
+use crate::package::{Ecosystem, NotJudged, Package};
+
+/// Where `uses` stands: in a step, in a job that calls another workflow, in a composite action.
+#[derive(Default)]
+struct Uses {
+    found: Vec<(String, u32)>,
+}
+
+impl<'a> Visit<'a> for Uses {
+    fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+        if path.last().is_some_and(|key| key == "uses") {
+            self.found.push((value.to_owned(), line));
+        }
+    }
+}
+
+/// Reads a workflow or an action's description.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let (uses, fault) = yaml::tell(text, Uses::default);
+    if let Some(fault) = fault {
+        reading.fault(fault);
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    for (value, line) in uses.found {
+        let written = lines.get(line.saturating_sub(1) as usize).copied().unwrap_or_default();
+        action(&value, comment(written), line, &mut reading);
+    }
+    reading.close()
+}
+
+fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
+    if value.starts_with("./") || value.starts_with("../") || value.starts_with("docker://") || value.contains("${{") {
+        return; // Of this repository, an image, or known only when it runs.
+    }
+    let Some((path, reference)) = value.split_once('@') else {
+        return reading.problem(line, format!("the action {} names no version", quote(value)));
+    };
+    let parts: Vec<&str> = path.split('/').collect();
+    let [owner, repository, ..] = parts.as_slice() else {
+        return reading.problem(line, format!("not an action: {}", quote(value)));
+    };
+    if owner.is_empty() || repository.is_empty() || reference.is_empty() {
+        return reading.problem(line, format!("not an action: {}", quote(value)));
+    }
+    let name = format!("{owner}/{repository}");
+    let is_commit = reference.len() >= 40 && reference.bytes().all(|b| b.is_ascii_hexdigit());
+    let said = if is_commit { comment } else { reference };
+    match release(said) {
+        Some(version) => {
+            let package = Package::new(Ecosystem::GitHubActions, name, version, line);
+            reading.packages.push(Package { direct: Some(true), ..package });
+        }
+        None => {
+            let reason = match is_commit {
+                true => "a commit; a comment such as `# v4.1.0` would say which release it is",
+                false => "a branch or a tag that moves, not a released version",
+            };
+            reading.not_judged.push(NotJudged::new(Ecosystem::GitHubActions, name, reference, line, reason));
+        }
+    }
+}
+
+/// `1.2.3` of `v1.2.3`, also behind `tag=` or a name; a release has three numbers.
+fn release(text: &str) -> Option<&str> {
+    let word = text.split_whitespace().next()?;
+    let word = word.rsplit(['=', '/']).next()?;
+    let version = word.strip_prefix(['v', 'V']).unwrap_or(word);
+    let core = version.split(['-', '+']).next()?;
+    let numbers: Vec<&str> = core.split('.').collect();
+    let whole = numbers.len() == 3 && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    whole.then_some(version)
+}
+
+/// What stands behind ` #` in a line.
+fn comment(line: &str) -> &str {
+    line.split_once(" #").map_or("", |(_, comment)| comment.trim())
+}

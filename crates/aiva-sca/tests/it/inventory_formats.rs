@@ -1,0 +1,116 @@
+//! What is read of the formats that were written by hand after their documentation: one picture a file, and the rules that
+//! no picture shows.
+
+use aiva_sca::inventory::Kind;
+use aiva_sca::package::Status;
+
+use crate::inventory::{locks, picture, take};
+
+#[test]
+fn what_was_written_by_hand_is_read_as_its_documentation_says() {
+    let root = locks().join("by-hand");
+    for input in take(&root).inputs {
+        insta::assert_snapshot!(format!("formats_{}", input.path), picture(std::slice::from_ref(&input)));
+    }
+}
+
+#[track_caller]
+fn check(kind: Kind, text: &str, status: Status, packages: &[&str], others: &[&str], says: &str) {
+    let reading = kind.read(text.as_bytes());
+    let told: Vec<String> = reading.problems.iter().map(|problem| problem.message.clone()).collect();
+    assert_eq!(reading.status, status, "{text}: {told:?}");
+    let found: Vec<String> = reading.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect();
+    assert_eq!(found, packages, "{text}");
+    let unjudged: Vec<String> = reading.not_judged.iter().map(|n| format!("{} {}", n.name, n.requirement)).collect();
+    assert_eq!(unjudged, others, "{text}");
+    assert!(says.is_empty() || told.iter().any(|message| message.contains(says)), "{text}: {told:?}");
+}
+
+#[test]
+fn a_missing_entry_makes_a_file_partial() {
+    use Status::{Failed, Parsed, Partial};
+    let composer = |packages: &str| format!("{{\"packages\": [{packages}]}}");
+    let needing = r#"{"name":"a/a","version":"1.0.0","require":{"php":"*","b/b":"*"}}"#;
+    check(Kind::ComposerLock, &composer(needing), Partial, &["a/a 1.0.0"], &[], "\"b/b\" is needed");
+    check(Kind::ComposerLock, &composer(r#"{"name":"a/a"}"#), Failed, &[], &[], "no name or no version");
+    check(Kind::ComposerLock, "{}", Failed, &[], &[], "no list of packages");
+    let gem = "GEM\n  remote: https://rubygems.org/\n  specs:\n    a (1.0)\n      b\n";
+    check(Kind::GemfileLock, gem, Partial, &["a 1.0"], &[], "no DEPENDENCIES");
+    let whole = format!("{gem}\nDEPENDENCIES\n  a\n  c\n");
+    check(Kind::GemfileLock, &whole, Partial, &["a 1.0"], &[], "\"c\" is asked for");
+    check(Kind::GemfileLock, "GEM\n  specs:\n    a\n\nDEPENDENCIES\n", Failed, &[], &[], "not a gem with its version");
+    let mix = "%{\n  \"a\": {:hex, :a, \"1.0.0\", \"\", [:mix], [{:b, \"~> 1.0\", [hex: :b]}], \"hexpm\", \"\"},\n}\n";
+    check(Kind::MixLock, mix, Partial, &["a 1.0.0"], &[], "\"b\" is needed");
+    check(Kind::MixLock, "%{}\n", Parsed, &[], &[], "");
+    check(Kind::MixLock, "%{\"a\": {:svn, \"x\"}}", Failed, &[], &[], "unknown kind");
+    check(
+        Kind::PodfileLock,
+        "PODS:\n  - A (1.0):\n    - B\n\nCOCOAPODS: 1.0\n",
+        Partial,
+        &["A 1.0"],
+        &[],
+        "\"B\" is needed",
+    );
+    check(
+        Kind::PubspecLock,
+        "packages:\n  a:\n    source: hosted\n    version: \"1.0.0\"\n",
+        Partial,
+        &["a 1.0.0"],
+        &[],
+        "sdks",
+    );
+    check(Kind::PackageResolved, r#"{"version":4,"pins":[]}"#, Status::Unsupported, &[], &[], "format 4");
+    check(Kind::BunLock, "{\"lockfileVersion\": 9,}", Status::Unsupported, &[], &[], "format 9");
+    let bun = r#"{"lockfileVersion":1,"workspaces":{"":{"dependencies":{"a":"1","z":"1"},},}, // comment
+        "packages":{"a":["a@1.0.0","",{"dependencies":{"b":"1"}},"sha512-"],"a/b":["b@2.0.0","https://npm.example.com",{},""],}}"#;
+    check(Kind::BunLock, bun, Partial, &["a 1.0.0", "b 2.0.0"], &[], "\"z\" is asked for");
+    let deno = r#"{"version":"4","specifiers":{"jsr:@std/path@1":"1.0.2","npm:a@1":"1.0.0_p@2.0.0"},
+        "jsr":{"@std/path@1.0.2":{"integrity":"","dependencies":["jsr:@std/internal"]}},
+        "npm":{"a@1.0.0_p@2.0.0":{"integrity":"","dependencies":["p"]},"p@2.0.0":{"integrity":""}},
+        "remote":{"https://deno.land/x/a.ts":""}}"#;
+    check(
+        Kind::DenoLock,
+        deno,
+        Partial,
+        &["@jsr/std__path 1.0.2", "a 1.0.0", "p 2.0.0"],
+        &["imports by address 1 files"],
+        "\"jsr:@std/internal\" is needed",
+    );
+    check(Kind::Pylock, "lock-version = \"2.0\"\n", Status::Unsupported, &[], &[], "format 2");
+    check(
+        Kind::PdmLock,
+        "[[package]]\nname = \"a\"\nversion = \"1\"\n",
+        Partial,
+        &["a 1"],
+        &[],
+        "no version of the format",
+    );
+    check(Kind::GoWork, "go 1.21\n\nuse (\n\t./a\n\t./b\n)\n", Parsed, &["stdlib 1.21"], &[], "");
+    check(Kind::GoWork, "module a\n", Failed, &[], &[], "no go and no use line");
+    check(
+        Kind::VendorModules,
+        "# a.example/a v1.0.0\n## explicit; go 1.17\na.example/a\n# b.example/b v1.0.0 => ./b\n# c.example/c v1.0.0 => d.example/d v2.0.0\n\
+         # c.example/c => d.example/d v2.0.0\n",
+        Parsed,
+        &["a.example/a 1.0.0", "b.example/b 1.0.0", "d.example/d 2.0.0"],
+        &[],
+        "",
+    );
+}
+
+#[test]
+fn an_action_is_pinned_by_a_release_only() {
+    let text = "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4.1.0\n      - uses: actions/setup-node@v4\n      \
+                - uses: tj-actions/changed-files@0e58ed8671d6b60d0890c21b07f8835ace038e67 # v45.0.7\n      \
+                - uses: github/codeql-action/init@0e58ed8671d6b60d0890c21b07f8835ace038e67\n      - uses: ./own\n      \
+                - uses: docker://alpine:3\n  b:\n    uses: acme/flows/.github/workflows/x.yml@main\n";
+    check(
+        Kind::Workflow,
+        text,
+        Status::Parsed,
+        &["actions/checkout 4.1.0", "tj-actions/changed-files 45.0.7"],
+        &["actions/setup-node v4", "github/codeql-action 0e58ed8671d6b60d0890c21b07f8835ace038e67", "acme/flows main"],
+        "",
+    );
+    check(Kind::Workflow, "steps:\n  - uses: alone\n", Status::Failed, &[], &[], "names no version");
+}
