@@ -12,6 +12,7 @@ pub mod column;
 pub mod config;
 pub mod events;
 pub mod finding;
+pub mod fix;
 pub mod graph;
 pub mod http;
 pub mod inventory;
