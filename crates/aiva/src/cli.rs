@@ -12,6 +12,7 @@ pub(crate) mod config;
 pub(crate) mod egress;
 pub(crate) mod events;
 pub(crate) mod exit;
+pub(crate) mod fix;
 pub(crate) mod handbook;
 pub(crate) mod licences;
 pub(crate) mod migrate;
@@ -297,6 +298,9 @@ pub(crate) enum Sca {
         #[arg(long)]
         no_dev: bool,
     },
+    /// Print the smallest set of bumps that clears the findings, as a difference of the manifests, and what to run afterwards;
+    /// exit 1 when there is something to do.
+    Fix(Fix),
     /// Say why a package is there: every file that names it, and all shortest paths that lead to it.
     Why {
         /// `name`, `name@version` or a package URL.
@@ -328,6 +332,23 @@ pub(crate) enum LicenceFormat {
     Csv,
     /// For a pull request or a wiki.
     Markdown,
+}
+
+/// `aiva sca fix`
+#[derive(Debug, Args)]
+pub(crate) struct Fix {
+    /// What to mend: a folder or one manifest.
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Rewrite the manifests instead of printing the difference.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Pass over paths that match (git-ignore syntax); may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// What to do when the advisory index is older than configured.
+    #[arg(long, value_enum, default_value_t = Stale::Fail)]
+    pub(crate) stale: Stale,
 }
 
 /// `--format` of questions

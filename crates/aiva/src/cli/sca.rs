@@ -15,7 +15,7 @@ use super::exit::Outcome;
 use super::licences::{self, Asked};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, printable};
-use super::{Global, Sca, WhyFormat};
+use super::{Global, Sca, WhyFormat, fix};
 use crate::failure::Failure;
 use crate::settings;
 
@@ -26,6 +26,7 @@ pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<
             licences::licences(Asked { path, no_dev: *no_dev }, *format, global, terminal)
         }
         Sca::Notice { path, no_dev } => licences::notice(Asked { path, no_dev: *no_dev }, global, terminal),
+        Sca::Fix(fix) => fix::run(fix, global, terminal),
         Sca::Why { package, path, format, paths, exclude } => {
             let inventory = inventory(path, exclude, global, terminal)?;
             why(&why::why(&inventory.inputs, package, (*paths).max(1)), package, *format, terminal)
@@ -51,7 +52,7 @@ fn version_order(ecosystem: &str, file: &Path, terminal: Terminal) -> Result<Exi
 }
 
 /// Everything under a path, but for what the configuration and the flags leave out.
-fn inventory(path: &Path, exclude: &[String], global: &Global, terminal: Terminal) -> Result<Inventory> {
+pub(crate) fn inventory(path: &Path, exclude: &[String], global: &Global, terminal: Terminal) -> Result<Inventory> {
     let found = settings::find(global, Vec::new())?;
     let exclude = found.loaded.config.sca.exclude.iter().chain(exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };

@@ -82,10 +82,10 @@ pub(crate) fn today() -> Date {
 }
 
 /// What there is to judge by.
-struct Knowledge {
-    index: Option<Index>,
-    state: AdvisoryState,
-    sentence: String,
+pub(crate) struct Knowledge {
+    pub(crate) index: Option<Index>,
+    pub(crate) state: AdvisoryState,
+    pub(crate) sentence: String,
 }
 
 fn import_for_one_run(path: &Path) -> Result<tempfile::TempDir> {
@@ -100,7 +100,7 @@ fn import_for_one_run(path: &Path) -> Result<tempfile::TempDir> {
     Ok(folder)
 }
 
-fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Result<Knowledge> {
+pub(crate) fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Result<Knowledge> {
     let index = match Index::open(folder) {
         Ok(index) => index,
         Err(OpenError::Missing(_)) if stale == Stale::Warn => {

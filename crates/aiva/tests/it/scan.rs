@@ -262,3 +262,31 @@ fn filters_leave_out_and_say_so() {
     let run = world.aiva(&["scan", "code", "--severity", "critical"]);
     assert!(!run.out().contains("unused"), "{}", run.out()); // it covers what the flag leaves out
 }
+
+#[test]
+fn a_fix_is_shown_first_and_applied_when_asked() {
+    let world = World::new().with_advisories();
+    let manifest = "# ours\n[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[dependencies]\nrustls = \"0.21\" # tls\n";
+    world.write("code/Cargo.toml", manifest);
+    world.write("code/Cargo.lock", &TREE.replace("\"client\"]", "\"client\", \"rustls\"]"));
+    world.write("code/py/requirements.txt", "requests==2.28.2  # web\n");
+    world.write("code/bad/Cargo.lock", &AFFECTED.replace("rustls", "rustdecimal").replace("0.21.10", "1.23.1"));
+    let shown = world.aiva(&["sca", "fix", "code"]);
+    assert_eq!(shown.code(), 1, "{}", shown.err());
+    for part in [
+        "# Cargo.toml: move rustls from 0.21.10 to 0.21.11; clears CVE-2024-32650",
+        "-rustls = \"0.21\" # tls\n+rustls = \"0.21.11\" # tls\n",
+        "cargo update -p rustls --precise 0.21.11\n",
+        "-requests==2.28.2  # web\n+requests==2.31.0  # web\n",
+        "# bad/Cargo.lock: rustdecimal 1.23.1: GHSA-7pwq-f4pq-78gm: no version is known that is free of all of it",
+    ] {
+        assert!(shown.out().contains(part), "{part:?}: {}", shown.out());
+    }
+    let read = |name: &str| std::fs::read_to_string(world.path(name)).unwrap();
+    assert_eq!(read("code/Cargo.toml"), manifest); // only shown
+    let applied = world.aiva(&["sca", "fix", "code", "--apply", "--exclude", "bad/"]);
+    assert_eq!(applied.code(), 0, "{}{}", applied.out(), applied.err());
+    assert_eq!(read("code/Cargo.toml"), manifest.replace("\"0.21\"", "\"0.21.11\""));
+    assert_eq!(read("code/py/requirements.txt"), "requests==2.31.0  # web\n");
+    assert_eq!(world.aiva(&["scan", "code/py"]).code(), 0);
+}
