@@ -31,6 +31,7 @@ pub mod fault;
 pub mod files;
 pub mod handles;
 pub mod head;
+pub mod interfaces;
 pub mod judge;
 pub mod limits;
 pub mod metrics;

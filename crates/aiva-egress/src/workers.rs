@@ -6,6 +6,7 @@
 //! opened. Start reading at [`Reload::run`].
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::config::Egress;
+use crate::proxy::interfaces::reached_at;
 use crate::proxy::tls::Tls;
 use crate::service::{Guard, InForce};
 
@@ -41,6 +43,8 @@ pub struct Reload {
     pub tls: Option<Arc<Tls>>,
     /// What was read at the start: what is bound stays bound.
     pub started: Egress,
+    /// Where this process listens.
+    pub own: Vec<SocketAddr>,
     /// Reads the section again.
     pub again: Again,
     /// The files that it is read from.
@@ -108,6 +112,8 @@ impl Reload {
         let marks = self.marks().await;
         let mut seen = Seen { in_force: marks.clone(), last: marks };
         let mut ends = self.guard.next_end();
+        let mut reached = reached_at(&self.own);
+        self.guard.listens(&reached);
         loop {
             let asked = stop.until(async {
                 tokio::select! {
@@ -119,6 +125,11 @@ impl Reload {
             if self.is_due(&mut seen, asked).await {
                 self.reload().await;
                 ends = self.guard.next_end();
+            }
+            let now = reached_at(&self.own);
+            if now != reached {
+                self.guard.listens(&now);
+                reached = now;
             }
             if ends.is_some_and(|end| end <= SystemTime::from(self.clock.now())) {
                 tracing::info!("an exception or an allowed network of an egress role has ended");

@@ -42,7 +42,7 @@ use crate::settings::{Found, Settings};
 
 mod egress;
 
-pub(crate) use egress::egress;
+pub(crate) use egress::{egress, egress_guard};
 
 /// Every crate's schema steps, in the order in which they are applied.
 pub(crate) const MIGRATIONS: &[MigrationSet] = &[aiva_events::MIGRATIONS, aiva_findings::store::MIGRATIONS];
@@ -130,6 +130,8 @@ pub(crate) struct Parts {
     pub(crate) router: Router,
     /// Whom to tell.
     pub(crate) alerts: Alerts,
+    /// Where services may call out.
+    pub(crate) egress: aiva_egress::service::Guard,
 }
 
 impl Parts {
@@ -151,6 +153,7 @@ impl Parts {
         let (sca, journal) = sca(found, data, &database, &clock)?;
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
         deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
+        let egress = egress_guard(found, &clock)?;
         let token = TokenFile::within(data);
         token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions
         let door = Arc::new(Door::new(token, Arc::clone(&clock)));
@@ -173,7 +176,7 @@ impl Parts {
             .access_log(access_log)
             .authenticator(Arc::clone(&door) as Arc<dyn aiva_chassis::http::Authenticator>)
             .around(routes);
-        Ok(Self { database, door, findings, router, alerts })
+        Ok(Self { database, door, findings, router, alerts, egress })
     }
 
     /// Scans every service once, because the server has just started, and begins the daily schedule after that.

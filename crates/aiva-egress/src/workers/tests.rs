@@ -29,6 +29,7 @@ fn world() -> World {
         guard,
         tls: None,
         started,
+        own: Vec::new(),
         again: Arc::new(move || shared.lock().unwrap().clone()),
         files: vec![folder.path().join("aiva.toml")],
         alerts: Alerts::builder(clock::system()).start(&supervisor),

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use aiva_chassis::clock;
+use aiva_egress::service::Guard;
 use anyhow::Result;
 
 use super::terminal::{self, Terminal};
@@ -16,6 +18,10 @@ pub(crate) fn run(command: &Config, global: &Global, terminal: Terminal) -> Resu
     let found = settings::find(global, Vec::new())?;
     for warning in &found.loaded.warnings {
         terminal::complain(&format!("warning: {warning}"));
+    }
+    let (_, egress) = Guard::new(found.loaded.config.egress.clone(), clock::system())?;
+    for ended in &egress.ended {
+        terminal::complain(&format!("warning: {ended} has ended and opens nothing any more: renew it or take it out"));
     }
     match command {
         Config::Print => terminal.print(&found.loaded.print())?,

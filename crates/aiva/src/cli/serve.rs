@@ -48,7 +48,8 @@ async fn until_stopped(serve: &Serve, found: &Found, terminal: Terminal) -> Resu
     for guard in &serve.guards {
         match guard {
             Alone::Egress => {
-                let listening = wiring::egress(found, &[admin_address], &alerts, &clock, &supervisor)?;
+                let guard = wiring::egress_guard(found, &clock)?;
+                let listening = wiring::egress(found, guard, &[admin_address], &alerts, &clock, &supervisor)?;
                 let tls = listening.tls.map_or_else(String::new, |address| format!("  with TLS https://{address}\n"));
                 let address = listening.plain;
                 terminal.print(&format!(

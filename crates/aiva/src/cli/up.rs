@@ -122,7 +122,15 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
     let admin_listener = bind("server.admin_listen", server.admin_listen).await?;
     let (address, admin_address) = (listener.address()?, admin_listener.address()?);
     let parts = Parts::assemble(found, data, download, &supervisor, wiring::access_log(settings)?).await?;
-    let egress = wiring::egress(found, &[address, admin_address], &parts.alerts, &clock::system(), &supervisor)?.plain;
+    let egress = wiring::egress(
+        found,
+        parts.egress.clone(),
+        &[address, admin_address],
+        &parts.alerts,
+        &clock::system(),
+        &supervisor,
+    )?
+    .plain;
     let admin = Stack::new(clock::system()).around(admin::routes(health.clone()));
     let admin_task = tokio::spawn(admin_listener.serve(admin, shutdown.stop(Stage::Store)));
     let public_task = tokio::spawn(listener.serve(parts.router.clone(), shutdown.stop(Stage::Edge)));

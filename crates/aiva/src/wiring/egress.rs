@@ -10,6 +10,7 @@ use aiva_chassis::health::Impact;
 use aiva_chassis::shutdown::Stage;
 use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
 use aiva_egress::config::Egress;
+use aiva_egress::proxy::interfaces::reached_at;
 use aiva_egress::proxy::tls::Tls;
 use aiva_egress::proxy::{self, Balancers, Proxy};
 use aiva_egress::service::Guard;
@@ -28,17 +29,24 @@ pub(crate) struct Listening {
     pub(crate) tls: Option<SocketAddr>,
 }
 
-/// Starts the guard. `others` are this process's other listeners: nothing reaches them through it.
+/// The guard, by the configuration; nothing listens yet.
+pub(crate) fn egress_guard(found: &Found, clock: &SharedClock) -> Result<Guard> {
+    let egress = found.loaded.config.egress.clone();
+    let (guard, in_force) = Guard::new(egress, Arc::clone(clock)).context("the egress policy")?;
+    workers::warn_of_ended(&in_force);
+    Ok(guard)
+}
+
+/// Starts the proxy in front of the guard. `others` are this process's other listeners: nothing reaches them through it.
 pub(crate) fn egress(
     found: &Found,
+    guard: Guard,
     others: &[SocketAddr],
     alerts: &Alerts,
     clock: &SharedClock,
     supervisor: &Supervisor,
 ) -> Result<Listening> {
     let egress = &found.loaded.config.egress;
-    let (guard, in_force) = Guard::new(egress.clone(), Arc::clone(clock)).context("the egress policy")?;
-    workers::warn_of_ended(&in_force);
     let tls = match &egress.tls {
         None => None,
         Some(files) => {
@@ -50,9 +58,11 @@ pub(crate) fn egress(
     let mut addresses = proxy.addresses().into_iter();
     let listening = Listening { plain: addresses.next().unwrap_or(egress.listen), tls: addresses.next() };
     let own: Vec<SocketAddr> = others.iter().copied().chain([listening.plain]).chain(listening.tls).collect();
-    guard.listens(&own);
+    // The worker goes on with it: an interface may get another address.
+    guard.listens(&reached_at(&own));
     proxy.start(supervisor);
-    keep(found, guard, tls, alerts, clock, supervisor);
+    let kept = Kept { guard, tls, own };
+    keep(found, kept, alerts, clock, supervisor);
     Ok(listening)
 }
 
@@ -90,20 +100,22 @@ fn prefix(network: &Network) -> Option<Prefix> {
     Prefix::new(address, length)
 }
 
-/// Keeps the guard at what the files say.
-fn keep(
-    found: &Found,
+/// What is kept at what the files say.
+struct Kept {
     guard: Guard,
     tls: Option<Arc<Tls>>,
-    alerts: &Alerts,
-    clock: &SharedClock,
-    supervisor: &Supervisor,
-) {
+    own: Vec<SocketAddr>,
+}
+
+/// Keeps the guard at what the files say.
+fn keep(found: &Found, kept: Kept, alerts: &Alerts, clock: &SharedClock, supervisor: &Supervisor) {
     let again = found.again.clone();
     let files = vec![again.file()];
+    let Kept { guard, tls, own } = kept;
     let reload = Arc::new(Reload {
         guard,
         tls,
+        own,
         started: found.loaded.config.egress.clone(),
         again: Arc::new(move || {
             again.find().map(|found| found.loaded.config.egress).map_err(|error| error.to_string())
