@@ -44,6 +44,8 @@ pub struct Past {
     pub role: String,
     /// The caller's name, else its address.
     pub caller: String,
+    /// How it was asked, where that is told: `check` is a mere question.
+    pub form: Option<String>,
     /// The request's method, where one was seen.
     pub method: Option<String>,
     /// `http` or `https`; a tunnel counts as https.
@@ -79,6 +81,8 @@ struct Told {
     #[serde(default)]
     port: Option<u16>,
     #[serde(default)]
+    form: Option<String>,
+    #[serde(default)]
     method: Option<String>,
     #[serde(default)]
     rule: String,
@@ -99,14 +103,15 @@ struct Place {
 
 impl From<Told> for Past {
     fn from(told: Told) -> Self {
-        let Told { role, caller, outcome, method, rule, reason, addresses, aliases, place, scheme, host, port } = told;
+        let Told { role, caller, outcome, form, method, rule, reason, addresses, aliases, place, scheme, host, port } =
+            told;
         let flat = || Place {
             scheme: scheme.unwrap_or_default(),
             host: host.unwrap_or_default(),
             port: port.unwrap_or_default(),
         };
         let Place { scheme, host, port } = place.unwrap_or_else(flat);
-        Self { role, caller, method, scheme, host, port, outcome, rule, reason, addresses, aliases }
+        Self { role, caller, form, method, scheme, host, port, outcome, rule, reason, addresses, aliases }
     }
 }
 
@@ -144,6 +149,7 @@ mod tests {
         Past {
             role: "default".to_owned(),
             caller: "192.0.2.1".to_owned(),
+            form: None,
             method: None,
             scheme: scheme.to_owned(),
             host: host.to_owned(),

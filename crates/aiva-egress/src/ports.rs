@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aiva_outbound::resolve::Resolver;
-use aiva_outbound::{Engine, Policy, Question, Target, Verdict};
+use aiva_outbound::{Engine, Host, Policy, Question, Target, Verdict};
 use aiva_store::StoreError;
 use async_trait::async_trait;
 use http::Method;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::decision::{Ended, Record};
@@ -79,6 +80,28 @@ impl Group {
 pub trait Journal: Send + Sync + 'static {
     /// Writes a group and answers when it is on the disk.
     async fn write(&self, group: Arc<Group>) -> Result<(), StoreError>;
+}
+
+/// What a decision token binds its bearer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// The role that it was decided by.
+    pub role: Arc<str>,
+    /// The host as it was decided on: a name in lower case, or an address.
+    pub host: Host,
+    /// The port.
+    pub port: u16,
+    /// The addresses that were checked.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Reads the decision tokens that this service has given out.
+///
+/// Every adapter promises: only what it has signed itself and what has not run out is read; the comparison takes the same
+/// time wherever the difference is.
+pub trait Tokens: Send + Sync + 'static {
+    /// What the token binds to; `None` for one that is not ours or not good any more.
+    fn read(&self, token: &[u8], now: Timestamp) -> Option<Pinned>;
 }
 
 /// How an address is told in a record.

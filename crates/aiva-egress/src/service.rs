@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::audit::Recorder;
 use crate::config::{DEFAULT, Egress};
-use crate::ports::{Decide, Rules};
+use crate::ports::{Decide, Rules, Tokens};
 use crate::proxy::judge::{Ask, Judge, Peer, Presented, Ruling};
 use crate::role::{self, Role, Wrong};
 
@@ -44,6 +44,8 @@ struct Inner {
     resolvers: Resolvers,
     /// Who keeps records; without one the log says what was decided.
     recorder: OnceLock<Recorder>,
+    /// Who reads decision tokens.
+    tokens: OnceLock<Arc<dyn Tokens>>,
     /// What the snapshot was made of; held while a new one is made, so that two are never made at once.
     source: Mutex<Source>,
 }
@@ -91,6 +93,7 @@ impl Guard {
             clock,
             resolvers,
             recorder: OnceLock::new(),
+            tokens: OnceLock::new(),
             source: Mutex::new(source),
         };
         Ok((Self(Arc::new(inner)), told))
@@ -100,6 +103,11 @@ impl Guard {
     pub fn record(&self, recorder: Recorder) {
         // Two recorders for one guard would be a mistake of the composition, and the first one goes on.
         self.0.recorder.get_or_init(|| recorder);
+    }
+
+    /// Honours decision tokens from now on; without that, whoever sends one is told that it is none.
+    pub fn honour(&self, tokens: Arc<dyn Tokens>) {
+        self.0.tokens.get_or_init(|| tokens);
     }
 
     /// Puts another configuration in force, whole or not at all. What is open and no longer allowed will be closed.
@@ -190,18 +198,15 @@ impl Judge for Guard {
         };
         // Nothing of the snapshot is held while the DNS is asked: only the role.
         let known = self.0.in_force.load().who(who.peer, who.credentials);
-        let asker = match known {
-            Some((role, caller)) => Asker { guard: self, slot, role, caller, who, form: ask.form, method: ask.method },
-            None => {
-                let role = Arc::clone(&self.0.in_force.load().default);
-                let asker = Asker { guard: self, slot, role, caller: None, who, form: ask.form, method: ask.method };
-                return asker.wrong_credentials();
-            }
-        };
-        match ask.target {
-            Ok(target) => asker.decide(target).await,
+        let is_known = known.is_some();
+        let (role, caller) = known.unwrap_or_else(|| (Arc::clone(&self.0.in_force.load().default), None));
+        let asker = Asker { guard: self, slot, role, caller, who, form: ask.form, method: ask.method };
+        match (ask.target, who.token) {
+            _ if !is_known => asker.wrong_credentials(),
             // The text may hold a secret, and nobody knows where in it.
-            Err(reason) => asker.unreadable(reason),
+            (Err(reason), _) => asker.unreadable(reason),
+            (Ok(target), None) => asker.decide(target).await,
+            (Ok(target), Some(token)) => asker.redeem(target, token),
         }
     }
 

@@ -28,6 +28,10 @@ pub struct Proposal {
 impl Proposal {
     /// Sees a decision of the role.
     pub fn see(&mut self, past: &Past) {
+        // A question is no call.
+        if past.form.as_deref() == Some("check") {
+            return;
+        }
         self.decisions += 1;
         let place = || format!("{}:{}", past.host, past.port);
         match past.outcome {

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use aiva_outbound::resolve::{Lookup, ResolveError};
-use aiva_outbound::{Outcome, Question, Reason, Target, Verdict};
+use aiva_outbound::resolve::{Answer as Answered, Lookup, ResolveError};
+use aiva_outbound::{Engine, Outcome, Question, Reason, Target, Verdict};
 use http::Method;
 
-use super::permit::Granted;
+use super::permit::{Granted, Proof};
 use super::{Guard, since_1970};
 use crate::audit::Slot;
 use crate::budget::{self, Spent};
@@ -37,17 +37,58 @@ pub(super) struct Asker<'a> {
     pub(super) method: &'a str,
 }
 
+/// What is to be allowed.
+struct Allowance {
+    target: Target,
+    method: Option<Method>,
+    verdict: Verdict,
+    proof: Proof,
+    /// A role that only tells has used more than it may.
+    over: Option<Spent>,
+    place: Option<budget::Tunnel>,
+}
+
 impl Asker<'_> {
     /// Decides on a target that was read.
     pub(super) async fn decide(self, target: Target) -> Ruling {
-        // Nobody sees the methods inside a tunnel; what is no method that the list could hold is on no list.
-        let method = match self.form {
-            Form::Request => Method::from_bytes(self.method.as_bytes()).ok(),
-            Form::Tunnel => None,
-        };
+        let method = self.judged_method();
         let question = Question { target: &target, method: method.as_ref() };
         let Lookups { resolver, engine } = &self.role.lookups;
         let verdict = engine.decide(&self.role.policy, &**resolver, question).await;
+        let proof = if self.who.credentials.is_some() { Proof::Password } else { Proof::Connection };
+        self.conclude(target, method, verdict, proof)
+    }
+
+    /// Holds a decision token against the policy in force, with the addresses that were checked when it was given out: the
+    /// name is not looked up again, so that it cannot mean something else by now.
+    pub(super) fn redeem(mut self, target: Target, token: &[u8]) -> Ruling {
+        let now = self.guard.0.clock.now();
+        let pinned = self.guard.0.tokens.get().and_then(|tokens| tokens.read(token, now));
+        let Some(pinned) = pinned else { return self.bad_token(&target, "token-invalid") };
+        if (&pinned.host, pinned.port) != (target.host(), target.port()) {
+            return self.bad_token(&target, "token-mismatch");
+        }
+        match self.guard.role(Some(&pinned.role)) {
+            Some(role) => self.role = role,
+            None => return self.bad_token(&target, "token-invalid"),
+        }
+        let method = self.judged_method();
+        let question = Question { target: &target, method: method.as_ref() };
+        let answer = Lookup::from(Answered { addresses: pinned.addresses, ..Answered::default() });
+        let mut verdict = Engine::replay(&self.role.policy, question, &answer, now.into());
+        verdict.answer = Some(answer.answer);
+        self.conclude(target, method, verdict, Proof::Token)
+    }
+
+    /// Nobody sees the methods inside a tunnel; what is no method that the list could hold is on no list.
+    fn judged_method(&self) -> Option<Method> {
+        match self.form {
+            Form::Request => Method::from_bytes(self.method.as_bytes()).ok(),
+            Form::Tunnel => None,
+        }
+    }
+
+    fn conclude(self, target: Target, method: Option<Method>, verdict: Verdict, proof: Proof) -> Ruling {
         let meters = &self.role.meters;
         match &verdict.outcome {
             Outcome::Allowed => {}
@@ -66,8 +107,10 @@ impl Asker<'_> {
             }
         }
         match self.budget() {
-            Ok(place) => self.allow(target, method, verdict, None, place),
-            Err(spent) if self.role.tells => self.allow(target, method, verdict, Some(spent), None),
+            Ok(place) => self.allow(Allowance { target, method, verdict, proof, over: None, place }),
+            Err(spent) if self.role.tells => {
+                self.allow(Allowance { target, method, verdict, proof, over: Some(spent), place: None })
+            }
             Err(spent) => self.spent(&target, spent),
         }
     }
@@ -90,14 +133,17 @@ impl Asker<'_> {
         self.refuse(record, |id| Answer::failed(407, WRONG_CREDENTIALS, detail, "http_request_denied").with_id(id))
     }
 
-    fn allow(
-        mut self,
-        target: Target,
-        method: Option<Method>,
-        verdict: Verdict,
-        over: Option<Spent>,
-        place: Option<budget::Tunnel>,
-    ) -> Ruling {
+    fn bad_token(self, target: &Target, reason: &'static str) -> Ruling {
+        self.role.meters.denied.inc();
+        meters::refused(reason);
+        let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
+        let record = Record::refused(at, who, self.record_form(), "token", reason).to(target).method(self.method);
+        let detail = "the decision token is not good for this: ask for a new decision";
+        self.refuse(record, |id| Answer::denied("token", reason, id, detail.to_owned()))
+    }
+
+    fn allow(mut self, allowance: Allowance) -> Ruling {
+        let Allowance { target, method, verdict, proof, over, place } = allowance;
         self.role.meters.allowed.inc();
         let over = over.map(|spent| WouldDeny { rule: BUDGETS.to_owned(), reason: Cow::Borrowed(spent.over.word()) });
         if verdict.would_deny.is_some() || over.is_some() {
@@ -126,7 +172,7 @@ impl Asker<'_> {
             role: self.role,
             caller: self.caller,
             peer: self.who.peer.clone(),
-            has_password: self.who.credentials.is_some(),
+            proof,
             method,
             target: Arc::clone(&target),
             lookup: verdict.answer.map(|answer| Lookup { answer, cached: true }).unwrap_or_default(),

@@ -24,7 +24,7 @@ pub(super) struct Granted {
     pub(super) role: Arc<Role>,
     pub(super) caller: Option<Arc<str>>,
     pub(super) peer: Peer,
-    pub(super) has_password: bool,
+    pub(super) proof: Proof,
     pub(super) method: Option<Method>,
     pub(super) target: Arc<Target>,
     pub(super) lookup: Lookup,
@@ -32,15 +32,27 @@ pub(super) struct Granted {
     pub(super) _place: Option<budget::Tunnel>,
 }
 
+/// By what the role was had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// By what the connection shows, or by nothing.
+    Connection,
+    /// By a password.
+    Password,
+    /// By a decision token.
+    Token,
+}
+
 impl Granted {
     /// The role in force of the same caller; `None` when a password is no longer known.
     fn role_now(&self) -> Option<Arc<Role>> {
         let in_force = self.guard.0.in_force.load();
-        match &self.caller {
-            Some(name) if self.has_password => {
+        match (self.proof, &self.caller) {
+            (Proof::Token, _) => self.guard.role(Some(&self.role.name)),
+            (Proof::Password, Some(name)) => {
                 in_force.callers.with_password(name).map(|caller| Arc::clone(&caller.role))
             }
-            _ => in_force.who(&self.peer, None).map(|(role, _)| role),
+            (Proof::Password | Proof::Connection, _) => in_force.who(&self.peer, None).map(|(role, _)| role),
         }
     }
 }

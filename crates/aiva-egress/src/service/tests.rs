@@ -302,3 +302,42 @@ async fn every_decision_is_a_record_with_the_id_that_was_told() {
     assert_eq!(written, ids);
     assert!(!format!("{records:?}").contains("secret"));
 }
+
+struct Given;
+
+impl crate::ports::Tokens for Given {
+    fn read(&self, token: &[u8], _now: jiff::Timestamp) -> Option<crate::ports::Pinned> {
+        let (name, last) = std::str::from_utf8(token).ok()?.split_once(' ')?;
+        let host = aiva_outbound::Host::Name(name.to_owned());
+        let addresses = vec![IpAddr::from([93, 184, 216, last.parse().ok()?])];
+        Some(crate::ports::Pinned { role: Arc::from("shop"), host, port: 443, addresses })
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_own_place_under_the_policy_in_force() {
+    let (guard, _) = guard(&[("default", ""), ("shop", STRICT)], &[]);
+    let redeem = async |token: &'static str, text: &str| {
+        let peer = peer("192.0.2.1");
+        let who = Presented { peer: &peer, credentials: None, token: Some(token.as_bytes()) };
+        let asked = Ask { form: Form::Tunnel, method: "CONNECT", text, target: Target::tunnel(text) };
+        match guard.judge(who, asked).await {
+            Ruling::Allow(allowed) => {
+                assert!(allowed.permit.holds(allowed.connect_to[0]), "{token}");
+                format!("{} {:?}", allowed.role, allowed.connect_to)
+            }
+            Ruling::Refuse(answer) => answer.reason,
+        }
+    };
+    assert_eq!(redeem("a.example.com 99", "a.example.com:443").await, "token-invalid", "nobody reads them yet");
+    guard.honour(Arc::new(Given));
+    // Not what the name means now.
+    assert_eq!(redeem("a.example.com 99", "a.example.com:443").await, "shop [93.184.216.99:443]");
+    assert_eq!(redeem("a.example.com 99", "b.example.com:443").await, "token-mismatch");
+    assert_eq!(redeem("a.example.com 99", "a.example.com:80").await, "token-mismatch");
+    assert_eq!(redeem("garbage", "a.example.com:443").await, "token-invalid");
+    guard.reload(egress(&[("shop", "allow_domains = [\"b.example.com\"]")], &[])).unwrap();
+    assert_eq!(redeem("a.example.com 99", "a.example.com:443").await, "name-not-allowed");
+    guard.reload(egress(&[("default", STRICT)], &[])).unwrap();
+    assert_eq!(redeem("a.example.com 99", "a.example.com:443").await, "token-invalid", "the role is gone");
+}
