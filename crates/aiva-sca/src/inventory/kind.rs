@@ -5,9 +5,10 @@
 
 use super::reading::Reading;
 use super::{
-    bun_lock, cargo_lock, cargo_toml, composer_lock, deno_lock, door, gemfile_lock, go_mod, mix_lock, npm_lock,
-    package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, podfile_lock, poetry_lock,
-    pubspec_lock, pyproject, requirements, uv_lock, vendor_modules, workflow, yarn_lock,
+    bun_lock, cargo_lock, cargo_toml, composer_lock, conan_lock, deno_lock, door, gemfile_lock, go_mod, gradle_lock,
+    haskell_lock, mix_lock, npm_lock, nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile,
+    pipfile_lock, pnpm_lock, podfile_lock, poetry_lock, pom_xml, pubspec_lock, pyproject, renv_lock, requirements,
+    uv_lock, vendor_modules, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -69,6 +70,28 @@ pub enum Kind {
     VendorModules,
     /// A GitHub workflow or a composite action.
     Workflow,
+    /// cabal's pins.
+    CabalFreeze,
+    /// Conan's lockfile.
+    ConanLock,
+    /// What a .NET program was published with.
+    DepsJson,
+    /// A .NET project file, or the versions that several share.
+    DotnetProject,
+    /// gradle's lockfile.
+    GradleLock,
+    /// NuGet's lockfile.
+    NuGetLock,
+    /// NuGet's older list of packages.
+    PackagesConfig,
+    /// Maven's manifest.
+    PomXml,
+    /// renv's lockfile.
+    RenvLock,
+    /// stack's lockfile.
+    StackLock,
+    /// gradle's list of checksums.
+    VerificationMetadata,
     /// A kind that this release knows by name, but does not read.
     Unread(&'static str),
 }
@@ -79,27 +102,17 @@ const UNREAD: &[&str] = &[
     "Gopkg.lock",
     "build.gradle",
     "build.gradle.kts",
-    "buildscript-gradle.lockfile",
     "bun.lockb",
-    "cabal.project.freeze",
     "composer.json",
-    "conan.lock",
     "conda-lock.yml",
     "deno.json",
     "environment.yml",
-    "gradle.lockfile",
     "libs.versions.toml",
     "mix.exs",
-    "packages.config",
-    "packages.lock.json",
     "paket.lock",
-    "pom.xml",
     "pubspec.yaml",
     "rebar.lock",
-    "renv.lock",
     "setup.py",
-    "stack.yaml.lock",
-    "verification-metadata.xml",
 ];
 
 /// Manifests that are not read, and the lockfiles that say all of what they would.
@@ -148,6 +161,19 @@ impl Kind {
             "Podfile.lock" => Self::PodfileLock,
             "pubspec.lock" => Self::PubspecLock,
             "pylock.toml" => Self::Pylock,
+            "cabal.project.freeze" => Self::CabalFreeze,
+            "conan.lock" => Self::ConanLock,
+            "gradle.lockfile" => Self::GradleLock,
+            "packages.lock.json" => Self::NuGetLock,
+            "packages.config" => Self::PackagesConfig,
+            "pom.xml" => Self::PomXml,
+            "renv.lock" => Self::RenvLock,
+            "stack.yaml.lock" => Self::StackLock,
+            "verification-metadata.xml" => Self::VerificationMetadata,
+            "buildscript-gradle.lockfile" => Self::GradleLock,
+            "Directory.Packages.props" => Self::DotnetProject,
+            name if is_project(name) => Self::DotnetProject,
+            name if name.ends_with(".deps.json") => Self::DepsJson,
             "modules.txt" if folder == "vendor" || folder.ends_with("/vendor") => Self::VendorModules,
             name if is_workflow(folder, name) => Self::Workflow,
             name if is_requirements(folder, name) => Self::Requirements,
@@ -186,6 +212,17 @@ impl Kind {
             Self::Pylock => "pylock.toml",
             Self::VendorModules => "vendor/modules.txt",
             Self::Workflow => "GitHub workflow",
+            Self::CabalFreeze => "cabal.project.freeze",
+            Self::ConanLock => "conan.lock",
+            Self::DepsJson => "deps.json",
+            Self::DotnetProject => "csproj",
+            Self::GradleLock => "gradle.lockfile",
+            Self::NuGetLock => "packages.lock.json",
+            Self::PackagesConfig => "packages.config",
+            Self::PomXml => "pom.xml",
+            Self::RenvLock => "renv.lock",
+            Self::StackLock => "stack.yaml.lock",
+            Self::VerificationMetadata => "verification-metadata.xml",
             Self::Unread(name) => name,
         }
     }
@@ -203,7 +240,15 @@ impl Kind {
             | Self::PackageResolved
             | Self::PodfileLock
             | Self::PubspecLock
-            | Self::VendorModules => true,
+            | Self::VendorModules
+            | Self::CabalFreeze
+            | Self::ConanLock
+            | Self::GradleLock
+            | Self::PackagesConfig
+            | Self::RenvLock
+            | Self::StackLock
+            | Self::VerificationMetadata
+            | Self::DepsJson => true,
             Self::Unread(name) => name.contains("lock") || matches!(name, "Package.resolved" | "cabal.project.freeze"),
             kind => kind.locks().is_some(),
         }
@@ -217,6 +262,7 @@ impl Kind {
                 Some(Self::PackageJson)
             }
             Self::PipfileLock => Some(Self::Pipfile),
+            Self::NuGetLock => Some(Self::DotnetProject),
             Self::PoetryLock | Self::UvLock | Self::PdmLock | Self::Pylock => Some(Self::PyProject),
             Self::CargoToml
             | Self::GoMod
@@ -235,6 +281,16 @@ impl Kind {
             | Self::PubspecLock
             | Self::VendorModules
             | Self::Workflow
+            | Self::CabalFreeze
+            | Self::ConanLock
+            | Self::GradleLock
+            | Self::PackagesConfig
+            | Self::RenvLock
+            | Self::StackLock
+            | Self::VerificationMetadata
+            | Self::DepsJson
+            | Self::DotnetProject
+            | Self::PomXml
             | Self::Unread(_) => None,
         }
     }
@@ -255,6 +311,17 @@ impl Kind {
             Self::Requirements => requirements::read,
             Self::UvLock => uv_lock::read,
             Self::YarnLock => yarn_lock::read,
+            Self::CabalFreeze => haskell_lock::read_freeze,
+            Self::ConanLock => conan_lock::read,
+            Self::DepsJson => nuget_lock::read_deps,
+            Self::DotnetProject => nuget_xml::read_project,
+            Self::GradleLock => gradle_lock::read,
+            Self::NuGetLock => nuget_lock::read,
+            Self::PackagesConfig => nuget_xml::read_config,
+            Self::PomXml => pom_xml::read,
+            Self::RenvLock => renv_lock::read,
+            Self::StackLock => haskell_lock::read_stack,
+            Self::VerificationMetadata => pom_xml::read_verification,
             Self::BunLock => bun_lock::read,
             Self::ComposerLock => composer_lock::read,
             Self::DenoLock => deno_lock::read,
@@ -277,6 +344,11 @@ impl Kind {
             Err(fault) => Reading::failed(fault.line, fault.message),
         }
     }
+}
+
+/// A project file of one of .NET's languages.
+fn is_project(name: &str) -> bool {
+    [".csproj", ".fsproj", ".vbproj"].iter().any(|end| name.ends_with(end))
 }
 
 /// A file of `.github/workflows`, or the description of an action.

@@ -33,7 +33,7 @@ fn is_written_by_a_tool(kind: Kind) -> bool {
     kind.is_lockfile() && !matches!(kind, Kind::GoMod | Kind::Requirements | Kind::Unread(_))
 }
 
-fn is_json(kind: Kind) -> bool {
+fn has_an_end(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::PackageLock
@@ -44,6 +44,14 @@ fn is_json(kind: Kind) -> bool {
             | Kind::ComposerLock
             | Kind::DenoLock
             | Kind::PackageResolved
+            | Kind::ConanLock
+            | Kind::DepsJson
+            | Kind::NuGetLock
+            | Kind::RenvLock
+            | Kind::PackagesConfig
+            | Kind::DotnetProject
+            | Kind::PomXml
+            | Kind::VerificationMetadata
     )
 }
 
@@ -61,7 +69,7 @@ fn a_file_that_was_cut_anywhere_is_never_called_parsed() {
             if at == 0 || reading.status != Status::Parsed {
                 continue;
             }
-            assert!(!is_json(kind), "{} cut at {at} is called parsed", path.display());
+            assert!(!has_an_end(kind), "{} cut at {at} is called parsed", path.display());
             let in_a_line = bytes[at - 1] != b'\n';
             assert!(
                 !(is_written_by_a_tool(kind) && in_a_line),

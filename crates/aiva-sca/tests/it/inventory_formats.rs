@@ -1,6 +1,8 @@
 //! What is read of the formats that were written by hand after their documentation: one picture a file, and the rules that
 //! no picture shows.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use aiva_sca::inventory::Kind;
 use aiva_sca::package::Status;
 
@@ -113,4 +115,32 @@ fn an_action_is_pinned_by_a_release_only() {
         "",
     );
     check(Kind::Workflow, "steps:\n  - uses: alone\n", Status::Failed, &[], &[], "names no version");
+}
+
+#[test]
+fn java_dotnet_and_others_say_what_they_cannot_pin() {
+    use Status::{Failed, Parsed, Partial, Unsupported};
+    check(Kind::GradleLock, "a:b:1=runtimeClasspath\n", Partial, &["a:b 1"], &[], "empty=");
+    check(Kind::GradleLock, "a:b=x\nempty=\n", Failed, &[], &[], "not an artifact");
+    check(Kind::NuGetLock, r#"{"version":3,"dependencies":{}}"#, Unsupported, &[], &[], "format 3");
+    let nuget = r#"{"version":1,"dependencies":{"net6.0":{"A":{"type":"Direct","resolved":"1.0.0","dependencies":{"B":"1"}}}}}"#;
+    check(Kind::NuGetLock, nuget, Partial, &["A 1.0.0"], &[], "\"B\" is needed");
+    check(Kind::PackagesConfig, "<packages><package id='A'/></packages>", Failed, &[], &[], "no version");
+    check(Kind::PackagesConfig, "<packages><package id='A' version='1'/>", Partial, &["A 1"], &[], "not closed");
+    check(Kind::PackagesConfig, "<other/>", Failed, &[], &[], "not <packages>");
+    let project = std::fs::read_to_string(locks().join("by-hand/app.csproj")).unwrap();
+    let others = ["Lowest 4.0.0", "Central ", "Computed $(Shared)"];
+    check(Kind::DotnetProject, &project, Parsed, &["Exact 1.2.3", "Inner 2.0.0"], &others, "");
+    check(Kind::PomXml, "<project><dependencies/></project>", Parsed, &[], &[], "");
+    check(Kind::PomXml, "<!DOCTYPE p [<!ENTITY x 'y'>]><project>&x;</project>", Failed, &[], &[], "not XML's own");
+    let round = "<project><properties><a>${b}</a><b>${a}</b></properties><dependencies><dependency><groupId>g</groupId>\
+                 <artifactId>x</artifactId><version>${a}</version></dependency></dependencies></project>";
+    check(Kind::PomXml, round, Parsed, &[], &["g:x ${a}"], "");
+    check(Kind::ConanLock, r#"{"version":"0.9"}"#, Unsupported, &[], &[], "0.9");
+    let graph = r#"{"version":"0.4","graph_lock":{"nodes":{"0":{"ref":"app/1"},"1":{"ref":"zlib/1.2.11#a","context":"host"}}}}"#;
+    check(Kind::ConanLock, graph, Parsed, &["zlib 1.2.11"], &[], "");
+    check(Kind::RenvLock, r#"{"Packages":{"a":{}}}"#, Failed, &[], &[], "no version");
+    check(Kind::CabalFreeze, "constraints: any.a ==1.0,\n", Partial, &["a 1.0"], &[], "cut off");
+    check(Kind::CabalFreeze, "constraints: any.a >1.0\n", Failed, &[], &[], "not a pin");
+    check(Kind::StackLock, "packages: []\n", Failed, &[], &[], "snapshots");
 }

@@ -1,0 +1,109 @@
+//! `packages.config`, project files (`*.csproj`, `*.fsproj`, `*.vbproj`) and `Directory.Packages.props`: what a .NET project
+//! asks NuGet for.
+//!
+//! `packages.config` pins. In a project file a bare version is the lowest that will do, so only `[1.2.3]` pins; everything
+//! else is listed as not judged, as are versions that MSBuild computes.
+
+use super::reading::{Reading, quote};
+use super::xml::{self, Visit, attribute};
+use crate::package::{Ecosystem, NotJudged, Package, Scope};
+
+struct Found {
+    line: u32,
+    name: String,
+    version: Option<String>,
+    is_dev: bool,
+}
+
+/// Which elements name a package, and under which attribute.
+struct Elements {
+    found: Vec<Found>,
+    root: Option<String>,
+    names: &'static [&'static str],
+}
+
+impl Visit for Elements {
+    fn open(&mut self, path: &[String], attributes: &[(String, String)], line: u32) {
+        let Some(element) = path.last() else { return };
+        self.root.get_or_insert_with(|| element.clone());
+        if !self.names.contains(&element.as_str()) {
+            return;
+        }
+        let name = ["include", "update", "id"].into_iter().find_map(|key| attribute(attributes, key));
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return };
+        let version = ["versionoverride", "version"].into_iter().find_map(|key| attribute(attributes, key));
+        let is_dev = attribute(attributes, "developmentDependency") == Some("true")
+            || attribute(attributes, "privateassets").is_some_and(|assets| assets.eq_ignore_ascii_case("all"));
+        self.found.push(Found { line, name: name.to_owned(), version: version.map(str::to_owned), is_dev });
+    }
+
+    fn close(&mut self, path: &[String], text: &str, _: u32) {
+        // `<PackageReference Include="A"><Version>1.0.0</Version></PackageReference>`
+        let [.., outer, element] = path else { return };
+        if !self.names.contains(&outer.as_str()) {
+            return;
+        }
+        let Some(last) = self.found.last_mut() else { return };
+        match element.as_str() {
+            "Version" | "VersionOverride" => last.version = Some(text.to_owned()),
+            "PrivateAssets" => last.is_dev |= text.eq_ignore_ascii_case("all"),
+            _ => {}
+        }
+    }
+}
+
+fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
+    let mut elements = Elements { found: Vec::new(), root: None, names };
+    match xml::tell(text, &mut elements) {
+        Err(fault) => reading.fault(fault),
+        Ok(()) if elements.root.as_deref() != Some(root) => {
+            reading.problem(1, format!("its root is not <{root}>: not a file of this kind"));
+        }
+        Ok(()) => {}
+    }
+    elements.found
+}
+
+/// Reads a `packages.config`.
+pub(crate) fn read_config(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    for found in elements(text, &["package"], "packages", &mut reading) {
+        let Some(version) = found.version.filter(|version| !version.is_empty()) else {
+            reading.problem(found.line, format!("{} has no version", quote(&found.name)));
+            continue;
+        };
+        let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
+        let package = Package::new(Ecosystem::NuGet, found.name, version, found.line);
+        reading.packages.push(Package { scope, ..package });
+    }
+    reading.close()
+}
+
+/// Reads a project file or a `Directory.Packages.props`.
+pub(crate) fn read_project(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let names = &["PackageReference", "PackageVersion", "GlobalPackageReference"];
+    for found in elements(text, names, "Project", &mut reading) {
+        let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
+        let version = found.version.unwrap_or_default();
+        if let Some(pin) = pinned(&version) {
+            let package = Package::new(Ecosystem::NuGet, found.name, pin, found.line);
+            reading.packages.push(Package { scope, direct: Some(true), ..package });
+            continue;
+        }
+        let reason = match version.as_str() {
+            "" => "its version is kept in another file",
+            version if version.contains("$(") || version.contains("@(") => "MSBuild computes its version",
+            _ => "the lowest version that will do, not a pinned one; packages.lock.json would pin it",
+        };
+        let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
+        reading.not_judged.push(NotJudged { scope, ..entry });
+    }
+    reading.close()
+}
+
+/// `1.2.3` of `[1.2.3]`.
+fn pinned(version: &str) -> Option<&str> {
+    let inner = version.strip_prefix('[')?.strip_suffix(']')?.trim();
+    (!inner.is_empty() && !inner.contains([',', '*', '$'])).then_some(inner)
+}
