@@ -52,6 +52,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("renv_lock", |bytes| readers::check("renv.lock", bytes)),
     ("stack_lock", |bytes| readers::check("stack.yaml.lock", bytes)),
     ("verification_metadata", |bytes| readers::check("verification-metadata.xml", bytes)),
+    ("setup_cfg", |bytes| readers::check("setup.cfg", bytes)),
+    ("version_catalog", |bytes| readers::check("libs.versions.toml", bytes)),
     ("tree", tree::check),
     ("version", versions::check),
     ("range", requirements::check),

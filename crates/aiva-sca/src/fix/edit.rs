@@ -36,7 +36,7 @@ const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependenc
 fn package_json(text: &str, name: &str, to: &str) -> Result<Option<String>, String> {
     let document: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let declares = |table: &&str| document.get(*table).and_then(|table| table.get(name)).is_some();
-    if !TABLES.iter().any(|table| declares(table)) {
+    if !TABLES.iter().any(declares) {
         return Ok(None);
     }
     let mut spots = Vec::new();

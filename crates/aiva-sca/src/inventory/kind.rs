@@ -8,7 +8,7 @@ use super::{
     bun_lock, cargo_lock, cargo_toml, composer_lock, conan_lock, deno_lock, door, gemfile_lock, go_mod, gradle_lock,
     haskell_lock, mix_lock, npm_lock, nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile,
     pipfile_lock, pnpm_lock, podfile_lock, poetry_lock, pom_xml, pubspec_lock, pyproject, renv_lock, requirements,
-    uv_lock, vendor_modules, workflow, yarn_lock,
+    setup_cfg, uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -92,6 +92,10 @@ pub enum Kind {
     StackLock,
     /// gradle's list of checksums.
     VerificationMetadata,
+    /// setuptools' older manifest.
+    SetupCfg,
+    /// gradle's catalog of versions.
+    VersionCatalog,
     /// A kind that this release knows by name, but does not read.
     Unread(&'static str),
 }
@@ -107,7 +111,6 @@ const UNREAD: &[&str] = &[
     "conda-lock.yml",
     "deno.json",
     "environment.yml",
-    "libs.versions.toml",
     "mix.exs",
     "paket.lock",
     "pubspec.yaml",
@@ -174,6 +177,8 @@ impl Kind {
             "Directory.Packages.props" => Self::DotnetProject,
             name if is_project(name) => Self::DotnetProject,
             name if name.ends_with(".deps.json") => Self::DepsJson,
+            "setup.cfg" => Self::SetupCfg,
+            "libs.versions.toml" => Self::VersionCatalog,
             "modules.txt" if folder == "vendor" || folder.ends_with("/vendor") => Self::VendorModules,
             name if is_workflow(folder, name) => Self::Workflow,
             name if is_requirements(folder, name) => Self::Requirements,
@@ -223,6 +228,8 @@ impl Kind {
             Self::RenvLock => "renv.lock",
             Self::StackLock => "stack.yaml.lock",
             Self::VerificationMetadata => "verification-metadata.xml",
+            Self::SetupCfg => "setup.cfg",
+            Self::VersionCatalog => "libs.versions.toml",
             Self::Unread(name) => name,
         }
     }
@@ -291,6 +298,8 @@ impl Kind {
             | Self::DepsJson
             | Self::DotnetProject
             | Self::PomXml
+            | Self::SetupCfg
+            | Self::VersionCatalog
             | Self::Unread(_) => None,
         }
     }
@@ -311,6 +320,8 @@ impl Kind {
             Self::Requirements => requirements::read,
             Self::UvLock => uv_lock::read,
             Self::YarnLock => yarn_lock::read,
+            Self::SetupCfg => setup_cfg::read,
+            Self::VersionCatalog => version_catalog::read,
             Self::CabalFreeze => haskell_lock::read_freeze,
             Self::ConanLock => conan_lock::read,
             Self::DepsJson => nuget_lock::read_deps,

@@ -1,8 +1,6 @@
 //! What is read of the formats that were written by hand after their documentation: one picture a file, and the rules that
 //! no picture shows.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 use aiva_sca::inventory::Kind;
 use aiva_sca::package::Status;
 
@@ -143,4 +141,38 @@ fn java_dotnet_and_others_say_what_they_cannot_pin() {
     check(Kind::CabalFreeze, "constraints: any.a ==1.0,\n", Partial, &["a 1.0"], &[], "cut off");
     check(Kind::CabalFreeze, "constraints: any.a >1.0\n", Failed, &[], &[], "not a pin");
     check(Kind::StackLock, "packages: []\n", Failed, &[], &[], "snapshots");
+}
+
+#[test]
+fn older_manifests_list_what_they_ask_for() {
+    use Status::{Failed, Parsed, Partial};
+    let setup = "[metadata]\nname = app\n\n[options]\ninstall_requires =\n    requests==2.20.0\n    # why\n    \
+                 jinja2>=2; python_version<'3'\nsetup_requires = wheel==0.30.0\n\n[options.extras_require]\ntest =\n    \
+                 pytest\n\n[flake8]\nignore =\n    E1\n";
+    check(Kind::SetupCfg, setup, Parsed, &["requests 2.20.0", "wheel 0.30.0"], &["jinja2 >=2", "pytest "], "");
+    check(Kind::SetupCfg, "[flake8]\nmax-line-length = 100\n", Parsed, &[], &[], "");
+    check(
+        Kind::SetupCfg,
+        "[options]\ninstall_requires = file: req.txt\n",
+        Parsed,
+        &[],
+        &["requirements file: req.txt"],
+        "",
+    );
+    check(
+        Kind::SetupCfg,
+        "[options]\ninstall_requires =\n    ==1\n    a==1\n",
+        Partial,
+        &["a 1"],
+        &[],
+        "not a requirement",
+    );
+    let catalog = "[versions]\nguava = \"28.0-jre\"\nrich = { strictly = \"1.2\" }\n[libraries]\na = \"g:a:1.0\"\n\
+                   b = { module = \"com.google.guava:guava\", version.ref = \"guava\" }\n\
+                   c = { group = \"g\", name = \"c\", version = \"[1,2)\" }\nd = { module = \"g:d\" }\n\
+                   e = { module = \"g:e\", version.ref = \"rich\" }\n[plugins]\np = { id = \"org.x\", version = \"3\" }\n";
+    let pinned = ["g:a 1.0", "com.google.guava:guava 28.0-jre", "g:e 1.2", "org.x:org.x.gradle.plugin 3"];
+    check(Kind::VersionCatalog, catalog, Parsed, &pinned, &["g:c [1,2)", "g:d "], "");
+    check(Kind::VersionCatalog, "[libraries]\na = 1\n", Failed, &[], &[], "names no module");
+    check(Kind::VersionCatalog, "[other]\n", Failed, &[], &[], "no libraries");
 }

@@ -721,7 +721,7 @@ unix 4.0.0 14 direct build
 
 #[test]
 fn unread_kinds_are_named() {
-    for name in ["bun.lockb", "build.gradle", "libs.versions.toml", "paket.lock", "setup.py"] {
+    for name in ["bun.lockb", "build.gradle", "rebar.lock", "paket.lock", "setup.py"] {
         let kind = Kind::of("", name).unwrap();
         status(kind, b"anything", Status::Unsupported, name);
     }

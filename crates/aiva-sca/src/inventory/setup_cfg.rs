@@ -1,0 +1,73 @@
+//! `setup.cfg`: what a Python project asks for, as setuptools wrote it before `pyproject.toml`.
+//!
+//! `configparser`'s format: sections in brackets, a key, and the lines of its value indented below it. A file that only
+//! configures tools names no dependency and says nothing; `file:` and `attr:` point elsewhere and are listed as not judged.
+
+use super::graph::index;
+use super::python::normalise;
+use super::reading::{Declared, Reading, quote};
+use super::requirements::Requirement;
+use crate::package::{Ecosystem, NotJudged, Scope};
+
+/// Reads a `setup.cfg`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let (mut section, mut scope) = (String::new(), None);
+    for (number, line) in text.lines().enumerate() {
+        let number = index(number + 1);
+        let content = line.trim();
+        if content.is_empty() || content.starts_with(['#', ';']) {
+            continue;
+        }
+        if line.starts_with([' ', '\t']) {
+            if let Some(scope) = scope {
+                requirement(content, scope, number, &mut reading);
+            }
+            continue;
+        }
+        scope = None;
+        if let Some(name) = content.strip_prefix('[') {
+            match name.strip_suffix(']') {
+                Some(name) => name.trim().clone_into(&mut section),
+                None => reading.problem(number, "a section without its closing bracket"),
+            }
+            continue;
+        }
+        let Some((key, value)) = content.split_once(['=', ':']) else {
+            reading.problem(number, format!("not a key with its value: {}", quote(content)));
+            continue;
+        };
+        let (key, value) = (key.trim(), value.trim());
+        scope = match (section.as_str(), key) {
+            ("options", "install_requires") => Some(Scope::Runtime),
+            ("options", "setup_requires") => Some(Scope::Build),
+            ("options", "tests_require") => Some(Scope::Dev),
+            ("options.extras_require", _) => Some(Scope::Optional),
+            ("metadata", "name") => {
+                reading.links.name = Some(normalise(value));
+                None
+            }
+            _ => None,
+        };
+        if let Some(scope) = scope.filter(|_| !value.is_empty()) {
+            // On one line they stand between semicolons, which a marker would need as well: one requirement then.
+            requirement(value, scope, number, &mut reading);
+        }
+    }
+    reading.close()
+}
+
+fn requirement(text: &str, scope: Scope, line: u32, reading: &mut Reading) {
+    if text.starts_with("file:") || text.starts_with("attr:") {
+        let reason = "kept in another file, which setuptools reads when it builds";
+        return reading.not_judged.push(NotJudged::new(Ecosystem::PyPi, "requirements", text, line, reason));
+    }
+    let plain = text.split(" #").next().unwrap_or(text).trim();
+    let Some(requirement) = Requirement::parse(plain) else {
+        return reading.problem(line, format!("not a requirement: {}", quote(text)));
+    };
+    let declared =
+        Declared { name: normalise(requirement.name), requirement: requirement.specifiers.to_owned(), scope };
+    reading.links.declared.push(declared);
+    requirement.note(reading, scope, Some(true), line);
+}
