@@ -21,7 +21,7 @@ use crate::role::Role;
 
 mod certificate;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Revoked};
 
 /// The longest credentials that are read: a user's name and a password.
 const MOST_CREDENTIALS: usize = 512;

@@ -26,6 +26,9 @@ struct ReasonLabels {
 /// The word for credentials that are wrong: no denial, but a refusal.
 pub const WRONG_CREDENTIALS: &str = "credentials-wrong";
 
+/// The word for a client certificate that was taken back while its connection stood.
+pub const REVOKED: &str = "certificate-revoked";
+
 /// Decision tokens that are not ours or have run out, and ones for another place.
 const TOKENS: [&str; 2] = ["token-invalid", "token-mismatch"];
 
@@ -62,7 +65,7 @@ fn families() -> &'static Families {
             Family::<ReasonLabels, Counter>::default(),
         );
         let words = Reason::ALL.iter().map(|reason| reason.name()).chain(Over::ALL.iter().map(|over| over.word()));
-        let words = words.chain([WRONG_CREDENTIALS]).chain(TOKENS);
+        let words = words.chain([WRONG_CREDENTIALS, REVOKED]).chain(TOKENS);
         let reasons = words.map(|reason| (reason, denials.get_or_create_owned(&ReasonLabels { reason }))).collect();
         Families { roles, reasons }
     })

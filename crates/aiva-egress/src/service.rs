@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::audit::Recorder;
+use crate::caller::Revoked;
 use crate::config::{DEFAULT, Egress};
 use crate::ports::{Decide, Rules, Tokens};
 use crate::proxy::judge::{Ask, Judge, Peer, Presented, Ruling};
@@ -44,6 +45,8 @@ struct Inner {
     resolvers: Resolvers,
     /// Who keeps records; without one the log says what was decided.
     recorder: OnceLock<Recorder>,
+    /// Client certificates that were taken back.
+    revoked: ArcSwap<Revoked>,
     /// Who reads decision tokens.
     tokens: OnceLock<Arc<dyn Tokens>>,
     /// What the snapshot was made of; held while a new one is made, so that two are never made at once.
@@ -93,6 +96,7 @@ impl Guard {
             clock,
             resolvers,
             recorder: OnceLock::new(),
+            revoked: ArcSwap::from_pointee(Revoked::default()),
             tokens: OnceLock::new(),
             source: Mutex::new(source),
         };
@@ -108,6 +112,17 @@ impl Guard {
     /// Honours decision tokens from now on; without that, whoever sends one is told that it is none.
     pub fn honour(&self, tokens: Arc<dyn Tokens>) {
         self.0.tokens.get_or_init(|| tokens);
+    }
+
+    /// These certificates count no more, on whatever connection; their holders are strangers without a role.
+    pub fn revoke(&self, revoked: Arc<Revoked>) {
+        self.0.revoked.store(revoked);
+        self.look_again();
+    }
+
+    /// Whether the connection stands on a certificate that was taken back since.
+    fn is_revoked(&self, peer: &Peer) -> bool {
+        peer.certificate.as_ref().is_some_and(|certificate| self.0.revoked.load().holds(certificate))
     }
 
     /// Puts another configuration in force, whole or not at all. What is open and no longer allowed will be closed.
@@ -203,6 +218,7 @@ impl Judge for Guard {
         let asker = Asker { guard: self, slot, role, caller, who, form: ask.form, method: ask.method };
         match (ask.target, who.token) {
             _ if !is_known => asker.wrong_credentials(),
+            _ if self.is_revoked(who.peer) => asker.revoked(),
             // The text may hold a secret, and nobody knows where in it.
             (Err(reason), _) => asker.unreadable(reason),
             (Ok(target), None) => asker.decide(target).await,

@@ -112,6 +112,9 @@ impl Reload {
         let marks = self.marks().await;
         let mut seen = Seen { in_force: marks.clone(), last: marks };
         let mut ends = self.guard.next_end();
+        if let Some(tls) = &self.tls {
+            self.guard.revoke(tls.revoked());
+        }
         let mut reached = reached_at(&self.own);
         self.guard.listens(&reached);
         loop {
@@ -171,6 +174,9 @@ impl Reload {
         if let Some(tls) = self.tls.clone() {
             let read = tokio::task::spawn_blocking(move || tls.read_again()).await;
             read.map_err(|gone| gone.to_string())?.map_err(|error| chain(&error))?;
+        }
+        if let Some(tls) = &self.tls {
+            self.guard.revoke(tls.revoked());
         }
         let in_force = self.guard.reload(egress).map_err(|error| error.to_string())?;
         if !bound.is_empty() {

@@ -5,7 +5,7 @@
 //! leave what was in force; new ones count for new connections, and nothing is resumed from before. Start reading at
 //! [`Tls::read`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,6 +16,7 @@ use rustls::server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientC
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
+use crate::caller::Revoked;
 use crate::config::ProxyTls;
 
 /// Why TLS cannot be offered with these files.
@@ -41,6 +42,9 @@ pub enum TlsError {
     /// Certificate and key do not fit together, or an authority is none.
     #[error("the certificates cannot be used")]
     Unusable(#[from] rustls::Error),
+    /// A revocation list that TLS can read and we cannot.
+    #[error("a revocation list cannot be read")]
+    Revoked,
     /// Authorities and revocation lists do not fit together.
     #[error("the revocation lists cannot be used")]
     Clients(#[from] VerifierBuilderError),
@@ -51,6 +55,7 @@ pub struct Tls {
     files: ProxyTls,
     base: PathBuf,
     current: ArcSwap<ServerConfig>,
+    revoked: ArcSwap<Revoked>,
 }
 
 impl Tls {
@@ -59,8 +64,9 @@ impl Tls {
     /// # Errors
     /// When they cannot be used.
     pub fn read(files: ProxyTls, base: PathBuf) -> Result<Self, TlsError> {
-        let current = ArcSwap::from_pointee(config(&files, &base)?);
-        Ok(Self { files, base, current })
+        let (config, revoked) = config(&files, &base)?;
+        let (current, revoked) = (ArcSwap::from_pointee(config), ArcSwap::from_pointee(revoked));
+        Ok(Self { files, base, current, revoked })
     }
 
     /// Reads the files again. Blocks.
@@ -68,7 +74,9 @@ impl Tls {
     /// # Errors
     /// When they cannot be used; what was in force stays.
     pub fn read_again(&self) -> Result<(), TlsError> {
-        self.current.store(Arc::new(config(&self.files, &self.base)?));
+        let (config, revoked) = config(&self.files, &self.base)?;
+        self.current.store(Arc::new(config));
+        self.revoked.store(Arc::new(revoked));
         Ok(())
     }
 
@@ -79,30 +87,41 @@ impl Tls {
         pair.into_iter().chain(clients).map(|file| self.base.join(file)).collect()
     }
 
+    /// The certificates that were taken back.
+    pub fn revoked(&self) -> Arc<Revoked> {
+        self.revoked.load_full()
+    }
+
     /// For one connection.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.load_full())
     }
 }
 
-fn config(files: &ProxyTls, base: &std::path::Path) -> Result<ServerConfig, TlsError> {
+fn config(files: &ProxyTls, base: &Path) -> Result<(ServerConfig, Revoked), TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain: Vec<CertificateDer<'static>> = all(base.join(&files.certificate_file), "certificate")?;
     let key_file = base.join(&files.key_file);
     let key = PrivateKeyDer::from_pem_file(&key_file).map_err(|source| TlsError::File { file: key_file, source })?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let builder = match clients(files, base, provider)? {
+    let mut lists = Vec::new();
+    for file in &files.client_crl_files {
+        lists.extend(all::<CertificateRevocationListDer<'static>>(base.join(file), "revocation list")?);
+    }
+    let revoked = Revoked::read(lists.iter().map(AsRef::as_ref)).ok_or(TlsError::Revoked)?;
+    let builder = match clients(files, base, lists, provider)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    Ok((config, revoked))
 }
 
 fn clients(
     files: &ProxyTls,
-    base: &std::path::Path,
+    base: &Path,
+    lists: Vec<CertificateRevocationListDer<'static>>,
     provider: Arc<rustls::crypto::CryptoProvider>,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
     if files.client_ca_files.is_empty() {
@@ -114,12 +133,8 @@ fn clients(
             roots.add(certificate)?;
         }
     }
-    let mut revoked = Vec::new();
-    for file in &files.client_crl_files {
-        revoked.extend(all::<CertificateRevocationListDer<'static>>(base.join(file), "revocation list")?);
-    }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(revoked)
+        .with_crls(lists)
         .only_check_end_entity_revocation();
     let builder = if files.require_client_certificate { builder } else { builder.allow_unauthenticated() };
     Ok(Some(builder.build()?))

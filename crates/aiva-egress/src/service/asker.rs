@@ -15,7 +15,7 @@ use super::{Guard, since_1970};
 use crate::audit::Slot;
 use crate::budget::{self, Spent};
 use crate::decision::{self, Record, Who, WouldDeny};
-use crate::meters::{self, WRONG_CREDENTIALS};
+use crate::meters::{self, REVOKED, WRONG_CREDENTIALS};
 use crate::ports;
 use crate::proxy::answer::Answer;
 use crate::proxy::judge::{Allowed, Form, Presented, Ruling};
@@ -122,6 +122,16 @@ impl Asker<'_> {
         let record = Record::unreadable(self.guard.0.clock.now(), self.on_behalf(), self.record_form(), reason);
         let detail = format!("the address cannot be used: {reason}");
         self.refuse(record, |id| Answer::denied("text", reason.name(), id, detail))
+    }
+
+    /// The certificate was taken back after the handshake.
+    pub(super) fn revoked(self) -> Ruling {
+        self.role.meters.denied.inc();
+        meters::refused(REVOKED);
+        let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
+        let record = Record::refused(at, who, self.record_form(), "certificate", REVOKED);
+        let detail = "the client's certificate was revoked: connect again with another";
+        self.refuse(record, |id| Answer::denied("certificate", REVOKED, id, detail.to_owned()))
     }
 
     /// Whoever it is, it is not who it says. The only 407.

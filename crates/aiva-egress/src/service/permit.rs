@@ -63,6 +63,9 @@ impl Permit for Granted {
     }
 
     fn holds(&self, connected: SocketAddr) -> bool {
+        if self.guard.is_revoked(&self.peer) {
+            return false;
+        }
         let Some(role) = self.role_now() else { return false };
         let question = Question { target: &self.target, method: self.method.as_ref() };
         let verdict = Engine::replay(&role.policy, question, &self.lookup, self.guard.0.clock.now().into());

@@ -305,7 +305,11 @@ impl Authority {
     }
 
     /// What the proxy says to a client with this certificate.
-    async fn asks(&self, proxy: SocketAddr, shows: Option<&(String, String)>) -> String {
+    async fn asks(
+        &self,
+        proxy: SocketAddr,
+        shows: Option<&(String, String)>,
+    ) -> (String, Option<tokio_rustls::client::TlsStream<TcpStream>>) {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.certificate.der().clone()).unwrap();
@@ -323,8 +327,11 @@ impl Authority {
         let name = ServerName::try_from("proxy.test").unwrap();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         match connector.connect(name, client(proxy).await).await {
-            Ok(mut stream) => connect(&mut stream, "").await,
-            Err(_) => String::new(),
+            Ok(mut stream) => {
+                let answer = connect(&mut stream, "").await;
+                (answer, Some(stream))
+            }
+            Err(_) => (String::new(), None),
         }
     }
 }
@@ -343,13 +350,19 @@ async fn a_certificate_opens_its_role_until_it_is_revoked() {
     let denied = "403 name-not-allowed";
     let check = async |rows: &[(Option<&(String, String)>, &str)]| {
         for (place, (shows, want)) in rows.iter().enumerate() {
-            let answer = authority.asks(scene.addresses[1], *shows).await;
+            let (answer, _) = authority.asks(scene.addresses[1], *shows).await;
             assert!(says(&answer, want), "{place}: {answer:?}");
         }
     };
     check(&[(Some(&shop), "200"), (Some(&else_where), denied), (None, denied), (Some(&stranger), "hung")]).await;
+    let (_, standing) = authority.asks(scene.addresses[1], Some(&shop)).await;
     authority.revoke(&[7]);
     tls.read_again().unwrap();
+    scene.guard.revoke(tls.revoked());
+    let mut rest = Vec::new();
+    let mut standing = standing.unwrap();
+    // Cut off without a goodbye is an end as well.
+    let _end = timeout(PATIENCE, standing.read_to_end(&mut rest)).await.expect("the standing tunnel is closed");
     check(&[(Some(&shop), "hung"), (Some(&else_where), denied), (None, denied)]).await;
     // A list that cannot be read leaves what was in force.
     std::fs::write(authority.folder.path().join("ca.crl"), "no list").unwrap();
