@@ -13,12 +13,15 @@ use crate::licence::policy::Policy;
 use crate::licence::survey::{self, Depth};
 use crate::package::Input;
 use crate::scan::ScanResult;
+use crate::supply::Rules;
 
 /// What is looked at besides advisories.
 #[derive(Debug, Clone, Default)]
 pub struct Checks {
     /// Which licences may be used; an empty one costs nothing.
     pub licences: Policy,
+    /// Which rules about the supply chain are in force.
+    pub supply: Rules,
     /// Where packages are kept on this machine.
     pub caches: Caches,
 }
@@ -26,7 +29,7 @@ pub struct Checks {
 impl Checks {
     /// What they find in the inputs below `root`.
     pub fn run(&self, root: &Path, inputs: &[Input], today: Date) -> Vec<Finding> {
-        let mut findings = Vec::new();
+        let mut findings = self.supply.judge(inputs);
         if !self.licences.is_empty() {
             let policy = Policy { today: Some(today), ..self.licences.clone() };
             let licensed = survey::survey(root, inputs, &self.caches, Depth::Licences);

@@ -9,6 +9,8 @@ use jiff::civil::Date;
 
 use crate::advisory::update::PUBLIC_EXPORTS;
 use crate::licence::policy::{self, Pattern, Policy};
+use crate::supply::Rules;
+use crate::supply::rule::Rule;
 
 config_section! {
     /// What services are built from: where advisories come from, and what no scan looks at.
@@ -25,6 +27,8 @@ config_section! {
         pub exclude: Vec<String>, example "[\"third_party/\"]";
         /// Which licences may be used; nothing is judged while it is empty.
         pub licences: Licences;
+        /// Which rules about the ways of getting packages are in force; docs/supply-chain.md explains them.
+        pub supply: Supply;
     }
 }
 
@@ -39,6 +43,34 @@ config_section! {
         pub unknown: Unknown = "report";
         /// What single packages may be used under besides.
         pub exceptions: Vec<LicenceException>;
+    }
+}
+
+config_section! {
+    /// Which rules about the ways of getting packages are in force; docs/supply-chain.md explains them.
+    pub struct Supply {
+        /// Names that look like those of well-known packages.
+        pub lookalikes: bool = true;
+        /// Names that do, and are fine.
+        pub trusted_names: Vec<String>, example "[\"crossenv\"]";
+        /// Archives of another package than the lockfile says.
+        pub resolved_elsewhere: bool = true;
+        /// Downloads without encryption.
+        pub plain_http: bool = true;
+        /// Lockfiles without hashes, or with broken hash functions only.
+        pub integrity: bool = true;
+        /// Git dependencies without a commit.
+        pub git_unpinned: bool = true;
+        /// Workflows that run actions without a commit.
+        pub actions_unpinned: bool = true;
+        /// Manifests that ask for what their lockfile does not have.
+        pub not_locked: bool = true;
+        /// Packages that come from outside of a registry.
+        pub not_registry: bool = true;
+        /// Packages that run a script when they are installed.
+        pub install_scripts: bool = true;
+        /// Packages that their authors tell users to leave.
+        pub deprecated: bool = true;
     }
 }
 
@@ -67,6 +99,26 @@ config_section! {
         pub reason: String, example "\"the advertising clause is met in the manual\"";
         /// The last day on which it holds.
         pub expires: Date, example "2027-01-31";
+    }
+}
+
+impl Supply {
+    /// The rules in force.
+    pub fn rules(&self) -> Rules {
+        let is_on = |rule: &Rule| match rule {
+            Rule::Homoglyph | Rule::Typosquat => self.lookalikes,
+            Rule::ResolvedElsewhere => self.resolved_elsewhere,
+            Rule::PlainHttp | Rule::PlainHttpChecked => self.plain_http,
+            Rule::IntegrityMissing | Rule::IntegrityWeak => self.integrity,
+            Rule::GitUnpinned => self.git_unpinned,
+            Rule::ActionUnpinned => self.actions_unpinned,
+            Rule::NotLocked => self.not_locked,
+            Rule::NotRegistry => self.not_registry,
+            Rule::InstallScript => self.install_scripts,
+            Rule::Deprecated => self.deprecated,
+        };
+        let on = Rule::ALL.into_iter().filter(is_on).collect();
+        Rules { on, trusted_names: self.trusted_names.iter().cloned().collect() }
     }
 }
 

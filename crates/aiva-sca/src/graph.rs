@@ -262,6 +262,7 @@ mod tests {
                 .map(|edge| edge.split_once('>').unwrap())
                 .map(|(a, b)| (at(a), at(b)))
                 .collect(),
+            signs: Vec::new(),
         }
     }
 

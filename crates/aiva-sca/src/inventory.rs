@@ -48,6 +48,7 @@ mod renv_lock;
 mod requirements;
 mod rules;
 mod setup_cfg;
+mod signs;
 mod toml;
 mod uv_lock;
 mod vendor_modules;

@@ -28,6 +28,7 @@ pub mod scan;
 pub mod service;
 pub mod severity;
 pub mod store;
+pub mod supply;
 pub mod version;
 pub mod vex;
 pub mod why;

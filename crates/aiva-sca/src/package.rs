@@ -308,4 +308,49 @@ pub struct Input {
     pub problems: Vec<Problem>,
     /// Who needs whom, as indexes into `packages`; empty where the format does not say.
     pub edges: Vec<(u32, u32)>,
+    /// What is out of the ordinary about the way by which packages come.
+    pub signs: Vec<Sign>,
+}
+
+/// Something out of the ordinary that a file says of one of its packages.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sign {
+    /// Whose names and versions apply.
+    pub ecosystem: Ecosystem,
+    /// The package's name.
+    pub name: String,
+    /// Its version; empty where the file has none.
+    pub version: String,
+    /// The line that names it, from 1.
+    pub line: u32,
+    /// What it is.
+    pub fact: Fact,
+}
+
+/// What is out of the ordinary.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// Installing it runs a script of its own.
+    InstallScript,
+    /// Its authors tell users to stop, in these words.
+    Deprecated(String),
+    /// Nothing says what its archive must hash to.
+    NoIntegrity,
+    /// Only a broken hash function says so.
+    WeakIntegrity(&'static str),
+    /// It comes over a connection that anybody on the way can change.
+    PlainHttp {
+        /// From where, without credentials.
+        address: String,
+        /// Whether a good hash would notice.
+        is_checked: bool,
+    },
+    /// It comes from a git repository without saying which commit.
+    MovingGit(String),
+    /// A workflow runs it by a branch or a tag, not by a commit.
+    MovingAction(String),
+    /// Its archive is that of another package or version of the same registry.
+    Elsewhere(String),
+    /// The manifest asks for it, and the lockfile does not have it.
+    NotLocked,
 }

@@ -9,8 +9,9 @@ use super::address::without_secret;
 use super::door;
 use super::graph::{self, index};
 use super::reading::{Reading, quote};
+use super::signs;
 use super::toml::{Item, Toml};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, Fact, Package, Scope, Source};
 
 /// The newest format that cargo writes.
 const NEWEST: u32 = 4;
@@ -21,6 +22,7 @@ struct Entry<'a> {
     name: Option<Cow<'a, str>>,
     version: Option<Cow<'a, str>>,
     source: Option<Cow<'a, str>>,
+    checksum: Option<Cow<'a, str>>,
     needs: Vec<(Cow<'a, str>, u32)>,
 }
 
@@ -51,9 +53,30 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     let entries = complete(entries, &mut reading);
     connect(&entries, &mut reading);
-    reading.packages = entries.into_iter().map(package).collect();
+    // Format 1 keeps the checksums in a table of their own at the end, which is not read.
+    let has_checksums = entries.iter().any(|entry| entry.checksum.is_some());
+    for entry in entries {
+        let (unchecked, plain) = (has_checksums && entry.checksum.is_none(), entry.plain());
+        let package = package(entry);
+        if unchecked && matches!(package.source, Source::Registry | Source::PrivateRegistry(_)) {
+            reading.links.signs.push(signs::sign(&package, Fact::NoIntegrity));
+        }
+        if let Some(address) = plain {
+            let fact = Fact::PlainHttp { address, is_checked: !unchecked };
+            reading.links.signs.push(signs::sign(&package, fact));
+        }
+        reading.packages.push(package);
+    }
     settle(&mut reading);
     reading.close()
+}
+
+impl Entry<'_> {
+    /// The address, if anybody on the way can change what comes from it.
+    fn plain(&self) -> Option<String> {
+        let (_, address) = self.source.as_deref()?.split_once('+')?;
+        signs::is_plain(address).then(|| without_secret(address).into_owned())
+    }
 }
 
 enum Stop {
@@ -97,6 +120,7 @@ fn step<'a>(toml: &mut Toml<'a>, entries: &mut Vec<Entry<'a>>, open: &mut bool) 
         }
         "version" => &mut entry.version,
         "source" => &mut entry.source,
+        "checksum" => &mut entry.checksum,
         "dependencies" => {
             toml.array(|toml| {
                 let line = toml.line();

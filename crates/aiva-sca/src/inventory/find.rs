@@ -208,6 +208,7 @@ pub(crate) fn failed(path: String, kind: &'static str, message: String) -> Input
         not_judged: Vec::new(),
         problems,
         edges: Vec::new(),
+        signs: Vec::new(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
 use super::{cargo_lock, include, yarn_lock};
-use crate::package::{Input, Package, Scope, Status};
+use crate::package::{Fact, Input, Package, Scope, Sign, Status};
 
 /// Ties the readings of one tree together.
 pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &Options) -> Vec<Input> {
@@ -78,7 +78,7 @@ pub(crate) fn input(path: String, kind: Kind, reading: Reading) -> Input {
     let Reading { status, packages, not_judged, problems, mut links, .. } = reading;
     links.edges.shrink_to_fit();
     let edges = if packages.is_empty() { Vec::new() } else { links.edges };
-    Input { path, kind: kind.name(), status, packages, not_judged, problems, edges }
+    Input { path, kind: kind.name(), status, packages, not_judged, problems, edges, signs: links.signs }
 }
 
 /// The folder of a path, without the last `/`.
@@ -175,6 +175,9 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         Kind::PoetryLock => poetry(lock, manifests),
         Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::PdmLock | Kind::Pylock => {
             by_name(lock, manifests);
+            if !matches!(kind, Kind::PdmLock | Kind::Pylock) {
+                not_locked(lock, manifests); // Those two may hold only some groups of the manifest.
+            }
         }
         _ => {} // pnpm and uv tell all themselves.
     }
@@ -197,6 +200,28 @@ fn by_name(lock: &mut Reading, manifests: &[Manifest]) {
     for package in lock.packages.iter_mut().filter(|package| package.direct.is_none()) {
         package.direct = Some(scopes.contains_key(package.name.as_str()));
     }
+}
+
+/// Notes what a manifest asks for and the lockfile, which was read whole, does not have.
+fn not_locked(lock: &mut Reading, manifests: &[Manifest]) {
+    let Some(ecosystem) = lock.packages.first().map(|package| package.ecosystem) else { return };
+    if lock.status != Status::Parsed {
+        return;
+    }
+    let locked: std::collections::HashSet<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
+    let mut missing: Vec<String> = Vec::new();
+    for one in manifests.iter().flat_map(|manifest| &manifest.declared) {
+        let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
+        let name = alias.unwrap_or(&one.name);
+        let must = matches!(one.scope, Scope::Runtime | Scope::Dev | Scope::Build);
+        // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
+        let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
+        if must && is_version && !locked.contains(name) && !missing.iter().any(|known| known == name) {
+            missing.push(name.to_owned());
+        }
+    }
+    let sign = |name: String| Sign { ecosystem, name, version: String::new(), line: 1, fact: Fact::NotLocked };
+    lock.links.signs.extend(missing.into_iter().map(sign));
 }
 
 fn cargo(lock: &mut Reading, manifests: &[Manifest]) {

@@ -12,6 +12,7 @@ use super::graph::{index, stronger};
 use super::json::{Json, Value};
 use super::npm_source::{self, split_name, table};
 use super::reading::{Fault, Reading, quote};
+use super::signs::{self, Archive};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
 /// The newest format that npm writes.
@@ -95,6 +96,10 @@ struct Entry<'a> {
     name: Option<Cow<'a, str>>,
     version: Option<Cow<'a, str>>,
     resolved: Option<Cow<'a, str>>,
+    integrity: Option<Cow<'a, str>>,
+    deprecated: Option<Cow<'a, str>>,
+    has_script: bool,
+    is_bundled: bool,
     licenses: Vec<String>,
     link: bool,
     dev: bool,
@@ -127,7 +132,9 @@ impl<'a> Lock<'a> {
             match (name, entry.version.as_deref()) {
                 (Some(name), Some(version)) if !name.is_empty() && !version.is_empty() => {
                     at = Some(index(reading.packages.len()));
-                    reading.packages.push(entry.package(name, version, line, installed.is_none()));
+                    let package = entry.package(name, version, line, installed.is_none());
+                    signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
+                    reading.packages.push(package);
                 }
                 (_, None) if installed.is_some() => {
                     reading.problem(line, format!("{} has no version", quote(&place)));
@@ -227,6 +234,10 @@ impl<'a> Entry<'a> {
                 self.version = json.string()?;
             }
             "resolved" => self.resolved = json.string()?,
+            "integrity" => self.integrity = json.string()?,
+            "deprecated" => self.deprecated = json.string()?,
+            "hasInstallScript" => self.has_script = json.is_true()?,
+            "inBundle" | "bundled" => self.is_bundled = json.is_true()?,
             "link" => self.link = json.is_true()?,
             "dev" => self.dev = json.is_true()?,
             "optional" => self.optional = json.is_true()?,
@@ -261,6 +272,16 @@ impl<'a> Entry<'a> {
             scope: self.scope(),
             source,
             licenses: self.licenses.clone(),
+        }
+    }
+
+    fn archive(&self) -> Archive<'_> {
+        Archive {
+            resolved: self.resolved.as_deref(),
+            integrity: self.integrity.as_deref(),
+            is_bundled: self.is_bundled,
+            has_script: self.has_script,
+            deprecated: self.deprecated.as_deref(),
         }
     }
 
@@ -306,6 +327,7 @@ fn copies(json: &mut Json<'_>, reading: &mut Reading, top: bool) -> Result<(), F
             Some(version) if !version.is_empty() => {
                 let mut package = copy(&entry, &name, &version, line);
                 package.direct = if top { None } else { Some(false) };
+                signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
                 reading.packages.push(package);
             }
             _ => reading.problem(line, format!("{} has no version", quote(&name))),

@@ -58,6 +58,25 @@ fn registry(address: &str, end: usize) -> String {
     parts.join("/")
 }
 
+/// Whether an archive of the public registry, by its address, is that of another package or version.
+///
+/// `https://registry.npmjs.org/@babel/core/-/core-7.0.0.tgz`; an address in another form says nothing.
+pub(crate) fn is_of_another(address: &str, name: &str, version: &str) -> bool {
+    let Some((_, rest)) = address.split_once("://") else { return false };
+    let Some((_, path)) = rest.split_once('/') else { return false };
+    let Some((place, file)) = path.split_once("/-/") else { return false };
+    let file = file.split(['#', '?']).next().unwrap_or(file);
+    let place = place.replace("%2f", "/").replace("%2F", "/").replace("%40", "@");
+    // A mirror may serve the registry below a folder of its own.
+    if place != name && !place.strip_suffix(name).is_some_and(|before| before.ends_with('/')) {
+        return true;
+    }
+    let own = name.rsplit('/').next().unwrap_or(name);
+    let (file, version) = (file.rsplit('/').next().unwrap_or(file), version.split('+').next().unwrap_or(version));
+    let Some(rest) = file.strip_suffix(".tgz").and_then(|stem| stem.strip_prefix(own)) else { return true };
+    rest.strip_prefix('-').is_none_or(|of| of.split('+').next().unwrap_or(of) != version)
+}
+
 /// Whether this is the address of a git repository, with its shorthands.
 pub(crate) fn is_git(address: &str) -> bool {
     const STARTS: &[&str] = &["git+", "git:", "git@", "github:", "gitlab:", "bitbucket:", "gist:", "ssh:"];

@@ -15,6 +15,7 @@ use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name, table};
 use super::reading::{Reading, quote};
+use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
@@ -67,6 +68,9 @@ struct Entry<'a> {
     name: Option<String>,
     version: Option<String>,
     tarball: Option<String>,
+    integrity: Option<String>,
+    deprecated: Option<String>,
+    has_script: bool,
     repository: Option<String>,
     is_folder: bool,
     has_resolution: bool,
@@ -152,11 +156,14 @@ impl<'a> Lock<'a> {
             [_, key] => match key.as_ref() {
                 "name" => entry.name = Some(value.to_owned()),
                 "version" => entry.version = Some(value.to_owned()),
+                "deprecated" => entry.deprecated = Some(value.to_owned()),
+                "requiresBuild" => entry.has_script = value == "true",
                 "dev" => entry.dev = value == "true",
                 "optional" => entry.optional = value == "true",
                 _ => {}
             },
             [_, outer, key] if outer == "resolution" => match key.as_ref() {
+                "integrity" => entry.integrity = Some(value.to_owned()),
                 "tarball" => entry.tarball = Some(value.to_owned()),
                 "repo" => entry.repository = Some(value.to_owned()),
                 "directory" => entry.is_folder = true,
@@ -225,6 +232,9 @@ impl<'a> Lock<'a> {
             }
             let identity = (package.name.clone(), package.version.clone());
             let at = *by_package.entry(identity).or_insert_with(|| {
+                if entry.has_resolution {
+                    signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
+                }
                 reading.packages.push(package);
                 weak.push((true, true));
                 index(reading.packages.len() - 1)
@@ -300,6 +310,16 @@ impl Entry<'_> {
             source,
             licenses: Vec::new(),
         })
+    }
+
+    fn archive(&self) -> Archive<'_> {
+        Archive {
+            resolved: self.tarball.as_deref(),
+            integrity: self.integrity.as_deref(),
+            is_bundled: false,
+            has_script: self.has_script,
+            deprecated: self.deprecated.as_deref(),
+        }
     }
 
     fn identity(&self, format: u32) -> Option<(String, String, Source)> {

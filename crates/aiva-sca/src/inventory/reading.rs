@@ -3,7 +3,7 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
-use crate::package::{Ecosystem, NotJudged, Package, Problem, Scope, Status};
+use crate::package::{Ecosystem, NotJudged, Package, Problem, Scope, Sign, Status};
 
 /// How many problems are kept one by one; the rest is only counted, so that a hostile file cannot fill the memory.
 const KEPT_PROBLEMS: usize = 100;
@@ -37,6 +37,8 @@ pub(crate) struct Links {
     pub(crate) edges: Vec<(u32, u32)>,
     /// yarn classic: which package a `name@range` was resolved to.
     pub(crate) descriptors: Vec<(String, u32)>,
+    /// Lockfile: what is out of the ordinary about the way by which packages come.
+    pub(crate) signs: Vec<Sign>,
     /// requirements.txt: other files it takes in.
     pub(crate) includes: Vec<Include>,
 }

@@ -5,7 +5,7 @@
 
 use super::reading::{Reading, quote};
 use super::yaml::{self, Visit};
-use crate::package::{Ecosystem, NotJudged, Package};
+use crate::package::{Ecosystem, Fact, NotJudged, Package, Sign};
 
 /// Where `uses` stands: in a step, in a job that calls another workflow, in a composite action.
 #[derive(Default)]
@@ -54,6 +54,12 @@ fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
     }
     let name = format!("{owner}/{repository}");
     let is_commit = reference.len() >= 40 && reference.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_commit {
+        let (ecosystem, name, fact) =
+            (Ecosystem::GitHubActions, name.clone(), Fact::MovingAction(reference.to_owned()));
+        let version = release(reference).unwrap_or_default().to_owned();
+        reading.links.signs.push(Sign { ecosystem, name, version, line, fact });
+    }
     let said = if is_commit { comment } else { reference };
     match release(said) {
         Some(version) => {

@@ -11,6 +11,7 @@ use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name};
 use super::reading::{Reading, quote};
+use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
@@ -35,6 +36,7 @@ struct Entry<'a> {
     descriptors: Vec<Cow<'a, str>>,
     version: Option<Cow<'a, str>>,
     resolved: Option<Cow<'a, str>>,
+    integrity: Option<&'a str>,
     needs: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
     is_whole: bool,
 }
@@ -98,6 +100,7 @@ fn key<'a>(entry: &mut Entry<'a>, content: &'a str, in_needs: &mut bool) -> Opti
     match key {
         "version" => entry.version = Some(Cow::Borrowed(value)),
         "resolved" => entry.resolved = Some(Cow::Borrowed(value)),
+        "integrity" => entry.integrity = Some(value),
         _ => {}
     }
     Some(())
@@ -197,6 +200,12 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         }
         if found.is_patch {
             patches.push(at);
+        }
+        // Berry keeps archives in a cache of its own whose checksums are those of what it made of them.
+        if !is_berry {
+            let (resolved, integrity) = (entry.resolved.as_deref(), entry.integrity);
+            let archive = Archive { resolved, integrity, ..Archive::default() };
+            signs::of_archive(&found.package, archive, &mut reading.links.signs);
         }
         needs.push((at, entry.needs));
         for descriptor in entry.descriptors {

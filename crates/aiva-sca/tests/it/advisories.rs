@@ -53,6 +53,7 @@ fn input(packages: Vec<Package>) -> Input {
         not_judged: Vec::new(),
         problems: Vec::new(),
         edges: Vec::new(),
+        signs: Vec::new(),
     }
 }
 

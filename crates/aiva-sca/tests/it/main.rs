@@ -16,3 +16,4 @@ mod inventory_walk;
 mod licences;
 mod sbom;
 mod severity;
+mod supply;

@@ -1,0 +1,110 @@
+//! Notes what a lockfile gives away of the way by which its packages come: only what is out of the ordinary.
+//!
+//! A reader calls this once a package; a package as it should be costs a few comparisons and no memory.
+
+use super::address::{host, without_secret};
+use super::npm_source;
+use crate::package::{Fact, Package, Sign, Source};
+
+/// What an npm-like lockfile says of one archive.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Archive<'a> {
+    /// Where it was downloaded from.
+    pub(crate) resolved: Option<&'a str>,
+    /// Its hashes, as in `integrity` of the web (SRI).
+    pub(crate) integrity: Option<&'a str>,
+    /// Whether it comes inside of another package.
+    pub(crate) is_bundled: bool,
+    /// Whether it runs a script when it is installed.
+    pub(crate) has_script: bool,
+    /// What its authors say to those who still use it.
+    pub(crate) deprecated: Option<&'a str>,
+}
+
+/// A sign about a package.
+pub(crate) fn sign(package: &Package, fact: Fact) -> Sign {
+    Sign {
+        ecosystem: package.ecosystem,
+        name: package.name.clone(),
+        version: package.version.clone(),
+        line: package.line,
+        fact,
+    }
+}
+
+/// What is out of the ordinary about one archive.
+pub(crate) fn of_archive(package: &Package, archive: Archive<'_>, signs: &mut Vec<Sign>) {
+    let mut add = |fact| signs.push(sign(package, fact));
+    if archive.has_script {
+        add(Fact::InstallScript);
+    }
+    if let Some(words) = archive.deprecated {
+        add(Fact::Deprecated(words.chars().take(300).collect()));
+    }
+    if matches!(package.source, Source::Path(_)) || archive.is_bundled {
+        return;
+    }
+    if let Some(address) = archive.resolved {
+        address_of(package, address, archive.integrity, &mut add);
+    }
+    if let Source::Git(_) = package.source {
+        return; // The commit is the hash.
+    }
+    match archive.integrity.map(strength) {
+        Some(Strength::Strong) => {}
+        Some(Strength::Weak(algorithm)) => add(Fact::WeakIntegrity(algorithm)),
+        Some(Strength::None) | None => match archive.resolved.and_then(|address| address.rsplit_once('#')) {
+            // yarn classic writes the SHA-1 behind the address.
+            Some((_, hash)) if is_hex(hash, 40) => add(Fact::WeakIntegrity("sha1")),
+            _ => add(Fact::NoIntegrity),
+        },
+    }
+}
+
+fn address_of(package: &Package, address: &str, integrity: Option<&str>, add: &mut impl FnMut(Fact)) {
+    let shown = || without_secret(address).into_owned();
+    if is_plain(address) {
+        let is_checked = integrity.is_some_and(|integrity| matches!(strength(integrity), Strength::Strong));
+        add(Fact::PlainHttp { address: shown(), is_checked });
+    }
+    match &package.source {
+        Source::Git(_) if !names_commit(address) => add(Fact::MovingGit(shown())),
+        Source::Registry if npm_source::is_of_another(address, &package.name, &package.version) => {
+            add(Fact::Elsewhere(shown()));
+        }
+        _ => {}
+    }
+}
+
+/// Whether whoever is on the way can change what arrives.
+pub(crate) fn is_plain(address: &str) -> bool {
+    let plain = ["http://", "git://", "git+http://", "svn://", "ftp://"].iter().any(|begin| address.starts_with(begin));
+    plain && !matches!(host(address), "localhost" | "127.0.0.1" | "[")
+}
+
+/// Whether the address of a git repository says which commit: 40 or 64 hex digits, in full.
+pub(crate) fn names_commit(address: &str) -> bool {
+    let parts = address.split(|c: char| !c.is_ascii_alphanumeric());
+    parts.into_iter().any(|part| is_hex(part, 40) || is_hex(part, 64))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+enum Strength {
+    Strong,
+    Weak(&'static str),
+    None,
+}
+
+/// Of several hashes the strongest counts, as package managers check that one.
+fn strength(integrity: &str) -> Strength {
+    let has = |name: &str| integrity.split_whitespace().any(|one| one.starts_with(name));
+    match integrity {
+        _ if has("sha512-") || has("sha384-") || has("sha256-") => Strength::Strong,
+        _ if has("sha1-") => Strength::Weak("sha1"),
+        _ if has("md5-") => Strength::Weak("md5"),
+        _ => Strength::None,
+    }
+}

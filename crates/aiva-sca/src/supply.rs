@@ -1,0 +1,173 @@
+//! Ways of getting a package that let somebody else decide what is installed.
+//!
+//! Pure: it judges what the lockfiles say. Every rule has a stable name (`docs/supply-chain.md`), a level that is
+//! informational or low unless the danger is real, and a switch in `[sca.supply]`. Facts that hold for a whole file (no
+//! hashes) are told once a file, not once a package.
+//!
+//! Start reading at [`Rules::judge`].
+
+pub mod lookalike;
+pub mod rule;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use lookalike::Way;
+use rule::Rule;
+
+use crate::finding::{self, Finding, Kind};
+use crate::package::{Ecosystem, Fact, Input, Package, Sign, Source};
+use crate::purl::purl;
+use crate::severity::Severity;
+
+/// Which rules are in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// In force.
+    pub on: BTreeSet<Rule>,
+    /// Names that look like well-known ones and are known to be fine.
+    pub trusted_names: BTreeSet<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { on: Rule::ALL.into_iter().collect(), trusted_names: BTreeSet::new() }
+    }
+}
+
+/// How many names a fact about a whole file lists.
+const LISTED: usize = 5;
+
+impl Rules {
+    /// What the rules find.
+    pub fn judge(&self, inputs: &[Input]) -> Vec<Finding> {
+        let mut looked_up = HashMap::new();
+        let mut findings = Vec::new();
+        for input in inputs {
+            self.names(input, &mut looked_up, &mut findings);
+            self.sources(input, &mut findings);
+            self.signs(input, &mut findings);
+        }
+        findings
+    }
+
+    /// Names that look like others. Only what the project itself asks for: nobody types the name of a dependency's dependency.
+    fn names<'i>(
+        &self,
+        input: &'i Input,
+        looked_up: &mut HashMap<(Ecosystem, &'i str), Option<lookalike::Lookalike>>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
+        for package in input.packages.iter().filter(typed) {
+            let name = package.name.as_str();
+            let found = *looked_up
+                .entry((package.ecosystem, name))
+                .or_insert_with(|| lookalike::lookalike(package.ecosystem, name));
+            let Some(found) = found.filter(|_| !self.trusted_names.contains(name)) else { continue };
+            let rule = if found.way == Way::Homoglyph { Rule::Homoglyph } else { Rule::Typosquat };
+            let reason = format!("{name:?} is {:?} with {}", found.of, found.way.text());
+            self.tell(input, package, rule, reason, findings);
+        }
+    }
+
+    fn sources(&self, input: &Input, findings: &mut Vec<Finding>) {
+        for package in &input.packages {
+            let from = match &package.source {
+                Source::Git(address) => format!("it comes from the git repository {address}"),
+                Source::Url(address) => format!("it is downloaded from {address}"),
+                Source::Registry | Source::PrivateRegistry(_) | Source::Path(_) => continue,
+            };
+            self.tell(input, package, Rule::NotRegistry, from, findings);
+        }
+    }
+
+    fn signs(&self, input: &Input, findings: &mut Vec<Finding>) {
+        if input.signs.is_empty() {
+            return;
+        }
+        let packages: HashMap<(u32, &str), &Package> =
+            input.packages.iter().map(|package| ((package.line, package.name.as_str()), package)).collect();
+        let mut whole: BTreeMap<(Rule, &'static str), Vec<&Sign>> = BTreeMap::new();
+        for sign in &input.signs {
+            let (rule, reason) = match &sign.fact {
+                Fact::NoIntegrity => {
+                    whole.entry((Rule::IntegrityMissing, "no hash")).or_default().push(sign);
+                    continue;
+                }
+                Fact::WeakIntegrity(algorithm) => {
+                    whole.entry((Rule::IntegrityWeak, algorithm)).or_default().push(sign);
+                    continue;
+                }
+                Fact::InstallScript => {
+                    (Rule::InstallScript, "it runs a script of its own when it is installed".to_owned())
+                }
+                Fact::Deprecated(words) => (Rule::Deprecated, format!("its authors say: {words}")),
+                Fact::PlainHttp { address, is_checked: true } => {
+                    (Rule::PlainHttpChecked, format!("{address} is not encrypted; its hash is checked"))
+                }
+                Fact::PlainHttp { address, is_checked: false } => {
+                    (Rule::PlainHttp, format!("{address} is not encrypted, and no good hash would notice a change"))
+                }
+                Fact::MovingGit(address) => (Rule::GitUnpinned, format!("{address} names no commit")),
+                Fact::MovingAction(reference) => {
+                    (Rule::ActionUnpinned, format!("{reference} is a tag or a branch, which can be moved"))
+                }
+                Fact::Elsewhere(address) => {
+                    (Rule::ResolvedElsewhere, format!("the archive is not that of the package: {address}"))
+                }
+                Fact::NotLocked => {
+                    (Rule::NotLocked, format!("the manifest asks for it, {} does not have it", input.kind))
+                }
+            };
+            match packages.get(&(sign.line, sign.name.as_str())) {
+                Some(package) => self.tell(input, package, rule, reason, findings),
+                None => self.tell(input, &unlisted(sign), rule, reason, findings),
+            }
+        }
+        for ((rule, what), signs) in whole {
+            self.tell_whole(input, rule, what, &signs, findings);
+        }
+    }
+
+    fn tell(&self, input: &Input, package: &Package, rule: Rule, reason: String, findings: &mut Vec<Finding>) {
+        if self.on.contains(&rule) {
+            let purl = purl(package.ecosystem, &package.name, &package.version);
+            findings.push(finding::of_rule(&input.path, package, purl, as_rule(rule, reason)));
+        }
+    }
+
+    /// One finding for all packages of a file that share a fact.
+    fn tell_whole(&self, input: &Input, rule: Rule, what: &str, signs: &[&Sign], findings: &mut Vec<Finding>) {
+        let Some(first) = signs.first().filter(|_| self.on.contains(&rule)) else { return };
+        let mut names: Vec<&str> = signs.iter().map(|sign| sign.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let more = names.len().saturating_sub(LISTED);
+        let mut listed = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            listed.push_str(&format!(" and {more} more"));
+        }
+        let package = Package { name: input.kind.to_owned(), version: String::new(), ..unlisted(first) };
+        let reason = format!("{what} for {} of {} packages: {listed}", signs.len(), input.packages.len());
+        let mut told = finding::of_rule(&input.path, &package, String::new(), as_rule(rule, reason));
+        told.direct = None;
+        findings.push(told);
+    }
+}
+
+fn as_rule(rule: Rule, reason: String) -> finding::Rule {
+    finding::Rule {
+        id: rule.id().to_owned(),
+        kind: Kind::SupplyChain,
+        severity: Severity::of_level(rule.level()),
+        summary: rule.summary().to_owned(),
+        description: rule.advice().to_owned(),
+        reason,
+    }
+}
+
+/// A package that a sign is about, where the file does not list it.
+fn unlisted(sign: &Sign) -> Package {
+    let package = Package::new(sign.ecosystem, sign.name.clone(), sign.version.clone(), sign.line);
+    Package { direct: Some(true), ..package }
+}

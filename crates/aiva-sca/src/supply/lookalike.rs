@@ -1,0 +1,305 @@
+//! Tells names that look like a well-known one without being it: typing errors, and letters of other alphabets.
+//!
+//! Pure; the well-known names are data (`data/names/`). Only an edit of one letter counts, and names that are established
+//! themselves are never taken for errors. Each question compares with the names of nearly the same length by a set of letters
+//! first, so that a name costs about a microsecond.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::package::Ecosystem;
+
+/// A name shorter than this has too many honest neighbours.
+const SHORTEST: usize = 5;
+
+/// Which name it looks like, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookalike {
+    /// The well-known name.
+    pub of: &'static str,
+    /// The way in which it differs.
+    pub way: Way,
+}
+
+/// How a name differs from the one it looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Letters of another alphabet that look the same.
+    Homoglyph,
+    /// Letters or digits that look nearly the same: `l` and `1`, `rn` and `m`.
+    Alike,
+    /// The same but for dashes, dots and underscores.
+    Separators,
+    /// One letter is that of a neighbouring key.
+    Key,
+    /// Two letters are swapped.
+    Swapped,
+    /// One letter too many.
+    Added,
+    /// One letter is missing.
+    Missing,
+    /// One letter is another.
+    Other,
+}
+
+impl Way {
+    /// For a person: `lodahs` is `lodash` with ...
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Homoglyph => "letters of another alphabet that look the same",
+            Self::Alike => "letters that look nearly the same",
+            Self::Separators => "other separators",
+            Self::Key => "the letter of a neighbouring key",
+            Self::Swapped => "two letters swapped",
+            Self::Added => "one letter too many",
+            Self::Missing => "one letter missing",
+            Self::Other => "one letter changed",
+        }
+    }
+}
+
+/// The well-known name that this one looks like; `None` for all honest names.
+pub fn lookalike(ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
+    match ecosystem.purl_type() {
+        "npm" => NPM.find(name),
+        "pypi" => PYPI.find(name),
+        "cargo" => CRATES.find(name),
+        _ => None,
+    }
+}
+
+static NPM: LazyLock<Names> = LazyLock::new(|| {
+    Names::new(include_str!("../../data/names/npm.txt"), include_str!("../../data/names/npm-near.txt"))
+});
+static PYPI: LazyLock<Names> = LazyLock::new(|| {
+    Names::new(include_str!("../../data/names/pypi.txt"), include_str!("../../data/names/pypi-near.txt"))
+});
+static CRATES: LazyLock<Names> = LazyLock::new(|| Names::new(include_str!("../../data/names/crates.txt"), ""));
+
+/// The well-known names of one registry.
+struct Names {
+    /// Sorted.
+    known: Vec<&'static str>,
+    /// Sorted; near a well-known name, and established.
+    established: Vec<&'static str>,
+    /// By length in bytes.
+    by_length: HashMap<usize, Vec<(u64, &'static str)>>,
+    by_look: HashMap<String, &'static str>,
+    by_letters: HashMap<String, &'static str>,
+}
+
+impl Names {
+    fn new(known: &'static str, established: &'static str) -> Self {
+        let lines = |text: &'static str| {
+            let mut lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let known = lines(known);
+        let mut by_length: HashMap<usize, Vec<(u64, &str)>> = HashMap::new();
+        for name in &known {
+            by_length.entry(name.len()).or_default().push((letters(name), name));
+        }
+        // Of two names that look alike both are well known; neither is an error for the other.
+        let by_look = known.iter().map(|name| (look(name), *name)).collect();
+        let by_letters = known.iter().map(|name| (bare(name), *name)).collect();
+        Self { known, established: lines(established), by_length, by_look, by_letters }
+    }
+
+    fn find(&self, name: &str) -> Option<Lookalike> {
+        let is_listed = |list: &[&str]| list.binary_search(&name).is_ok();
+        if is_listed(&self.known) || is_listed(&self.established) {
+            return None;
+        }
+        if !name.is_ascii() {
+            let latin = latin(name)?;
+            let of = self.known.binary_search(&&*latin).ok().and_then(|at| self.known.get(at))?;
+            return Some(Lookalike { of, way: Way::Homoglyph });
+        }
+        if name.len() < SHORTEST {
+            return None;
+        }
+        let other_owner = |of: &&'static str| !is_same_scope(name, of);
+        let found = |of: &'static str, way| Some(Lookalike { of, way });
+        if let Some(of) = self.by_look.get(&look(name)).copied().filter(other_owner) {
+            return found(of, Way::Alike);
+        }
+        if let Some(of) = self.by_letters.get(&bare(name)).copied().filter(other_owner) {
+            return found(of, Way::Separators);
+        }
+        let own = letters(name);
+        for length in name.len() - 1..=name.len() + 1 {
+            for (theirs, of) in self.by_length.get(&length).map(Vec::as_slice).unwrap_or_default() {
+                // One edit changes at most two letters of the set.
+                if (own ^ theirs).count_ones() <= 2
+                    && of.len() >= SHORTEST
+                    && let Some(way) = edit(name.as_bytes(), of.as_bytes())
+                    && other_owner(of)
+                {
+                    return found(of, way);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Names below one npm scope belong to one owner: nobody else can publish there.
+fn is_same_scope(one: &str, other: &str) -> bool {
+    let scope =
+        |name: &'_ str| name.strip_prefix('@').and_then(|rest| rest.split_once('/')).map(|(scope, _)| scope.len());
+    scope(one).is_some_and(|length| other.get(..=length + 1) == one.get(..=length + 1))
+}
+
+/// Which letters are in a name, as a set.
+fn letters(name: &str) -> u64 {
+    name.bytes().fold(0, |set, byte| set | 1 << (byte & 63))
+}
+
+/// The single edit between two names, if it is one that happens by mistake.
+fn edit(name: &[u8], of: &[u8]) -> Option<Way> {
+    let head = name.iter().zip(of).take_while(|(a, b)| a == b).count();
+    let tail = |skip_name: usize, skip_of: usize| {
+        name.get(head + skip_name..).is_some_and(|rest| Some(rest) == of.get(head + skip_of..))
+    };
+    // Another number is another release or size, not a mistake: `webpack4`, `md4`.
+    let is_number = |text: &[u8]| text.get(head).is_some_and(u8::is_ascii_digit);
+    match name.len().cmp(&of.len()) {
+        std::cmp::Ordering::Greater if tail(1, 0) => (!is_number(name)).then_some(Way::Added),
+        std::cmp::Ordering::Less if tail(0, 1) => (!is_number(of)).then_some(Way::Missing),
+        std::cmp::Ordering::Equal if tail(1, 1) => {
+            let (a, b) = (*name.get(head)?, *of.get(head)?);
+            if a.is_ascii_digit() || b.is_ascii_digit() {
+                return None;
+            }
+            Some(if are_neighbours(a, b) { Way::Key } else { Way::Other })
+        }
+        std::cmp::Ordering::Equal
+            if tail(2, 2) && name.get(head) == of.get(head + 1) && name.get(head + 1) == of.get(head) =>
+        {
+            Some(Way::Swapped)
+        }
+        _ => None,
+    }
+}
+
+/// Whether two keys touch on the usual keyboard.
+fn are_neighbours(a: u8, b: u8) -> bool {
+    const ROWS: [&[u8]; 3] = [b"qwertyuiop", b"asdfghjkl", b"zxcvbnm"];
+    let place = |key: u8| {
+        let find = |(row, keys): (usize, &&[u8])| Some((row, keys.iter().position(|one| *one == key)?));
+        ROWS.iter().enumerate().find_map(find)
+    };
+    match (place(a), place(b)) {
+        (Some((row, at)), Some((other, to))) if row == other => at.abs_diff(to) == 1,
+        (Some((row, at)), Some((other, to))) if row.abs_diff(other) == 1 => {
+            // Each row is half a key further right than the one above.
+            let (upper, lower) = if row < other { (at, to) } else { (to, at) };
+            upper == lower || upper == lower + 1
+        }
+        _ => false,
+    }
+}
+
+/// The name with letters that look nearly the same made one.
+fn look(name: &str) -> String {
+    name.replace("rn", "m").replace("vv", "w").replace('0', "o").replace(['1', 'i'], "l")
+}
+
+/// The name without separators; the slash of a scope is one.
+fn bare(name: &str) -> String {
+    name.replace(['-', '_', '.'], "")
+}
+
+/// The name in Latin letters, if all others in it look like one.
+fn latin(name: &str) -> Option<String> {
+    let letter = |c: char| match c {
+        c if c.is_ascii() => Some(c),
+        'а' | 'ɑ' | 'α' => Some('a'),
+        'Ь' | 'ь' => Some('b'),
+        'с' | 'ϲ' => Some('c'),
+        'ԁ' => Some('d'),
+        'е' | 'ҽ' => Some('e'),
+        'ɡ' => Some('g'),
+        'һ' => Some('h'),
+        'і' | 'ı' | 'ⅰ' => Some('i'),
+        'ј' => Some('j'),
+        'κ' | 'к' => Some('k'),
+        'ⅼ' | 'ӏ' => Some('l'),
+        'ⅿ' => Some('m'),
+        'ո' => Some('n'),
+        'о' | 'ο' | 'օ' => Some('o'),
+        'р' | 'ρ' => Some('p'),
+        'ԛ' => Some('q'),
+        'ѕ' => Some('s'),
+        'υ' | 'ս' => Some('u'),
+        'ν' | 'ѵ' => Some('v'),
+        'ѡ' | 'ԝ' => Some('w'),
+        'х' | 'χ' => Some('x'),
+        'у' | 'γ' => Some('y'),
+        '‐' | '‑' | '–' | '−' => Some('-'),
+        c @ '\u{ff21}'..='\u{ff5a}' => char::from_u32(u32::from(c) - 0xfee0).map(|c| c.to_ascii_lowercase()),
+        _ => None,
+    };
+    name.chars().map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(ecosystem: Ecosystem, name: &str, want: Option<(&'static str, Way)>) {
+        assert_eq!(lookalike(ecosystem, name), want.map(|(of, way)| Lookalike { of, way }), "{name}");
+    }
+
+    #[test]
+    fn a_name_one_mistake_away_from_a_well_known_one_is_told() {
+        use Ecosystem::{CratesIo, Npm, PyPi};
+        check(Npm, "lodahs", Some(("lodash", Way::Swapped)));
+        check(Npm, "crossenv", Some(("cross-env", Way::Separators))); // 2017
+        check(Npm, "expresss", Some(("express", Way::Added)));
+        check(Npm, "exprss", Some(("express", Way::Missing)));
+        check(Npm, "webpavk", Some(("webpack", Way::Key)));
+        check(Npm, "lоdash", Some(("lodash", Way::Homoglyph))); // a Cyrillic о
+        check(Npm, "1odash", Some(("lodash", Way::Alike)));
+        check(Npm, "@bable/core", Some(("@babel/core", Way::Swapped)));
+        check(PyPi, "reqeusts", Some(("requests", Way::Swapped)));
+        check(PyPi, "beautifulsoup", None); // an established name of its own
+        check(PyPi, "djanga", Some(("django", Way::Other)));
+        check(CratesIo, "rustdecimal", Some(("rust_decimal", Way::Separators))); // RUSTSEC-2022-0042
+        check(CratesIo, "serde_jsom", Some(("serde_json", Way::Key)));
+    }
+
+    #[test]
+    fn an_honest_name_is_not() {
+        use Ecosystem::{CratesIo, Go, Npm, PyPi};
+        for name in
+            ["lodash", "preact", "react", "vue", "@types/node", "@types/nod", "webpack4", "left-pad", "ms", "", "a"]
+        {
+            check(Npm, name, None);
+        }
+        for name in ["requests", "urllib3", "urllib4", "attrs", "pyyaml"] {
+            check(PyPi, name, None);
+        }
+        for name in ["serde", "tokio", "hyper", "md-5", "sha2", "sha3"] {
+            check(CratesIo, name, None);
+        }
+        check(Go, "github.com/sirupsen/logrus", None);
+    }
+
+    #[test]
+    fn the_lists_are_sorted_names_without_repetition() {
+        for list in [
+            include_str!("../../data/names/npm.txt"),
+            include_str!("../../data/names/npm-near.txt"),
+            include_str!("../../data/names/pypi.txt"),
+            include_str!("../../data/names/pypi-near.txt"),
+            include_str!("../../data/names/crates.txt"),
+        ] {
+            let names: Vec<&str> = list.lines().skip(1).collect();
+            assert!(names.is_sorted_by(|a, b| a < b));
+            assert!(names.iter().all(|name| name.is_ascii() && !name.contains(char::is_whitespace)));
+        }
+    }
+}

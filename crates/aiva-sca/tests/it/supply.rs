@@ -1,0 +1,129 @@
+//! What lockfiles give away of the ways by which packages come, rule by rule.
+
+use std::fs;
+
+use aiva_sca::inventory::{Options, walk};
+use aiva_sca::supply::Rules;
+use aiva_sca::supply::rule::Rule;
+
+/// The findings of a tree, as `rule name:line`, with all rules in force.
+#[track_caller]
+fn check(files: &[(&str, &str)], want: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let file = folder.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let findings = Rules::default().judge(&inventory.inputs);
+    let got: Vec<String> = findings.iter().map(|one| format!("{} {}:{}", one.verdict.id, one.name, one.line)).collect();
+    assert_eq!(got, want);
+    let off = Rules { on: [].into(), ..Rules::default() };
+    assert!(off.judge(&inventory.inputs).is_empty());
+}
+
+/// A package-lock.json of one package.
+fn npm(entry: &str) -> String {
+    let root = r#""":{"name":"app","dependencies":{"lodash":"^4"}}"#;
+    format!("{{\"name\":\"app\",\"lockfileVersion\":3,\"packages\":{{{root},\n\"node_modules/lodash\":{{{entry}}}}}}}")
+}
+
+#[track_caller]
+fn check_npm(entry: &str, want: &[&str]) {
+    check(&[("package-lock.json", &npm(entry))], want);
+}
+
+const GOOD: &str = r#""version":"4.17.21","resolved":"https://registry.npmjs.org/lodash/-/lodash-4.17.21.tgz","integrity":"sha512-AA==""#;
+
+#[test]
+fn an_ordinary_npm_lockfile_has_nothing_to_tell() {
+    check_npm(GOOD, &[]);
+    check_npm(r#""version":"4.17.21","integrity":"sha512-AA==""#, &[]); // omit-lockfile-registry-resolved
+    check_npm(r#""version":"4.17.21","inBundle":true"#, &[]);
+    check_npm(r#""version":"4.17.21","resolved":"../lodash","link":true"#, &[]);
+    let mirrored = GOOD.replace("https://registry.npmjs.org/", "https://registry.npmmirror.com/");
+    check_npm(&mirrored, &[]);
+    check_npm(&GOOD.replace("https://registry.npmjs.org/lodash", "https://npm.corp.example/api/npm/all/lodash"), &[]);
+}
+
+#[test]
+fn an_edited_npm_lockfile_is_told() {
+    let other = GOOD.replace("/lodash/-/lodash-", "/evil/-/evil-");
+    check_npm(&other, &["supply-resolved-elsewhere lodash:2"]);
+    let older = GOOD.replace("lodash-4.17.21.tgz", "lodash-4.17.4.tgz");
+    check_npm(&older, &["supply-resolved-elsewhere lodash:2"]);
+    check_npm(&GOOD.replace("https://", "http://"), &["supply-plain-http-checked lodash:2"]);
+    let bare = GOOD.replace("https://", "http://").replace(r#","integrity":"sha512-AA==""#, "");
+    check_npm(&bare, &["supply-plain-http lodash:2", "supply-integrity-missing package-lock.json:2"]);
+    check_npm(&GOOD.replace("sha512", "sha1"), &["supply-integrity-weak package-lock.json:2"]);
+    check_npm(&GOOD.replace("sha512-AA==", "sha1-AA= sha512-AA=="), &[]); // the strongest is checked
+    let more = format!(r#"{GOOD},"hasInstallScript":true,"deprecated":"use another""#);
+    check_npm(&more, &["supply-install-script lodash:2", "supply-deprecated lodash:2"]);
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_told() {
+    let commit = "0123456789012345678901234567890123456789";
+    let git = |reference: &str| {
+        format!(r#""version":"4.17.21","resolved":"git+ssh://git@github.com/lodash/lodash.git#{reference}""#)
+    };
+    check_npm(&git(commit), &["supply-not-registry lodash:2"]);
+    check_npm(&git("main"), &["supply-not-registry lodash:2", "supply-git-unpinned lodash:2"]);
+}
+
+#[test]
+fn a_manifest_and_a_lockfile_that_disagree_are_told() {
+    let lock = npm(GOOD);
+    let manifest = |more: &str| format!(r#"{{"name":"app","dependencies":{{"lodash":"^4"{more}}}}}"#);
+    check(&[("package.json", &manifest("")), ("package-lock.json", &lock)], &[]);
+    let with = |more: &str| [("package.json", manifest(more)), ("package-lock.json", lock.clone())];
+    let refs = |files: &[(&'static str, String); 2]| files.clone();
+    for (more, want) in [
+        (r#","express":"^4.18.0""#, vec!["supply-not-locked express:1"]),
+        (r#","express":"file:../express""#, vec![]),
+        (r#","app2":"workspace:*""#, vec![]),
+        (r#","mine":"npm:lodash@^4""#, vec![]),
+    ] {
+        let files = refs(&with(more));
+        check(&files.each_ref().map(|(path, text)| (*path, text.as_str())), &want);
+    }
+}
+
+#[test]
+fn yarn_pnpm_and_cargo_say_so_too() {
+    let yarn = "# yarn lockfile v1\n\n\nlodash@^4:\n  version \"4.17.21\"\n  resolved \"https://registry.yarnpkg.com/lodash/-/lodash-4.17.21.tgz#679591c564c3bffaae8454cf0b3df370c3d6911c\"\n";
+    check(&[("yarn.lock", yarn)], &["supply-integrity-weak yarn.lock:4"]);
+    check(&[("yarn.lock", &format!("{yarn}  integrity sha512-AA==\n"))], &[]);
+    let pnpm = "lockfileVersion: '9.0'\n\nimporters:\n  .:\n    dependencies:\n      esbuild:\n        specifier: ^0.21.0\n        version: 0.21.5\n\n\
+        packages:\n\n  esbuild@0.21.5:\n    resolution: {integrity: sha512-AA==}\n    deprecated: gone\n    requiresBuild: true\n\nsnapshots:\n\n  esbuild@0.21.5: {}\n";
+    check(&[("pnpm-lock.yaml", pnpm)], &["supply-install-script esbuild:12", "supply-deprecated esbuild:12"]);
+    let cargo = |more: &str| {
+        let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+        format!(
+            "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"left\", \"rustdecimal\"]\n\n\
+             [[package]]\nname = \"left\"\nversion = \"1.0.0\"\n{registry}checksum = \"00\"\n\n\
+             [[package]]\nname = \"rustdecimal\"\nversion = \"1.0.0\"\n{registry}{more}"
+        )
+    };
+    check(&[("Cargo.lock", &cargo("checksum = \"00\"\n"))], &["supply-typosquat rustdecimal:15"]);
+    let both = ["supply-typosquat rustdecimal:15", "supply-integrity-missing Cargo.lock:15"];
+    check(&[("Cargo.lock", &cargo(""))], &both);
+}
+
+#[test]
+fn a_workflow_is_pinned_by_commits_only() {
+    let workflow = "on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4.1.0\n      \
+        - uses: actions/cache@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v3.5.2\n      - uses: ./local\n      - uses: some/one@main\n";
+    let want = ["supply-action-unpinned actions/checkout:6", "supply-action-unpinned some/one:9"];
+    check(&[(".github/workflows/ci.yml", workflow)], &want);
+}
+
+#[test]
+fn every_rule_is_explained() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/supply-chain.md")).unwrap();
+    for rule in Rule::ALL {
+        let row = format!("| `{}` | {} |", rule.id(), format!("{:?}", rule.level()).to_lowercase());
+        assert!(page.contains(&row), "docs/supply-chain.md lacks {row}");
+    }
+}
