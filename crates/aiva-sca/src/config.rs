@@ -9,6 +9,8 @@ use jiff::civil::Date;
 
 use crate::advisory::update::PUBLIC_EXPORTS;
 use crate::licence::policy::{self, Pattern, Policy};
+use crate::score::Weights;
+use crate::score::signals::{PUBLIC_EPSS, PUBLIC_KEV};
 use crate::supply::Rules;
 use crate::supply::rule::Rule;
 
@@ -25,10 +27,49 @@ config_section! {
         pub advisories_max_age: Duration = "30d";
         /// Patterns of what no scan looks at, in the syntax of .gitignore.
         pub exclude: Vec<String>, example "[\"third_party/\"]";
+        /// Where EPSS scores are, as FIRST publishes them.
+        pub epss_from: HttpUrl = PUBLIC_EPSS;
+        /// Where the list of known exploited vulnerabilities is, as CISA publishes it.
+        pub kev_from: HttpUrl = PUBLIC_KEV;
+        /// What to do first: the most that each term of a finding's priority can add.
+        pub priority: Priority;
         /// Which licences may be used; nothing is judged while it is empty.
         pub licences: Licences;
         /// Which rules about the ways of getting packages are in force; docs/supply-chain.md explains them.
         pub supply: Supply;
+    }
+}
+
+config_section! {
+    /// What to do first: the most that each term of a finding's priority can add.
+    pub struct Priority checks check_priority {
+        /// The CVSS score, by tenths.
+        pub cvss: f64 = 40.0;
+        /// The square root of the EPSS probability.
+        pub epss: f64 = 20.0;
+        /// Known to be exploited, or published to do harm.
+        pub kev: f64 = 25.0;
+        /// Needed at run time; half for optional, a third for building, nothing for developing.
+        pub scope: f64 = 10.0;
+        /// Asked for by the project itself; half of it one step further, and so on.
+        pub depth: f64 = 5.0;
+    }
+}
+
+impl Priority {
+    /// The weights.
+    pub fn weights(&self) -> Weights {
+        let Self { cvss, epss, kev, scope, depth } = *self;
+        Weights { cvss, epss, kev, scope, depth }
+    }
+}
+
+fn check_priority(priority: &Priority, reader: &mut Reader<'_>) {
+    let Weights { cvss, epss, kev, scope, depth } = priority.weights();
+    for (key, weight) in [("cvss", cvss), ("epss", epss), ("kev", kev), ("scope", scope), ("depth", depth)] {
+        if !(0.0..=100.0).contains(&weight) {
+            reader.refuse(key, "must be from 0 to 100");
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub mod purl;
 pub mod report;
 pub mod sbom;
 pub mod scan;
+pub mod score;
 pub mod service;
 pub mod severity;
 pub mod store;
