@@ -241,9 +241,10 @@ pub(crate) enum Stale {
 /// `aiva advisories`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Advisories {
-    /// Read OSV zips (`<ecosystem>/all.zip`) or folders of OSV JSON and replace those ecosystems in the index.
+    /// Read OSV zips (`<ecosystem>/all.zip`) or folders of OSV JSON and replace those ecosystems in the index. EPSS scores and
+    /// the KEV list (CSV, gzipped or not, or JSON) are taken as they are published.
     Import {
-        /// Zips, or folders that hold them or OSV JSON files.
+        /// Zips, folders that hold them or OSV JSON files, EPSS or KEV.
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },

@@ -19,6 +19,8 @@ use crate::calls::{self, Downloads};
 use crate::failure::Failure;
 use crate::settings::{self, Found};
 
+mod lists;
+
 /// What an import takes.
 pub(crate) const GIVE: &str = "give OSV zips (<ecosystem>/all.zip), a folder that holds them, or folders of OSV JSON";
 
@@ -34,6 +36,15 @@ pub(crate) fn run(command: &Advisories, global: &Global, terminal: Terminal) -> 
 }
 
 fn import(paths: &[PathBuf], data: &Path, folder: &Path, terminal: Terminal) -> Result<ExitCode> {
+    let (lists, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(|path| lists::is_list(path));
+    if !lists.is_empty() {
+        make_folder(data, folder)?;
+        lists.iter().try_for_each(|path| lists::import(path, folder, terminal))?;
+        if paths.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let paths = paths.as_slice();
     let bar = Bar::new(terminal, "importing", Unit::Things("records"));
     let report = make_folder(data, folder).and_then(|()| import_into(paths, folder, &bar));
     bar.done();
@@ -121,6 +132,12 @@ fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, termina
     if let Some(report) = &replaced.report {
         warn_of_bad(report);
         terminal.note(&said(report));
+    }
+    // A mirror of the exports has no other lists; without them only the order of findings is poorer.
+    if from.is_none() {
+        for address in [&settings.sca.epss_from, &settings.sca.kev_from] {
+            runtime.block_on(lists::fetch(&downloads, &address.to_string(), folder, terminal));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

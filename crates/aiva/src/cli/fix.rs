@@ -41,7 +41,8 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
         }
     }
     terminal.print(&told(&plan, command.apply, findings.is_empty()))?;
-    let open = !plan.remaining.is_empty() || (!command.apply && !(plan.edits.is_empty() && plan.commands.is_empty()));
+    let nothing_to_do = plan.edits.is_empty() && plan.commands.is_empty();
+    let open = !plan.remaining.is_empty() || !(command.apply || nothing_to_do);
     Ok(if open { Outcome::Findings } else { Outcome::Clean }.into())
 }
 

@@ -29,6 +29,7 @@ use crate::settings::{self, Found};
 mod baseline;
 mod output;
 mod place;
+mod priority;
 mod shown;
 mod statements;
 
@@ -68,7 +69,7 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     let facts = settings::checks(&settings.sca).run(&scan.path, &inventory.inputs, today());
     let judged = Judged { scan: judged, facts };
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
-    let report = report(scan, &found, &service, &inventory, judged, &index)?;
+    let report = report(scan, &found, &service, &inventory, judged, &index, &data.join("advisories"))?;
     output::write(scan, &report, &inventory, terminal)?;
     if let Some(server) = &scan.upload {
         remote::upload(server, &service, &report.for_upload(), settings, &found.base, terminal)?;
@@ -165,6 +166,7 @@ fn report(
     inventory: &Inventory,
     judged: Judged,
     knowledge: &Knowledge,
+    lists: &Path,
 ) -> Result<Report> {
     let index = knowledge.index.as_ref();
     // GitLab's report lists the dependencies of every file.
@@ -173,6 +175,7 @@ fn report(
     place::add_columns(&scan.path, &mut results.findings);
     let findings = std::mem::take(&mut results.findings);
     results.findings = findings.into_iter().map(Observation::bounded).collect();
+    priority::add(lists, &found.loaded.config.sca.priority.weights(), &mut results.findings);
     statements::apply(scan, &mut results.findings)?;
     let baseline = scan.baseline.as_deref();
     let known = baseline.map(|baseline| baseline::known(baseline, scan, found, service, index)).transpose()?;

@@ -55,6 +55,8 @@ pub(crate) struct Row {
     pub(crate) summary: String,
     /// Whether the baseline has it too, where there is one.
     pub(crate) known: Option<bool>,
+    /// 0 to 100, where it was worked out.
+    pub(crate) priority: Option<f64>,
 }
 
 const LEVELS: [&str; 6] = ["critical", "high", "medium", "low", "unknown", "informational"];
@@ -94,7 +96,10 @@ pub(crate) fn render(view: &View, look: Look) -> String {
         files.entry(&row.path).or_default().push(row);
     }
     for (path, mut rows) in files {
-        rows.sort_by(|a, b| (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line)));
+        rows.sort_by(|a, b| {
+            let order = b.priority.unwrap_or(0.0).total_cmp(&a.priority.unwrap_or(0.0));
+            order.then_with(|| (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line)))
+        });
         let count = if rows.len() == 1 { "1 finding".to_owned() } else { format!("{} findings", rows.len()) };
         line(&mut out, &format!("{}  {count}", look.paint("bold", &printable(path))));
         write_rows(&mut out, &rows, look);
@@ -133,8 +138,12 @@ fn cells(row: &Row) -> [String; 6] {
     let fixed = if row.fixed.is_empty() { "no fix".to_owned() } else { format!("fixed {}", printable(&row.fixed)) };
     let kind = if row.kind == "vulnerability" { String::new() } else { format!("{}: ", row.kind) };
     let new = if row.known == Some(false) { "new: " } else { "" };
+    let level = match row.priority {
+        Some(priority) => format!("{} {priority:.0}", row.level),
+        None => row.level.clone(),
+    };
     [
-        row.level.clone(),
+        level,
         printable(&row.id),
         format!("{} {}", printable(&row.name), printable(&row.version)),
         fixed,
@@ -263,6 +272,7 @@ mod tests {
             line: 7,
             summary: summary.to_owned(),
             known: None,
+            priority: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
+mod deploy;
 mod egress;
 mod garbage;
 mod mirror;

@@ -290,3 +290,42 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
     assert_eq!(read("code/py/requirements.txt"), "requests==2.31.0  # web\n");
     assert_eq!(world.aiva(&["scan", "code/py"]).code(), 0);
 }
+
+#[test]
+fn what_is_exploited_comes_first_with_its_arithmetic() {
+    let world = World::new().with_advisories();
+    world.write("code/requirements.txt", "requests==2.28.2\n");
+    world.write("code/Cargo.lock", AFFECTED);
+    let scores = || {
+        let document = world.aiva(&["scan", "code", "--format", "json"]).json();
+        let findings = document["findings"].as_array().unwrap().clone();
+        let score = |finding: &serde_json::Value| {
+            let priority = &finding["priority"];
+            let terms: f64 =
+                priority["terms"].as_array().unwrap().iter().map(|term| term["points"].as_f64().unwrap()).sum();
+            assert!((terms - priority["score"].as_f64().unwrap()).abs() < 1e-6, "{priority}");
+            (finding["id"].as_str().unwrap().to_owned(), priority["score"].as_f64().unwrap())
+        };
+        findings.iter().map(score).collect::<Vec<_>>()
+    };
+    let before = scores();
+    assert_eq!(before[0].0, "CVE-2024-32650", "{before:?}"); // high before medium
+    world.write(
+        "kev.json",
+        r#"{"catalogVersion": "1", "vulnerabilities": [{"cveID": "CVE-2023-32681", "dateAdded": "2026-01-02"}]}"#,
+    );
+    world.write("epss.csv", "#x\ncve,epss,percentile\nCVE-2023-32681,0.25,0.97\n");
+    let import = world.aiva(&["advisories", "import", "kev.json", "epss.csv"]);
+    assert_eq!(import.code(), 0, "{}", import.err());
+    assert!(
+        import.err().contains("KEV        1 rows") && import.err().contains("EPSS       1 rows"),
+        "{}",
+        import.err()
+    );
+    let after = scores();
+    assert_eq!((after[0].0.as_str(), after[0].1), ("CVE-2023-32681", before[1].1 + 25.0 + 10.0), "{after:?}");
+    world.write("aiva.toml", "[sca.priority]\nkev = 0.0\nepss = 0.0\n");
+    assert_eq!(scores(), before);
+    world.write("aiva.toml", "[sca.priority]\nkev = -1.0\n");
+    assert_eq!(world.aiva(&["scan", "code"]).code(), 2);
+}

@@ -19,6 +19,7 @@ pub(super) fn view(report: &Report) -> View {
         line: finding.line,
         summary: finding.summary.clone(),
         known: finding.known,
+        priority: finding.priority.as_ref().map(|priority| priority.score),
     });
     let summary = &document.summary;
     let files = summary.inputs.parsed + summary.inputs.partial;

@@ -1,0 +1,73 @@
+//! The scripts in `deploy/`, with the real binary.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::program::{Run, World};
+
+const CLEAN: &str = "version = 4\n\n[[package]]\nname = \"nobody-knows\"\nversion = \"1.0.0\"\nsource = \
+                     \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+const AFFECTED: &str = "version = 4\n\n[[package]]\nname = \"rustls\"\nversion = \"0.21.10\"\nsource = \
+                        \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+
+fn script(world: &World, name: &str, variables: &[(&str, &str)]) -> Run {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name);
+    let mut command = Command::new("sh");
+    command.arg(path).current_dir(world.path("code")).env("AIVA", env!("CARGO_BIN_EXE_aiva"));
+    command.env("AIVA_DATA_DIR", world.path("data")).env("HOME", world.path("")).envs(variables.iter().copied());
+    Run::new(command.output().unwrap())
+}
+
+fn git(world: &World, args: &[&str]) -> bool {
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
+    let output = Command::new("git").arg("-C").arg(world.path("code")).args(identity).args(args).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn the_hook_stops_only_what_is_new() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    if !git(&world, &["init", "-q"]) {
+        eprintln!("skipped: there is no git here");
+        return;
+    }
+    let hook = |variables: &[(&str, &str)]| script(&world, "pre-commit/pre-commit", variables);
+    assert_eq!(hook(&[]).code(), 1); // the first commit of all
+    assert!(git(&world, &["add", "."]) && git(&world, &["commit", "-qm", "old"]));
+    assert_eq!(hook(&[]).code(), 0);
+    world.write("code/new/Cargo.lock", AFFECTED);
+    let stopped = hook(&[]);
+    assert_eq!(stopped.code(), 1);
+    assert!(stopped.err().contains("rustls 0.21.10") && stopped.err().contains("aiva sca fix"), "{}", stopped.err());
+    assert_eq!(hook(&[("AIVA_FAIL_ON", "critical")]).code(), 0);
+    let nowhere = world.path("nowhere");
+    let unscanned = hook(&[("AIVA_DATA_DIR", nowhere.to_str().unwrap())]);
+    assert_eq!(unscanned.code(), 0);
+}
+
+#[test]
+fn the_action_annotates_summarises_and_fails() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    let summary = world.path("summary.md");
+    let action = |variables: &[(&str, &str)]| {
+        let always = [
+            ("AIVA_SCAN_OFFLINE", "1"),
+            ("AIVA_SCAN_SARIF", "out.sarif"),
+            ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
+        ];
+        script(&world, "github-action/scan.sh", &[&always[..], variables].concat())
+    };
+    let run = action(&[]);
+    assert_eq!(run.code(), 1, "{}", run.err());
+    assert!(run.out().contains("::error file=Cargo.lock,line=4"), "{}", run.out());
+    assert!(std::fs::read_to_string(&summary).unwrap().contains("# AIVA scan"));
+    assert!(std::fs::read_to_string(world.path("code/out.sarif")).unwrap().contains("\"2.1.0\""));
+    assert_eq!(action(&[("AIVA_SCAN_FAIL_ON", "critical")]).code(), 0);
+    assert_eq!(action(&[("AIVA_SCAN_PATH", "nowhere")]).code(), 2);
+    world.write("code/Cargo.lock", CLEAN);
+    assert_eq!(action(&[]).code(), 0);
+    world.write("code/requirements.txt", "requests>=2\n");
+    assert_eq!(action(&[]).code(), 0); // not judged: said, no reason to fail
+}
