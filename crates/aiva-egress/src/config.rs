@@ -122,6 +122,9 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
         }
     }
     check_callers(egress, reader);
+    if !egress.listen.ip().is_loopback() && has_passwords(egress) {
+        reader.hazard("listen", "takes the callers' passwords over the network in plain: let them use egress.tls, and bind this one to loopback");
+    }
     let tls = egress.tls.iter().map(|tls| ("tls.listen", tls.listen));
     for (key, address) in std::iter::once(("listen", egress.listen)).chain(tls) {
         let asks = key == "tls.listen" && egress.tls.as_ref().is_some_and(|tls| tls.require_client_certificate);
@@ -129,6 +132,11 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
             reader.hazard(key, "is reachable from other machines, and callers that nobody knows may use it: bind it to loopback, let a network policy keep strangers out, or give [egress.roles.default] mode = \"enforce\"");
         }
     }
+}
+
+/// Whether somebody's password would be read on the way.
+fn has_passwords(egress: &Egress) -> bool {
+    egress.callers.values().any(|caller| caller.password.is_some() || !caller.password_sha256.is_empty())
 }
 
 /// Whether a caller that nobody knows gets anywhere.

@@ -21,6 +21,7 @@ use aiva_outbound::Prefix;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
+pub mod ahead;
 pub mod answer;
 pub mod body;
 pub mod buffer;

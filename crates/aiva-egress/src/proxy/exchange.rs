@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::ahead::{self, Client, FAREWELL};
 use super::body::{Body, Chunks};
 use super::buffer::Buffer;
 use super::fault::Fault;
@@ -24,12 +25,6 @@ use super::write::{self, Delivery};
 
 /// More interim answers than this are no help to anybody.
 const MOST_INTERIM: u8 = 16;
-
-/// What a client may send ahead while its answer is awaited; the rest waits in its system.
-const MOST_AHEAD: usize = 16 * 1024;
-
-/// How long a client that has stopped sending is waited with: most have left, a few only say that they have said all.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -234,19 +229,10 @@ impl Exchange {
 
     /// While its answer is awaited a client may hang up, which shows only to who reads, or send its next request.
     fn poll_client<C: Link>(&mut self, context: &mut Context<'_>, client: &mut C) -> Result<(), Trouble> {
-        while self.ahead.len() < MOST_AHEAD && client.poll_readable(context).is_ready() {
-            let mut buffer = Buffer::take();
-            let room = (MOST_AHEAD - self.ahead.len()).min(buffer.len());
-            let mut into = ReadBuf::new(&mut buffer[..room]);
-            match Pin::new(&mut *client).poll_read(context, &mut into) {
-                Poll::Pending => break,
-                Poll::Ready(Err(_)) => return Err(Trouble::Client),
-                Poll::Ready(Ok(())) if into.filled().is_empty() => {
-                    self.client_stopped = true;
-                    break;
-                }
-                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(into.filled()),
-            }
+        match ahead::look(context, client, &mut self.ahead) {
+            Client::Waits => {}
+            Client::Stopped => self.client_stopped = true,
+            Client::Gone => return Err(Trouble::Client),
         }
         Ok(())
     }

@@ -404,3 +404,54 @@ role = "shop"
         ]
     );
 }
+
+#[test]
+fn what_is_unsafe_is_told() {
+    let known = "[egress.callers.shop]\nrole = \"default\"\nusers = [1]\n";
+    for (text, want) in [
+        ("[egress]\nlisten = \"127.0.0.1:1\"\n", &[][..]),
+        ("[egress]\nlisten = \"0.0.0.0:1\"\n", &["egress.listen"]),
+        ("[egress]\nlisten = \"0.0.0.0:1\"\n[egress.roles.default]\n", &[]), // strangers get nowhere
+        ("[egress]\nlisten = \"0.0.0.0:1\"\n[egress.roles.default]\nmode = \"open\"\n", &["egress.listen"]),
+    ] {
+        let told = hazards(&format!("{text}{known}"));
+        assert_eq!(told, want, "{text}");
+    }
+    let password = format!("{CALLERS}[egress]\nlisten = \"0.0.0.0:1\"\n");
+    assert_eq!(hazards(&password), ["egress.listen"], "a password goes over the network in plain");
+}
+
+/// The keys that are unsafe.
+fn hazards(text: &str) -> Vec<String> {
+    let sources = Sources {
+        file: Some(("aiva.toml", text)),
+        env: BTreeMap::new(),
+        flags: Vec::new(),
+        open: &|_| Err(io::ErrorKind::NotFound.into()),
+    };
+    let loaded = config::load::<Root>(&sources).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    loaded.warnings.into_iter().map(|warning| warning.key).collect()
+}
+
+#[tokio::test]
+async fn a_spent_budget_says_when_to_come_back() {
+    let text = "[egress.roles.default]\nmode = \"open\"\n[egress.roles.default.budgets]\ntunnels = 1\n";
+    let scene = scene(text, Extra::default()).await;
+    let mut first = client(scene.addresses[0]).await;
+    assert!(says(&connect(&mut first, "").await, "200"));
+    let answer = connect(&mut client(scene.addresses[0]).await, "").await;
+    assert!(says(&answer, "429 budget-tunnels") && answer.contains("Retry-After: 1"), "{answer}");
+    assert!(answer.contains("Aiva-Decision: deny; rule=budgets"), "{answer}");
+    drop(first);
+    // The place is given back when the proxy has seen the end.
+    let again = async {
+        loop {
+            let answer = connect(&mut client(scene.addresses[0]).await, "").await;
+            if says(&answer, "200") {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("the place comes back");
+}

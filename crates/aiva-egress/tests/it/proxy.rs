@@ -83,7 +83,7 @@ impl Permit for Allowance {
     }
 }
 
-/// Connects everybody to one origin on loopback; port 81 refuses.
+/// Connects everybody to one origin on loopback; port 81 refuses, port 82 never answers.
 struct ToOrigin(SocketAddr);
 
 #[async_trait]
@@ -92,6 +92,9 @@ impl Dial for ToOrigin {
     async fn dial(&self, address: SocketAddr) -> io::Result<TcpStream> {
         if address.port() == 81 {
             return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        if address.port() == 82 {
+            std::future::pending::<()>().await;
         }
         TcpStream::connect(self.0).await
     }
@@ -759,4 +762,25 @@ async fn an_interim_answer_is_no_end() {
         (status.as_str(), decision.as_str()),
         ("HTTP/1.1 502 Bad Gateway", "error; reason=origin-closed; id=0199")
     );
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_there_is_a_connection_is_not_waited_for() {
+    let scene = Scene::new().await;
+    for asked in
+        ["GET http://a.example:82/ HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a.example:82 HTTP/1.1\r\nHost: a\r\n\r\n"]
+    {
+        let before = scene.rules.sources.lock().unwrap().len();
+        let mut left = scene.client().await;
+        left.say(asked).await;
+        within(async {
+            while scene.rules.sources.lock().unwrap().len() == before {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        left.0.set_zero_linger().unwrap();
+    }
+    let ends = scene.ends(2).await;
+    assert!(ends.iter().all(|end| end.failure.as_deref() == Some("client-gone")), "{ends:?}");
 }

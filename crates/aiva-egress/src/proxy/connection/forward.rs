@@ -6,6 +6,7 @@ use std::pin::Pin;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::super::ahead::unless_gone;
 use super::super::answer::Answer;
 use super::super::body::{Body, Chunks};
 use super::super::connect::connect;
@@ -15,10 +16,14 @@ use super::super::judge::{Allowed, Finished, Form};
 use super::super::metrics::Became;
 use super::super::pool::Key;
 use super::super::pump::Pump;
+use super::super::worker::Worker;
 use super::{Connection, Next};
 
 /// The most bytes of a request's body, whatever the role says about answers.
 const MOST_SENT: u64 = u64::MAX;
+
+/// The word in the record of a request whose client did not wait.
+const CLIENT_GONE: &str = "client-gone";
 
 /// What goes to the origin.
 pub(super) struct Sending {
@@ -52,10 +57,19 @@ impl Connection<'_> {
         let reused = waiting.is_some();
         let (mut key, mut origin) = match waiting {
             Some(found) => found,
-            None => match self.connect(&allowed).await {
-                Ok(made) => made,
-                Err(error) => return self.unreachable(asked, &sending, &allowed, &error).await,
-            },
+            None => {
+                let connecting = connect_to(self.worker, &allowed);
+                // Of a body that is under way nothing may be read here.
+                let made = match sending.body.is_done() {
+                    true => unless_gone(self.stream, &mut self.inbox, connecting).await,
+                    false => Some(connecting.await),
+                };
+                match made {
+                    Some(Ok(made)) => made,
+                    Some(Err(error)) => return self.unreachable(asked, &sending, &allowed, &error).await,
+                    None => return self.left(Form::Request, &allowed),
+                }
+            }
         };
         let is_read = sending.body.is_done();
         let mut upload = Pump::new(sending.first, sending.body, bounds.request);
@@ -64,7 +78,7 @@ impl Connection<'_> {
             Exchange::new(asked, upload, bounds.answer).run(self.stream, &mut origin, &bounds, timer.as_mut()).await;
         // An idle connection may close in the very moment in which it is used.
         if let (Some(first), Some(Trouble::Origin(_)), false) = (again, &outcome.trouble, outcome.origin_spoke) {
-            (key, origin) = match self.connect(&allowed).await {
+            (key, origin) = match connect_to(self.worker, &allowed).await {
                 Ok(made) => made,
                 Err(error) => {
                     let sending = Sending { first, body: empty(), sent: 0, repeatable: false };
@@ -81,11 +95,11 @@ impl Connection<'_> {
         self.finish(asked, outcome, is_read, key, origin, &allowed).await
     }
 
-    async fn connect(&self, allowed: &Allowed) -> io::Result<(Key, TcpStream)> {
-        let dial = &*self.worker.shared.dial;
-        let (address, origin) = connect(dial, &allowed.connect_to, allowed.bounds.connect).await?;
-        let host = allowed.target.host().clone();
-        Ok((Key { role: std::sync::Arc::clone(&allowed.role), host, address }, origin))
+    /// The client left while a connection was being made for it.
+    pub(super) fn left(&self, form: Form, allowed: &Allowed) -> Next {
+        self.worker.shared.counters.request(form, Became::Failed);
+        allowed.permit.finish(&Finished { failure: Some(CLIENT_GONE.to_owned()), ..Finished::default() });
+        Next::Close
     }
 
     /// There is no connection to the origin.
@@ -150,6 +164,13 @@ impl Connection<'_> {
     }
 }
 
+async fn connect_to(worker: &Worker, allowed: &Allowed) -> io::Result<(Key, TcpStream)> {
+    let dial = &*worker.shared.dial;
+    let (address, origin) = connect(dial, &allowed.connect_to, allowed.bounds.connect).await?;
+    let host = allowed.target.host().clone();
+    Ok((Key { role: std::sync::Arc::clone(&allowed.role), host, address }, origin))
+}
+
 fn empty() -> Body {
     Body::new(Framing::Empty, Chunks::Keep)
 }
@@ -190,6 +211,6 @@ fn explain(trouble: &Trouble) -> Answer {
         Trouble::RequestTooLarge => {
             Answer::failed(413, "request-too-large", "the request is larger than allowed", "http_request_error")
         }
-        Trouble::Client => Answer::failed(400, "client-gone", "the client has gone", "http_request_error"),
+        Trouble::Client => Answer::failed(400, CLIENT_GONE, "the client has gone", "http_request_error"),
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::super::ahead::unless_gone;
 use super::super::answer::Answer;
 use super::super::connect::connect;
 use super::super::handles::Handle;
@@ -36,7 +37,11 @@ impl Connection<'_> {
     pub(super) async fn tunnel(&mut self, mut first: Vec<u8>, allowed: Allowed, manner: Manner) -> Next {
         let counters = self.worker.shared.counters;
         let dial = &*self.worker.shared.dial;
-        let (address, mut origin) = match connect(dial, &allowed.connect_to, allowed.bounds.connect).await {
+        let connecting = connect(dial, &allowed.connect_to, allowed.bounds.connect);
+        let Some(made) = unless_gone(self.stream, &mut first, connecting).await else {
+            return self.left(Form::Tunnel, &allowed);
+        };
+        let (address, mut origin) = match made {
             Ok(made) => made,
             Err(error) => {
                 counters.request(Form::Tunnel, Became::Failed);
