@@ -2,7 +2,7 @@
 // target exists without its corpus being replayed.
 
 /// The targets' names.
-pub const TARGETS: [&str; 5] = ["head", "chunks", "hello", "preface", "socks"];
+pub const TARGETS: [&str; 7] = ["head", "chunks", "hello", "preface", "socks", "credentials", "certificate"];
 
 /// Feeds bytes to the reader of a target.
 pub fn feed(target: &str, bytes: &[u8]) {
@@ -12,6 +12,8 @@ pub fn feed(target: &str, bytes: &[u8]) {
         "hello" => hello(bytes),
         "preface" => preface(bytes),
         "socks" => socks(bytes),
+        "credentials" => credentials(bytes),
+        "certificate" => certificate(bytes),
         other => panic!("{other} is no target"),
     }
 }
@@ -74,4 +76,19 @@ fn socks(bytes: &[u8]) {
         },
     ];
     assert!(lengths.iter().all(|length| *length <= bytes.len()));
+}
+
+fn credentials(bytes: &[u8]) {
+    use aiva_egress::caller::{Callers, Who};
+    use aiva_egress::proxy::judge::Peer;
+    let peer = Peer { address: None, user: None, certificate: None };
+    // Where nobody has a password, nothing is right, and nothing is taken for no credentials at all.
+    assert!(matches!(Callers::default().who(&peer, Some(bytes)), Who::Wrong));
+}
+
+fn certificate(bytes: &[u8]) {
+    use aiva_egress::caller::{Certificate, Revoked};
+    let certificate = Certificate::read(bytes);
+    assert!(certificate.dns_names.iter().all(|name| !name.bytes().any(|byte| byte.is_ascii_uppercase())));
+    let _read = Revoked::read([bytes]).is_some_and(|revoked| revoked.holds(&certificate));
 }
