@@ -223,7 +223,11 @@ fn kind_of(input: &Input) -> Option<Kind> {
 
 /// The manifests that may ask for what a file pins: the file itself, else those beside and below it.
 fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
-    let Some(manifest) = kind.locks() else { return vec![(path.to_owned(), kind)] };
+    let Some(manifest) = kind.locks() else {
+        // A lockfile whose manifest is not edited is moved by its own tool.
+        let is_manifest = !kind.is_lockfile() || matches!(kind, Kind::GoMod | Kind::Requirements);
+        return if is_manifest { vec![(path.to_owned(), kind)] } else { Vec::new() };
+    };
     let top = folder(path);
     let below = |path: &str| top.is_empty() || folder(path) == top || folder(path).starts_with(&format!("{top}/"));
     // A folder with a lockfile of its own is another project.
@@ -261,6 +265,13 @@ fn command(kind: Kind, wanted: &Wanted<'_>, to: &str) -> Option<String> {
         Kind::PoetryLock => format!("poetry update {name}"),
         Kind::UvLock => format!("uv lock --upgrade-package {name}=={to}"),
         Kind::PipfileLock => format!("pipenv update {name}"),
+        Kind::BunLock => format!("bun update {name}"),
+        Kind::ComposerLock => format!("composer update --with-all-dependencies {name}"),
+        Kind::GemfileLock | Kind::GemsLocked => format!("bundle update --conservative {name}"),
+        Kind::MixLock => format!("mix deps.update {name}"),
+        Kind::PdmLock => format!("pdm update {name}"),
+        Kind::PodfileLock => format!("pod update {name}"),
+        Kind::PubspecLock => format!("dart pub upgrade {name}"),
         Kind::GoMod => "go mod tidy".to_owned(),
         _ => return None,
     })

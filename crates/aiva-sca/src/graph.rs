@@ -179,11 +179,20 @@ pub fn without_graph(kind: &str) -> Option<&'static str> {
         | "pnpm-lock.yaml"
         | "yarn.lock"
         | "poetry.lock"
-        | "uv.lock" => None,
+        | "uv.lock"
+        | "bun.lock"
+        | "composer.lock"
+        | "deno.lock"
+        | "Gemfile.lock"
+        | "gems.locked"
+        | "mix.lock"
+        | "pdm.lock"
+        | "packages.lock.json"
+        | "Podfile.lock" => None,
         "Pipfile.lock" => Some("Pipfile.lock lists packages, but not which of them needs which"),
         "go.mod" => Some("go.mod lists modules, but not which of them needs which; `go mod why` asks the sources"),
         "requirements.txt" => Some("a requirements file lists packages, but not which of them needs which"),
-        "package.json" | "Cargo.toml" | "pyproject.toml" | "Pipfile" => {
+        "package.json" | "Cargo.toml" | "pyproject.toml" | "Pipfile" | "setup.cfg" | "pom.xml" | "csproj" => {
             Some("a manifest lists only what the project itself asks for")
         }
         _ => Some("this file lists packages, but not which of them needs which"),

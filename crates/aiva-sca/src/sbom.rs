@@ -13,7 +13,7 @@ mod spdx3;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aiva_contracts::api::{DocumentFinding, ScanDocument};
+use aiva_contracts::api::{DocumentFinding, FindingKind, ScanDocument};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -23,8 +23,8 @@ pub use cyclonedx_xml::cyclonedx_xml;
 pub use spdx::spdx;
 pub use spdx3::spdx3;
 
-use crate::graph::without_graph;
 use crate::inventory::stronger;
+use crate::licence::expression::{Meaning, read};
 use crate::package::{Ecosystem, Input, Package, Scope, Source, Status};
 use crate::purl::purl;
 
@@ -116,7 +116,7 @@ impl<'a> Bom<'a> {
             at_place.push(at);
         }
         let mut leads_to = BTreeSet::new();
-        let has_graph = without_graph(input.kind).is_none() && !input.edges.is_empty();
+        let has_graph = !input.edges.is_empty();
         for (package, at) in input.packages.iter().zip(&at_place) {
             if !has_graph || package.direct != Some(false) {
                 leads_to.insert(*at);
@@ -197,7 +197,10 @@ impl<'a> Bom<'a> {
 
     fn add_vulnerabilities(&mut self, findings: &'a [DocumentFinding], by_place: &HashMap<(&'a str, String), usize>) {
         let mut grouped: BTreeMap<(&str, String), (&DocumentFinding, BTreeSet<usize>)> = BTreeMap::new();
-        for finding in findings {
+        // What a rule of ours says of a licence or of a lockfile is no vulnerability.
+        let is_advisory =
+            |finding: &&DocumentFinding| !matches!(finding.kind, FindingKind::License | FindingKind::SupplyChain);
+        for finding in findings.iter().filter(is_advisory) {
             let at = by_place.get(&(finding.path.as_str(), finding.purl.clone()));
             let way = format!("{:?} {:?}", finding.acceptance, finding.statement);
             let group = grouped.entry((&finding.id, way)).or_insert_with(|| (finding, BTreeSet::new()));
@@ -220,6 +223,17 @@ impl<'a> Bom<'a> {
 
     fn created(&self) -> String {
         self.made.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+}
+
+impl Component<'_> {
+    /// The licence that the files state, where all of them state one and it is clear, as an SPDX expression.
+    fn declared(&self) -> Option<String> {
+        let mut stated = self.licences.iter();
+        match (stated.next().map(|one| read(one)), stated.next()) {
+            (Some(Meaning::Clear(expression)), None) => Some(expression.to_string()),
+            _ => None,
+        }
     }
 }
 

@@ -78,8 +78,12 @@ fn component(component: &Component<'_>) -> Value {
     if let Some(purl) = &component.purl {
         one["purl"] = json!(purl);
     }
-    if !component.licences.is_empty() {
-        one["licenses"] = component.licences.iter().map(|name| json!({ "license": { "name": name } })).collect();
+    match component.declared() {
+        Some(expression) => one["licenses"] = json!([{ "expression": expression }]),
+        None if component.licences.is_empty() => {}
+        None => {
+            one["licenses"] = component.licences.iter().map(|name| json!({ "license": { "name": name } })).collect();
+        }
     }
     one
 }

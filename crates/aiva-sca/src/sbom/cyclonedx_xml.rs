@@ -62,6 +62,9 @@ fn component(out: &mut Xml, one: &Component<'_>) {
         out.text("scope", scope(one.scope));
         if !one.licences.is_empty() {
             out.inside("licenses", &[], |out| {
+                if let Some(expression) = one.declared() {
+                    return out.text("expression", &expression);
+                }
                 one.licences.iter().for_each(|name| out.inside("license", &[], |out| out.text("name", name)));
             });
         }

@@ -65,13 +65,14 @@ fn id(reference: &str) -> String {
 }
 
 fn package(component: &Component<'_>, findings: &[&DocumentFinding]) -> Value {
+    let declared = component.declared();
     let mut one = json!({
         "SPDXID": id(&component.reference),
         "name": component.name,
         "downloadLocation": location(component),
         "filesAnalyzed": false,
         "licenseConcluded": "NOASSERTION",
-        "licenseDeclared": "NOASSERTION",
+        "licenseDeclared": declared.as_deref().unwrap_or("NOASSERTION"),
         "copyrightText": "NOASSERTION",
         "primaryPackagePurpose": if matches!(component.source, Source::Path(_)) { "APPLICATION" } else { "LIBRARY" },
         "sourceInfo": component
@@ -84,7 +85,7 @@ fn package(component: &Component<'_>, findings: &[&DocumentFinding]) -> Value {
     if !component.version.is_empty() {
         one["versionInfo"] = json!(component.version);
     }
-    if !component.licences.is_empty() {
+    if declared.is_none() && !component.licences.is_empty() {
         let stated: Vec<&str> = component.licences.iter().copied().collect();
         one["licenseComments"] = json!(format!("the lockfile states: {}", stated.join(", ")));
     }

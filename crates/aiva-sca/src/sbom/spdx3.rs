@@ -1,4 +1,6 @@
-//! SPDX 3.0.1 as JSON-LD, with the profiles core, software and security.
+//! SPDX 3.0.1 as JSON-LD, with the profiles core, software, simple licensing and security.
+
+use std::collections::BTreeMap;
 
 use aiva_contracts::api::{DocumentFinding, Level, StatementStatus};
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ pub fn spdx3(bom: &Bom<'_>) -> Value {
         }),
         json!({
             "type": "SpdxDocument", "spdxId": format!("{base}#document"), "creationInfo": CREATION,
-            "name": bom.made.target, "profileConformance": ["core", "software", "security"],
+            "name": bom.made.target, "profileConformance": ["core", "software", "simpleLicensing", "security"],
             "rootElement": [format!("{base}#sbom")],
         }),
         json!({
@@ -53,6 +55,7 @@ fn elements(bom: &Bom<'_>, base: &str) -> Vec<Value> {
         }));
     }
     all.extend(bom.components.iter().map(|component| package(base, component)));
+    all.extend(licences(bom, base));
     all.extend(relationships(bom, base));
     for vulnerability in &bom.vulnerabilities {
         all.extend(security(bom, base, vulnerability));
@@ -78,11 +81,34 @@ fn package(base: &str, component: &Component<'_>) -> Value {
     if let Some(purl) = &component.purl {
         one["software_packageUrl"] = json!(purl);
     }
-    if !component.licences.is_empty() {
+    if component.declared().is_none() && !component.licences.is_empty() {
         let stated: Vec<&str> = component.licences.iter().copied().collect();
         one["comment"] = json!(format!("the lockfile states the licence {}", stated.join(", ")));
     }
     one
+}
+
+/// Each stated licence once, and who is under it.
+fn licences(bom: &Bom<'_>, base: &str) -> Vec<Value> {
+    let mut under: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for component in &bom.components {
+        if let Some(expression) = component.declared() {
+            under.entry(expression).or_default().push(id(base, &component.reference));
+        }
+    }
+    let mut all = Vec::new();
+    for (expression, components) in under {
+        let licence = id(base, &format!("licence:{expression}"));
+        all.push(json!({
+            "type": "simplelicensing_LicenseExpression", "spdxId": licence, "creationInfo": CREATION,
+            "simplelicensing_licenseExpression": expression,
+        }));
+        let declared = |from: &String| {
+            relationship(base, "Relationship", from, "hasDeclaredLicense", std::slice::from_ref(&licence))
+        };
+        all.extend(components.iter().map(declared));
+    }
+    all
 }
 
 fn relationships(bom: &Bom<'_>, base: &str) -> Vec<Value> {

@@ -148,6 +148,9 @@ fn cyclonedx_is_valid_and_has_graph_and_vulnerabilities() {
     let edges: usize =
         bill["dependencies"].as_array().unwrap().iter().map(|one| one["dependsOn"].as_array().unwrap().len()).sum();
     assert!(edges > 100, "{edges}");
+    let licensed =
+        bill["components"].as_array().unwrap().iter().filter(|one| !one["licenses"][0]["expression"].is_null());
+    assert!(licensed.count() > 2);
 }
 
 #[test]
@@ -164,6 +167,7 @@ fn spdx_2_is_valid() {
         assert!(from == "SPDXRef-DOCUMENT" || ids.contains(from));
         assert!(ids.contains(one["relatedSpdxElement"].as_str().unwrap()));
     }
+    assert!(packages.iter().filter(|one| one["licenseDeclared"] != "NOASSERTION").count() > 2);
     let advisories = packages
         .iter()
         .flat_map(|one| one["externalRefs"].as_array().into_iter().flatten())
@@ -177,6 +181,9 @@ fn spdx_3_is_valid() {
     let document = document(&inventory);
     let bill = sbom::spdx3(&Bom::new(&inventory.inputs, &document, MADE));
     let validator = jsonschema::validator_for(&schema("spdx-3.0.1.schema.json")).unwrap();
+    let licences =
+        bill["@graph"].as_array().unwrap().iter().filter(|one| one["relationshipType"] == "hasDeclaredLicense");
+    assert!(licences.count() > 2);
     // One element at a time: a fault is then named by its element, and a bill is its elements.
     for element in bill["@graph"].as_array().unwrap() {
         let alone = serde_json::json!({ "@context": bill["@context"], "@graph": [element] });
