@@ -117,7 +117,7 @@ mod tests {
             proposal.see(&past("https", host, 443, Outcome::Allow));
         }
         proposal.see(&past("http", "deb.example.org", 8080, Outcome::Allow));
-        proposal.see(&past("https", "mispelt.example.org", 443, Outcome::Unresolved));
+        proposal.see(&past("https", "nowhere.example.org", 443, Outcome::Unresolved));
         proposal.see(&Past { reason: "address-internal".to_owned(), ..past("http", "db.corp", 5432, Outcome::Deny) });
         for n in 0..5 {
             proposal.see(&past("https", &format!("s{n}.cdn.example.net"), 443, Outcome::Allow));
