@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
-mod deploy;
 mod clients;
+mod deploy;
 mod egress;
 mod garbage;
 mod mirror;
