@@ -24,6 +24,7 @@ const DECLARED_EDGES: &[(&str, &str, &str)] = &[
     ("aiva-egress", "proxy", "moves bytes between clients and origins; its readers and writers are pure"),
     ("aiva-egress", "selftest", "plays the origins that its cases describe"),
     ("aiva-egress", "tunnel", "carries a tunnel's bytes; its readers are pure"),
+    ("aiva-egress", "audit", "gathers records from the proxy's threads and writes them in groups"),
 ];
 
 /// What a pure noun has no business with.
