@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aiva_chassis::config::{Network, Reader};
 use aiva_chassis::config_section;
@@ -14,6 +15,9 @@ use aiva_chassis::secret::Secret;
 pub mod role;
 
 pub use role::{Mode, Role};
+
+/// How long records are kept where the file does not say.
+const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// The role of callers that nobody knows.
 pub const DEFAULT: &str = "default";
@@ -29,10 +33,20 @@ config_section! {
         pub balancers: Vec<Network>, example "[\"10.0.0.2\"]";
         /// TLS to the proxy itself, on a port of its own.
         pub tls: Option<ProxyTls>;
+        /// What is kept of decisions.
+        pub records: Records;
         /// Who calls.
         pub callers: BTreeMap<String, Caller>;
         /// What a client with this role may reach.
         pub roles: BTreeMap<String, Role>;
+    }
+}
+
+config_section! {
+    /// Records of decisions.
+    pub struct Records {
+        /// How long a record is kept.
+        pub keep: Duration = "30d";
     }
 }
 
@@ -101,6 +115,7 @@ impl Default for Egress {
             socket: None,
             balancers: Vec::new(),
             tls: None,
+            records: Records { keep: KEEP },
             callers: BTreeMap::new(),
             roles: BTreeMap::new(),
         }

@@ -26,6 +26,7 @@ use crate::role::{self, Role, Wrong};
 
 mod asker;
 mod permit;
+pub mod records;
 mod snapshot;
 
 use asker::Asker;

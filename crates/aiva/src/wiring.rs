@@ -42,10 +42,12 @@ use crate::settings::{Found, Settings};
 
 mod egress;
 
+use egress::egress_records;
 pub(crate) use egress::{egress, egress_guard};
 
 /// Every crate's schema steps, in the order in which they are applied.
-pub(crate) const MIGRATIONS: &[MigrationSet] = &[aiva_events::MIGRATIONS, aiva_findings::store::MIGRATIONS];
+pub(crate) const MIGRATIONS: &[MigrationSet] =
+    &[aiva_events::MIGRATIONS, aiva_findings::store::MIGRATIONS, aiva_egress::store::MIGRATIONS];
 
 /// The longest body of an uploaded scan.
 const UPLOAD_LIMIT: u64 = 64 << 20;
@@ -154,6 +156,7 @@ impl Parts {
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
         deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
         let egress = egress_guard(found, &clock)?;
+        let decisions = egress_records(settings, &egress, &database, &alerts, &clock, supervisor)?;
         let token = TokenFile::within(data);
         token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions
         let door = Arc::new(Door::new(token, Arc::clone(&clock)));
@@ -161,6 +164,7 @@ impl Parts {
             Routes::new()
                 .merge(aiva_findings::http::routes(findings.clone()))
                 .merge(aiva_sca::http::routes(Arc::clone(&sca), updates.clone()))
+                .merge(aiva_egress::http::routes(decisions.clone()))
                 .merge(aiva_events::http::routes(database.clone(), supervisor.shutdown().stop(Stage::Edge)))
                 .merge(aiva_console::meta::routes(version()))
         };

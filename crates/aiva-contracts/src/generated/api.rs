@@ -2101,6 +2101,555 @@ impl Check for EventPage {
         }
     }
 }
+/// What was decided; `unresolved` when the DNS gave no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DecisionOutcome {
+    /// `allow`
+    #[serde(rename = "allow")]
+    Allow,
+    /// `deny`
+    #[serde(rename = "deny")]
+    Deny,
+    /// `unresolved`
+    #[serde(rename = "unresolved")]
+    Unresolved,
+}
+impl DecisionOutcome {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Allow, Self::Deny, Self::Unresolved];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Unresolved => "unresolved",
+        }
+    }
+}
+impl std::fmt::Display for DecisionOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for DecisionOutcome {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for DecisionOutcome {
+    fn check(&self, _: &mut Checker) {}
+}
+/// How it was asked; an HTTP request, a tunnel, a mere question, or one hop of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DecisionForm {
+    /// `request`
+    #[serde(rename = "request")]
+    Request,
+    /// `tunnel`
+    #[serde(rename = "tunnel")]
+    Tunnel,
+    /// `check`
+    #[serde(rename = "check")]
+    Check,
+    /// `fetch`
+    #[serde(rename = "fetch")]
+    Fetch,
+}
+impl DecisionForm {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Request, Self::Tunnel, Self::Check, Self::Fetch];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Tunnel => "tunnel",
+            Self::Check => "check",
+            Self::Fetch => "fetch",
+        }
+    }
+}
+impl std::fmt::Display for DecisionForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for DecisionForm {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for DecisionForm {
+    fn check(&self, _: &mut Checker) {}
+}
+/// Where to. Paths, queries and credentials are never kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionPlace {
+    /// `http` or `https`; a tunnel counts as `https`.
+    pub scheme: String,
+    /// A name or an address.
+    pub host: String,
+    /// The port.
+    pub port: u32,
+}
+impl Check for DecisionPlace {
+    fn check(&self, c: &mut Checker) {
+        c.at("scheme", |c| {
+            c.text(&self.scheme, &Text { min: 0, max: 20, pattern: None });
+        });
+        c.at("host", |c| {
+            c.text(&self.host, &Text { min: 0, max: 300, pattern: None });
+        });
+        c.at("port", |c| {
+            c.integer(&self.port, 0, 65535);
+        });
+    }
+}
+/// What an enforced role would have refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WouldDeny {
+    /// By which rule.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+}
+impl Check for WouldDeny {
+    fn check(&self, c: &mut Checker) {
+        c.at("rule", |c| {
+            c.text(&self.rule, &Text { min: 0, max: 600, pattern: None });
+        });
+        c.at("reason", |c| {
+            c.text(&self.reason, &Text { min: 0, max: 100, pattern: None });
+        });
+    }
+}
+/// Something wrong with the opening of a tunnel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InspectionFinding {
+    /// The stable word.
+    pub reason: String,
+    /// What was there instead.
+    pub what: String,
+    /// Whether the tunnel was closed for it.
+    pub enforced: bool,
+}
+impl Check for InspectionFinding {
+    fn check(&self, c: &mut Checker) {
+        c.at("reason", |c| {
+            c.text(&self.reason, &Text { min: 0, max: 100, pattern: None });
+        });
+        c.at("what", |c| {
+            c.text(&self.what, &Text { min: 0, max: 1000, pattern: None });
+        });
+    }
+}
+/// How an allowed request ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionEnd {
+    /// The address that was connected to.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub connected: Option<String>,
+    /// The status that the caller got.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub status: Option<u32>,
+    /// Bytes from the caller, bodies only.
+    pub sent: u64,
+    /// Bytes to the caller, bodies only.
+    pub received: u64,
+    /// From the decision to the end, in milliseconds.
+    pub duration_ms: u64,
+    /// What was spoken inside the tunnel.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The name that the TLS client asked for.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub sni: Option<String>,
+    /// What the look inside found.
+    pub findings: Vec<InspectionFinding>,
+    /// The stable word of what failed.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How the tunnel ended.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub how: Option<String>,
+}
+impl Check for DecisionEnd {
+    fn check(&self, c: &mut Checker) {
+        if let Some(value) = &self.connected {
+            c.at("connected", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+        if let Some(value) = &self.status {
+            c.at("status", |c| {
+                c.integer(value, 0, 999);
+            });
+        }
+        c.at("sent", |c| {
+            c.integer(&self.sent, 0, 9007199254740991);
+        });
+        c.at("received", |c| {
+            c.integer(&self.received, 0, 9007199254740991);
+        });
+        c.at("duration_ms", |c| {
+            c.integer(&self.duration_ms, 0, 9007199254740991);
+        });
+        if let Some(value) = &self.protocol {
+            c.at("protocol", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+        if let Some(value) = &self.sni {
+            c.at("sni", |c| {
+                c.text(value, &Text { min: 0, max: 300, pattern: None });
+            });
+        }
+        c.at("findings", |c| {
+            c.count(self.findings.len(), 100);
+            c.each(&self.findings, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        if let Some(value) = &self.failure {
+            c.at("failure", |c| {
+                c.text(value, &Text { min: 0, max: 200, pattern: None });
+            });
+        }
+        if let Some(value) = &self.how {
+            c.at("how", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+    }
+}
+/// The record of one decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Its id.
+    pub id: uuid::Uuid,
+    /// When it was decided.
+    pub at: jiff::Timestamp,
+    /// The egress role.
+    pub role: String,
+    /// The caller by name, else by address.
+    pub caller: String,
+    /// How it was asked; an HTTP request, a tunnel, a mere question, or one hop of a fetch.
+    pub form: DecisionForm,
+    /// The method, where there was one to see.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Where to. Paths, queries and credentials are never kept.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub place: Option<DecisionPlace>,
+    /// What was decided; `unresolved` when the DNS gave no address.
+    pub outcome: DecisionOutcome,
+    /// What an enforced role would have refused.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub would_deny: Option<WouldDeny>,
+    /// Which rule decided.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+    /// What would allow it; only operators see it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// What the name meant.
+    pub addresses: Vec<String>,
+    /// Further names on the way (CNAME).
+    pub aliases: Vec<String>,
+    /// The name had just turned from public to internal.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub rebound: Option<bool>,
+    /// Whether it is still under way.
+    pub open: bool,
+    /// How an allowed request ended.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub ended: Option<DecisionEnd>,
+}
+impl Check for Decision {
+    fn check(&self, c: &mut Checker) {
+        c.at("role", |c| {
+            c.text(&self.role, &Text { min: 0, max: 200, pattern: None });
+        });
+        c.at("caller", |c| {
+            c.text(&self.caller, &Text { min: 0, max: 300, pattern: None });
+        });
+        if let Some(value) = &self.method {
+            c.at("method", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+        if let Some(value) = &self.place {
+            c.at("place", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.would_deny {
+            c.at("would_deny", |c| {
+                Check::check(value, c);
+            });
+        }
+        c.at("rule", |c| {
+            c.text(&self.rule, &Text { min: 0, max: 600, pattern: None });
+        });
+        c.at("reason", |c| {
+            c.text(&self.reason, &Text { min: 0, max: 100, pattern: None });
+        });
+        if let Some(value) = &self.remedy {
+            c.at("remedy", |c| {
+                c.text(value, &Text { min: 0, max: 1000, pattern: None });
+            });
+        }
+        c.at("addresses", |c| {
+            c.count(self.addresses.len(), 32);
+            c.each(&self.addresses, |c, item| {
+                c.text(item, &Text { min: 0, max: 50, pattern: None });
+            });
+        });
+        c.at("aliases", |c| {
+            c.count(self.aliases.len(), 32);
+            c.each(&self.aliases, |c, item| {
+                c.text(item, &Text { min: 0, max: 300, pattern: None });
+            });
+        });
+        if let Some(value) = &self.ended {
+            c.at("ended", |c| {
+                Check::check(value, c);
+            });
+        }
+    }
+}
+/// A page of records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionPage {
+    /// The records.
+    pub items: Vec<Decision>,
+    /// Where the next page begins; absent on the last.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+impl Check for DecisionPage {
+    fn check(&self, c: &mut Checker) {
+        c.at("items", |c| {
+            c.count(self.items.len(), 500);
+            c.each(&self.items, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        if let Some(value) = &self.next_cursor {
+            c.at("next_cursor", |c| {
+                c.text(value, &Text { min: 0, max: 1000, pattern: None });
+            });
+        }
+    }
+}
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskDecision {
+    /// The address as it would be called; of a tunnel, `https://host:port`.
+    pub url: String,
+    /// The method, where the role limits methods.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The role to ask for; the one of unknown callers without it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+}
+impl Check for AskDecision {
+    fn check(&self, c: &mut Checker) {
+        c.at("url", |c| {
+            c.text(&self.url, &Text { min: 1, max: 8192, pattern: None });
+        });
+        if let Some(value) = &self.method {
+            c.at("method", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 1,
+                        max: 32,
+                        pattern: Some(&[Piece { not: false, ranges: &[('A', 'Z')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
+        if let Some(value) = &self.role {
+            c.at("role", |c| {
+                c.text(value, &Text { min: 1, max: 200, pattern: None });
+            });
+        }
+    }
+}
+/// Whether a request may leave, and where to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The record's id.
+    pub id: uuid::Uuid,
+    /// What was decided; `unresolved` when the DNS gave no address.
+    pub outcome: DecisionOutcome,
+    /// The role that was asked.
+    pub role: String,
+    /// Which rule decided.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+    /// The checked addresses with ports: connect to one of these and to no other. Empty unless allowed.
+    pub connect_to: Vec<String>,
+    /// For `Aiva-Decision-Token` at the proxy: it connects to these addresses, whatever the name means by then.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Until when the token is good.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<jiff::Timestamp>,
+}
+impl Check for Verdict {
+    fn check(&self, c: &mut Checker) {
+        c.at("role", |c| {
+            c.text(&self.role, &Text { min: 0, max: 200, pattern: None });
+        });
+        c.at("rule", |c| {
+            c.text(&self.rule, &Text { min: 0, max: 600, pattern: None });
+        });
+        c.at("reason", |c| {
+            c.text(&self.reason, &Text { min: 0, max: 100, pattern: None });
+        });
+        c.at("connect_to", |c| {
+            c.count(self.connect_to.len(), 32);
+            c.each(&self.connect_to, |c, item| {
+                c.text(item, &Text { min: 0, max: 100, pattern: None });
+            });
+        });
+        if let Some(value) = &self.token {
+            c.at("token", |c| {
+                c.text(value, &Text { min: 0, max: 8192, pattern: None });
+            });
+        }
+    }
+}
+/// Decisions of one hour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HourCount {
+    /// When the hour began.
+    pub at: jiff::Timestamp,
+    /// Allowed.
+    pub allow: u64,
+    /// Refused.
+    pub deny: u64,
+    /// Without an address.
+    pub unresolved: u64,
+}
+impl Check for HourCount {
+    fn check(&self, c: &mut Checker) {
+        c.at("allow", |c| {
+            c.integer(&self.allow, 0, 9007199254740991);
+        });
+        c.at("deny", |c| {
+            c.integer(&self.deny, 0, 9007199254740991);
+        });
+        c.at("unresolved", |c| {
+            c.integer(&self.unresolved, 0, 9007199254740991);
+        });
+    }
+}
+/// How often a role called a host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostCount {
+    /// The role.
+    pub role: String,
+    /// The host; empty where the text could not be read.
+    pub host: String,
+    /// Why.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+impl Check for HostCount {
+    fn check(&self, c: &mut Checker) {
+        c.at("role", |c| {
+            c.text(&self.role, &Text { min: 0, max: 200, pattern: None });
+        });
+        c.at("host", |c| {
+            c.text(&self.host, &Text { min: 0, max: 300, pattern: None });
+        });
+        c.at("reason", |c| {
+            c.text(&self.reason, &Text { min: 0, max: 100, pattern: None });
+        });
+        c.at("count", |c| {
+            c.integer(&self.count, 0, 9007199254740991);
+        });
+    }
+}
+/// A host that a role was allowed to call for the first time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewName {
+    /// The role.
+    pub role: String,
+    /// The host.
+    pub host: String,
+    /// When.
+    pub at: jiff::Timestamp,
+    /// The record.
+    pub decision: uuid::Uuid,
+}
+impl Check for NewName {
+    fn check(&self, c: &mut Checker) {
+        c.at("role", |c| {
+            c.text(&self.role, &Text { min: 0, max: 200, pattern: None });
+        });
+        c.at("host", |c| {
+            c.text(&self.host, &Text { min: 0, max: 300, pattern: None });
+        });
+    }
+}
+/// What services called, over some hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EgressSummary {
+    /// Every role that decided something in that time.
+    pub roles: Vec<String>,
+    /// The hours in which something was decided, the first first.
+    pub hours: Vec<HourCount>,
+    /// What was called most.
+    pub destinations: Vec<HostCount>,
+    /// What was refused most, and what the DNS did not know.
+    pub denials: Vec<HostCount>,
+    /// What is new in that time, the latest first.
+    pub first_seen: Vec<NewName>,
+}
+impl Check for EgressSummary {
+    fn check(&self, c: &mut Checker) {
+        c.at("roles", |c| {
+            c.count(self.roles.len(), 1000);
+            c.each(&self.roles, |c, item| {
+                c.text(item, &Text { min: 0, max: 200, pattern: None });
+            });
+        });
+        c.at("hours", |c| {
+            c.count(self.hours.len(), 744);
+            c.each(&self.hours, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        c.at("destinations", |c| {
+            c.count(self.destinations.len(), 20);
+            c.each(&self.destinations, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        c.at("denials", |c| {
+            c.count(self.denials.len(), 20);
+            c.each(&self.denials, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        c.at("first_seen", |c| {
+            c.count(self.first_seen.len(), 20);
+            c.each(&self.first_seen, |c, item| {
+                Check::check(item, c);
+            });
+        });
+    }
+}
 /// An event that a consumer could not handle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
@@ -4291,6 +4840,219 @@ pub mod advisories {
             match self {
                 Self::GetAdvisories => "advisories:read",
                 Self::UpdateAdvisories => "advisories:write",
+            }
+        }
+    }
+}
+/// Where services called out, and whether they may.
+pub mod egress {
+    use super::*;
+    /// What can be done here. A `match` over it that names every variant is a router without gaps.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Operation {
+        /// `GET /v1/egress/decisions`: Records of decisions, the latest first; only what is on the disk.
+        ListDecisions,
+        /// `POST /v1/egress/decisions`: Ask whether a request may leave, and to which addresses. Nothing is connected to.
+        Decide,
+        /// `GET /v1/egress/decisions/{decision}`: One record; operators are told what would allow it.
+        GetDecision,
+        /// `GET /v1/egress/summary`: What was called most, what was refused, what is new, and how much over time.
+        GetEgressSummary,
+    }
+    impl Operation {
+        /// Every operation, in the order of the contract.
+        pub const ALL: &'static [Self] =
+            &[Self::ListDecisions, Self::Decide, Self::GetDecision, Self::GetEgressSummary];
+        /// Its `operationId`.
+        pub const fn id(self) -> &'static str {
+            match self {
+                Self::ListDecisions => "listDecisions",
+                Self::Decide => "decide",
+                Self::GetDecision => "getDecision",
+                Self::GetEgressSummary => "getEgressSummary",
+            }
+        }
+        /// Its method, in capitals.
+        pub const fn method(self) -> &'static str {
+            match self {
+                Self::ListDecisions => "GET",
+                Self::Decide => "POST",
+                Self::GetDecision => "GET",
+                Self::GetEgressSummary => "GET",
+            }
+        }
+        /// Its path template.
+        pub const fn path(self) -> &'static str {
+            match self {
+                Self::ListDecisions => "/v1/egress/decisions",
+                Self::Decide => "/v1/egress/decisions",
+                Self::GetDecision => "/v1/egress/decisions/{decision}",
+                Self::GetEgressSummary => "/v1/egress/summary",
+            }
+        }
+        /// The permission that a caller must hold, or `public`.
+        pub const fn permission(self) -> &'static str {
+            match self {
+                Self::ListDecisions => "egress:read",
+                Self::Decide => "egress:decide",
+                Self::GetDecision => "egress:read",
+                Self::GetEgressSummary => "egress:read",
+            }
+        }
+    }
+    /// The query parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+    #[serde(deny_unknown_fields)]
+    pub struct ListDecisionsQuery {
+        /// Only of this egress role.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub role: Option<String>,
+        /// Only of this caller, a name or an address.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub caller: Option<String>,
+        /// Only to this host, a name or an address.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub host: Option<String>,
+        /// Only with this outcome.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub outcome: Option<DecisionOutcome>,
+        /// Only for this reason, such as `address-internal`.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub reason: Option<String>,
+        /// Only asked in this way.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub form: Option<DecisionForm>,
+        /// Only from then on.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub since: Option<jiff::Timestamp>,
+        /// Only before then.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub until: Option<jiff::Timestamp>,
+        /// Where the last page ended, as its `next_cursor` said.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub cursor: Option<String>,
+        /// The most items to return; 50 without it.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub limit: Option<u32>,
+    }
+    impl Check for ListDecisionsQuery {
+        fn check(&self, c: &mut Checker) {
+            if let Some(value) = &self.role {
+                c.at("role", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 200,
+                            pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.caller {
+                c.at("caller", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 300,
+                            pattern: Some(&[Piece { not: false, ranges: &[(' ', '~')], min: 0, max: usize::MAX }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.host {
+                c.at("host", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 300,
+                            pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.reason {
+                c.at("reason", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 100,
+                            pattern: Some(&[Piece {
+                                not: false,
+                                ranges: &[('a', 'z'), ('0', '9'), ('-', '-')],
+                                min: 0,
+                                max: usize::MAX,
+                            }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.cursor {
+                c.at("cursor", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 1000,
+                            pattern: Some(&[Piece {
+                                not: false,
+                                ranges: &[('A', 'Z'), ('a', 'z'), ('0', '9'), ('_', '_'), ('-', '-')],
+                                min: 0,
+                                max: usize::MAX,
+                            }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.limit {
+                c.at("limit", |c| {
+                    c.integer(value, 1, 500);
+                });
+            }
+        }
+    }
+    /// The path parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct GetDecisionPath {
+        /// The record's id, as `Aiva-Decision` said it.
+        pub decision: uuid::Uuid,
+    }
+    impl Check for GetDecisionPath {
+        fn check(&self, _: &mut Checker) {}
+    }
+    /// The query parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+    #[serde(deny_unknown_fields)]
+    pub struct GetEgressSummaryQuery {
+        /// Only of this egress role.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub role: Option<String>,
+        /// How many hours back, this one included; 24 without it.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub hours: Option<u32>,
+    }
+    impl Check for GetEgressSummaryQuery {
+        fn check(&self, c: &mut Checker) {
+            if let Some(value) = &self.role {
+                c.at("role", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 200,
+                            pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.hours {
+                c.at("hours", |c| {
+                    c.integer(value, 1, 744);
+                });
             }
         }
     }

@@ -8,6 +8,7 @@ mod hostile;
 mod proxy;
 mod readers;
 mod rebinding;
+mod records;
 mod resolver;
 mod selftest;
 mod stage;

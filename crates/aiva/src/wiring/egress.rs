@@ -9,17 +9,25 @@ use aiva_chassis::config::Network;
 use aiva_chassis::health::Impact;
 use aiva_chassis::shutdown::Stage;
 use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
+use aiva_egress::audit::Recorder;
 use aiva_egress::config::Egress;
+use aiva_egress::events::Watch;
+use aiva_egress::ports::Tokens;
 use aiva_egress::proxy::interfaces::reached_at;
 use aiva_egress::proxy::tls::Tls;
 use aiva_egress::proxy::{self, Balancers, Proxy};
+use aiva_egress::retention;
 use aiva_egress::service::Guard;
+use aiva_egress::service::records::App;
+use aiva_egress::store::Store;
+use aiva_egress::token::Signer;
 use aiva_egress::workers::{self, Reload};
 use aiva_outbound::Prefix;
+use aiva_store::Database;
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
-use crate::settings::Found;
+use crate::settings::{Found, Settings};
 
 /// Where the proxy listens.
 pub(crate) struct Listening {
@@ -35,6 +43,40 @@ pub(crate) fn egress_guard(found: &Found, clock: &SharedClock) -> Result<Guard> 
     let (guard, in_force) = Guard::new(egress, Arc::clone(clock)).context("the egress policy")?;
     workers::warn_of_ended(&in_force);
     Ok(guard)
+}
+
+/// Has every decision recorded in the database, and makes what the API asks decisions and records of.
+pub(crate) fn egress_records(
+    settings: &Settings,
+    guard: &Guard,
+    database: &Database,
+    alerts: &Alerts,
+    clock: &SharedClock,
+    supervisor: &Supervisor,
+) -> Result<App> {
+    let (store, recorder) = (Store::new(database.clone(), Arc::clone(clock)), Recorder::default());
+    let signer = Arc::new(Signer::random()?);
+    guard.record(recorder.clone());
+    guard.honour(Arc::clone(&signer) as Arc<dyn Tokens>);
+    let (writer, journal, told) = (recorder.clone(), store.clone(), alerts.clone());
+    let watch = Arc::new(Watch::new(alerts.clone()));
+    // To the very end: what the proxy decides while it drains is written too.
+    supervisor.spawn("egress-records", Policy::service(Stage::Store), move |stop| {
+        let (writer, journal, alerts, watch) = (writer.clone(), journal.clone(), told.clone(), Arc::clone(&watch));
+        async move {
+            writer.run(&journal, Some(&alerts), |group| watch.see(group), stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        }
+    });
+    let (kept, keep, time) = (store.clone(), settings.egress.records.keep, Arc::clone(clock));
+    supervisor.spawn("egress-retention", Policy::service(Stage::Work), move |stop| {
+        let work = retention::keep(kept.clone(), keep, Arc::clone(&time), stop);
+        async move {
+            work.await;
+            Ok::<(), std::convert::Infallible>(())
+        }
+    });
+    Ok(App { store, recorder, decide: Arc::new(guard.clone()), signer, clock: Arc::clone(clock) })
 }
 
 /// Starts the proxy in front of the guard. `others` are this process's other listeners: nothing reaches them through it.

@@ -1,0 +1,336 @@
+//! Records on both engines, through the store, the recorder and the API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aiva_chassis::clock::SharedClock;
+use aiva_chassis::http::{Permissions, Principal, PrincipalKind};
+use aiva_chassis::shutdown::{Shutdown, Stage};
+use aiva_contracts::api::egress::Operation;
+use aiva_egress::audit::{Recorder, Settings};
+use aiva_egress::config::Egress;
+use aiva_egress::decision::{Ended, Form, Outcome, Record, Who};
+use aiva_egress::http::routes;
+use aiva_egress::ports::{Group, Journal as _, Tokens as _};
+use aiva_egress::service::Guard;
+use aiva_egress::service::records::App;
+use aiva_egress::store::{Filter, MIGRATIONS, Store};
+use aiva_egress::token::Signer;
+use aiva_events::log::{self, Direction};
+use aiva_outbound::Target;
+use aiva_outbound::resolve::Fixed;
+use aiva_store::migrate;
+use aiva_store::{Database, Postgres, Sqlite};
+use aiva_testkit::clock::FakeClock;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+macro_rules! on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::World::sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(world) = super::World::postgres().await {
+                    super::$name(world).await;
+                }
+            })*
+        }
+    };
+}
+
+on_both_engines!(
+    a_group_that_is_written_again_changes_nothing,
+    a_record_that_was_written_open_is_ended_once,
+    lists_are_filtered_and_paged_from_the_latest,
+    the_summary_counts_and_tells_what_is_new,
+    events_are_told_once,
+    records_go_when_their_time_is_over,
+    a_decision_is_answered_recorded_and_shown,
+    a_token_is_honoured_by_the_guard_that_gave_it,
+    every_operation_wants_exactly_its_permission,
+);
+
+struct World {
+    db: Database,
+    store: Store,
+    clock: FakeClock,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl World {
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Database::Sqlite(Sqlite::open(folder.path().join("aiva.db")).await.unwrap());
+        Self::on(db, Some(folder)).await
+    }
+
+    async fn postgres() -> Option<Self> {
+        let url = aiva_testkit::postgres::database().await?;
+        Some(Self::on(Database::Postgres(Postgres::connect(&url).await.unwrap()), None).await)
+    }
+
+    async fn on(db: Database, folder: Option<tempfile::TempDir>) -> Self {
+        let clock = FakeClock::at("2026-11-21T12:00:00Z");
+        migrate::up(&db, &[aiva_events::MIGRATIONS, MIGRATIONS], &clock).await.unwrap();
+        let store = Store::new(db.clone(), Arc::new(clock.clone()));
+        Self { db, store, clock, _folder: folder }
+    }
+
+    fn shared(&self) -> SharedClock {
+        Arc::new(self.clock.clone())
+    }
+
+    fn record(&self, role: &str, url: &str, outcome: Outcome, reason: &'static str) -> Record {
+        let who = Who { role: Arc::from(role), caller: Arc::from("10.1.0.7") };
+        let record = Record::refused(self.shared().now(), who, Form::Request, "rule", reason);
+        Record { outcome, ..record.to(&Target::parse(url).unwrap()) }
+    }
+
+    async fn write(&self, records: Vec<Record>, ends: Vec<(Uuid, Ended)>) {
+        self.store.write(Arc::new(Group { records, ends })).await.unwrap();
+    }
+
+    async fn all(&self, filter: Filter) -> Vec<Record> {
+        self.store.list(filter, None, 100).await.unwrap()
+    }
+
+    /// The short names of all events.
+    async fn told(&self) -> Vec<String> {
+        let page = log::read(&self.db, &log::Filter::default(), Direction::After(0), usize::MAX).await.unwrap();
+        page.into_iter().map(|(_, event)| event.kind.rsplit('.').next().unwrap().to_owned()).collect()
+    }
+
+    fn guard(&self) -> Guard {
+        let resolver: Arc<Fixed> = Arc::new(Fixed::new([
+            ("a.example.com", [93, 184, 216, 34].into()),
+            ("inside.example.com", [10, 0, 0, 1].into()),
+        ]));
+        let resolvers = Box::new(move |_: &[std::net::SocketAddr]| Arc::clone(&resolver) as Arc<_>);
+        Guard::with_resolvers(Egress::default(), self.shared(), resolvers).unwrap().0
+    }
+
+    fn api(&self, guard: &Guard, recorder: &Recorder) -> (Router, Arc<Signer>) {
+        let signer = Arc::new(Signer::random().unwrap());
+        let app = App {
+            store: self.store.clone(),
+            recorder: recorder.clone(),
+            decide: Arc::new(guard.clone()),
+            signer: Arc::clone(&signer),
+            clock: self.shared(),
+        };
+        (routes(app).into_router(), signer)
+    }
+
+    /// Writes what the recorder has, to the end.
+    async fn drain(&self, recorder: &Recorder) {
+        let shutdown = Shutdown::new();
+        let stop = shutdown.stop(Stage::Store);
+        shutdown.request();
+        let (_drained, ()) =
+            tokio::join!(shutdown.drain(Duration::from_secs(60)), recorder.run(&self.store, None, |_| (), stop));
+    }
+}
+
+async fn a_group_that_is_written_again_changes_nothing(world: World) {
+    let record = world.record("pay", "https://a.example.com", Outcome::Allow, "allowed");
+    for _ in 0..2 {
+        world.write(vec![record.clone()], vec![]).await;
+    }
+    let (all, one) = (world.all(Filter::default()).await, world.store.get(record.id).await.unwrap());
+    assert_eq!((all, one), (vec![record.clone()], Some(record)));
+    assert_eq!(world.store.get(Uuid::nil()).await.unwrap(), None);
+    assert_eq!(world.store.summary(None, 1).await.unwrap().hours[0].counts, [1, 0, 0]);
+}
+
+async fn a_record_that_was_written_open_is_ended_once(world: World) {
+    let record = world.record("pay", "https://a.example.com", Outcome::Allow, "allowed");
+    world.write(vec![record.clone()], vec![]).await;
+    assert!(world.all(Filter::default()).await[0].is_open());
+    let ended = |received| Ended { received, duration: Duration::from_millis(7), ..Ended::default() };
+    world.write(vec![], vec![(record.id, ended(5))]).await;
+    world.write(vec![], vec![(record.id, ended(6))]).await;
+    assert_eq!(world.store.get(record.id).await.unwrap().unwrap().ended, Some(ended(5)));
+}
+
+async fn lists_are_filtered_and_paged_from_the_latest(world: World) {
+    let mut records = Vec::new();
+    for (role, host, outcome, reason) in [
+        ("pay", "a.example.com", Outcome::Allow, "allowed"),
+        ("pay", "b.example.com", Outcome::Deny, "name-not-allowed"),
+        ("shop", "a.example.com", Outcome::Unresolved, "dns-timeout"),
+        ("shop", "b.example.com", Outcome::Deny, "address-internal"),
+    ] {
+        records.push(world.record(role, &format!("https://{host}"), outcome, reason));
+        world.clock.advance(Duration::from_secs(60));
+    }
+    world.write(records.clone(), vec![]).await;
+    let text = |text: &str| Some(text.to_owned());
+    let at = |index: usize| Some(records[index].at);
+    for (filter, want) in [
+        (Filter::default(), vec![3, 2, 1, 0]),
+        (Filter { role: text("pay"), ..Filter::default() }, vec![1, 0]),
+        (Filter { host: text("a.example.com"), ..Filter::default() }, vec![2, 0]),
+        (Filter { outcome: Some(Outcome::Deny), ..Filter::default() }, vec![3, 1]),
+        (Filter { outcome: Some(Outcome::Deny), role: text("shop"), ..Filter::default() }, vec![3]),
+        (Filter { reason: text("dns-timeout"), caller: text("10.1.0.7"), ..Filter::default() }, vec![2]),
+        (Filter { form: Some(Form::Tunnel), ..Filter::default() }, vec![]),
+        (Filter { since: at(1), until: at(3), ..Filter::default() }, vec![2, 1]),
+        (Filter { role: text("a' OR 1=1 --"), ..Filter::default() }, vec![]),
+    ] {
+        let wanted: Vec<_> = want.iter().map(|index| records[*index].clone()).collect();
+        assert_eq!(world.all(filter.clone()).await, wanted, "{filter:?}");
+    }
+    let first = world.store.list(Filter::default(), None, 3).await.unwrap();
+    let rest = world.store.list(Filter::default(), Some(first[2].id), 3).await.unwrap();
+    assert_eq!((first.len(), rest), (3, vec![records[0].clone()]));
+}
+
+async fn the_summary_counts_and_tells_what_is_new(world: World) {
+    let allowed = || world.record("pay", "https://a.example.com", Outcome::Allow, "allowed");
+    let denied = || world.record("shop", "https://b.example.com", Outcome::Deny, "name-not-allowed");
+    let first = allowed();
+    world.write(vec![first.clone(), denied(), denied()], vec![]).await;
+    world.clock.advance(Duration::from_secs(3600));
+    world.write(vec![allowed(), allowed(), denied()], vec![]).await;
+    let summary = world.store.summary(None, 24).await.unwrap();
+    assert_eq!(summary.roles, ["pay", "shop"]);
+    assert_eq!(summary.hours.iter().map(|hour| hour.counts).collect::<Vec<_>>(), [[1, 2, 0], [2, 1, 0]]);
+    assert_eq!((summary.destinations[0].host.as_str(), summary.destinations[0].count), ("a.example.com", 3));
+    assert_eq!((summary.denials[0].reason.as_str(), summary.denials[0].count), ("name-not-allowed", 3));
+    assert_eq!((summary.first_seen.len(), summary.first_seen[0].decision), (1, first.id));
+    let now = world.store.summary(Some("pay".into()), 1).await.unwrap();
+    assert_eq!((now.hours[0].counts, now.denials.len(), now.first_seen.len()), ([2, 0, 0], 0, 0));
+}
+
+async fn events_are_told_once(world: World) {
+    let seen = || world.record("pay", "https://a.example.com", Outcome::Allow, "allowed");
+    let attempt = || world.record("pay", "http://169.254.169.254", Outcome::Deny, "address-metadata");
+    let turned = || Record {
+        rebound: Some(aiva_egress::decision::Rebound {
+            was: vec![[93, 184, 216, 34].into()],
+            now: vec![[10, 0, 0, 1].into()],
+        }),
+        ..world.record("pay", "https://c.example.com", Outcome::Deny, "address-internal")
+    };
+    let group = vec![seen(), seen(), attempt(), attempt(), turned()];
+    world.write(group.clone(), vec![]).await;
+    world.write(group, vec![]).await;
+    world.write(vec![seen()], vec![]).await;
+    assert_eq!(world.told().await, ["MetadataAttempted", "NameRebound", "HostFirstSeen"]);
+    world.clock.advance(Duration::from_secs(3600));
+    assert_eq!((world.store.roll_up().await.unwrap(), world.store.roll_up().await.unwrap()), (1, 0));
+    assert_eq!(world.told().await.last().unwrap(), "DenialsCounted");
+}
+
+async fn records_go_when_their_time_is_over(world: World) {
+    let old = world.record("pay", "https://a.example.com", Outcome::Allow, "allowed");
+    world.write(vec![old], vec![]).await;
+    world.clock.advance(Duration::from_secs(40 * 86_400));
+    let new = world.record("pay", "https://b.example.com", Outcome::Allow, "allowed");
+    world.write(vec![new.clone()], vec![]).await;
+    let before = world.shared().now().checked_sub(Duration::from_secs(30 * 86_400)).unwrap();
+    assert_eq!((world.store.sweep(before).await.unwrap(), world.store.sweep(before).await.unwrap()), (1, 0));
+    assert_eq!(world.all(Filter::default()).await, [new]);
+    assert_eq!(world.store.summary(None, 744).await.unwrap().hours.len(), 1);
+}
+
+async fn ask(app: &Router, principal: Principal, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+    let request = Request::builder().method(method).uri(path).extension(principal);
+    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    let request = request.header("content-type", "application/json").body(body).unwrap();
+    let response = app.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+async fn call(app: &Router, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+    ask(app, Principal::internal("ana"), method, path, body).await
+}
+
+async fn a_decision_is_answered_recorded_and_shown(world: World) {
+    let recorder = Recorder::new(Settings::default());
+    let (app, _) = world.api(&world.guard(), &recorder);
+    let path = "/v1/egress/decisions";
+    let (status, good) = call(&app, "POST", path, json!({"url": "https://a.example.com/x?key=secret"})).await;
+    assert_eq!(
+        (status, &good["outcome"], &good["connect_to"]),
+        (StatusCode::OK, &json!("allow"), &json!(["93.184.216.34:443"]))
+    );
+    world.clock.advance(Duration::from_millis(1));
+    let (_, bad) = call(&app, "POST", path, json!({"url": "http://inside.example.com", "method": "GET"})).await;
+    assert_eq!((&bad["outcome"], &bad["reason"], bad.get("token")), (&json!("deny"), &json!("address-internal"), None));
+    world.clock.advance(Duration::from_millis(1));
+    let (_, text) = call(&app, "POST", path, json!({"url": "http://a.example.com\\@evil.example"})).await;
+    assert_eq!((&text["outcome"], &text["reason"]), (&json!("deny"), &json!("backslash")));
+    assert_eq!(
+        call(&app, "POST", path, json!({"url": "http://a.example.com", "role": "none"})).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(call(&app, "POST", path, json!({"url": "x", "x": 1})).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    // What is not on the disk is not shown.
+    assert_eq!(call(&app, "GET", path, Value::Null).await.1["items"], json!([]));
+    world.drain(&recorder).await;
+    let (_, page) = call(&app, "GET", &format!("{path}?limit=2"), Value::Null).await;
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["items"][0]["id"]), (2, &text["id"]));
+    assert_eq!(page["items"][0].get("place"), None);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let (_, rest) = call(&app, "GET", &format!("{path}?limit=2&cursor={cursor}"), Value::Null).await;
+    assert_eq!((&rest["items"][0]["id"], rest.get("next_cursor")), (&good["id"], None));
+    assert!(!rest.to_string().contains("secret") && rest["items"][0]["open"] == json!(false));
+    // Operators are told what would allow it, others are not.
+    let one = format!("{path}/{}", bad["id"].as_str().unwrap());
+    let (_, shown) = call(&app, "GET", &one, Value::Null).await;
+    assert!(shown["remedy"].as_str().unwrap().contains("inside.example.com"), "{shown}");
+    let reader =
+        Principal::new("bo", "bo", Permissions::Only(Arc::from(["egress:read".to_owned()])), PrincipalKind::Person);
+    assert_eq!(ask(&app, reader, "GET", &one, Value::Null).await.1.get("remedy"), None);
+    let (_, summary) = call(&app, "GET", "/v1/egress/summary", Value::Null).await;
+    assert_eq!((&summary["hours"][0]["allow"], &summary["hours"][0]["deny"]), (&json!(1), &json!(2)));
+    for (path, want) in [
+        ("/v1/egress/decisions?outcome=maybe", StatusCode::BAD_REQUEST),
+        ("/v1/egress/decisions?cursor=bm9wZQ", StatusCode::BAD_REQUEST),
+        ("/v1/egress/decisions?limit=501", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/egress/decisions/00000000-0000-7000-8000-000000000000", StatusCode::NOT_FOUND),
+        ("/v1/egress/decisions/x", StatusCode::BAD_REQUEST),
+        ("/v1/egress/summary?hours=0", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        assert_eq!(call(&app, "GET", path, Value::Null).await.0, want, "{path}");
+    }
+}
+
+async fn a_token_is_honoured_by_the_guard_that_gave_it(world: World) {
+    let (guard, recorder) = (world.guard(), Recorder::default());
+    let (app, signer) = world.api(&guard, &recorder);
+    let (_, verdict) = call(&app, "POST", "/v1/egress/decisions", json!({"url": "https://a.example.com"})).await;
+    let token = verdict["token"].as_str().unwrap().as_bytes();
+    let pinned = signer.read(token, world.shared().now()).unwrap();
+    assert_eq!((&*pinned.role, pinned.port, pinned.addresses), ("default", 443, vec![[93, 184, 216, 34].into()]));
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(signer.read(token, world.shared().now()), None);
+}
+
+async fn every_operation_wants_exactly_its_permission(world: World) {
+    let (app, _) = world.api(&world.guard(), &Recorder::default());
+    for operation in Operation::ALL {
+        let path = operation.path().replace("{decision}", "00000000-0000-7000-8000-000000000000");
+        let body = if operation.method() == "POST" { json!({"url": "https://a.example.com"}) } else { Value::Null };
+        for (permission, allowed) in [(operation.permission(), true), ("findings:read", false)] {
+            let only = Permissions::Only(Arc::from([permission.to_owned()]));
+            let principal = Principal::new("bo", "bo", only, PrincipalKind::Person);
+            let status = ask(&app, principal, operation.method(), &path, body.clone()).await.0;
+            assert_eq!(status != StatusCode::FORBIDDEN, allowed, "{} with {permission}", operation.id());
+        }
+    }
+}
