@@ -3,6 +3,8 @@
 //! Handling an event twice does nothing the second time: chunks are claimed in the transaction that takes them in, and a
 //! scan that has ended does not change.
 
+use std::collections::HashSet;
+
 use aiva_contracts::api::{Guard, ScanFailure};
 use aiva_contracts::envelope::{Envelope, EventMessage};
 use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
@@ -48,7 +50,8 @@ impl Handler for ScanEvents {
     }
 }
 
-/// Scans every service again when what it is judged by has changed: what was clean yesterday may not be today.
+/// Has every service judged again when what it is judged by has changed: what was clean yesterday may not be today. Those of
+/// which the guard says that nothing changes are left alone.
 #[derive(Debug, Clone)]
 pub struct AdvisoryEvents(pub Findings);
 
@@ -63,9 +66,11 @@ impl Handler for AdvisoryEvents {
     }
 
     async fn handle(&self, event: &Envelope) -> Result<(), HandleError> {
-        let _replaced: AdvisoriesReplaced = event.decode()?;
+        let replaced: AdvisoriesReplaced = event.decode()?;
+        let unaffected: HashSet<&str> = replaced.unaffected.iter().map(String::as_str).collect();
         // Asked twice for one event, the second request supersedes the first: nothing is lost or counted double.
-        for service in self.0.store.services(None, None).await? {
+        let services = self.0.store.services(None, None).await?;
+        for service in services.into_iter().filter(|service| !unaffected.contains(service.name.as_str())) {
             let (service, by) = (service.name, "advisories".to_owned());
             let request = Request { service, guard: Guard::Sca, paths: Vec::new(), by };
             self.0.request_scan(request).await?;

@@ -16,10 +16,14 @@ use tokio::time::MissedTickBehavior;
 use crate::inventory;
 use crate::report;
 use crate::service::{Run, RunError, Service, chain};
+use crate::snapshot::Snapshot;
 use crate::store::Journal;
 
 /// The name that the guard's progress is kept under.
 const CONSUMER: &str = "sca.scan";
+
+/// Who asks for a scan when advisories were replaced (api/proto: ScanRequested).
+const BY_ADVISORIES: &str = "advisories";
 
 /// Who says so.
 const SOURCE: &str = "aiva/sca";
@@ -55,8 +59,13 @@ impl Scanner {
             service: request.service.clone(),
         };
         self.tell(event, vec![NewEvent::of(&started, subject)]).await?;
-        let last = match self.scan(event, request).await? {
-            Ok(run) => self.report(event, request, &run).await?,
+        let mut keep = None;
+        let last = match self.run(event, request).await? {
+            Ok(run) => {
+                // Only a scan of everything says what a service is built from.
+                keep = request.paths.is_empty().then(|| Snapshot::of(&request.service, &run));
+                self.report(event, request, &run).await?
+            }
             Err(error) => NewEvent::of(
                 &message::ScanFailed {
                     scan_id: request.scan_id.clone(),
@@ -68,8 +77,27 @@ impl Scanner {
                 subject,
             ),
         };
-        let conclude = self.journal.conclude(CONSUMER, event, vec![last], self.context(event));
+        let conclude = self.journal.conclude(CONSUMER, event, vec![last], self.context(event), keep);
         conclude.await.map_err(HandleError::transient)
+    }
+
+    /// New advisories judge what the last scan read; everybody else gets a new look.
+    async fn run(
+        &self,
+        event: &Envelope,
+        request: &message::ScanRequested,
+    ) -> Result<Result<Run, RunError>, HandleError> {
+        if request.requested_by == BY_ADVISORIES && request.paths.is_empty() {
+            let kept = self.journal.kept(&request.service).await.map_err(HandleError::transient)?;
+            if let Some(kept) = kept {
+                let service = Arc::clone(&self.service);
+                return match tokio::task::spawn_blocking(move || service.judge_again(kept)).await {
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    ended => ended.map_err(HandleError::transient),
+                };
+            }
+        }
+        self.scan(event, request).await
     }
 
     /// Runs the scan beside the event loop and tells its progress meanwhile.
@@ -134,13 +162,15 @@ impl Scanner {
             input_chunks += 1;
         }
         let mut finding_chunks = 0;
-        for chunk in run.result.findings.chunks(CHUNK) {
+        let findings: Vec<message::ObservedFinding> =
+            run.result.findings.iter().map(report::finding).chain(run.kept.iter().cloned()).collect();
+        for chunk in findings.chunks(CHUNK) {
             let observed = message::FindingsObserved {
                 scan_id: request.scan_id.clone(),
                 guard: request.guard.clone(),
                 service: request.service.clone(),
                 chunk: finding_chunks,
-                findings: chunk.iter().map(report::finding).collect(),
+                findings: chunk.to_vec(),
             };
             self.tell(event, vec![NewEvent::of(&observed, subject)]).await?;
             finding_chunks += 1;

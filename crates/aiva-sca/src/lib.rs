@@ -28,6 +28,7 @@ pub mod scan;
 pub mod score;
 pub mod service;
 pub mod severity;
+pub mod snapshot;
 pub mod store;
 pub mod supply;
 pub mod version;

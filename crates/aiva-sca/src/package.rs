@@ -5,10 +5,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::version::Order;
 
 /// A package ecosystem, named as OSV names it (OSV schema, `affected[].package.ecosystem`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Ecosystem {
     /// Rust crates.
     CratesIo,
@@ -135,7 +137,7 @@ impl FromStr for Ecosystem {
 pub struct UnknownEcosystem(pub String);
 
 /// What a dependency is needed for, as far as the file says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Scope {
     /// Needed at run time, or the file does not tell scopes apart.
     #[default]
@@ -165,7 +167,7 @@ impl Scope {
 
 /// Where the file says that the package comes from. Only [`Source::Registry`] is matched against public advisories by
 /// name: a workspace member or a git dependency that happens to share a public name is another package.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Source {
     /// The ecosystem's public registry, or the file does not say otherwise.
     #[default]
@@ -181,7 +183,7 @@ pub enum Source {
 }
 
 /// One package at one exact version, as one place in one file names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Package {
     /// Which ecosystem's names and version order apply.
     pub ecosystem: Ecosystem,
@@ -239,7 +241,7 @@ impl NotJudged {
 }
 
 /// An entry that names a package without pinning it to one version.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NotJudged {
     /// Which ecosystem the name belongs to.
     pub ecosystem: Ecosystem,
@@ -258,7 +260,7 @@ pub struct NotJudged {
 }
 
 /// Something in a file that could not be read, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
     /// The line, from 1; 0 when the whole file is meant.
     pub line: u32,
@@ -267,7 +269,7 @@ pub struct Problem {
 }
 
 /// What became of a file. Every file that is seen ends in exactly one of these; none is passed over in silence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Status {
     /// Read to the end, everything understood.
     Parsed,
@@ -291,13 +293,17 @@ impl Status {
     }
 }
 
+/// The name of a format. An alias, or serde would borrow it from what it reads.
+pub type KindName = &'static str;
+
 /// One file and everything that was learnt from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// Relative to the scan's root, with `/` between parts.
     pub path: String,
     /// The format, by the name of its usual file: `package-lock.json`, `Cargo.lock`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "crate::snapshot::kind")]
+    pub kind: KindName,
     /// How reading ended.
     pub status: Status,
     /// Packages pinned to one version.
@@ -309,6 +315,7 @@ pub struct Input {
     /// Who needs whom, as indexes into `packages`; empty where the format does not say.
     pub edges: Vec<(u32, u32)>,
     /// What is out of the ordinary about the way by which packages come.
+    #[serde(skip)]
     pub signs: Vec<Sign>,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aiva_chassis::clock::SharedClock;
 use aiva_contracts::api::{AdvisoryEcosystem, AdvisoryProgress, AdvisoryState, AdvisoryStatus};
+use aiva_contracts::message::scan::v1 as message;
 use jiff::tz::TimeZone;
 
 use crate::advisory::update::{self, ReplaceError, Replaced};
@@ -18,6 +19,7 @@ use crate::inventory::{self, Inventory, WalkError};
 use crate::package::Input;
 use crate::ports::Fetch;
 use crate::scan::{ScanResult, scan};
+use crate::snapshot::Kept;
 
 /// What the guard is made of.
 pub struct Parts {
@@ -84,6 +86,8 @@ pub struct Run {
     pub inventory: Inventory,
     /// What it means.
     pub result: ScanResult,
+    /// Findings of an earlier scan that hold still, because nothing was read anew.
+    pub kept: Vec<message::ObservedFinding>,
 }
 
 impl Service {
@@ -185,7 +189,13 @@ impl Service {
         facts.sort_by(|one, other| (&one.path, one.line, &one.name).cmp(&(&other.path, other.line, &other.name)));
         facts.dedup();
         let result = scan(&all.inputs, &index)?.with(facts);
-        Ok(Run { inventory: all, result })
+        Ok(Run { inventory: all, result, kept: Vec::new() })
+    }
+
+    /// Judges what an earlier scan read; blocks for as long as that takes.
+    pub fn judge_again(&self, kept: Kept) -> Result<Run, RunError> {
+        let result = scan(&kept.inventory.inputs, self.index()?.as_ref())?;
+        Ok(Run { inventory: kept.inventory, result, kept: kept.facts })
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Arc<Index>>> {

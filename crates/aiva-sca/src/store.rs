@@ -1,11 +1,32 @@
-//! Hands what a scan says to the outbox.
+//! Hands what a scan says to the outbox, and keeps what it read.
 //!
-//! sca keeps no state of its own in the database: its answers are events, and the last one of a scan commits together with
-//! the claim of the request, so that a request is answered to its end once, however often it is delivered.
+//! Answers are events; the last one of a scan commits together with the claim of the request, so that a request is answered to
+//! its end once, however often it is delivered. With it commits what the scan read, so that new advisories can judge it again.
+
+mod components;
 
 use aiva_contracts::envelope::Envelope;
 use aiva_events::{Context, NewEvent, inbox, outbox};
 use aiva_store::{Database, StoreError, TxError};
+
+use crate::advisory::{Damage, Index};
+use crate::snapshot::{Component, Kept, Snapshot, changed};
+
+pub use components::MIGRATIONS;
+
+/// How many components are judged at once.
+const PAGE: u32 = 20_000;
+
+/// Why nobody knows who is affected.
+#[derive(Debug, thiserror::Error)]
+pub enum AffectedError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] TxError<StoreError>),
+    /// The index is damaged.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
 
 /// The outbox of one database.
 #[derive(Debug, Clone)]
@@ -40,13 +61,38 @@ impl Journal {
         }
     }
 
-    /// Tells the last events of an answer, unless `request` was answered to its end before: then tells nothing.
+    /// What the last whole scan of a service read; `None` where there was none that this release can use.
+    pub async fn kept(&self, service: &str) -> Result<Option<Kept>, TxError<StoreError>> {
+        let found = components::get(&self.database, service).await?;
+        Ok(found.and_then(|(body, facts)| Kept::open(&body, &facts)))
+    }
+
+    /// The services that are judged by this index as they were when they were scanned, from the reverse index alone.
+    pub async fn unaffected(&self, index: &Index) -> Result<Vec<String>, AffectedError> {
+        let mut services = components::services(&self.database).await?;
+        let mut last = None;
+        loop {
+            let page = components::page(&self.database, last.as_ref(), PAGE).await?;
+            let Some(end) = page.last() else { return Ok(services) };
+            let mut distinct: Vec<Component> = page.iter().map(|(component, _)| component.clone()).collect();
+            distinct.dedup();
+            let new: std::collections::HashSet<&Component> = changed(&distinct, index)?.into_iter().collect();
+            let hit: std::collections::HashSet<&String> =
+                page.iter().filter(|(component, _)| new.contains(component)).map(|(_, service)| service).collect();
+            services.retain(|service| !hit.contains(service));
+            last = Some(end.clone());
+        }
+    }
+
+    /// Tells the last events of an answer and keeps what the scan read, unless `request` was answered to its end before: then
+    /// does nothing.
     pub async fn conclude(
         &self,
         consumer: &'static str,
         request: &Envelope,
         events: Vec<NewEvent>,
         context: Context,
+        keep: Option<Snapshot>,
     ) -> Result<(), TxError<StoreError>> {
         let request = request.id;
         match &self.database {
@@ -55,6 +101,9 @@ impl Journal {
                     .write(move |tx| {
                         if inbox::sqlite::claim(tx, consumer, request).map_err(TxError::Store)? {
                             outbox::sqlite::append(tx, &events, &context).map_err(TxError::Store)?;
+                            keep.iter()
+                                .try_for_each(|keep| components::put_sqlite(tx, keep))
+                                .map_err(TxError::Store)?;
                         }
                         Ok(())
                     })
@@ -63,10 +112,13 @@ impl Journal {
             Database::Postgres(postgres) => {
                 postgres
                     .write(move |tx| {
-                        let (events, context) = (events.clone(), context.clone());
+                        let (events, context, keep) = (events.clone(), context.clone(), keep.clone());
                         Box::pin(async move {
                             if inbox::postgres::claim(tx, consumer, request).await.map_err(TxError::Store)? {
                                 outbox::postgres::append(tx, &events, &context).await.map_err(TxError::Store)?;
+                                if let Some(keep) = &keep {
+                                    components::put_postgres(tx, keep).await.map_err(TxError::Store)?;
+                                }
                             }
                             Ok(())
                         })

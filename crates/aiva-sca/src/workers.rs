@@ -27,6 +27,9 @@ impl Updates {
     }
 }
 
+/// How often the worker looks whether somebody else replaced the index.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// What the worker needs.
 pub struct Keeper {
     /// The guard.
@@ -49,6 +52,7 @@ impl Keeper {
     /// Works until the stop.
     pub async fn run(&self, stop: Stop) -> Result<(), Infallible> {
         self.observe();
+        let mut known = self.epoch();
         // At start only when it is due: a restart is no reason to ask the whole Internet again.
         let mut wait = self.every.map(|every| if self.is_due(every) { Duration::ZERO } else { every });
         loop {
@@ -62,12 +66,42 @@ impl Keeper {
                 () = stop.begun() => return Ok(()),
                 () = self.updates.0.notified() => {}
                 () = due => {}
+                () = tokio::time::sleep(NOTICE) => {
+                    // `aiva advisories import` beside a running server.
+                    if stop.until(self.notice(&mut known)).await.is_none() {
+                        return Ok(());
+                    }
+                    wait = wait.map(|wait| wait.saturating_sub(NOTICE));
+                    continue;
+                }
             }
             if stop.until(self.update()).await.is_none() {
                 return Ok(());
             }
+            known = self.epoch();
             wait = self.every;
         }
+    }
+
+    /// The version of the index in force.
+    fn epoch(&self) -> Option<u64> {
+        self.service.index().ok().map(|index| index.epoch())
+    }
+
+    /// Tells of an index that somebody else put in place.
+    async fn notice(&self, known: &mut Option<u64>) {
+        let Ok(index) = self.service.index() else { return };
+        if *known == Some(index.epoch()) {
+            return;
+        }
+        *known = Some(index.epoch());
+        let held = index.ecosystems();
+        self.announce(
+            held.iter().map(|one| one.ecosystem.osv_name().to_owned()).collect(),
+            "a local import".to_owned(),
+        )
+        .await;
+        self.observe();
     }
 
     fn is_due(&self, every: Duration) -> bool {
@@ -89,13 +123,25 @@ impl Keeper {
             tracing::warn!(missing = names.join(", "), "the mirror has no advisories of some ecosystems");
         }
         let Some(report) = &replaced.report else { return };
+        let ecosystems = report.imported.iter().map(|imported| imported.ecosystem.osv_name().to_owned()).collect();
+        self.announce(ecosystems, self.origin.clone()).await;
+    }
+
+    async fn announce(&self, ecosystems: Vec<String>, origin: String) {
+        let Ok(index) = self.service.index() else { return };
+        // Where nobody can tell who is affected, everybody is judged again.
+        let unaffected = self.journal.unaffected(&index).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %chain(&error), "cannot tell whom new advisories affect; every service is judged again");
+            Vec::new()
+        });
         let status = self.service.index().map(|index| index.status(self.clock.now()));
         let Ok(status) = status else { return };
         let event = AdvisoriesReplaced {
-            ecosystems: report.imported.iter().map(|imported| imported.ecosystem.osv_name().to_owned()).collect(),
+            ecosystems,
             records: status.ecosystems.iter().map(|held| held.records).sum(),
             index_version: status.epoch,
-            origin: self.origin.clone(),
+            origin,
+            unaffected,
         };
         if let Err(error) = tell_replaced(&self.journal, &self.clock, event).await {
             tracing::error!(error = %chain(&error), "new advisories are in use, but the event of it was not written");

@@ -46,8 +46,12 @@ use egress::egress_records;
 pub(crate) use egress::{egress, egress_guard};
 
 /// Every crate's schema steps, in the order in which they are applied.
-pub(crate) const MIGRATIONS: &[MigrationSet] =
-    &[aiva_events::MIGRATIONS, aiva_findings::store::MIGRATIONS, aiva_egress::store::MIGRATIONS];
+pub(crate) const MIGRATIONS: &[MigrationSet] = &[
+    aiva_events::MIGRATIONS,
+    aiva_findings::store::MIGRATIONS,
+    aiva_egress::store::MIGRATIONS,
+    aiva_sca::store::MIGRATIONS,
+];
 
 /// The longest body of an uploaded scan.
 const UPLOAD_LIMIT: u64 = 64 << 20;

@@ -306,6 +306,9 @@ pub mod aiva {
                 /// Where they came from: an address or a folder.
                 #[prost(string, tag = "4")]
                 pub origin: ::prost::alloc::string::String,
+                /// Services of which the last scan's components are judged as before: they need no new look.
+                #[prost(string, repeated, tag = "5")]
+                pub unaffected: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
             }
         }
     }
@@ -329,7 +332,8 @@ pub mod aiva {
                 /// Folders or files to read, below the service's sources; empty for all of them.
                 #[prost(string, repeated, tag = "4")]
                 pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-                /// Who asked: a principal, `schedule` or `start`.
+                /// Who asked: a principal, `schedule`, `start`, or `advisories` when these were replaced. Then what the last scan read is
+                /// judged again; nothing is read, where there was one.
                 #[prost(string, tag = "5")]
                 pub requested_by: ::prost::alloc::string::String,
                 /// The service's sources at the time of the request, as the catalogue has them.

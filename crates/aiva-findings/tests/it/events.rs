@@ -61,4 +61,7 @@ async fn new_advisories_have_every_service_scanned_again(world: World) {
     let handler = AdvisoryEvents(Findings::new(world.store.clone(), world.clock.shared()));
     handler.handle(&event(&AdvisoriesReplaced { records: 1, ..Default::default() })).await.unwrap();
     assert_eq!(world.told().await, ["ScanRequested"]);
+    let unaffected = vec!["pay".to_owned()];
+    handler.handle(&event(&AdvisoriesReplaced { records: 2, unaffected, ..Default::default() })).await.unwrap();
+    assert!(world.told().await.is_empty(), "the guard says that nothing changes");
 }

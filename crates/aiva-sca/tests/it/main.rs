@@ -17,3 +17,4 @@ mod licences;
 mod sbom;
 mod severity;
 mod supply;
+mod watch;

@@ -1,0 +1,186 @@
+//! What a scan read is judged again when advisories change, without the folder: the same on both engines.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aiva_chassis::clock::Clock as _;
+use aiva_contracts::envelope::{Envelope, EventMessage};
+use aiva_contracts::message::scan::v1::{FindingsObserved, ScanCompleted, ScanFailed, ScanRequested};
+use aiva_events::consume::Handler as _;
+use aiva_events::log::{self, Direction, Filter};
+use aiva_events::outbox;
+use aiva_events::{Context, NewEvent};
+use aiva_sca::advisory::{Index, import};
+use aiva_sca::checks::Checks;
+use aiva_sca::events::Scanner;
+use aiva_sca::ports::{Fetch, FetchError, Fetched, Request};
+use aiva_sca::service::{Parts, Service};
+use aiva_sca::store::{Journal, MIGRATIONS};
+use aiva_store::{Database, Plain, Postgres, Sqlite, migrate};
+use aiva_testkit::clock::FakeClock;
+use async_trait::async_trait;
+
+struct NoNetwork;
+
+#[async_trait]
+impl Fetch for NoNetwork {
+    async fn fetch(&self, _: &Request) -> Result<Fetched, FetchError> {
+        Err(FetchError::Refused("a test has no network".to_owned()))
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    db: Database,
+    clock: FakeClock,
+    scanner: Scanner,
+    journal: Journal,
+}
+
+impl World {
+    async fn on(db: Database, folder: tempfile::TempDir) -> Self {
+        let clock = FakeClock::at("2026-11-21T12:00:00Z");
+        migrate::up(&db, &[aiva_events::MIGRATIONS, MIGRATIONS], &clock).await.unwrap();
+        let parts = Parts {
+            advisories: folder.path().join("advisories"),
+            base: folder.path().to_path_buf(),
+            from: String::new(),
+            max_age: Duration::from_secs(3600),
+            exclude: Vec::new(),
+            checks: Checks::default(),
+            fetch: Arc::new(NoNetwork),
+            clock: clock.shared(),
+        };
+        let journal = Journal::new(db.clone());
+        let scanner = Scanner::new(Arc::new(Service::new(parts)), journal.clone(), clock.shared());
+        Self { folder, db, clock, scanner, journal }
+    }
+
+    /// Puts records about `left` in place of all that the index holds on npm.
+    fn advise(&self, records: &[(&str, &str)]) {
+        let source = self.folder.path().join("osv");
+        drop(std::fs::remove_dir_all(&source));
+        std::fs::create_dir_all(source.join("npm")).unwrap();
+        for (id, version) in records {
+            let record = format!(
+                "{{\"id\":\"{id}\",\"modified\":\"2024-01-01T00:00:00Z\",\"affected\":[{{\"package\":\
+                 {{\"ecosystem\":\"npm\",\"name\":\"left\"}},\"versions\":[\"{version}\"]}}]}}"
+            );
+            std::fs::write(source.join("npm").join(format!("{id}.json")), record).unwrap();
+        }
+        import(&[source], &self.folder.path().join("advisories"), self.clock.now(), &|_| {}).unwrap();
+    }
+
+    fn index(&self) -> Index {
+        Index::open(&self.folder.path().join("advisories")).unwrap()
+    }
+
+    /// Asks for a scan of `pay` and hands over what the guard answers.
+    async fn scan(&self, by: &str) -> Vec<Envelope> {
+        self.forget().await;
+        let request = ScanRequested {
+            scan_id: uuid::Uuid::now_v7().to_string(),
+            guard: "sca".to_owned(),
+            service: "pay".to_owned(),
+            requested_by: by.to_owned(),
+            sources: vec!["code".to_owned()],
+            ..ScanRequested::default()
+        };
+        let context = Context::new("test", self.clock.now(), request.scan_id.clone());
+        let event = NewEvent::of(&request, &*format!("scan/{}", request.scan_id));
+        match &self.db {
+            Database::Sqlite(db) => {
+                db.write::<_, Plain, _>(move |tx| Ok(outbox::sqlite::append(tx, &[event], &context).map(drop)?))
+                    .await
+                    .unwrap();
+            }
+            Database::Postgres(db) => {
+                let mut connection = db.pool().acquire().await.unwrap();
+                outbox::postgres::append(&mut connection, &[event], &context).await.unwrap();
+            }
+        }
+        let asked = self.events().await.remove(0);
+        self.scanner.handle(&asked).await.unwrap();
+        self.events().await
+    }
+
+    async fn events(&self) -> Vec<Envelope> {
+        let page = log::read(&self.db, &Filter::default(), Direction::After(0), usize::MAX).await.unwrap();
+        page.into_iter().map(|(_, event)| event).collect()
+    }
+
+    async fn forget(&self) {
+        let delete = "DELETE FROM event_outbox";
+        match &self.db {
+            Database::Sqlite(db) => {
+                db.write::<_, Plain, _>(move |tx| Ok(tx.execute(delete, [])?)).await.unwrap();
+            }
+            Database::Postgres(db) => {
+                sqlx::query(delete).execute(db.pool()).await.unwrap();
+            }
+        }
+    }
+}
+
+fn of_kind<M: EventMessage>(events: &[Envelope]) -> Vec<M> {
+    events.iter().filter(|event| event.kind == M::TYPE).map(|event| event.decode().unwrap()).collect()
+}
+
+fn found(events: &[Envelope]) -> Vec<String> {
+    let observed: Vec<FindingsObserved> = of_kind(events);
+    observed.into_iter().flat_map(|chunk| chunk.findings).map(|finding| finding.id).collect()
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let file = root.join(path);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
+/// The promises, on one engine.
+async fn promises(world: World) {
+    let lock = "{\"lockfileVersion\":3,\"packages\":{\"node_modules/left\":{\"version\":\"1.0.0\",\"integrity\":\"sha1-AA=\"}}}\n";
+    write(world.folder.path(), "code/package-lock.json", lock);
+    world.advise(&[("X-1", "9.9.9")]);
+    let first = world.scan("ana").await;
+    assert_eq!(found(&first), ["supply-integrity-weak"]);
+    assert_eq!(of_kind::<ScanCompleted>(&first)[0].packages, 1);
+    assert_eq!(world.journal.unaffected(&world.index()).await.unwrap(), ["pay"]);
+
+    // New advisories that are about another version change nothing for the service.
+    world.advise(&[("X-1", "9.9.9"), ("X-2", "2.0.0")]);
+    assert_eq!(world.journal.unaffected(&world.index()).await.unwrap(), ["pay"]);
+
+    // One about this version does; the folder is not there any more.
+    std::fs::remove_dir_all(world.folder.path().join("code")).unwrap();
+    world.advise(&[("X-1", "9.9.9"), ("X-3", "1.0.0")]);
+    assert!(world.journal.unaffected(&world.index()).await.unwrap().is_empty());
+    let again = world.scan("advisories").await;
+    assert_eq!(found(&again), ["X-3", "supply-integrity-weak"], "and what no advisory tells holds still");
+    assert_eq!(of_kind::<ScanCompleted>(&again)[0].packages, 1);
+    assert_eq!(world.journal.unaffected(&world.index()).await.unwrap(), ["pay"], "what was told is known");
+
+    // And it ends when the record does, after another judgement from the store.
+    world.advise(&[("X-1", "9.9.9")]);
+    assert!(world.journal.unaffected(&world.index()).await.unwrap().is_empty());
+    assert_eq!(found(&world.scan("advisories").await), ["supply-integrity-weak"]);
+
+    // Anybody else gets a new look, which says that nothing is there.
+    let failed: Vec<ScanFailed> = of_kind(&world.scan("ana").await);
+    assert_eq!(failed[0].code, "target_missing");
+}
+
+#[tokio::test]
+async fn new_advisories_judge_what_was_read_before_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::Sqlite(Sqlite::open(folder.path().join("aiva.db")).await.unwrap());
+    promises(World::on(db, folder).await).await;
+}
+
+#[tokio::test]
+async fn new_advisories_judge_what_was_read_before_on_postgres() {
+    let Some(url) = aiva_testkit::postgres::database().await else { return };
+    let db = Database::Postgres(Postgres::connect(&url).await.unwrap());
+    promises(World::on(db, tempfile::tempdir().unwrap()).await).await;
+}
