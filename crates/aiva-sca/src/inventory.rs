@@ -8,6 +8,9 @@
 //! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`].
 
 mod address;
+mod bill;
+mod bill_spdx3;
+mod bill_xml;
 mod bun_lock;
 mod cargo_lock;
 mod cargo_toml;
@@ -59,6 +62,7 @@ mod xml;
 mod yaml;
 mod yarn_lock;
 
+pub(crate) use address::{host, without_secret};
 pub(crate) use graph::stronger;
 pub use kind::Kind;
 pub use reading::Reading;

@@ -1,9 +1,125 @@
-//! Writes package URLs (purl-spec, ECMA-427) .
+//! Writes and reads package URLs (purl-spec, ECMA-427).
 //!
-//! Only writing: nothing in AIVA takes a decision from a package URL that somebody else wrote.
+//! Reading is for the bills of materials of other tools: a URL names a package, or it says why it does not. It is never
+//! taken for the name of another package, and what its qualifiers say of where it comes from is kept.
 
+use crate::inventory::{host, without_secret};
 use crate::name::repository;
-use crate::package::Ecosystem;
+use crate::package::{Ecosystem, Source};
+
+/// The package that a package URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Whose names and versions apply.
+    pub ecosystem: Ecosystem,
+    /// The name as advisories spell it.
+    pub name: String,
+    /// The version without Go's `v`; empty when the URL has none.
+    pub version: String,
+    /// Where it comes from, as the qualifiers have it.
+    pub source: Source,
+}
+
+/// Why a package URL names no package that can be judged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotNamed {
+    /// It breaks the rules of purl-spec.
+    #[error("not a package URL; its form is pkg:TYPE/NAME@VERSION")]
+    Malformed,
+    /// Its type is none of the ecosystems that are known here.
+    #[error("packages of this type are not judged by this release")]
+    Foreign,
+}
+
+/// Reads a package URL.
+pub fn read(url: &str) -> Result<Named, NotNamed> {
+    let rest = url.strip_prefix("pkg:").ok_or(NotNamed::Malformed)?.trim_start_matches('/');
+    let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
+    let (rest, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+    let (kind, path) = rest.split_once('/').ok_or(NotNamed::Malformed)?;
+    // An `@` before the last `/` is that of an npm scope that somebody forgot to encode.
+    let (path, version) = path.rsplit_once('@').filter(|(_, version)| !version.contains('/')).unwrap_or((path, ""));
+    let parts: Vec<String> = path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(decode)
+        .collect::<Option<_>>()
+        .ok_or(NotNamed::Malformed)?;
+    let version = decode(version).ok_or(NotNamed::Malformed)?;
+    let Some((last, above)) = parts.split_last() else { return Err(NotNamed::Malformed) };
+    let ecosystem = Ecosystem::ALL.into_iter().find(|known| known.purl_type().eq_ignore_ascii_case(kind));
+    let ecosystem = ecosystem.ok_or(NotNamed::Foreign)?;
+    let name = match ecosystem {
+        Ecosystem::PyPi => pypi_name(last),
+        Ecosystem::Maven if above.is_empty() => return Err(NotNamed::Malformed),
+        Ecosystem::Maven => format!("{}:{last}", above.join("/")),
+        _ => parts.join("/"),
+    };
+    let version = match ecosystem {
+        Ecosystem::Go => version.strip_prefix('v').unwrap_or(&version).to_owned(),
+        _ => version,
+    };
+    Ok(Named { ecosystem, name, version, source: source(qualifiers)? })
+}
+
+/// Hosts from which a package is the public one of its name.
+const PUBLIC: &[&str] = &[
+    "api.nuget.org",
+    "center.conan.io",
+    "center2.conan.io",
+    "cran.r-project.org",
+    "crates.io",
+    "files.pythonhosted.org",
+    "hackage.haskell.org",
+    "hex.pm",
+    "index.crates.io",
+    "nuget.org",
+    "packagist.org",
+    "proxy.golang.org",
+    "pub.dartlang.org",
+    "pub.dev",
+    "pypi.org",
+    "registry.npmjs.org",
+    "registry.yarnpkg.com",
+    "repo.hex.pm",
+    "repo.maven.apache.org",
+    "repo.packagist.org",
+    "repo1.maven.org",
+    "rubygems.org",
+    "static.crates.io",
+    "www.nuget.org",
+];
+
+fn source(qualifiers: &str) -> Result<Source, NotNamed> {
+    for (key, value) in qualifiers.split('&').filter_map(|one| one.split_once('=')) {
+        let value = decode(value).ok_or(NotNamed::Malformed)?;
+        let address = without_secret(&value).into_owned();
+        let is_public = PUBLIC.contains(&host(&address));
+        match key {
+            "repository_url" | "download_url" if is_public => {}
+            "repository_url" => return Ok(Source::PrivateRegistry(address)),
+            "vcs_url" => return Ok(Source::Git(address.strip_prefix("git+").unwrap_or(&address).to_owned())),
+            "download_url" if address.starts_with("file:") => return Ok(Source::Path(address)),
+            "download_url" => return Ok(Source::Url(address)),
+            _ => {}
+        }
+    }
+    Ok(Source::Registry)
+}
+
+/// The text behind percent-encoding; nothing when it is no text, or would make a terminal obey.
+fn decode(part: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        match byte {
+            b'%' => out.push(u8::try_from(digit(bytes.next())? * 16 + digit(bytes.next())?).ok()?),
+            _ => out.push(byte),
+        }
+    }
+    String::from_utf8(out).ok().filter(|text| !text.contains(char::is_control))
+}
 
 /// The package URL of a package version; without version when `version` is empty.
 ///
@@ -94,11 +210,52 @@ fn encode(out: &mut String, part: &str) {
 
 #[cfg(test)]
 mod tests {
+    use Ecosystem::Go;
+
     use super::*;
+    use crate::name::spelled;
 
     #[track_caller]
     fn check(ecosystem: Ecosystem, name: &str, version: &str, want: &str) {
         assert_eq!(purl(ecosystem, name, version), want);
+        let back = read(want).unwrap();
+        assert_eq!((back.ecosystem, back.source), (ecosystem, Source::Registry), "{want}");
+        assert_eq!(spelled(ecosystem, &back.name), spelled(ecosystem, name), "{want}");
+        assert_eq!(back.version, if ecosystem == Go { version.trim_start_matches('v') } else { version }, "{want}");
+    }
+
+    #[test]
+    fn what_others_wrote_is_read_or_turned_away_with_a_reason() {
+        let named = |url: &str| read(url).map(|named| (named.name, named.version, named.source));
+        let public = |name: &str, version: &str| Ok((name.to_owned(), version.to_owned(), Source::Registry));
+        let from = |name: &str, source: Source| Ok((name.to_owned(), "1".to_owned(), source));
+        for (url, want) in [
+            ("pkg:npm/@scope/a", public("@scope/a", "")), // the scope was not encoded
+            ("pkg:npm/@scope/a@1.0.0", public("@scope/a", "1.0.0")),
+            ("pkg://NPM//a@1.0.0#sub/path", public("a", "1.0.0")),
+            ("pkg:maven/g/a@1?type=jar&classifier=x", public("g:a", "1")),
+            ("pkg:npm/a@1?repository_url=https%3A%2F%2Fregistry.npmjs.org%2Fa", public("a", "1")),
+            (
+                "pkg:npm/a@1?repository_url=https://u:p@npm.acme.example/r",
+                from("a", Source::PrivateRegistry("https://npm.acme.example/r".into())),
+            ),
+            ("pkg:cargo/a@1?vcs_url=git%2Bhttps://x.example/a", from("a", Source::Git("https://x.example/a".into()))),
+            ("pkg:cargo/a@1?download_url=file://.", from("a", Source::Path("file://.".into()))),
+            (
+                "pkg:pypi/a@1?download_url=https://x.example/a.whl",
+                from("a", Source::Url("https://x.example/a.whl".into())),
+            ),
+            ("pkg:maven/a@1", Err(NotNamed::Malformed)), // an artifact has a group
+            ("pkg:npm/a%0Ab@1", Err(NotNamed::Malformed)),
+            ("pkg:npm/a%zz@1", Err(NotNamed::Malformed)),
+            ("pkg:npm/a%ff@1", Err(NotNamed::Malformed)),
+            ("pkg:npm/@1", Err(NotNamed::Malformed)),
+            ("pkg:npm", Err(NotNamed::Malformed)),
+            ("npm/a@1", Err(NotNamed::Malformed)),
+            ("pkg:deb/debian/curl@7.50.3-1?arch=i386", Err(NotNamed::Foreign)),
+        ] {
+            assert_eq!(named(url), want, "{url}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("verification_metadata", |bytes| readers::check("verification-metadata.xml", bytes)),
     ("setup_cfg", |bytes| readers::check("setup.cfg", bytes)),
     ("version_catalog", |bytes| readers::check("libs.versions.toml", bytes)),
+    ("bill", |bytes| readers::check("bom.json", bytes)),
     ("tree", tree::check),
     ("version", versions::check),
     ("range", requirements::check),

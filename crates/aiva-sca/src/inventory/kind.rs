@@ -5,10 +5,10 @@
 
 use super::reading::Reading;
 use super::{
-    bun_lock, cargo_lock, cargo_toml, composer_lock, conan_lock, deno_lock, door, gemfile_lock, go_mod, gradle_lock,
-    haskell_lock, mix_lock, npm_lock, nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile,
-    pipfile_lock, pnpm_lock, podfile_lock, poetry_lock, pom_xml, pubspec_lock, pyproject, renv_lock, requirements,
-    setup_cfg, uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
+    bill, bun_lock, cargo_lock, cargo_toml, composer_lock, conan_lock, deno_lock, door, gemfile_lock, go_mod,
+    gradle_lock, haskell_lock, mix_lock, npm_lock, nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock,
+    pipfile, pipfile_lock, pnpm_lock, podfile_lock, poetry_lock, pom_xml, pubspec_lock, pyproject, renv_lock,
+    requirements, setup_cfg, uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -96,6 +96,8 @@ pub enum Kind {
     SetupCfg,
     /// gradle's catalog of versions.
     VersionCatalog,
+    /// A bill of materials, CycloneDX or SPDX.
+    Bill,
     /// A kind that this release knows by name, but does not read.
     Unread(&'static str),
 }
@@ -180,6 +182,7 @@ impl Kind {
             "setup.cfg" => Self::SetupCfg,
             "libs.versions.toml" => Self::VersionCatalog,
             "modules.txt" if folder == "vendor" || folder.ends_with("/vendor") => Self::VendorModules,
+            name if is_bill(name) => Self::Bill,
             name if is_workflow(folder, name) => Self::Workflow,
             name if is_requirements(folder, name) => Self::Requirements,
             _ => Self::Unread(UNREAD.iter().find(|known| **known == name)?),
@@ -230,6 +233,7 @@ impl Kind {
             Self::VerificationMetadata => "verification-metadata.xml",
             Self::SetupCfg => "setup.cfg",
             Self::VersionCatalog => "libs.versions.toml",
+            Self::Bill => "bill of materials",
             Self::Unread(name) => name,
         }
     }
@@ -255,7 +259,8 @@ impl Kind {
             | Self::RenvLock
             | Self::StackLock
             | Self::VerificationMetadata
-            | Self::DepsJson => true,
+            | Self::DepsJson
+            | Self::Bill => true,
             Self::Unread(name) => name.contains("lock") || matches!(name, "Package.resolved" | "cabal.project.freeze"),
             kind => kind.locks().is_some(),
         }
@@ -300,6 +305,7 @@ impl Kind {
             | Self::PomXml
             | Self::SetupCfg
             | Self::VersionCatalog
+            | Self::Bill
             | Self::Unread(_) => None,
         }
     }
@@ -346,6 +352,7 @@ impl Kind {
             Self::Pylock => pdm_lock::read_pylock,
             Self::VendorModules => vendor_modules::read,
             Self::Workflow => workflow::read,
+            Self::Bill => bill::read,
             Self::Unread(name) => {
                 return Reading::unsupported(0, format!("{name} is known, but this release does not read it"));
             }
@@ -355,6 +362,13 @@ impl Kind {
             Err(fault) => Reading::failed(fault.line, fault.message),
         }
     }
+}
+
+/// The names that CycloneDX and SPDX ask for, and that tools use.
+fn is_bill(name: &str) -> bool {
+    let ends = [".cdx.json", ".cdx.xml", ".cyclonedx.json", ".cyclonedx.xml", ".spdx.json", ".spdx3.json"];
+    matches!(name, "bom.json" | "bom.xml" | "sbom.json" | "cyclonedx.json" | "spdx.json")
+        || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// A project file of one of .NET's languages.

@@ -31,7 +31,7 @@ pub fn spdx(bom: &Bom<'_>) -> Value {
             "licenseConcluded": "NOASSERTION",
             "licenseDeclared": "NOASSERTION",
             "copyrightText": "NOASSERTION",
-            "primaryPackagePurpose": "SOURCE",
+            "primaryPackagePurpose": "FILE",
             "comment": format!("{}, {}", file.input.kind, file.input.status.name()),
         })
     }));

@@ -52,6 +52,7 @@ fn has_an_end(kind: Kind) -> bool {
             | Kind::DotnetProject
             | Kind::PomXml
             | Kind::VerificationMetadata
+            | Kind::Bill
     )
 }
 

@@ -176,3 +176,58 @@ fn older_manifests_list_what_they_ask_for() {
     check(Kind::VersionCatalog, "[libraries]\na = 1\n", Failed, &[], &[], "names no module");
     check(Kind::VersionCatalog, "[other]\n", Failed, &[], &[], "no libraries");
 }
+
+#[test]
+fn a_bill_of_materials_is_read_by_its_package_urls() {
+    use Status::{Failed, Parsed, Partial, Unsupported};
+    let bill = |components: &str, rest: &str| {
+        format!("{{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.6\",\"components\":[{components}]{rest}}}")
+    };
+    let one = r#"{"type":"library","name":"a","bom-ref":"a","purl":"pkg:npm/a@1.0.0"}"#;
+    check(Kind::Bill, &bill(one, ""), Parsed, &["a 1.0.0"], &[], "");
+    // The same package found twice is one.
+    check(Kind::Bill, &bill(&format!("{one},{one}"), ""), Parsed, &["a 1.0.0"], &[], "");
+    let nested =
+        r#"{"type":"framework","group":"@g","name":"b","version":"2","purl":"pkg:npm/%40g/b","components":[XX]}"#;
+    check(Kind::Bill, &bill(&nested.replace("XX", one), ""), Parsed, &["@g/b 2", "a 1.0.0"], &[], "");
+    let moving = r#"{"type":"library","name":"b","purl":"pkg:npm/b"}"#;
+    check(Kind::Bill, &bill(&format!("{one},{moving}"), ""), Parsed, &["a 1.0.0"], &["b "], "");
+    let nameless = r#"{"type":"library","name":"b","version":"1"}"#;
+    check(Kind::Bill, &bill(&format!("{one},{nameless}"), ""), Partial, &["a 1.0.0"], &[], "\"b\" has no package URL");
+    let foreign = r#"{"type":"library","name":"curl","version":"1","purl":"pkg:deb/debian/curl@1"}"#;
+    check(
+        Kind::Bill,
+        &bill(&format!("{one},{foreign}"), ""),
+        Partial,
+        &["a 1.0.0"],
+        &[],
+        "of this type are not judged",
+    );
+    let file = r#"{"type":"file","name":"go.sum"}"#;
+    check(Kind::Bill, &bill(&format!("{one},{file}"), ""), Parsed, &["a 1.0.0"], &[], "");
+    let needs = r#","dependencies":[{"ref":"a","dependsOn":["b"]}]"#;
+    check(Kind::Bill, &bill(one, needs), Partial, &["a 1.0.0"], &[], "\"b\" is needed, but not in the file");
+    check(Kind::Bill, &bill(one, "").replace("1.6", "9.9"), Unsupported, &[], &[], "CycloneDX \"9.9\" is not read");
+    check(Kind::Bill, r#"{"spdxVersion":"SPDX-1.2"}"#, Unsupported, &[], &[], "SPDX \"SPDX-1.2\" is not read");
+    check(Kind::Bill, "{}", Failed, &[], &[], "neither CycloneDX nor SPDX");
+    check(Kind::Bill, "[]", Failed, &[], &[], "not a bill of materials");
+    let xml = "<bom xmlns=\"http://cyclonedx.org/schema/bom/1.5\"><components><component type=\"library\"><name>a</name>\
+               <version>1</version><purl>pkg:pypi/A_b@1</purl><pedigree><ancestors><component type=\"library\"><name>old\
+               </name><purl>pkg:pypi/old@0</purl></component></ancestors></pedigree></component></components></bom>";
+    check(Kind::Bill, xml, Parsed, &["a-b 1"], &[], "");
+    check(Kind::Bill, &xml[..xml.len() - 6], Partial, &["a-b 1"], &[], "cut off");
+    check(Kind::Bill, "<project/>", Failed, &[], &[], "neither CycloneDX nor SPDX");
+    // What a bill is about is no part of it, unless it is about each of its parts.
+    let spdx = |about: &str| {
+        let package = |id: &str| {
+            format!(
+                "{{\"SPDXID\":\"{id}\",\"name\":\"{id}\",\"externalRefs\":[{{\"referenceType\":\"purl\",\
+                 \"referenceLocator\":\"pkg:gem/{id}@1\"}}]}}"
+            )
+        };
+        let (a, b) = (package("a"), package("b"));
+        format!("{{\"spdxVersion\":\"SPDX-2.3\",\"packages\":[{a},{b}],\"documentDescribes\":[{about}]}}")
+    };
+    check(Kind::Bill, &spdx("\"a\""), Parsed, &["b 1"], &[], "");
+    check(Kind::Bill, &spdx("\"a\",\"b\""), Parsed, &["a 1", "b 1"], &[], "");
+}

@@ -1,12 +1,14 @@
 //! Bills of materials: valid by the official schemas, the same every time, and saying what the scan knows.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use aiva_contracts::api::{
     Acceptance, AdvisoryState, Counts, DocumentAdvisories, DocumentFinding, DocumentSchema, DocumentStatement,
     DocumentSummary, FindingKind, InputCounts, Level, ScanDocument, Severity, StatementStatus,
 };
-use aiva_sca::inventory::{Inventory, Options, walk};
+use aiva_sca::inventory::{Inventory, Kind, Options, single_input, walk};
+use aiva_sca::package::{Source, Status};
 use aiva_sca::sbom::{self, Bom, Made};
 use jiff::Timestamp;
 use jsonschema::{Registry, Validator};
@@ -232,4 +234,40 @@ fn the_xml_says_what_the_json_says() {
         count["purl"],
         json["components"].as_array().unwrap().iter().filter(|one| !one["purl"].is_null()).count()
     );
+}
+
+/// Who is in a bill and who needs whom, by package URL.
+fn told(packages: &[aiva_sca::package::Package], edges: usize) -> (BTreeSet<String>, usize) {
+    let urls = packages.iter().map(|one| aiva_sca::purl::purl(one.ecosystem, &one.name, &one.version)).collect();
+    (urls, edges)
+}
+
+#[test]
+fn every_form_reads_back_as_what_was_scanned() {
+    let locks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/locks/bun");
+    let inventory = walk(&locks, &Options::default(), &|_| {}).unwrap();
+    let mut document = document(&self::inventory());
+    document.findings.clear();
+    let bom = Bom::new(&inventory.inputs, &document, MADE);
+    let packages: Vec<_> = inventory.inputs.iter().flat_map(|input| input.packages.clone()).collect();
+    let (want, _) = told(&packages, 0);
+    assert!(want.len() > 50, "{}", want.len());
+    for (form, text) in [
+        ("CycloneDX", sbom::cyclonedx(&bom).to_string()),
+        ("CycloneDX XML", sbom::cyclonedx_xml(&bom)),
+        ("SPDX 2.3", sbom::spdx(&bom).to_string()),
+        ("SPDX 3.0", sbom::spdx3(&bom).to_string()),
+    ] {
+        let reading = Kind::Bill.read(text.as_bytes());
+        let input = single_input("bom.json", Kind::Bill, reading);
+        let lost: Vec<_> =
+            input.problems.iter().filter(|problem| !problem.message.contains("no package URL")).collect();
+        assert!(lost.is_empty(), "{form}: {lost:?}");
+        let (got, edges) = told(&input.packages, input.edges.len());
+        assert!(got.is_subset(&want), "{form}: {:?}", got.difference(&want).collect::<Vec<_>>());
+        let private = packages.iter().filter(|package| package.source != Source::Registry).count();
+        assert!(got.len() + private >= want.len(), "{form}: {:?}", want.difference(&got).collect::<Vec<_>>());
+        assert!(edges > 20, "{form}: {edges}");
+        assert_eq!(input.status == Status::Parsed, input.problems.is_empty());
+    }
 }

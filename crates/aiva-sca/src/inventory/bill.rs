@@ -1,0 +1,414 @@
+//! Bills of materials that other tools wrote: CycloneDX 1.2 to 1.7 and SPDX 2.2 to 3.0, told apart by what is in them.
+//!
+//! A component is the package that its package URL names. One without, or of a kind that has no ecosystem here (`deb`, `oci`),
+//! is a problem of the file: it is never passed over, and never judged by its plain name. What a bill is about (the project
+//! itself) is no package of it. CycloneDX in XML is in [`super::bill_xml`]. Start reading at [`read`].
+
+use std::collections::{HashMap, HashSet};
+
+use super::graph::{index, stronger};
+use super::json::{Json, Value};
+use super::reading::{Fault, Reading, quote};
+use crate::package::{NotJudged, Package, Scope};
+use crate::purl::{self, Named};
+
+/// What a bill says, whatever its form.
+#[derive(Default)]
+pub(super) struct Bill {
+    pub(super) form: Option<Form>,
+    /// What the bill is about.
+    pub(super) subjects: Vec<String>,
+    pub(super) components: Vec<Component>,
+    /// Ids of what is no package: files, services, licences.
+    pub(super) others: HashSet<String>,
+    pub(super) needs: Vec<Need>,
+}
+
+/// In which form, and its version as written.
+pub(super) enum Form {
+    CycloneDx(String),
+    Spdx(String),
+}
+
+#[derive(Default)]
+pub(super) struct Component {
+    pub(super) line: u32,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) purl: Option<String>,
+    pub(super) scope: Scope,
+    pub(super) licenses: Vec<String>,
+    /// A file, a device, an operating system: no package of any ecosystem.
+    pub(super) is_other: bool,
+}
+
+pub(super) struct Need {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) scope: Option<Scope>,
+    pub(super) line: u32,
+}
+
+/// Reads a bill of materials in JSON.
+pub(crate) fn read(text: &str) -> Reading {
+    if text.trim_start().starts_with('<') {
+        return super::bill_xml::read(text);
+    }
+    let mut json = Json::new(text);
+    if json.next() != Value::Object {
+        return Reading::failed(json.line(), "not a bill of materials: it begins neither with `{` nor with `<`");
+    }
+    let mut bill = Bill::default();
+    let outcome = json.object(|json, key, _| top(json, &key, &mut bill));
+    settle(bill, outcome.and_then(|()| json.end()))
+}
+
+fn top(json: &mut Json<'_>, key: &str, bill: &mut Bill) -> Result<(), Fault> {
+    match key {
+        "specVersion" => bill.form = Some(Form::CycloneDx(text(json)?)),
+        "metadata" => json.object(|json, key, _| match &*key {
+            "component" => {
+                let mut about = Bill::default();
+                cyclonedx_component(json, &mut about)?;
+                let mut about = about.components.into_iter();
+                bill.subjects.extend(about.next().map(|subject| subject.id));
+                bill.components.extend(about); // Its parts are components like any other.
+                Ok(())
+            }
+            _ => json.skip(),
+        })?,
+        "components" => json.array(|json| cyclonedx_component(json, bill))?,
+        "services" => json.array(|json| id(json, "bom-ref", bill))?,
+        "dependencies" => json.array(|json| cyclonedx_needs(json, bill))?,
+        "spdxVersion" => bill.form = Some(Form::Spdx(text(json)?)),
+        "documentDescribes" => texts(json, &mut bill.subjects)?,
+        "packages" => json.array(|json| spdx_package(json, bill))?,
+        "files" | "snippets" => json.array(|json| id(json, "SPDXID", bill))?,
+        "relationships" => json.array(|json| spdx_relationship(json, bill))?,
+        "@context" => {
+            let mut contexts = Vec::new();
+            texts(json, &mut contexts)?;
+            if let Some((_, version)) = contexts.iter().find_map(|one| one.split_once("spdx.org/rdf/")) {
+                bill.form = Some(Form::Spdx(version.split('/').next().unwrap_or_default().to_owned()));
+            }
+        }
+        "@graph" => json.array(|json| super::bill_spdx3::element(json, bill))?,
+        _ => json.skip()?,
+    }
+    Ok(())
+}
+
+pub(super) fn text(json: &mut Json<'_>) -> Result<String, Fault> {
+    Ok(json.string()?.unwrap_or_default().into_owned())
+}
+
+/// A list of strings, or one alone.
+pub(super) fn texts(json: &mut Json<'_>, into: &mut Vec<String>) -> Result<(), Fault> {
+    if json.next() == Value::Array {
+        return json.array(|json| {
+            into.extend(json.string()?.map(std::borrow::Cow::into_owned));
+            Ok(())
+        });
+    }
+    into.extend(json.string()?.map(std::borrow::Cow::into_owned));
+    Ok(())
+}
+
+fn id(json: &mut Json<'_>, name: &str, bill: &mut Bill) -> Result<(), Fault> {
+    json.object(|json, key, _| {
+        if key != name {
+            return json.skip();
+        }
+        bill.others.insert(text(json)?);
+        Ok(())
+    })
+}
+
+fn cyclonedx_component(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
+    json.next();
+    let at = bill.components.len();
+    bill.components.push(Component { line: json.line(), ..Component::default() });
+    let mut group = String::new();
+    json.object(|json, key, line| {
+        if key == "components" {
+            return json.array(|json| cyclonedx_component(json, bill));
+        }
+        let Some(own) = bill.components.get_mut(at) else { return json.skip() };
+        match &*key {
+            "bom-ref" => own.id = text(json)?,
+            "type" => own.is_other = is_no_package(&text(json)?),
+            "group" => group = text(json)?,
+            "name" => (own.name, own.line) = (text(json)?, line),
+            "version" => own.version = text(json)?,
+            "purl" => own.purl = Some(text(json)?),
+            "scope" => own.scope = scope(&text(json)?),
+            "licenses" => json.array(|json| license(json, &mut own.licenses))?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    if let Some(own) = bill.components.get_mut(at) {
+        own.finish(&group);
+    }
+    Ok(())
+}
+
+impl Component {
+    /// Once all of it is known.
+    pub(super) fn finish(&mut self, group: &str) {
+        if !group.is_empty() {
+            self.name = format!("{group}/{}", self.name);
+        }
+        if self.id.is_empty() {
+            self.id = self.purl.clone().unwrap_or_default();
+        }
+    }
+}
+
+/// The types of CycloneDX that are never a package of a registry.
+pub(super) fn is_no_package(kind: &str) -> bool {
+    matches!(
+        kind,
+        "file"
+            | "device"
+            | "device-driver"
+            | "firmware"
+            | "operating-system"
+            | "data"
+            | "machine-learning-model"
+            | "cryptographic-asset"
+            | "platform"
+    )
+}
+
+/// CycloneDX's word for what a component is needed for.
+pub(super) fn scope(word: &str) -> Scope {
+    match word {
+        "optional" => Scope::Optional,
+        "excluded" => Scope::Dev,
+        _ => Scope::Runtime,
+    }
+}
+
+fn license(json: &mut Json<'_>, into: &mut Vec<String>) -> Result<(), Fault> {
+    json.object(|json, key, _| match &*key {
+        "expression" => texts(json, into),
+        "license" => json.object(|json, key, _| match &*key {
+            "id" | "name" => texts(json, into),
+            _ => json.skip(),
+        }),
+        _ => json.skip(),
+    })
+}
+
+fn cyclonedx_needs(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
+    let (mut from, mut all) = (String::new(), Vec::new());
+    json.object(|json, key, _| match &*key {
+        "ref" => {
+            from = text(json)?;
+            Ok(())
+        }
+        "dependsOn" => json.array(|json| {
+            json.next();
+            let line = json.line();
+            all.push((text(json)?, line));
+            Ok(())
+        }),
+        _ => json.skip(),
+    })?;
+    bill.needs.extend(all.into_iter().map(|(to, line)| Need { from: from.clone(), to, scope: None, line }));
+    Ok(())
+}
+
+fn spdx_package(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
+    json.next();
+    let mut own = Component { line: json.line(), ..Component::default() };
+    let mut concluded = Vec::new();
+    json.object(|json, key, line| {
+        match &*key {
+            "SPDXID" => own.id = text(json)?,
+            "name" => (own.name, own.line) = (text(json)?, line),
+            "versionInfo" => own.version = text(json)?,
+            "licenseDeclared" => texts(json, &mut own.licenses)?,
+            "licenseConcluded" => texts(json, &mut concluded)?,
+            "primaryPackagePurpose" => {
+                own.is_other = matches!(&*text(json)?, "FILE" | "DEVICE" | "FIRMWARE" | "OPERATING-SYSTEM");
+            }
+            "externalRefs" => json.array(|json| {
+                let (mut kind, mut locator) = (String::new(), String::new());
+                json.object(|json, key, _| {
+                    match &*key {
+                        "referenceType" => kind = text(json)?,
+                        "referenceLocator" => locator = text(json)?,
+                        _ => json.skip()?,
+                    }
+                    Ok(())
+                })?;
+                if kind == "purl" || kind.ends_with("/purl") {
+                    own.purl = Some(locator);
+                }
+                Ok(())
+            })?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    let says_nothing = |license: &String| matches!(license.as_str(), "" | "NOASSERTION" | "NONE");
+    own.licenses.retain(|license| !says_nothing(license));
+    if own.licenses.is_empty() {
+        own.licenses = concluded.into_iter().filter(|license| !says_nothing(license)).collect();
+    }
+    bill.components.push(own);
+    Ok(())
+}
+
+fn spdx_relationship(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
+    json.next();
+    let line = json.line();
+    let (mut one, mut other, mut kind) = (String::new(), String::new(), String::new());
+    json.object(|json, key, _| {
+        match &*key {
+            "spdxElementId" => one = text(json)?,
+            "relatedSpdxElement" => other = text(json)?,
+            "relationshipType" => kind = text(json)?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    let scope = match kind.as_str() {
+        "DEV_DEPENDENCY_OF" | "TEST_DEPENDENCY_OF" => Some(Scope::Dev),
+        "BUILD_DEPENDENCY_OF" => Some(Scope::Build),
+        "OPTIONAL_DEPENDENCY_OF" => Some(Scope::Optional),
+        "PROVIDED_DEPENDENCY_OF" => Some(Scope::Peer),
+        _ => None,
+    };
+    match kind.as_str() {
+        "DESCRIBES" => bill.subjects.push(other),
+        "DESCRIBED_BY" => bill.subjects.push(one),
+        "DEPENDS_ON" => bill.needs.push(Need { from: one, to: other, scope, line }),
+        "DEPENDENCY_OF" | "RUNTIME_DEPENDENCY_OF" => bill.needs.push(Need { from: other, to: one, scope, line }),
+        _ if scope.is_some() => bill.needs.push(Need { from: other, to: one, scope, line }),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Turns what a bill says into packages.
+pub(super) fn settle(mut bill: Bill, outcome: Result<(), Fault>) -> Reading {
+    let mut reading = Reading::default();
+    match &bill.form {
+        Some(Form::CycloneDx(version))
+            if !matches!(version.as_str(), "1.0" | "1.1" | "1.2" | "1.3" | "1.4" | "1.5" | "1.6" | "1.7") =>
+        {
+            return Reading::unsupported(1, format!("CycloneDX {} is not read; 1.0 to 1.7 are", quote(version)));
+        }
+        Some(Form::Spdx(version))
+            if !["SPDX-2.2", "SPDX-2.3", "3.0"].iter().any(|known| version.starts_with(known)) =>
+        {
+            return Reading::unsupported(1, format!("SPDX {} is not read; 2.2, 2.3 and 3.0 are", quote(version)));
+        }
+        Some(_) => {}
+        None if outcome.is_ok() => reading.problem(1, "neither CycloneDX nor SPDX: no version of either is named"),
+        None => {}
+    }
+    if let Err(fault) = outcome {
+        reading.fault(fault);
+    }
+    bill.subjects.retain(|id| !id.is_empty());
+    let subject = subject(&bill);
+    let mut places: HashMap<String, Option<u32>> = bill.others.drain().map(|id| (id, None)).collect();
+    places.extend(bill.subjects.drain(..).map(|id| (id, None)));
+    let mut seen: HashMap<Package, u32> = HashMap::new();
+    for component in std::mem::take(&mut bill.components) {
+        let id = component.id.clone();
+        let place = match subject.as_ref() {
+            Some(subject) if *subject == id => None,
+            _ => place(component, &mut seen, &mut reading),
+        };
+        let known = places.entry(id).or_insert(place);
+        *known = known.or(place);
+    }
+    let (mut direct, mut scopes): (Vec<u32>, HashMap<u32, Scope>) = Default::default();
+    for need in bill.needs {
+        let Some(to) = places.get(&need.to).copied() else {
+            if !is_elsewhere(&need.to) {
+                reading.problem(need.line, format!("{} is needed, but not in the file", quote(&need.to)));
+            }
+            continue;
+        };
+        let Some(to) = to else { continue };
+        let scope = need.scope.unwrap_or_default();
+        scopes.entry(to).and_modify(|known| *known = stronger(*known, scope)).or_insert(scope);
+        match places.get(&need.from) {
+            Some(Some(from)) => reading.links.edges.push((*from, to)),
+            _ if subject.as_ref() == Some(&need.from) => direct.push(to),
+            _ => {}
+        }
+    }
+    for (at, scope) in scopes.into_iter().filter(|(_, scope)| *scope != Scope::Runtime) {
+        if let Some(package) = reading.packages.get_mut(at as usize) {
+            package.scope = scope; // Nobody needs it for more.
+        }
+    }
+    if !direct.is_empty() {
+        reading.packages.iter_mut().for_each(|package| package.direct = Some(false));
+    }
+    for at in direct {
+        if let Some(package) = reading.packages.get_mut(at as usize) {
+            package.direct = Some(true);
+        }
+    }
+    reading.close()
+}
+
+/// What the bill is about. A bill that is said to be about each of its packages is about none of them.
+fn subject(bill: &Bill) -> Option<String> {
+    let distinct: HashSet<&String> = bill.subjects.iter().collect();
+    let others = bill.components.iter().filter(|component| !distinct.contains(&component.id)).count();
+    let is_one = distinct.len() == 1 && (others > 0 || matches!(bill.form, Some(Form::CycloneDx(_))));
+    distinct.into_iter().next().filter(|_| is_one).cloned()
+}
+
+/// SPDX's words for nothing, and what another document holds.
+fn is_elsewhere(id: &str) -> bool {
+    id.is_empty()
+        || matches!(id, "NONE" | "NOASSERTION")
+        || id.starts_with("DocumentRef-")
+        || id.starts_with("urn:cdx:")
+}
+
+/// Adds a component to the packages; where it is then.
+fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut Reading) -> Option<u32> {
+    let Component { line, name, version, purl, scope, licenses, is_other, .. } = component;
+    let Some(url) = purl.filter(|url| !url.is_empty()) else {
+        if !is_other {
+            let message = format!("{} has no package URL, so nobody can tell which package it is", quote(&name));
+            reading.problem(line, message);
+        }
+        return None;
+    };
+    let Named { ecosystem, name, version: pinned, source } = match purl::read(&url) {
+        Ok(named) => named,
+        Err(error) => {
+            reading.problem(line, format!("{}: {error}", quote(&url)));
+            return None;
+        }
+    };
+    let version = if pinned.is_empty() { version.strip_prefix('v').unwrap_or(&version).to_owned() } else { pinned };
+    if version.is_empty() {
+        let entry = NotJudged::new(ecosystem, name, "", line, "the bill of materials names no version");
+        reading.not_judged.push(NotJudged { scope, ..entry });
+        return None;
+    }
+    let package = Package { scope, source, ..Package::new(ecosystem, name, version, line) };
+    // Some tools list a package once for each place in which they found it.
+    let key = Package { line: 0, scope: Scope::Runtime, ..package.clone() };
+    if let Some(at) = seen.get(&key) {
+        return Some(*at);
+    }
+    let at = index(reading.packages.len());
+    seen.insert(key, at);
+    reading.packages.push(Package { licenses, ..package });
+    Some(at)
+}
