@@ -21,7 +21,6 @@ const DECLARED_EDGES: &[(&str, &str, &str)] = &[
     ("aiva-sca", "advisory", "reads and replaces the index file, fetches the exports through its port"),
     ("aiva-sca", "inventory", "walks the folder that is scanned"),
     ("aiva-authn", "bootstrap", "keeps the bootstrap token's file"),
-    ("aiva-egress", "audit", "the queue between the proxy's threads and the writer of records"),
     ("aiva-egress", "proxy", "moves bytes between clients and origins; its readers and writers are pure"),
     ("aiva-egress", "selftest", "plays the origins that its cases describe"),
     ("aiva-egress", "tunnel", "carries a tunnel's bytes; its readers are pure"),
