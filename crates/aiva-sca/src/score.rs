@@ -108,7 +108,8 @@ fn cvss(facts: &Facts, weight: f64) -> Term {
 fn epss(facts: &Facts, weight: f64) -> Term {
     match facts.signal.map(|signal| signal.epss) {
         Some(Some(epss)) => {
-            let value = format!("{:.4}, more than {:.1} % of all", epss.probability, (epss.percentile * 1000.0).floor() / 10.0);
+            let value =
+                format!("{:.4}, more than {:.1} % of all", epss.probability, (epss.percentile * 1000.0).floor() / 10.0);
             term("epss", value, weight, epss.probability.clamp(0.0, 1.0).sqrt())
         }
         Some(None) => term("epss", "not scored".to_owned(), weight, 0.0),

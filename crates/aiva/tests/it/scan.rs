@@ -30,7 +30,7 @@ fn the_exit_code_says_what_happened() {
     check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "not judged"]);
     check("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {", &[], 3, &["package-lock.json"]);
     check("package-lock.json", "\u{0}\u{1}\u{2}", &[], 3, &["package-lock.json"]);
-    check("pom.xml", "<project/>", &[], 3, &["this release does not read pom.xml"]);
+    check("paket.lock", "x", &[], 3, &["this release does not read paket.lock"]);
 }
 
 #[test]

@@ -59,7 +59,9 @@ fn found(world: &World) -> Vec<String> {
         "{\"lockfileVersion\":3,\"packages\":{\"node_modules/left\":{\"version\":\"1.0.0\"}}}\n",
     );
     let document = world.aiva(&["scan", "code", "--format", "json"]).json();
-    document["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect()
+    // The lockfile of this test has no hashes, which is another story.
+    let findings = document["findings"].as_array().unwrap().iter().filter(|finding| finding["kind"] == "vulnerability");
+    findings.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
