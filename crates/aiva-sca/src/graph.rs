@@ -262,6 +262,7 @@ mod tests {
                     scope: Scope::Runtime,
                     source: if name.ends_with('*') { Source::Path(String::new()) } else { Source::Registry },
                     licenses: Vec::new(),
+                    origin: None,
                 })
                 .collect(),
             not_judged: Vec::new(),

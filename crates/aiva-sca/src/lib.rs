@@ -31,6 +31,7 @@ pub mod severity;
 pub mod snapshot;
 pub mod store;
 pub mod supply;
+pub mod system;
 pub mod version;
 pub mod vex;
 pub mod why;

@@ -10,7 +10,7 @@ use crate::purl::pypi_name;
 /// The one spelling of a name.
 ///
 /// PyPI: PEP 503. NuGet, Packagist and GitHub do not tell capitals from small letters. A Swift package is its repository's
-/// address, without scheme and `.git`.
+/// address, without scheme and `.git`. A distribution's package has its release before it.
 pub fn spelled(ecosystem: Ecosystem, name: &str) -> Cow<'_, str> {
     match ecosystem {
         Ecosystem::PyPi => {
@@ -19,6 +19,7 @@ pub fn spelled(ecosystem: Ecosystem, name: &str) -> Cow<'_, str> {
         }
         Ecosystem::NuGet | Ecosystem::Packagist | Ecosystem::GitHubActions => small(name),
         Ecosystem::SwiftUrl => Cow::Owned(repository(name).to_ascii_lowercase()),
+        Ecosystem::System(system) => Cow::Owned(system.key(name).into_owned()),
         Ecosystem::CratesIo
         | Ecosystem::Npm
         | Ecosystem::Go

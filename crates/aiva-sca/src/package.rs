@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::system::{Distribution, System};
 use crate::version::Order;
 
 /// A package ecosystem, named as OSV names it (OSV schema, `affected[].package.ecosystem`).
@@ -44,6 +45,8 @@ pub enum Ecosystem {
     GitHubActions,
     /// Pods. OSV has no advisories by this name, so a pod is listed and never judged.
     CocoaPods,
+    /// Packages of a Linux distribution, at one of its releases or at all of them.
+    System(System),
 }
 
 /// What tells one ecosystem from another.
@@ -54,8 +57,24 @@ struct Traits {
 }
 
 impl Ecosystem {
-    /// Every ecosystem, in a stable order.
-    pub const ALL: [Self; 16] = [
+    /// Every ecosystem, in a stable order; of distributions, all releases together.
+    pub const ALL: [Self; 36] = {
+        let mut all = [Self::CocoaPods; 36];
+        let mut at = 0;
+        while at < Self::LANGUAGES.len() {
+            all[at] = Self::LANGUAGES[at];
+            at += 1;
+        }
+        let mut of = 0;
+        while of < Distribution::ALL.len() {
+            all[at + of] = Self::System(System::family(Distribution::ALL[of]));
+            of += 1;
+        }
+        all
+    };
+
+    /// The ecosystems of programming languages, in a stable order.
+    pub const LANGUAGES: [Self; 16] = [
         Self::CratesIo,
         Self::Npm,
         Self::PyPi,
@@ -74,7 +93,7 @@ impl Ecosystem {
         Self::CocoaPods,
     ];
 
-    const fn traits(self) -> Traits {
+    fn traits(self) -> Traits {
         let (osv_name, order, purl_type) = match self {
             Self::CratesIo => ("crates.io", Order::Semver, "cargo"),
             Self::Npm => ("npm", Order::Npm, "npm"),
@@ -92,28 +111,53 @@ impl Ecosystem {
             Self::SwiftUrl => ("SwiftURL", Order::Semver, "swift"),
             Self::GitHubActions => ("GitHub Actions", Order::Semver, "githubactions"),
             Self::CocoaPods => ("CocoaPods", Order::RubyGems, "cocoapods"),
+            Self::System(system) => {
+                let distribution = system.distribution();
+                (system.osv_name(), distribution.order(), distribution.purl_type())
+            }
         };
         Traits { osv_name, order, purl_type }
     }
 
     /// OSV's name, also the folder name in the public export.
-    pub const fn osv_name(self) -> &'static str {
+    pub fn osv_name(self) -> &'static str {
         self.traits().osv_name
     }
 
     /// The order of its versions.
-    pub const fn order(self) -> Order {
+    pub fn order(self) -> Order {
         self.traits().order
     }
 
     /// The package URL type (purl-spec, `PURL-TYPES`).
-    pub const fn purl_type(self) -> &'static str {
+    pub fn purl_type(self) -> &'static str {
         self.traits().purl_type
     }
 
     /// Whether OSV publishes advisories under this name.
-    pub const fn has_advisories(self) -> bool {
-        !matches!(self, Self::CocoaPods)
+    pub fn has_advisories(self) -> bool {
+        match self {
+            Self::CocoaPods => false,
+            Self::System(system) => system.distribution().has_advisories(),
+            _ => true,
+        }
+    }
+
+    /// The distribution and release, where it is one.
+    pub const fn system(self) -> Option<System> {
+        match self {
+            Self::System(system) => Some(system),
+            _ => None,
+        }
+    }
+
+    /// All releases together, which is what the index has in one place.
+    #[must_use]
+    pub const fn family(self) -> Self {
+        match self {
+            Self::System(system) => Self::System(System::family(system.distribution())),
+            other => other,
+        }
     }
 }
 
@@ -127,7 +171,9 @@ impl FromStr for Ecosystem {
     type Err = UnknownEcosystem;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|e| e.osv_name() == name).ok_or_else(|| UnknownEcosystem(name.to_owned()))
+        let language = || Self::LANGUAGES.into_iter().find(|e| e.osv_name() == name);
+        let system = || System::of(name).map(Self::System);
+        language().or_else(system).ok_or_else(|| UnknownEcosystem(name.to_owned()))
     }
 }
 
@@ -201,6 +247,28 @@ pub struct Package {
     pub source: Source,
     /// Licence expressions that the file itself states, verbatim.
     pub licenses: Vec<String>,
+    /// What an installed package was built from and came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<Origin>>,
+}
+
+/// Where an installed package is from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The source package that it was built from, where that has another name or version: most distributions' advisories are
+    /// about source packages.
+    pub built_from: Option<BuiltFrom>,
+    /// The layer of the image that brought it: `layer 2 of 5 (sha256:0123456789ab)`.
+    pub layer: Option<String>,
+}
+
+/// A source package.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BuiltFrom {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
 }
 
 impl Package {
@@ -215,7 +283,13 @@ impl Package {
             scope: Scope::Runtime,
             source: Source::Registry,
             licenses: Vec::new(),
+            origin: None,
         }
+    }
+
+    /// The source package that it was built from, where that has another name or version.
+    pub fn built_from(&self) -> Option<&BuiltFrom> {
+        self.origin.as_ref()?.built_from.as_ref()
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::inventory::{host, without_secret};
 use crate::name::repository;
 use crate::package::{Ecosystem, Source};
+use crate::system::System;
 
 /// The package that a package URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub fn read(url: &str) -> Result<Named, NotNamed> {
         .ok_or(NotNamed::Malformed)?;
     let version = decode(version).ok_or(NotNamed::Malformed)?;
     let Some((last, above)) = parts.split_last() else { return Err(NotNamed::Malformed) };
-    let ecosystem = Ecosystem::ALL.into_iter().find(|known| known.purl_type().eq_ignore_ascii_case(kind));
+    let ecosystem = Ecosystem::LANGUAGES.into_iter().find(|known| known.purl_type().eq_ignore_ascii_case(kind));
     let ecosystem = ecosystem.ok_or(NotNamed::Foreign)?;
     let name = match ecosystem {
         Ecosystem::PyPi => pypi_name(last),
@@ -125,7 +126,12 @@ fn decode(part: &str) -> Option<String> {
 ///
 /// Names are expected as the advisories spell them. PyPI names are normalised again, because the type's rules demand it. Go
 /// versions get their `v` back, except for the standard library, whose versions never had one.
+///
+/// A distribution's package says its release (`distro=debian-12`), and an RPM its epoch, as qualifiers.
 pub fn purl(ecosystem: Ecosystem, name: &str, version: &str) -> String {
+    if let Ecosystem::System(system) = ecosystem {
+        return of_system(system, name, version);
+    }
     let mut out = String::with_capacity(name.len() + version.len() + 16);
     out.push_str("pkg:");
     out.push_str(ecosystem.purl_type());
@@ -148,7 +154,8 @@ pub fn purl(ecosystem: Ecosystem, name: &str, version: &str) -> String {
         | Ecosystem::ConanCenter
         | Ecosystem::Cran
         | Ecosystem::Hackage
-        | Ecosystem::CocoaPods => parts(&mut out, name, &['/']),
+        | Ecosystem::CocoaPods
+        | Ecosystem::System(_) => parts(&mut out, name, &['/']),
     }
     if !version.is_empty() {
         out.push('@');
@@ -156,6 +163,33 @@ pub fn purl(ecosystem: Ecosystem, name: &str, version: &str) -> String {
             out.push('v');
         }
         encode(&mut out, version);
+    }
+    out
+}
+
+/// The types `deb`, `rpm` and `apk` of purl-spec.
+fn of_system(system: System, name: &str, version: &str) -> String {
+    let kind = system.distribution().purl_type();
+    let (vendor, release) = system.vendor();
+    let mut out = format!("pkg:{kind}");
+    parts(&mut out, vendor, &['/']);
+    out.push('/');
+    encode(&mut out, name);
+    let (epoch, version) = match version.split_once(':') {
+        Some((epoch, version)) if kind == "rpm" => (Some(epoch), version),
+        _ => (None, version),
+    };
+    if !version.is_empty() {
+        out.push('@');
+        encode(&mut out, version);
+    }
+    if !release.is_empty() {
+        out.push_str("?distro=");
+        encode(&mut out, &release);
+        if let Some(epoch) = epoch {
+            out.push_str("&epoch=");
+            encode(&mut out, epoch);
+        }
     }
     out
 }
@@ -291,6 +325,30 @@ mod tests {
         );
         check(GitHubActions, "actions/checkout", "4.1.0", "pkg:githubactions/actions/checkout@4.1.0");
         check(CocoaPods, "GoogleUtilities/NSData+zlib", "7.5.2", "pkg:cocoapods/GoogleUtilities/NSData%2Bzlib@7.5.2");
+    }
+
+    #[test]
+    fn packages_of_distributions_say_their_release() {
+        for (system, name, version, want) in [
+            ("Debian:12", "curl", "7.88.1-10+deb12u5", "pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?distro=debian-12"),
+            ("Debian:12", "tar", "1:2.0~rc1-1", "pkg:deb/debian/tar@1:2.0~rc1-1?distro=debian-12"),
+            ("Alpine:v3.19", "libcrypto3", "3.1.4-r5", "pkg:apk/alpine/libcrypto3@3.1.4-r5?distro=alpine-v3.19"),
+            (
+                "Red Hat:enterprise_linux:9::baseos",
+                "bind-libs",
+                "32:9.16.23-1.el9",
+                "pkg:rpm/redhat/bind-libs@9.16.23-1.el9?distro=redhat-9&epoch=32",
+            ),
+            ("rpm:fedora:40", "curl", "8.6.0-7.fc40", "pkg:rpm/fedora/curl@8.6.0-7.fc40?distro=fedora-40"),
+            (
+                "Ubuntu:22.04:LTS",
+                "libc6",
+                "2.35-0ubuntu3",
+                "pkg:deb/ubuntu/libc6@2.35-0ubuntu3?distro=ubuntu-22.04-LTS",
+            ),
+        ] {
+            assert_eq!(purl(system.parse().unwrap(), name, version), want);
+        }
     }
 
     #[test]

@@ -3,18 +3,19 @@
 //! Pure: inputs were read before, the index is open. Nothing is passed over in silence: what could not be judged is listed with
 //! its reason, and packages that are deliberately not matched by name are counted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 
 use crate::advisory::{Damage, Entry, Index, IndexedEcosystem};
-use crate::finding::{Finding, Introduced};
+use crate::finding::{Finding, Introduced, Verdict};
 use crate::graph::Graph;
 use crate::matching::{Judge, Judgement};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Source};
 use crate::purl::purl;
+use crate::system;
 use crate::version::Requirement;
 
 /// What a scan found and what it could not say.
@@ -108,10 +109,18 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
                 Source::Registry | Source::Git(_) | Source::Path(_) | Source::Url(_) => {}
             }
         }
-        for Named { at, package, entry } in named {
-            let Some(judgement) = judgements.get(&(entry.id(), &*package.version)) else { continue };
-            result.findings.extend(judgement.verdicts.iter().map(|verdict| Finding {
-                verdict: verdict.clone(),
+        let mut before = (usize::MAX, 0);
+        for Named { at, package, entry, version } in named {
+            let Some(judgement) = judgements.get(&(entry.id(), *version)) else { continue };
+            if before.0 != *at {
+                before = (*at, result.findings.len());
+            }
+            // What a distribution says of the source package and of what was built from it is one thing.
+            let said: HashSet<String> =
+                result.findings[before.1..].iter().map(|finding| finding.verdict.id.clone()).collect();
+            let new = judgement.verdicts.iter().filter(|verdict| !said.contains(&verdict.id));
+            result.findings.extend(new.map(|verdict| Finding {
+                verdict: with_origin(verdict, package),
                 ecosystem: package.ecosystem,
                 name: package.name.clone(),
                 version: package.version.clone(),
@@ -188,6 +197,8 @@ struct Named<'a> {
     at: usize,
     package: &'a Package,
     entry: Entry<'a>,
+    /// The version that the advisories are asked about: that of the package, or of its source package.
+    version: &'a str,
 }
 
 type EntryId = (Ecosystem, u32);
@@ -196,11 +207,38 @@ fn look_up<'a>(input: &'a Input, index: &'a Index) -> Result<Vec<Named<'a>>, Dam
     let mut named = Vec::new();
     let public = |package: &&Package| package.source == Source::Registry;
     for (at, package) in input.packages.iter().enumerate().filter(|(_, package)| public(package)) {
-        if let Some(entry) = index.entry(package.ecosystem, &package.name)? {
-            named.push(Named { at, package, entry });
+        let (first, second) = asked(package);
+        for (name, version) in std::iter::once(first).chain(second) {
+            if let Some(entry) = index.entry(package.ecosystem, name)? {
+                named.push(Named { at, package, entry, version });
+            }
         }
     }
     Ok(named)
+}
+
+/// Under which names, and at which versions, advisories may speak of a package.
+fn asked(package: &Package) -> ((&str, &str), Option<(&str, &str)>) {
+    let own = (&*package.name, &*package.version);
+    let source = package.built_from().map(|source| (&*source.name, &*source.version));
+    match package.ecosystem.system().map(|system| system.distribution().named()) {
+        Some(system::Named::Source) => (source.unwrap_or(own), None),
+        Some(system::Named::Either) => (own, source.filter(|source| source.0 != own.0)),
+        None => (own, None),
+    }
+}
+
+/// A verdict in the words of the package at hand: what it was built from, and what brought it.
+fn with_origin(verdict: &Arc<Verdict>, package: &Package) -> Arc<Verdict> {
+    let Some(origin) = &package.origin else { return Arc::clone(verdict) };
+    let mut told = Verdict::clone(verdict);
+    if let Some(source) = &origin.built_from {
+        told.reason = format!("built from {} {}; {}", source.name, source.version, told.reason);
+    }
+    if let Some(layer) = &origin.layer {
+        told.reason = format!("{}; it came with {layer}", told.reason);
+    }
+    Arc::new(told)
 }
 
 /// Judges each distinct package version once, however many files name it.
@@ -210,12 +248,12 @@ fn judge_all<'a>(
 ) -> Result<HashMap<(EntryId, &'a str), Judgement>, Damage> {
     let mut distinct: HashMap<(EntryId, &str), &Named<'_>> = HashMap::new();
     for named in inputs.iter().flatten() {
-        distinct.entry((named.entry.id(), &named.package.version)).or_insert(named);
+        distinct.entry((named.entry.id(), named.version)).or_insert(named);
     }
     distinct
         .into_par_iter()
-        .map(|(key, Named { package, entry, .. })| {
-            Ok((key, judge.judge(package.ecosystem, entry, &package.name, &package.version)?))
+        .map(|(key, Named { package, entry, version, .. })| {
+            Ok((key, judge.judge(package.ecosystem, entry, &package.name, version)?))
         })
         .collect()
 }
@@ -233,7 +271,7 @@ fn introducers(
     judgements: &HashMap<(EntryId, &str), Judgement>,
 ) -> HashMap<usize, Arc<Introduced>> {
     let is_affected = |named: &&Named<'_>| {
-        judgements.get(&(named.entry.id(), &*named.package.version)).is_some_and(|known| !known.verdicts.is_empty())
+        judgements.get(&(named.entry.id(), named.version)).is_some_and(|known| !known.verdicts.is_empty())
     };
     let affected: Vec<usize> = named.iter().filter(is_affected).map(|named| named.at).take(MOST_WALKS).collect();
     if affected.is_empty() {

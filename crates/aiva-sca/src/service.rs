@@ -157,7 +157,7 @@ impl Service {
             self.updating().progress = Some(AdvisoryProgress { ecosystem, done: p.done, total });
         };
         let Parts { fetch, from, advisories, clock, .. } = &self.parts;
-        let outcome = update::replace(fetch.as_ref(), from, advisories, clock.now(), &progress).await;
+        let outcome = update::replace(fetch.as_ref(), from, (advisories, &[]), clock.now(), &progress).await;
         if let Err(error) = &outcome {
             self.updating().problem = Some(chain(error));
         }

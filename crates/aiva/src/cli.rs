@@ -253,6 +253,9 @@ pub(crate) enum Advisories {
         /// Another place with the same layout.
         #[arg(long, value_name = "URL")]
         from: Option<String>,
+        /// Advisories of a Linux distribution as well (`Debian`, `Red Hat`); kept up to date from then on; may be repeated.
+        #[arg(long, value_name = "NAME", value_parser = terminal::distribution)]
+        distribution: Vec<aiva_sca::system::Distribution>,
     },
     /// Say how old the index is and what it holds.
     Status {

@@ -9,7 +9,7 @@ use aiva_sca::severity::Cvss;
 pub(crate) fn purl(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (name, version) = text.split_once('\n').unwrap_or((text, ""));
-    for ecosystem in Ecosystem::ALL {
+    for ecosystem in Ecosystem::LANGUAGES {
         let url = purl::purl(ecosystem, name, version);
         let legal = |b: u8| b.is_ascii_alphanumeric() || b".-_~:%/@".contains(&b);
         assert!(url.bytes().all(legal), "{url}");

@@ -1,7 +1,7 @@
 //! Compiles an OSV record into what the index holds of it: one hot record for each package, and one details document.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -45,11 +45,20 @@ pub(super) struct HotPackage {
 pub(super) struct Compiled<'a> {
     pub(super) packages: Vec<HotPackage>,
     pub(super) details: Details<'a>,
+    /// Of a distribution: the releases that the record is about.
+    pub(super) releases: BTreeSet<&'static str>,
 }
 
-/// Which of the known ecosystems a record is about. A suffix (`PyPI:extra`) names a part of an ecosystem.
+/// Which of the known ecosystems a record is about, all releases of a distribution together. A suffix (`PyPI:extra`) names a part
+/// of an ecosystem.
 pub(super) fn ecosystems(record: &Record<'_>) -> impl Iterator<Item = Ecosystem> {
-    Ecosystem::ALL.into_iter().filter(|wanted| record.affected.iter().any(|affected| is_of(*wanted, affected)))
+    let families: BTreeSet<&str> = record.affected.iter().filter_map(family).collect();
+    let known = move |wanted: &Ecosystem| wanted.has_advisories() && families.contains(wanted.osv_name());
+    Ecosystem::ALL.into_iter().filter(known)
+}
+
+fn family<'a>(affected: &'a osv::Affected<'_>) -> Option<&'a str> {
+    affected.package.as_ref()?.ecosystem.split(':').next()
 }
 
 /// Seconds since 1970 of the record's last change; 0 where the text is no time.
@@ -57,13 +66,22 @@ pub(super) fn modified(record: &Record<'_>) -> i64 {
     record.modified.parse::<Timestamp>().map_or(0, Timestamp::as_second)
 }
 
-/// What the index will hold of the record for one of its [`ecosystems`].
-pub(super) fn compile<'a>(record: &'a Record<'a>, ecosystem: Ecosystem) -> Compiled<'a> {
+/// What the index will hold of the record for one of its [`ecosystems`], or for one release of a distribution alone.
+pub(super) fn compile<'a>(record: &'a Record<'a>, wanted: Ecosystem) -> Compiled<'a> {
+    let ecosystem = wanted.family();
     let mut by_name: BTreeMap<Cow<'a, str>, Vec<&'a osv::Affected<'a>>> = BTreeMap::new();
-    for affected in record.affected.iter().filter(|affected| is_of(ecosystem, affected)) {
-        if let Some(package) = &affected.package {
-            by_name.entry(spelled(ecosystem, &package.name)).or_default().push(affected);
+    let mut releases = BTreeSet::new();
+    for affected in record.affected.iter().filter(|affected| family(affected) == Some(ecosystem.osv_name())) {
+        let Some(package) = &affected.package else { continue };
+        let release = if ecosystem.system().is_some() { package.ecosystem.parse() } else { Ok(ecosystem) };
+        let Ok(release) = release else { continue };
+        if wanted != ecosystem && wanted != release {
+            continue;
         }
+        if ecosystem.system().is_some() {
+            releases.insert(release.osv_name());
+        }
+        by_name.entry(spelled(release, &package.name)).or_default().push(affected);
     }
     let mut packages = Vec::with_capacity(by_name.len());
     let mut described = Vec::with_capacity(by_name.len());
@@ -72,12 +90,7 @@ pub(super) fn compile<'a>(record: &'a Record<'a>, ecosystem: Ecosystem) -> Compi
         packages.push(hot);
         described.push(details);
     }
-    Compiled { packages, details: details(record, described) }
-}
-
-fn is_of(ecosystem: Ecosystem, affected: &osv::Affected<'_>) -> bool {
-    let named = affected.package.as_ref().map(|package| package.ecosystem.split(':').next().unwrap_or_default());
-    named == Some(ecosystem.osv_name())
+    Compiled { packages, details: details(record, described), releases }
 }
 
 fn package<'a>(
@@ -214,9 +227,11 @@ fn details<'a>(record: &'a Record<'a>, packages: Vec<PackageDetails<'a>>) -> Det
         "REPORT" | "EVIDENCE" => 2,
         _ => 3,
     });
+    // `DEBIAN-CVE-2024-1` is a distribution's copy of one CVE; an erratum that answers several is another thing.
+    let translated = record.upstream.iter().filter(|_| record.upstream.len() == 1);
     Details {
         id: Cow::Borrowed(&record.id),
-        aliases: record.aliases.iter().map(|alias| Cow::Borrowed(&**alias)).collect(),
+        aliases: record.aliases.iter().chain(translated).map(|alias| Cow::Borrowed(&**alias)).collect(),
         related: record.related.iter().map(|related| Cow::Borrowed(&**related)).collect(),
         summary: Cow::Borrowed(&record.summary),
         description: Cow::Borrowed(&record.details),

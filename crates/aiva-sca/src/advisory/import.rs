@@ -3,7 +3,7 @@
 //! All or nothing: whatever is wrong with a source as a whole (a damaged zip, a folder without records) leaves the old index in
 //! place. A single bad record is counted and named, and the others are imported. Memory stays bounded by the hot part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use super::layout::{MAX_BLOCK, checksum};
 use super::osv;
 use super::write::{Block, Origin, Packer, Piece, SegmentBuilder, WriteError, Writer};
 use crate::package::Ecosystem;
+use crate::system::System;
 
 /// Batches that are read and compiled before their results are written.
 const WINDOW: usize = 32;
@@ -120,7 +121,8 @@ pub struct ImportReport {
 ///
 /// A path may be an OSV zip, a folder of `<ecosystem>/all.zip`, a folder of OSV JSON files, or one JSON file. What stands in a
 /// folder (or is a zip) named after an ecosystem is taken for that ecosystem alone. Elsewhere the records decide: the ecosystems that all of
-/// them are about, else all ecosystems that occur. Each of these is replaced whole; the others stay as they are.
+/// them are about, else all ecosystems that occur. Each of these is replaced whole; the others stay as they are. All releases of a
+/// distribution are one ecosystem: to keep two of them, import both at once, or the distribution's whole export.
 pub fn import(
     paths: &[PathBuf],
     dir: &Path,
@@ -203,7 +205,7 @@ impl Job {
         mark: Option<&String>,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<(), ImportError> {
-        let wanted: Vec<Ecosystem> = feed.ecosystem.map_or_else(|| Ecosystem::ALL.to_vec(), |one| vec![one]);
+        let wanted: Vec<Ecosystem> = feed.ecosystem.map_or_else(|| Ecosystem::ALL.to_vec(), |one| vec![one.family()]);
         let mut tally = Tally::default();
         // Of a feed that does not say what it is about, records are held back until all of them are seen.
         let mut gathered: BTreeMap<Ecosystem, SegmentBuilder> = BTreeMap::new();
@@ -230,7 +232,7 @@ impl Job {
         self.report.bad_count += tally.bad_count;
         let room = NAMED.saturating_sub(self.report.bad.len());
         self.report.bad.extend(tally.bad.iter().take(room).cloned());
-        let mut touched: Vec<Ecosystem> = feed.ecosystem.into_iter().collect();
+        let mut touched: Vec<Ecosystem> = feed.ecosystem.map(Ecosystem::family).into_iter().collect();
         for (ecosystem, segment) in gathered {
             if tally.is_about(ecosystem) {
                 touched.push(ecosystem);
@@ -289,13 +291,13 @@ struct Tally {
     bad_count: u64,
     bad: Vec<BadRecord>,
     /// The ecosystems that every record is about, and those that any record is about, as bits.
-    all: u32,
-    any: u32,
+    all: u64,
+    any: u64,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { entries: 0, records: 0, foreign: 0, bad_count: 0, bad: Vec::new(), all: u32::MAX, any: 0 }
+        Self { entries: 0, records: 0, foreign: 0, bad_count: 0, bad: Vec::new(), all: u64::MAX, any: 0 }
     }
 }
 
@@ -336,8 +338,14 @@ impl Tally {
     }
 }
 
-const fn bit(ecosystem: Ecosystem) -> u32 {
-    1 << ecosystem as u32
+/// An ecosystem as a bit, by its place among all of them.
+fn bit(ecosystem: Ecosystem) -> u64 {
+    Ecosystem::ALL.iter().position(|one| *one == ecosystem).map_or(0, |place| 1 << place)
+}
+
+/// Tells the export of one release from that of another; 0 for that of all.
+fn mark_of(system: System) -> u64 {
+    system.release().map_or(0, |release| checksum(release.as_bytes()))
 }
 
 /// What one thread makes of a run of entries.
@@ -350,6 +358,7 @@ struct Part {
     packer: Packer,
     records: Vec<Compiled>,
     withdrawn: u64,
+    releases: BTreeSet<&'static str>,
 }
 
 struct Compiled {
@@ -365,7 +374,7 @@ impl Batch {
         feed.read(range, &mut |name, text| {
             if name.to_ascii_lowercase().ends_with(".json") {
                 batch.tally.entries += 1;
-                if let Err(reason) = batch.add(text, wanted) {
+                if let Err(reason) = batch.add(text, wanted, feed.ecosystem) {
                     batch.tally.bad_count += 1;
                     if batch.tally.bad.len() < NAMED {
                         batch.tally.bad.push(BadRecord { entry: format!("{}: {name}", feed.name), reason });
@@ -377,7 +386,7 @@ impl Batch {
         Ok(batch)
     }
 
-    fn add(&mut self, text: &[u8], wanted: &[Ecosystem]) -> Result<(), String> {
+    fn add(&mut self, text: &[u8], wanted: &[Ecosystem], only: Option<Ecosystem>) -> Result<(), String> {
         let record = osv::parse(text).map_err(|error| error.to_string())?;
         let about: Vec<Ecosystem> = compile::ecosystems(&record).filter(|one| wanted.contains(one)).collect();
         if about.is_empty() {
@@ -393,19 +402,25 @@ impl Batch {
                 packer: Packer::new(),
                 records: Vec::new(),
                 withdrawn: 0,
+                releases: BTreeSet::new(),
             });
             if record.withdrawn.is_some() {
                 part.withdrawn += 1;
                 continue;
             }
-            let compiled = compile::compile(&record, ecosystem);
+            let compiled = compile::compile(&record, only.unwrap_or(ecosystem));
+            if compiled.packages.is_empty() {
+                continue; // All of it is about other releases than the feed is.
+            }
+            part.releases.extend(compiled.releases);
             let document = serde_json::to_vec(&compiled.details).map_err(|error| error.to_string())?;
             if document.len() > MAX_BLOCK - super::layout::BLOCK {
                 return Err(format!("its details are {} bytes, more than any advisory", document.len()));
             }
             let place = part.packer.push(&document);
             part.records.push(Compiled {
-                id_hash: checksum(record.id.as_bytes()),
+                // The exports of two releases both have a record that is about both: each brings its own part.
+                id_hash: checksum(record.id.as_bytes()) ^ only.and_then(Ecosystem::system).map_or(0, mark_of),
                 modified: compile::modified(&record),
                 place,
                 packages: compiled.packages,
@@ -423,6 +438,7 @@ impl Part {
             segment.add_block(writer.add_block(block)?);
         }
         segment.withdrawn += self.withdrawn;
+        segment.releases.extend(self.releases.into_iter().map(str::to_owned));
         for compiled in &self.records {
             let Some(record) = segment.open_record(compiled.id_hash, compiled.modified) else { continue };
             let (block, offset) = compiled.place;

@@ -238,9 +238,11 @@ impl Index {
             .collect()
     }
 
-    /// Whether it can judge packages of an ecosystem.
+    /// Whether it can judge packages of an ecosystem; of a distribution, those of the very release.
     pub fn has(&self, ecosystem: package::Ecosystem) -> bool {
-        self.loaded(ecosystem).is_some()
+        self.loaded(ecosystem).is_some_and(|loaded| {
+            ecosystem == loaded.ecosystem || loaded.segment.releases.contains(ecosystem.osv_name())
+        })
     }
 
     /// Its age and counts.
@@ -303,7 +305,7 @@ impl Index {
     }
 
     fn loaded(&self, ecosystem: package::Ecosystem) -> Option<&Loaded> {
-        self.segments.iter().find(|loaded| loaded.ecosystem == ecosystem)
+        self.segments.iter().find(|loaded| loaded.ecosystem == ecosystem.family())
     }
 
     fn hot(&self, loaded: &Loaded) -> Result<&[u8], Damage> {

@@ -9,6 +9,8 @@
 //! *Hot part*: `slots` of 8 B (32 bits of hash, 32 bits of offset + 1; open addressing, linear probing), then the packages:
 //! name and records, each with its affected intervals as version keys. It is divided into pages, each with its checksum.
 
+use std::collections::BTreeSet;
+
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +130,9 @@ pub(super) struct Segment {
     /// The source's own mark of this version of its data (an ETag), to ask later whether it has changed.
     #[serde(default)]
     pub(super) mark: Option<String>,
+    /// Of a distribution: the releases that the records are about, as OSV names them. Nothing is known of any other.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) releases: BTreeSet<String>,
     /// Seed of the name hash, chosen so that no probe is long.
     pub(super) seed: u64,
     /// Number of slots at the start of the hot part, a power of two.

@@ -57,6 +57,8 @@ pub struct Record<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub aliases: Vec<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
+    pub upstream: Vec<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
     pub related: Vec<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub summary: Text<'a>,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConfirmError, ImportError, ImportReport, Index, confirm, import};
 use crate::package::Ecosystem;
 use crate::ports::{Answer, Body, Fetch, FetchError, Fetched, Request, Wanted};
+use crate::system::Distribution;
 
 /// Where OSV publishes its exports (osv.dev, "Data dumps").
 pub const PUBLIC_EXPORTS: &str = "https://osv-vulnerabilities.storage.googleapis.com";
@@ -150,11 +151,12 @@ pub enum ReplaceError {
     Cancelled,
 }
 
-/// Downloads every ecosystem's export and imports those that are new into the index in `dir`.
+/// Downloads the exports of every language, of the distributions in `also` and of those that the index has already, and imports
+/// those that are new into the index in `dir`.
 pub async fn replace(
     fetch: &dyn Fetch,
     base: &str,
-    dir: &Path,
+    (dir, also): (&Path, &[Distribution]),
     now: Timestamp,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Replaced, ReplaceError> {
@@ -163,7 +165,12 @@ pub async fn replace(
     let mut nothing = None;
     let mut new = Vec::new();
     let index = Index::open(dir).ok();
-    for ecosystem in Ecosystem::ALL.into_iter().filter(|one| one.has_advisories()) {
+    // All distributions together are several times what the languages are, and nobody runs them all.
+    let wanted = |one: &Ecosystem| match one.system() {
+        Some(system) => also.contains(&system.distribution()) || index.as_ref().is_some_and(|index| index.has(*one)),
+        None => one.has_advisories(),
+    };
+    for ecosystem in Ecosystem::ALL.into_iter().filter(wanted) {
         if !index.as_ref().is_some_and(|index| index.has(ecosystem)) {
             // Whatever was imported once is gone, so "unchanged" would leave a hole.
             let place = Place::new(&waiting, ecosystem);

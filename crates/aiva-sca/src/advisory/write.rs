@@ -2,7 +2,7 @@
 //!
 //! Held by a lock file: of two imports into one folder the second is refused. Nothing is kept in memory but the hot part.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -118,6 +118,8 @@ pub(super) struct SegmentBuilder {
     records: u32,
     pub(super) withdrawn: u64,
     pub(super) newest_modified: i64,
+    /// The releases of a distribution that records are about.
+    pub(super) releases: BTreeSet<String>,
 }
 
 /// A package of a record as a batch hands it over.
@@ -168,6 +170,7 @@ impl SegmentBuilder {
         let first = self.block_count();
         self.blocks.extend_from_slice(&other.blocks);
         self.withdrawn += other.withdrawn;
+        self.releases.extend(other.releases.iter().cloned());
         let mut numbers: HashMap<u32, Option<u32>> = HashMap::new();
         let mut records: Vec<_> = other.seen.iter().collect();
         records.sort_unstable_by_key(|(_, (_, record))| *record);
@@ -311,6 +314,7 @@ impl Writer {
             newest_modified: builder.newest_modified,
             imported_at: origin.imported_at,
             mark: origin.mark,
+            releases: std::mem::take(&mut builder.releases),
             seed: hot.seed,
             slots: hot.slots,
             hot: self.put(&hot.bytes)?,

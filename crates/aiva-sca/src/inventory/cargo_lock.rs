@@ -196,6 +196,7 @@ fn package(entry: Entry<'_>) -> Package {
         scope: Scope::Runtime,
         source,
         licenses: Vec::new(),
+        origin: None,
     }
 }
 

@@ -86,6 +86,7 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
             scope,
             source,
             licenses: Vec::new(),
+            origin: None,
         }),
         None => {
             reading.range(Ecosystem::CratesIo, name, requirement, scope, line);

@@ -146,6 +146,7 @@ fn package(path: &str, version: &str, direct: Option<bool>, line: u32) -> Packag
         scope: Scope::Runtime,
         source: Source::Registry,
         licenses: Vec::new(),
+        origin: None,
     }
 }
 

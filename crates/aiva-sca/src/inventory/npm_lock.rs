@@ -272,6 +272,7 @@ impl<'a> Entry<'a> {
             scope: self.scope(),
             source,
             licenses: self.licenses.clone(),
+            origin: None,
         }
     }
 

@@ -79,6 +79,7 @@ fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, lin
             scope,
             source: Source::Registry,
             licenses: Vec::new(),
+            origin: None,
         });
         return;
     }

@@ -117,6 +117,7 @@ fn packages(
                     scope,
                     source,
                     licenses: Vec::new(),
+                    origin: None,
                 });
             }
             (None, Source::Git(_) | Source::Path(_) | Source::Url(_)) => {

@@ -309,6 +309,7 @@ impl Entry<'_> {
             scope: Scope::Runtime,
             source,
             licenses: Vec::new(),
+            origin: None,
         })
     }
 

@@ -198,6 +198,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             scope: entry.scope(),
             source: entry.source(),
             licenses: Vec::new(),
+            origin: None,
         };
         by_name.insert(package.name.clone(), at);
         reading.packages.push(package);

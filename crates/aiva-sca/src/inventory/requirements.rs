@@ -245,6 +245,7 @@ impl<'a> Requirement<'a> {
                 scope,
                 source: Source::Registry,
                 licenses: Vec::new(),
+                origin: None,
             });
         } else {
             reading.range(Ecosystem::PyPi, name, self.specifiers.to_owned(), scope, line);

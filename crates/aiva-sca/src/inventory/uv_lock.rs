@@ -201,6 +201,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             scope: Scope::Runtime,
             source,
             licenses: Vec::new(),
+            origin: None,
         });
         needs.push((at, own, entry.needs));
     }

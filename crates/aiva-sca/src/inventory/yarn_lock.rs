@@ -298,6 +298,7 @@ fn package(name: &str, version: &str, line: u32, source: Source) -> Package {
         scope: Scope::Runtime,
         source,
         licenses: Vec::new(),
+        origin: None,
     }
 }
 

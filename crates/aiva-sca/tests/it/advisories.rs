@@ -41,6 +41,7 @@ fn package(ecosystem: Ecosystem, name: &str, version: &str) -> Package {
         scope: Scope::Runtime,
         source: Source::Registry,
         licenses: Vec::new(),
+        origin: None,
     }
 }
 

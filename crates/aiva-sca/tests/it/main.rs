@@ -17,4 +17,5 @@ mod licences;
 mod sbom;
 mod severity;
 mod supply;
+mod systems;
 mod watch;

@@ -8,6 +8,7 @@ use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_sca::advisory::update::{self, ReplaceError, UpdateError};
 use aiva_sca::advisory::{self, ImportReport, Index};
 use aiva_sca::ports::FetchError;
+use aiva_sca::system::Distribution;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
@@ -30,7 +31,9 @@ pub(crate) fn run(command: &Advisories, global: &Global, terminal: Terminal) -> 
     let folder = data.join("advisories");
     match command {
         Advisories::Import { paths } => import(paths, &data, &folder, terminal),
-        Advisories::Update { from } => update(from.as_deref(), &found, &data, &folder, terminal),
+        Advisories::Update { from, distribution } => {
+            update(from.as_deref(), distribution, &found, (&data, &folder), terminal)
+        }
         Advisories::Status { verify, json } => status(&folder, *verify, *json, terminal),
     }
 }
@@ -100,7 +103,13 @@ fn said(report: &ImportReport) -> String {
     lines.join("\n")
 }
 
-fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, terminal: Terminal) -> Result<ExitCode> {
+fn update(
+    from: Option<&str>,
+    also: &[Distribution],
+    found: &Found,
+    (data, folder): (&Path, &Path),
+    terminal: Terminal,
+) -> Result<ExitCode> {
     let settings = &found.loaded.config;
     let configured = settings.sca.advisories_from.to_string();
     let base = from.unwrap_or(&configured);
@@ -116,7 +125,7 @@ fn update(from: Option<&str>, found: &Found, data: &Path, folder: &Path, termina
         bar.say(&format!("downloading {}", p.ecosystem));
         bar.set(p.done, p.total);
     };
-    let replaced = runtime.block_on(update::replace(&downloads, base, folder, SystemClock.now(), &progress));
+    let replaced = runtime.block_on(update::replace(&downloads, base, (folder, also), SystemClock.now(), &progress));
     bar.done();
     let replaced = replaced.map_err(|error| {
         let hint = help(&error);

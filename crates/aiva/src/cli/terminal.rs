@@ -6,6 +6,8 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use aiva_sca::system::Distribution;
+
 use super::Global;
 
 /// How the two streams may be written to.
@@ -80,6 +82,14 @@ fn columns() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let drawn = || terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
     said.or_else(drawn).filter(|columns| *columns >= 40).unwrap_or(100)
+}
+
+/// A Linux distribution by the name that OSV has for it.
+pub(crate) fn distribution(name: &str) -> Result<Distribution, String> {
+    let mut known = Distribution::ALL.into_iter().filter(|known| known.has_advisories());
+    let names = || known.clone().map(Distribution::osv_name).collect::<Vec<_>>().join(", ");
+    let unknown = format!("OSV has advisories for {}", names());
+    known.find(|known| known.osv_name() == name).ok_or(unknown)
 }
 
 /// Parses an age such as `36h`, `30d` or `2w`.
