@@ -1,4 +1,4 @@
-//! Makes code of the contracts under `api/`: messages of the protos, types and operations of the OpenAPI document, and the
+//! Makes code of the contracts under `api/`: messages and service stubs of the protos, types and operations of the OpenAPI document, and the
 //! JSON schema of the scan document.
 //!
 //! The result is committed, so that a build needs neither this tool nor protoc. The same input gives the same bytes; with
@@ -56,12 +56,18 @@ fn generate(root: &Path) -> Result<Vec<Generated>> {
     check::check(&contract).context("api/openapi.yaml")?;
     let api = format!("{}{}", types::emit(&contract)?, operations::emit(&contract)?);
     let messages = messages::compile(&root.join("api/proto"))?;
-    Ok(vec![
+    let mut files = vec![
         Generated { path: out.join("api.rs"), content: format(root, &api)? },
         Generated { path: out.join("messages.rs"), content: format(root, &messages.code)? },
         Generated { path: out.join("descriptors.bin"), content: messages.descriptors },
         Generated { path: root.join("api/scan.schema.json"), content: schema::emit(&contract, "ScanDocument")? },
-    ])
+    ];
+    for (package, code) in messages.services {
+        let guard = package.split('.').nth(1).context("a package is aiva.GUARD.VERSION")?;
+        let path = root.join(format!("crates/aiva-{guard}/src/grpc/generated.rs"));
+        files.push(Generated { path, content: format(root, &code)? });
+    }
+    Ok(files)
 }
 
 /// The code as rustfmt leaves it.

@@ -5,24 +5,20 @@
 
 mod told;
 
-use std::sync::Arc;
-
 use aiva_chassis::http::auth::SEE_HINTS;
 use aiva_chassis::http::{
-    Allowed, ApiError, Cursor, FieldError, Json, Need, Path, Permission, Query, Routes, mount, on,
+    Allowed, ApiError, Cursor, FieldError, Json, Need, Path, Permission, Principal, Query, Routes, mount, on,
 };
 use aiva_contracts::api;
 use aiva_contracts::api::egress::{GetDecisionPath, GetEgressSummaryQuery, ListDecisionsQuery, Operation};
 use aiva_contracts::bounds::Check;
-use aiva_outbound::Target;
 use aiva_store::StoreError;
 use axum::extract::State;
-use http::Method;
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::decision::{Form, Outcome, Record, Who};
-use crate::service::records::{App, Filter};
+use crate::meters::{self, Via};
+use crate::service::records::{Answered, App, Filter, Question};
 
 /// May read records.
 struct Read;
@@ -32,7 +28,7 @@ impl Need for Read {
 }
 
 /// May ask for decisions.
-struct Ask;
+pub(crate) struct Ask;
 
 impl Need for Ask {
     const PERMISSION: Permission = Permission("egress:decide");
@@ -106,44 +102,15 @@ async fn decide(
     State(app): State<App>,
     Json(body): Json<api::AskDecision>,
 ) -> Answer<Json<api::Verdict>> {
-    let body = within_bounds(body)?;
-    let rules = app.decide.rules(body.role.as_deref());
-    let rules = rules.ok_or_else(|| ApiError::not_found("role_unknown", "there is no such egress role"))?;
-    let who =
-        Who { role: Arc::clone(&rules.role), caller: caller.display.chars().take(300).collect::<String>().into() };
-    // Room for the record first: a decision that leaves none is not made.
-    let slot = app.recorder.reserve().await;
-    let method = body.method.as_deref().and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-    let (record, connect_to, token) = match Target::parse(&body.url) {
-        Err(reason) => (Record::unreadable(app.clock.now(), who, Form::Check, reason), Vec::new(), None),
-        Ok(target) => {
-            let verdict = rules.decide(&target, method.as_ref()).await;
-            let now = app.clock.now();
-            let record = Record::decided(now, who, Form::Check, &target, &verdict);
-            let connect_to: Vec<_> = verdict.connect_to.into_iter().take(told::MOST_ADDRESSES).collect();
-            let addresses: Vec<_> = connect_to.iter().map(std::net::SocketAddr::ip).collect();
-            let token =
-                (record.outcome == Outcome::Allow).then(|| app.signer.sign(&record.who.role, &target, &addresses, now));
-            (record, connect_to, token)
-        }
-    };
-    let record = match &body.method {
-        Some(method) => record.method(method),
-        None => record,
-    };
-    let (token, expires_at) = token.unzip();
-    let verdict = api::Verdict {
-        id: record.id,
-        outcome: told::outcome(record.outcome),
-        role: record.who.role.to_string(),
-        rule: record.rule.clone(),
-        reason: record.reason.to_string(),
-        connect_to: connect_to.iter().map(ToString::to_string).collect(),
-        token,
-        expires_at,
-    };
-    slot.write(record);
-    Ok(Json(verdict))
+    answer(&app, &caller, Via::Rest, body).await.map(told::verdict).map(Json)
+}
+
+/// One decision, for REST and gRPC alike: the same bounds, the same refusals.
+pub(crate) async fn answer(app: &App, caller: &Principal, via: Via, asked: api::AskDecision) -> Answer<Answered> {
+    let asked = within_bounds(asked).inspect_err(|_| meters::asked(via, None))?;
+    let question = Question { url: &asked.url, method: asked.method.as_deref(), role: asked.role.as_deref() };
+    let answered = app.decide(&caller.display, via, question).await;
+    answered.map_err(|none| ApiError::not_found("role_unknown", none.to_string()))
 }
 
 fn store_error(error: StoreError) -> ApiError {

@@ -12,6 +12,7 @@ pub mod caller;
 pub mod config;
 pub mod decision;
 pub mod events;
+pub mod grpc;
 pub mod http;
 pub mod meters;
 pub mod past;

@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use crate::budget::Over;
+use crate::decision::Outcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RoleLabels {
@@ -22,6 +23,40 @@ struct RoleLabels {
 struct ReasonLabels {
     reason: &'static str,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AskedLabels {
+    via: &'static str,
+    outcome: &'static str,
+}
+
+/// How the decision API was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// `POST /v1/egress/decisions`.
+    Rest,
+    /// The unary call of gRPC.
+    Unary,
+    /// The stream of gRPC.
+    Stream,
+}
+
+impl Via {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Rest, Self::Unary, Self::Stream];
+
+    /// The label's value.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Unary => "unary",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// The label of questions that got no verdict.
+const REFUSED: &str = "refused";
 
 /// The word for credentials that are wrong: no denial, but a refusal.
 pub const WRONG_CREDENTIALS: &str = "credentials-wrong";
@@ -49,6 +84,7 @@ pub struct Meters {
 struct Families {
     roles: Family<RoleLabels, Counter>,
     reasons: Vec<(&'static str, Counter)>,
+    asked: Family<AskedLabels, Counter>,
 }
 
 fn families() -> &'static Families {
@@ -67,7 +103,17 @@ fn families() -> &'static Families {
         let words = Reason::ALL.iter().map(|reason| reason.name()).chain(Over::ALL.iter().map(|over| over.word()));
         let words = words.chain([WRONG_CREDENTIALS, REVOKED]).chain(TOKENS);
         let reasons = words.map(|reason| (reason, denials.get_or_create_owned(&ReasonLabels { reason }))).collect();
-        Families { roles, reasons }
+        let asked = metrics().register(
+            "egress_asked",
+            "Questions to the decision API, by how they came and what was decided",
+            Family::<AskedLabels, Counter>::default(),
+        );
+        for via in Via::ALL.map(Via::word) {
+            for outcome in Outcome::ALL.iter().map(|outcome| outcome.word()).chain([REFUSED]) {
+                let _exists = asked.get_or_create_owned(&AskedLabels { via, outcome });
+            }
+        }
+        Families { roles, reasons, asked }
     })
 }
 
@@ -93,4 +139,10 @@ pub fn refused(reason: &str) {
     if let Some((_, counter)) = families().reasons.iter().find(|(word, _)| *word == reason) {
         counter.inc();
     }
+}
+
+/// A question to the decision API; `None` for one that got no verdict.
+pub fn asked(via: Via, outcome: Option<Outcome>) {
+    let outcome = outcome.map_or(REFUSED, Outcome::word);
+    families().asked.get_or_create_owned(&AskedLabels { via: via.word(), outcome }).inc();
 }

@@ -174,13 +174,17 @@ impl Parts {
         };
         let console = Console::new(api().into_router(), Arc::clone(&clock)).routes();
         let stop = supervisor.shutdown().stop(Stage::Edge);
-        let services = grpc::services(supervisor.health().clone(), stop, &[], &[aiva_contracts::FILE_DESCRIPTOR_SET])?;
+        let names = [aiva_egress::grpc::NAME];
+        let descriptors = [aiva_contracts::FILE_DESCRIPTOR_SET];
+        let services = grpc::services(supervisor.health().clone(), stop.clone(), &names, &descriptors)?
+            .add_service(aiva_egress::grpc::service(decisions.clone(), stop));
         let routes = api().merge(console).merge(aiva_authn::http::routes(Arc::clone(&door))).grpc(services);
         let router = Stack::configured(&settings.server, clock)
             .limits_for(
                 "/v1/services/{service}/uploads",
                 Limits { timeout: settings.server.request_timeout, body: UPLOAD_LIMIT },
             )
+            .limits_for(aiva_egress::grpc::ROUTE, Limits { timeout: settings.server.request_timeout, body: u64::MAX })
             .access_log(access_log)
             .authenticator(Arc::clone(&door) as Arc<dyn aiva_chassis::http::Authenticator>)
             .around(routes);

@@ -310,10 +310,14 @@ impl fmt::Display for ApiError {
 
 impl Error for ApiError {}
 
-/// The same refusal over gRPC: the status that fits, with our code in the metadata `aiva-code`.
+/// The same refusal over gRPC: the status that fits, with our code in the metadata `aiva-code`, and the bad fields behind
+/// the detail.
 impl From<ApiError> for tonic::Status {
     fn from(error: ApiError) -> Self {
-        let mut status = Self::new(grpc_code(error.status()), error.detail());
+        let fields: Vec<_> =
+            error.errors().iter().map(|field| format!("{} {}", field.pointer, field.message)).collect();
+        let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join("; ")) };
+        let mut status = Self::new(grpc_code(error.status()), format!("{}{fields}", error.detail()));
         let code = tonic::metadata::MetadataValue::from_static(error.code());
         status.metadata_mut().insert("aiva-code", code);
         status

@@ -2,11 +2,8 @@
 
 use aiva_contracts::api;
 
-use crate::decision::{Ended, Form, Outcome, Place, Record};
-use crate::service::records::{HostCount, Hour, NewHost, Summary};
-
-/// The most addresses that a verdict or record tells; the contract says so.
-pub(super) const MOST_ADDRESSES: usize = 32;
+use crate::decision::{Ended, Form, MOST_ADDRESSES, Outcome, Place, Record};
+use crate::service::records::{Answered, HostCount, Hour, NewHost, Summary};
 
 fn clip(text: impl Into<String>, most: usize) -> String {
     let mut text = text.into();
@@ -75,6 +72,21 @@ fn end(ended: Ended) -> api::DecisionEnd {
             .collect(),
         failure: ended.failure.map(|failure| clip(failure, 200)),
         how: ended.how.map(Into::into),
+    }
+}
+
+/// A decision as it was asked for.
+pub(super) fn verdict(answered: Answered) -> api::Verdict {
+    let (token, expires_at) = answered.token.unzip();
+    api::Verdict {
+        id: answered.id,
+        outcome: outcome(answered.outcome),
+        role: answered.role.to_string(),
+        rule: clip(answered.rule, 600),
+        reason: answered.reason.into(),
+        connect_to: answered.connect_to.iter().map(ToString::to_string).collect(),
+        token,
+        expires_at,
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
 mod fuzz_corpus;
+mod grpc;
 mod guard;
 mod hostile;
 mod proxy;

@@ -61,15 +61,15 @@ on_both_engines!(
     every_operation_wants_exactly_its_permission,
 );
 
-struct World {
+pub(crate) struct World {
     db: Database,
-    store: Store,
+    pub(crate) store: Store,
     clock: FakeClock,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl World {
-    async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Database::Sqlite(Sqlite::open(folder.path().join("aiva.db")).await.unwrap());
         Self::on(db, Some(folder)).await
@@ -87,7 +87,7 @@ impl World {
         Self { db, store, clock, _folder: folder }
     }
 
-    fn shared(&self) -> SharedClock {
+    pub(crate) fn shared(&self) -> SharedClock {
         Arc::new(self.clock.clone())
     }
 
@@ -120,20 +120,25 @@ impl World {
         Guard::with_resolvers(Egress::default(), self.shared(), resolvers).unwrap().0
     }
 
-    fn api(&self, guard: &Guard, recorder: &Recorder) -> (Router, Arc<Signer>) {
+    pub(crate) fn app(&self, guard: &Guard, recorder: &Recorder) -> App {
         let signer = Arc::new(Signer::random().unwrap());
-        let app = App {
+        App {
             store: self.store.clone(),
             recorder: recorder.clone(),
             decide: Arc::new(guard.clone()),
-            signer: Arc::clone(&signer),
+            signer,
             clock: self.shared(),
-        };
+        }
+    }
+
+    fn api(&self, guard: &Guard, recorder: &Recorder) -> (Router, Arc<Signer>) {
+        let app = self.app(guard, recorder);
+        let signer = Arc::clone(&app.signer);
         (routes(app).into_router(), signer)
     }
 
     /// Writes what the recorder has, to the end.
-    async fn drain(&self, recorder: &Recorder) {
+    pub(crate) async fn drain(&self, recorder: &Recorder) {
         let shutdown = Shutdown::new();
         let stop = shutdown.stop(Stage::Store);
         shutdown.request();

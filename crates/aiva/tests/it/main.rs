@@ -6,6 +6,7 @@ mod clients;
 mod deploy;
 mod egress;
 mod garbage;
+mod grpc;
 mod mirror;
 mod postgres;
 mod program;
