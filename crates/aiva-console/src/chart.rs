@@ -1,5 +1,7 @@
 //! Counts over time and in proportion, as inline SVG without a script, each with the same figures in words.
 
+pub(crate) mod decisions;
+
 use maud::{Markup, html};
 
 use crate::ui::{capital, count, total};

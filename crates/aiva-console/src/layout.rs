@@ -17,13 +17,22 @@ pub(crate) enum Section {
     Findings,
     Scans,
     Exceptions,
+    Egress,
     Advisories,
     Events,
 }
 
 impl Section {
-    const ALL: [Self; 7] =
-        [Self::Overview, Self::Services, Self::Findings, Self::Scans, Self::Exceptions, Self::Advisories, Self::Events];
+    const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Services,
+        Self::Findings,
+        Self::Scans,
+        Self::Exceptions,
+        Self::Egress,
+        Self::Advisories,
+        Self::Events,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -32,6 +41,7 @@ impl Section {
             Self::Findings => "Findings",
             Self::Scans => "Scans",
             Self::Exceptions => "Exceptions",
+            Self::Egress => "Egress",
             Self::Advisories => "Advisories",
             Self::Events => "Events",
         }
@@ -44,6 +54,7 @@ impl Section {
             Self::Findings => "/console/findings",
             Self::Scans => "/console/scans",
             Self::Exceptions => "/console/exceptions",
+            Self::Egress => "/console/egress",
             Self::Advisories => "/console/advisories",
             Self::Events => "/console/events",
         }
@@ -57,6 +68,7 @@ impl Section {
             Self::Findings => "M8 2 14.3 13.2H1.7zM8 6.4v3.2M8 11.3v.4",
             Self::Scans => "M7 2.2a4.8 4.8 0 1 0 0 9.6 4.8 4.8 0 0 0 0-9.6zM10.5 10.5 14 14",
             Self::Exceptions => "M8 1.8 13.2 4v4c0 3.2-2.2 5.2-5.2 6.2C5 13.2 2.8 11.2 2.8 8V4zM5.8 8l1.6 1.6L10.4 6.6",
+            Self::Egress => "M6.5 2.5H3a.5.5 0 0 0-.5.5v10a.5.5 0 0 0 .5.5h3.5M6 8h7.5M10.5 5l3 3-3 3",
             Self::Advisories => "M3 2.5h8a2 2 0 0 1 2 2v9H5a2 2 0 0 1-2-2zM5.7 5.7h4.6M5.7 8.3h4.6",
             Self::Events => "M2 8h3l1.8-5 2.8 10L11.3 8H14",
         }

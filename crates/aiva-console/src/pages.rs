@@ -1,6 +1,7 @@
 //! The pages, one module a noun. A handler asks the API, and renders; what it may ask is decided there.
 
 mod advisories;
+mod egress;
 mod events;
 mod exceptions;
 mod finding;
@@ -47,6 +48,9 @@ pub(crate) fn routes() -> Routes<App> {
         .route("POST", "/console/exceptions/{exception}/remove", hardened("POST", exceptions::remove))
         .route("GET", "/console/advisories", hardened("GET", advisories::show))
         .route("POST", "/console/advisories/update", hardened("POST", advisories::update))
+        .route("GET", "/console/egress", hardened("GET", egress::list))
+        .route("GET", "/console/egress/summary", hardened("GET", egress::summary::show))
+        .route("GET", "/console/egress/decisions/{decision}", hardened("GET", egress::decision::show))
         .route("GET", "/console/events", hardened("GET", events::list))
         .route("POST", "/console/dead-letters/{letter}/redrive", hardened("POST", events::redrive))
         .route("POST", "/console/dead-letters/{letter}/discard", hardened("POST", events::discard))

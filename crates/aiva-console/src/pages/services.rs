@@ -168,7 +168,13 @@ fn about(description: &ServiceDescription) -> Markup {
                 @if description.source.is_empty() { span.muted { "None" } }
                 @for source in &description.source { code { (source) } br; }
             }
-            dt { "Egress role" } dd { @match &description.egress_role { Some(role) => code { (role) }, None => span.muted { "None" } } }
+            dt { "Egress role" } dd { @match &description.egress_role {
+                Some(role) => {
+                    a href=(Link::to("/console/egress/summary").with("role", role)) { code { (role) } }
+                    " " a.small.soft href=(Link::to("/console/egress").with("role", role)) { "decisions" }
+                },
+                None => span.muted { "None" },
+            } }
             dt { "OAuth clients" } dd { (ui::names(&description.oauth_clients)) }
             @if let Some(cloud) = &description.cloud { (runs_on(cloud)) }
         }

@@ -88,6 +88,8 @@ async fn pages_render_in_a_browser_without_a_complaint() {
             ("/console/findings", "CVE-2021-44906"),
             (&finding, "Accept the risk"),
             (&scan, "Progress"),
+            ("/console/egress", "new.example.net"),
+            ("/console/egress/summary", "Most called"),
             ("/docs", "listFindings"),
         ] {
             let seen = read(&browser, &format!("{server}{page}"));

@@ -26,6 +26,9 @@ pub(crate) const LODASH: &str = "0000000000000000000000000000000a";
 pub(crate) const ACCEPTED: &str = "0000000000000000000000000000000b";
 pub(crate) const RUNNING: &str = "01960a3e-6f2b-7c11-9d55-3f0c5b1d2e4a";
 pub(crate) const ENDED: &str = "01960a3e-6f2b-7c11-9d55-3f0c5b1d2e4b";
+pub(crate) const DENIED: &str = "01960a3e-6f2b-7c11-9d55-3f0c5b1d2e51";
+pub(crate) const ALLOWED: &str = "01960a3e-6f2b-7c11-9d55-3f0c5b1d2e52";
+pub(crate) const METADATA: &str = "01960a3e-6f2b-7c11-9d55-3f0c5b1d2e53";
 const LETTER: &str = "01960a3e-6f2b-7c11-9d55-3f0c5b1d2e4c";
 
 /// Always the same time.
@@ -300,6 +303,46 @@ fn event(texts: &Texts) -> Value {
         "correlation_id": ENDED, "data": "AA==" })
 }
 
+/// What the guard said to three callers.
+fn decisions(texts: &Texts) -> Value {
+    let decision = |id: &str, change: Value| {
+        let mut decision = json!({ "id": id, "at": "2027-01-31T11:58:01Z", "role": "checkout", "caller": texts.path, "form": "request",
+            "method": "GET", "place": { "scheme": "http", "host": "169.254.169.254", "port": 80 }, "outcome": "deny", "rule": "class metadata",
+            "reason": "address-metadata", "addresses": ["169.254.169.254"], "aliases": [], "open": false });
+        for (name, value) in change.as_object().unwrap() {
+            decision[name] = value.clone();
+        }
+        decision
+    };
+    json!([
+        decision(
+            DENIED,
+            json!({ "place": { "scheme": "https", "host": "new.example.net", "port": 443 }, "form": "tunnel", "method": "CONNECT",
+            "rule": "allow_domains", "reason": "name-not-allowed", "addresses": [], "remedy": format!("add \"new.example.net\" to {}", texts.reason) })
+        ),
+        decision(
+            ALLOWED,
+            json!({ "place": { "scheme": "https", "host": "api.example.com", "port": 443 }, "outcome": "allow",
+            "would_deny": { "rule": "allow_domains", "reason": "name-not-allowed" }, "rule": "class public", "reason": "allowed", "rebound": true,
+            "addresses": ["203.0.113.7"], "aliases": [texts.path], "ended": { "connected": "203.0.113.7:443", "status": 200, "sent": 12, "received": 34567,
+            "duration_ms": 1204, "protocol": "tls", "sni": texts.path, "failure": texts.reason, "how": "closed",
+            "findings": [{ "reason": "sni-mismatch", "what": texts.summary, "enforced": false }] } })
+        ),
+        decision(METADATA, json!({})),
+    ])
+}
+
+fn egress_summary(texts: &Texts) -> Value {
+    let count = |host: &str, reason: &str, count: u64| json!({ "role": "checkout", "host": host, "reason": reason, "count": count });
+    json!({
+        "roles": ["checkout", "default"],
+        "hours": [{ "at": "2027-01-31T10:00:00Z", "allow": 1200, "deny": 3, "unresolved": 1 }, { "at": "2027-01-31T12:00:00Z", "allow": 40, "deny": 60, "unresolved": 0 }],
+        "destinations": [count("api.example.com", "allowed", 1240), count(&texts.path, "allowed", 2)],
+        "denials": [count("new.example.net", "name-not-allowed", 59), count("", "backslash", 3), count("other.example.net", "name-not-allowed", 1)],
+        "first_seen": [{ "role": "checkout", "host": texts.path, "at": "2027-01-31T11:00:00Z", "decision": ALLOWED }],
+    })
+}
+
 fn letter(texts: &Texts) -> Value {
     json!({ "id": LETTER, "consumer": "findings.ingest", "event": event(texts), "reason": texts.summary, "attempts": 5,
         "first_failed_at": "2027-01-31T11:00:00Z", "last_failed_at": "2027-01-31T11:58:01Z", "state": "waiting" })
@@ -365,6 +408,11 @@ fn fake_api(texts: &Texts) -> Router {
                 { "name": "npm", "records": 12467, "withdrawn": 0, "imported_at": "2027-01-01T00:00:00Z", "origin": "demo" },
             ] }))))
         .route("/v1/advisories/updates", post(async || (StatusCode::ACCEPTED, of::<api::AdvisoryStatus>(json!({ "state": "stale", "updating": true, "ecosystems": [] })))))
+        .route("/v1/egress/decisions", with(|t| of::<api::DecisionPage>(json!({ "items": decisions(t) }))).layer(from_fn(asked)))
+        .route("/v1/egress/decisions/01960a3e-6f2b-7c11-9d55-3f0c5b1d2e51", with(|t| of::<api::Decision>(decisions(t)[0].clone())))
+        .route("/v1/egress/decisions/01960a3e-6f2b-7c11-9d55-3f0c5b1d2e52", with(|t| of::<api::Decision>(decisions(t)[1].clone())))
+        .route("/v1/egress/decisions/01960a3e-6f2b-7c11-9d55-3f0c5b1d2e53", with(|t| of::<api::Decision>(decisions(t)[2].clone())))
+        .route("/v1/egress/summary", with(|t| of::<api::EgressSummary>(egress_summary(t))))
         .route("/v1/events", with(|t| of::<api::EventPage>(json!({ "items": [event(t)] }))))
         .route("/v1/dead-letters", with(|t| of::<api::DeadLetterPage>(json!({ "items": [letter(t)] }))))
         .route("/v1/dead-letters/{letter}", delete(async || StatusCode::NO_CONTENT))
@@ -395,6 +443,24 @@ async fn filtered(RawQuery(query): RawQuery, headers: HeaderMap, request: Reques
     let states: Vec<&str> = query.split('&').filter_map(|pair| pair.strip_prefix("state=")).collect();
     page.items.retain(|f| states.is_empty() || states.contains(&f.state.as_str()));
     page.items.retain(|f| asked("kind").is_none_or(|kind| f.kind.as_str() == kind));
+    page.next_cursor = asked("cursor").is_none().then(|| "bmV4dA".to_owned());
+    Json(page).into_response()
+}
+
+/// Refuses a time that is none, and keeps only the outcome and the reason asked for, as the API does.
+async fn asked(RawQuery(query): RawQuery, headers: HeaderMap, request: Request, next: Next) -> Response {
+    let query = query.unwrap_or_default();
+    let asked =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+    let time = |name: &str| asked(name).map(|time| time.replace("%3A", ":").parse::<Timestamp>());
+    if [time("since"), time("until")].into_iter().flatten().any(|time| time.is_err()) {
+        return refuse(StatusCode::BAD_REQUEST, "query_invalid", "since is no time", json!([]), &headers);
+    }
+    let body = next.run(request).await.into_body().collect().await.unwrap().to_bytes();
+    let mut page: api::DecisionPage = serde_json::from_slice(&body).unwrap();
+    page.items.retain(|d| asked("outcome").is_none_or(|outcome| d.outcome.as_str() == outcome));
+    page.items.retain(|d| asked("reason").is_none_or(|reason| d.reason == reason));
+    page.items.retain(|d| time("since").is_none_or(|since| d.at >= since.unwrap()));
     page.next_cursor = asked("cursor").is_none().then(|| "bmV4dA".to_owned());
     Json(page).into_response()
 }

@@ -6,14 +6,27 @@ use crate::company::{ENDED, LODASH, Texts, anonymous, console, open, person};
 
 /// Every page that a person can open.
 pub(crate) fn addresses() -> Vec<String> {
-    let mut all: Vec<String> =
-        ["", "/services", "/services/checkout", "/findings", "/scans", "/exceptions", "/advisories", "/events"]
-            .iter()
-            .map(|path| format!("/console{path}"))
-            .collect();
+    let mut all: Vec<String> = [
+        "",
+        "/services",
+        "/services/checkout",
+        "/findings",
+        "/scans",
+        "/exceptions",
+        "/advisories",
+        "/events",
+        "/egress",
+        "/egress/summary",
+    ]
+    .iter()
+    .map(|path| format!("/console{path}"))
+    .collect();
     all.push(format!("/console/findings/{LODASH}"));
     all.push(format!("/console/findings/{}", crate::company::ACCEPTED));
     all.push(format!("/console/scans/{ENDED}"));
+    for decision in [crate::company::DENIED, crate::company::ALLOWED, crate::company::METADATA] {
+        all.push(format!("/console/egress/decisions/{decision}"));
+    }
     all.push(format!("/console/scans/{}", crate::company::RUNNING));
     all
 }

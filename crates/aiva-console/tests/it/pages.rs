@@ -2,7 +2,9 @@
 
 use axum::http::{StatusCode, header};
 
-use crate::company::{ACCEPTED, ENDED, LODASH, RUNNING, Texts, anonymous, console, open, person, submit};
+use crate::company::{
+    ACCEPTED, ALLOWED, DENIED, ENDED, LODASH, METADATA, RUNNING, Texts, anonymous, console, open, person, submit,
+};
 
 /// Opens a page as somebody who may do everything and looks for each text.
 async fn check(address: &str, texts: &[&str]) {
@@ -108,6 +110,75 @@ async fn the_other_pages_say_what_they_promise() {
     .await;
     check("/console/advisories", &["These advisories are old", "12\u{202f}467", "Update now"]).await;
     check("/console/events", &["findings.ingest", "Redrive", "Give up", "ScanCompleted"]).await;
+}
+
+#[tokio::test]
+async fn decisions_are_found_by_what_stands_in_the_address() {
+    check(
+        "/console/egress?host=new.example.net&outcome=deny&reason=name-not-allowed&role=elsewhere&since=2027-01-31T11%3A00",
+        &[
+            "value=\"deny\" selected",
+            "value=\"elsewhere\" selected",
+            "value=\"2027-01-31T11:00\"",
+            "new.example.net:443",
+            "Tunnel, CONNECT over https",
+            "href=\"/console/egress?host=new.example.net&amp;role=elsewhere&amp;outcome=deny&amp;reason=name-not-allowed\
+             &amp;since=2027-01-31T11%3A00&amp;cursor=bmV4dA\"",
+        ],
+    )
+    .await;
+    check("/console/egress", &["Would deny", "Rebound", "Without an address", "href=\"/console/egress/summary\""])
+        .await;
+    let console = console(person(&[]), &Texts::default());
+    let (_, _, page) = open(&console, "/console/egress?reason=address-metadata").await;
+    assert!(page.contains("169.254.169.254:80") && !page.contains("new.example.net"), "{page}");
+    let (_, _, page) = open(&console, "/console/egress?since=2027-01-31T12%3A00").await;
+    assert!(page.contains("No decision fits"), "{page}");
+    let (status, _, page) = open(&console, "/console/egress?since=never").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(page.contains("since is no time"), "{page}");
+}
+
+#[tokio::test]
+async fn a_decision_says_why_and_what_would_allow_it() {
+    let at = |id: &str| format!("/console/egress/decisions/{id}");
+    check(&at(DENIED), &["not among them", "What would allow it", "Add &quot;new.example.net&quot; to checkout never"])
+        .await;
+    check(&at(METADATA), &["credentials", "Nothing. No role and no exception opens this."]).await;
+    check(
+        &at(ALLOWED),
+        &[
+            "203.0.113.7:443",
+            "34\u{202f}567 bytes",
+            "1\u{202f}204 ms",
+            "If enforced",
+            "only told",
+            "turned from public",
+        ],
+    )
+    .await;
+    let (_, _, page) = open(&console(person(&[]), &Texts::default()), &at(ALLOWED)).await;
+    assert!(!page.contains("What would allow it"), "what is allowed needs nothing");
+    let (_, _, page) = open(&console(person(&["egress:read"]), &Texts::default()), &at(METADATA)).await;
+    assert!(page.contains("Whoever operates AIVA is told."), "{page}");
+}
+
+#[tokio::test]
+async fn the_summary_says_what_is_called_and_by_whom() {
+    check(
+        "/console/egress/summary?role=checkout&hours=168",
+        &[
+            "1\u{202f}240 allowed, 63 denied, 1 without an address",
+            "value=\"168\" selected",
+            "name-not-allowed 60</a>", // both hosts together
+            "an address that cannot be read",
+            "Called for the first time",
+            "href=\"/console/services/ledger\"", // whose role it is
+            "href=\"/console/egress?role=checkout&amp;since=2027-01-31T07%3A00%3A00Z&amp;until=2027-01-31T13%3A00%3A00Z\"",
+        ],
+    )
+    .await;
+    check("/console/services/checkout", &["href=\"/console/egress/summary?role=checkout\""]).await;
 }
 
 #[tokio::test]
