@@ -5,7 +5,8 @@
 //! of the root; memory is bounded by the file size limit. It never runs a package manager, never asks the network and
 //! never guesses a version: an entry that is not pinned is *not judged*.
 //!
-//! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`].
+//! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`]. What is
+//! installed in a root file system is another walk with its own readers: [`rootfs`].
 
 mod address;
 mod bill;
@@ -25,6 +26,7 @@ mod gradle_lock;
 mod graph;
 mod haskell_lock;
 mod include;
+mod installed;
 mod join;
 mod json;
 mod kind;
@@ -64,6 +66,7 @@ mod yarn_lock;
 
 pub(crate) use address::{host, without_secret};
 pub(crate) use graph::stronger;
+pub use installed::{Expect, Piece, What, is_root, read as read_installed, rootfs, what};
 pub use kind::Kind;
 pub use reading::Reading;
 pub use walk::{Inventory, Options, Progress, WalkError, walk};

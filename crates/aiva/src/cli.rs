@@ -107,6 +107,13 @@ pub(crate) struct Scan {
     /// What to scan: a folder or one file.
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
+    /// The path is the root of a file system: read what is installed in it. So is a folder that has an os-release file and a
+    /// database of packages.
+    #[arg(long)]
+    pub(crate) rootfs: bool,
+    /// Read what is installed below the path as well: site-packages, node_modules, Java archives, Go and Rust programs.
+    #[arg(long, conflicts_with = "rootfs")]
+    pub(crate) installed: bool,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

@@ -4,11 +4,14 @@
 //! the ordinary test binary, so that a target and its replay can never say different things. Start reading at [`TARGETS`].
 
 mod advisories;
+mod installed;
 mod readers;
 mod requirements;
 mod texts;
 mod tree;
 mod versions;
+
+use aiva_sca::inventory::What;
 
 /// A check: panics where a promise is broken.
 pub type Check = fn(&[u8]);
@@ -55,6 +58,13 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("setup_cfg", |bytes| readers::check("setup.cfg", bytes)),
     ("version_catalog", |bytes| readers::check("libs.versions.toml", bytes)),
     ("bill", |bytes| readers::check("bom.json", bytes)),
+    ("dpkg_database", |bytes| installed::check("var/lib/dpkg/status", What::Dpkg, bytes)),
+    ("apk_database", |bytes| installed::check("lib/apk/db/installed", What::Apk, bytes)),
+    ("rpm_database", |bytes| installed::check("var/lib/rpm/rpmdb.sqlite", What::Rpm, bytes)),
+    ("dist_info", |bytes| installed::check("a.dist-info/METADATA", What::Python, bytes)),
+    ("node_package", |bytes| installed::check("node_modules/a/package.json", What::Node, bytes)),
+    ("java_archive", |bytes| installed::check("a.jar", What::Jar, bytes)),
+    ("program", |bytes| installed::check("bin/a", What::Program, bytes)),
     ("tree", tree::check),
     ("version", versions::check),
     ("range", requirements::check),

@@ -67,6 +67,12 @@ pub enum WalkError {
         #[source]
         source: std::io::Error,
     },
+    /// A root file system is a folder.
+    #[error("{path} is no folder; give the root of a file system, such as the folder that an image was unpacked to")]
+    NotAFolder {
+        /// The root as given.
+        path: PathBuf,
+    },
     /// The root is a pipe, a device or a socket, on which reading might never end.
     #[error("{path} is neither a folder nor a regular file; copy what it holds into a file")]
     NotAFile {
@@ -139,7 +145,7 @@ pub(crate) fn read_file(file: &Path, kind: Kind, options: &Options) -> Reading {
 }
 
 /// The content of a file; `None` if there is too much of it. Trusts no length that was asked for beforehand.
-fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
+pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
     // To open a pipe is to wait for a writer, and a device may never end.
     if !fs::metadata(file)?.is_file() {
         return Err(std::io::Error::other(NOT_A_FILE));

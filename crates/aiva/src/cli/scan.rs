@@ -13,7 +13,7 @@ use aiva_findings::exception::{Exception, Judge, Rule};
 use aiva_findings::export::{self, Document, Standing};
 use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
-use aiva_sca::inventory::{self, Inventory};
+use aiva_sca::inventory::{self, Expect, Inventory};
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -140,12 +140,29 @@ fn take_inventory(scan: &Scan, configured: &[String], terminal: Terminal) -> Res
     let exclude = configured.iter().chain(&scan.exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };
     let bar = Bar::new(terminal, "reading", Unit::Things("files"));
-    let result = inventory::walk(&scan.path, &options, &|progress| match progress {
+    let progress = |progress| match progress {
         inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
-    });
+    };
+    let result = inventory_of(scan, &options, &progress);
     bar.done();
     Ok(result?)
+}
+
+fn inventory_of(
+    scan: &Scan,
+    options: &inventory::Options,
+    progress: &(dyn Fn(inventory::Progress) + Sync),
+) -> Result<Inventory, inventory::WalkError> {
+    if scan.rootfs || inventory::is_root(&scan.path) {
+        return inventory::rootfs(&scan.path, options, Expect::System, progress);
+    }
+    let mut inventory = inventory::walk(&scan.path, options, progress)?;
+    if scan.installed {
+        inventory.inputs.extend(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?.inputs);
+        inventory.inputs.sort_by(|one, other| one.path.cmp(&other.path));
+    }
+    Ok(inventory)
 }
 
 /// The service whose source holds the path that is scanned; none when several or none do.

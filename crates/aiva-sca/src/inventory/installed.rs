@@ -1,0 +1,289 @@
+//! What is installed: the packages of an operating system, of languages' package managers and of compiled programs.
+//!
+//! For a root file system or an image, not for a repository. Which files tell is decided by their paths ([`what`]), programs by
+//! how they begin; each has a pure reader in a module below. [`assemble`] then ties them together: whose release the packages
+//! are of, and which files belong to a package of the distribution, whose advisories speak for them.
+//!
+//! Start reading at [`rootfs`].
+
+mod apk;
+mod binary;
+mod dpkg;
+mod jar;
+mod node;
+mod python;
+mod rootfs;
+mod rpm;
+mod sqlite;
+
+use std::collections::HashSet;
+
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
+
+pub use self::rootfs::{is_root, rootfs};
+use super::door;
+use super::reading::Reading;
+use crate::package::{BuiltFrom, Input, KindName, Origin, Package, Status};
+use crate::system::{OsRelease, System};
+
+/// What a file is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum What {
+    /// Which distribution it is.
+    OsRelease,
+    /// dpkg's database.
+    Dpkg,
+    /// A part of it, as distroless images have it.
+    DpkgPart,
+    /// The files of one of dpkg's packages.
+    DpkgFiles,
+    /// apk's database.
+    Apk,
+    /// RPM's database.
+    Rpm,
+    /// RPM's database in a form that is not read.
+    OldRpm,
+    /// What was written to RPM's database last and is not yet in it.
+    RpmLog,
+    /// The metadata of a Python distribution.
+    Python,
+    /// The manifest of an installed npm package.
+    Node,
+    /// A Java archive.
+    Jar,
+    /// A program.
+    Program,
+}
+
+impl What {
+    /// The kind in reports.
+    pub const fn name(self) -> KindName {
+        match self {
+            Self::OsRelease => "os-release",
+            Self::Dpkg | Self::DpkgPart => "dpkg database",
+            Self::DpkgFiles => "dpkg file list",
+            Self::Apk => "apk database",
+            Self::Rpm | Self::OldRpm | Self::RpmLog => "rpm database",
+            Self::Python => "installed Python package",
+            Self::Node => "installed npm package",
+            Self::Jar => "Java archive",
+            Self::Program => "program",
+        }
+    }
+
+    const fn is_system(self) -> bool {
+        matches!(self, Self::Dpkg | Self::DpkgPart | Self::Apk | Self::Rpm | Self::OldRpm | Self::RpmLog)
+    }
+}
+
+/// What a path below the root promises; `None` where only its content can tell whether it is a program.
+pub fn what(path: &str) -> Option<What> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let above = folder.rsplit('/').next().unwrap_or_default();
+    Some(match (folder, name) {
+        ("etc" | "usr/lib", "os-release") => What::OsRelease,
+        ("var/lib/dpkg", "status") => What::Dpkg,
+        ("var/lib/dpkg/status.d", name) if !name.ends_with(".md5sums") => What::DpkgPart,
+        ("var/lib/dpkg/info", name) if name.ends_with(".list") => What::DpkgFiles,
+        ("lib/apk/db" | "usr/lib/apk/db", "installed") => What::Apk,
+        ("var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm", name) => match name {
+            "rpmdb.sqlite" => What::Rpm,
+            "rpmdb.sqlite-wal" => What::RpmLog,
+            "Packages" | "Packages.db" => What::OldRpm,
+            _ => return None,
+        },
+        (_, "METADATA") if above.ends_with(".dist-info") => What::Python,
+        (_, "PKG-INFO") if above.ends_with(".egg-info") || above == "EGG-INFO" => What::Python,
+        (_, name) if name.ends_with(".egg-info") && above.ends_with("-packages") => What::Python,
+        (_, "package.json") if is_node_package(folder) => What::Node,
+        (_, name) if jar::is_archive(name) => What::Jar,
+        _ => return None,
+    })
+}
+
+/// `node_modules/name` or `node_modules/@scope/name`.
+fn is_node_package(folder: &str) -> bool {
+    let mut parts = folder.rsplit('/');
+    let (name, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let is_name = !name.is_empty() && !name.starts_with(['.', '@']);
+    is_name && (above == "node_modules" || above.starts_with('@') && parts.next() == Some("node_modules"))
+}
+
+/// Which files belong to packages of the distribution, as digests of their paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owned(HashSet<u64>);
+
+const SEED: RapidSecrets = RapidSecrets::seed(0x6F_77_6E);
+
+impl Owned {
+    fn add(&mut self, path: &str) {
+        self.0.insert(Self::digest(path));
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.0.contains(&Self::digest(path))
+    }
+
+    /// `/bin/sh` and `/usr/bin/sh` are one file where `/bin` is a link, as on all distributions of today.
+    fn digest(path: &str) -> u64 {
+        let path = path.trim_start_matches('/');
+        rapidhash_v3_seeded(path.strip_prefix("usr/").unwrap_or(path).as_bytes(), &SEED)
+    }
+}
+
+/// One file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Below the root, with `/` between parts.
+    pub path: String,
+    /// What it is good for.
+    pub what: What,
+    /// Its content, in as many inputs as it holds: an archive holds others. Paths are what follows this one's.
+    pub readings: Vec<(String, Reading)>,
+    /// The distribution that it names.
+    pub release: Option<OsRelease>,
+    /// The files that it says belong to packages.
+    pub owned: Owned,
+}
+
+/// Reads one file; `None` where it says nothing: most programs.
+pub fn read(path: &str, what: What, bytes: &[u8]) -> Option<Piece> {
+    let mut piece = Piece { path: path.to_owned(), what, readings: Vec::new(), release: None, owned: Owned::default() };
+    let reader: fn(&str) -> Reading = match what {
+        What::OsRelease => {
+            piece.release = Some(OsRelease::read(&String::from_utf8_lossy(bytes)));
+            return Some(piece);
+        }
+        What::DpkgFiles => {
+            String::from_utf8_lossy(bytes).lines().for_each(|line| piece.owned.add(line));
+            return Some(piece);
+        }
+        What::Rpm => {
+            let reading = rpm::read(bytes, &mut piece.owned);
+            piece.readings.push((String::new(), reading));
+            return Some(piece);
+        }
+        What::OldRpm => {
+            let reason = "a database of an older rpm (Berkeley DB or ndb): its packages are not read; \
+                          `rpm --rebuilddb` of a newer rpm makes it one that is";
+            piece.readings.push((String::new(), Reading::failed(0, reason)));
+            return Some(piece);
+        }
+        What::RpmLog if bytes.is_empty() => return None,
+        What::RpmLog => {
+            let reason = "the database was in use: what was written last is in this log, which is not read";
+            piece.readings.push((String::new(), Reading::failed(0, reason)));
+            return Some(piece);
+        }
+        What::Jar => {
+            piece.readings = jar::read(path, bytes);
+            return Some(piece);
+        }
+        What::Program => {
+            piece.readings.push((String::new(), binary::read(bytes)?));
+            return Some(piece);
+        }
+        What::Apk => {
+            let owned = &mut piece.owned;
+            let reading = text(bytes, |text| apk::read(text, owned));
+            piece.readings.push((String::new(), reading));
+            return Some(piece);
+        }
+        What::Dpkg => dpkg::read,
+        What::DpkgPart => dpkg::read_part,
+        What::Python => python::read,
+        What::Node => node::read,
+    };
+    piece.readings.push((String::new(), text(bytes, reader)));
+    Some(piece)
+}
+
+fn text(bytes: &[u8], read: impl FnOnce(&str) -> Reading) -> Reading {
+    match door::open(bytes) {
+        Ok(text) => read(&text),
+        Err(fault) => Reading::failed(fault.line, fault.message),
+    }
+}
+
+/// A file that could not be read.
+pub(crate) fn unread(path: &str, what: What, why: String) -> Piece {
+    let readings = vec![(String::new(), Reading::failed(0, why))];
+    Piece { path: path.to_owned(), what, readings, release: None, owned: Owned::default() }
+}
+
+/// Where a package comes from, if that is another name or version than its own.
+fn origin(package: &Package, name: &str, version: &str) -> Option<Box<Origin>> {
+    if name.is_empty() || version.is_empty() || (name == package.name && version == package.version) {
+        return None;
+    }
+    let built_from = BuiltFrom { name: name.to_owned(), version: version.to_owned() };
+    Some(Box::new(Origin { built_from: Some(built_from), layer: None }))
+}
+
+/// Whether a root without a database of packages is worth a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// An operating system.
+    System,
+    /// Only what languages install.
+    Packages,
+}
+
+/// Ties the files of one root together.
+pub fn assemble(pieces: Vec<Piece>, expect: Expect) -> Vec<Input> {
+    let mut releases: Vec<(&str, &OsRelease)> =
+        pieces.iter().filter_map(|piece| Some((piece.path.as_str(), piece.release.as_ref()?))).collect();
+    releases.sort_by_key(|(path, _)| *path); // etc before usr
+    let release = releases.first().map(|(_, release)| (*release).clone());
+    let has_system = pieces.iter().any(|piece| piece.what.is_system());
+    let is_judged = |package: &Package| {
+        let other = package.ecosystem.system().map(System::distribution);
+        let system = other.map(|other| System::installed(release.as_ref().unwrap_or(&OsRelease::default()), other));
+        system.is_some_and(|system| system.distribution().has_advisories())
+    };
+    let mut owned = HashSet::new();
+    let mut packages = pieces.iter().filter(|piece| piece.what.is_system()).flat_map(|piece| &piece.readings);
+    // Where nobody has advisories about the distribution, what it installed is judged by itself.
+    if packages.any(|(_, reading)| reading.packages.first().is_some_and(is_judged)) {
+        owned = pieces.iter().flat_map(|piece| piece.owned.0.iter().copied()).collect();
+    }
+    let owned = Owned(owned);
+    let mut inputs = Vec::new();
+    for piece in pieces {
+        if !piece.what.is_system() && owned.has(&piece.path) {
+            continue;
+        }
+        for (place, mut reading) in piece.readings {
+            if piece.what.is_system() {
+                settle(&mut reading, release.as_ref());
+            }
+            inputs.push(input(format!("{}{place}", piece.path), piece.what, reading));
+        }
+    }
+    if !has_system && expect == Expect::System {
+        let reason = "no database of dpkg, apk or rpm: if an operating system is here, its packages are not judged";
+        inputs.push(input(".".to_owned(), What::OsRelease, Reading::unsupported(0, reason)));
+    }
+    inputs.sort_by(|one, other| one.path.cmp(&other.path));
+    inputs
+}
+
+/// Says of which release the packages of a database are.
+fn settle(reading: &mut Reading, release: Option<&OsRelease>) {
+    if release.is_none() && !reading.packages.is_empty() {
+        reading.problem(0, "there is no os-release file: of which distribution these packages are is unknown");
+    }
+    let unknown = OsRelease::default();
+    let release = release.unwrap_or(&unknown);
+    for package in &mut reading.packages {
+        if let Some(system) = package.ecosystem.system() {
+            package.ecosystem = crate::package::Ecosystem::System(System::installed(release, system.distribution()));
+        }
+    }
+}
+
+fn input(path: String, what: What, reading: Reading) -> Input {
+    let Reading { status, packages, not_judged, problems, links, .. } = reading;
+    let edges = if packages.is_empty() || status == Status::Failed { Vec::new() } else { links.edges };
+    Input { path, kind: what.name(), status, packages, not_judged, problems, edges, signs: links.signs }
+}
