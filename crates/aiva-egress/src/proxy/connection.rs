@@ -13,6 +13,7 @@ use aiva_outbound::{Reason, Scheme, Target};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::ahead::unless_gone;
 use super::answer::Answer;
 use super::body::{Body, Chunks};
 use super::buffer::Buffer;
@@ -158,9 +159,10 @@ impl Connection<'_> {
                 };
                 self.inbox = rest[settled.taken..].to_vec();
                 let ask = Ask { form: Form::Request, method: request.method, text: url, target: plain(url) };
-                match self.judge(&request, ask).await {
-                    Ruling::Refuse(answer) => self.refuse(&request, &answer, body.is_done()).await,
-                    Ruling::Allow(allowed) => {
+                match self.judge(&request, ask, body.is_done()).await {
+                    None => self.gone(Form::Request),
+                    Some(Ruling::Refuse(answer)) => self.refuse(&request, &answer, body.is_done()).await,
+                    Some(Ruling::Allow(allowed)) => {
                         let bare = url.len() <= url.find("://").map_or(0, |at| at + 3) + authority_length(url);
                         let mut first = Vec::with_capacity(head.len() + settled.kept);
                         write::request(&mut first, &request, &allowed.target, bare);
@@ -182,16 +184,18 @@ impl Connection<'_> {
                 }
             }
             HeadForm::Connect(authority) => {
-                let first = rest.to_vec();
+                self.inbox = rest.to_vec();
                 let ask =
                     Ask { form: Form::Tunnel, method: request.method, text: authority, target: tunnel_to(authority) };
-                match self.judge(&request, ask).await {
-                    Ruling::Refuse(answer) => {
+                match self.judge(&request, ask, true).await {
+                    None => self.gone(Form::Tunnel),
+                    Some(Ruling::Refuse(answer)) => {
                         self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
                         self.decline(&answer, Manner::Connect).await
                     }
-                    Ruling::Allow(allowed) => {
+                    Some(Ruling::Allow(allowed)) => {
                         drop(inbox);
+                        let first = std::mem::take(&mut self.inbox);
                         self.tunnel(first, *allowed, Manner::Connect).await
                     }
                 }
@@ -199,13 +203,26 @@ impl Connection<'_> {
         }
     }
 
-    async fn judge(&self, request: &Request<'_>, ask: Ask<'_>) -> Ruling {
+    /// `None` when the client has left meanwhile: a lookup may take its time, and nobody waits for it any more. Of a body
+    /// that is under way (not `is_read`) nothing may be read here.
+    async fn judge(&mut self, request: &Request<'_>, ask: Ask<'_>, is_read: bool) -> Option<Ruling> {
         let who = Presented {
             peer: self.peer,
             credentials: request.field("proxy-authorization"),
             token: request.field("aiva-decision-token"),
         };
-        self.worker.shared.judge.judge(who, ask).await
+        let judging = self.worker.shared.judge.judge(who, ask);
+        match is_read {
+            true => unless_gone(self.stream, &mut self.inbox, judging).await,
+            false => Some(judging.await),
+        }
+    }
+
+    /// The client left before anything was decided: there is nobody to answer, and nothing to record.
+    fn gone(&self, form: Form) -> Next {
+        self.worker.shared.counters.request(form, Became::Failed);
+        self.worker.shared.counters.left.inc();
+        Next::Close
     }
 
     /// A request was refused; the connection goes on where all of it has been read.

@@ -55,6 +55,8 @@ pub struct Counters {
     pub reused: Counter,
     /// Tunnels closed because a new policy no longer allows them.
     pub forbidden: Counter,
+    /// Clients that left before anything was decided.
+    pub left: Counter,
     /// Heads that did not come in time.
     pub slow: Counter,
     requests: [[Counter; 3]; 2],
@@ -107,6 +109,11 @@ impl Counters {
             forbidden: metrics().register(
                 "egress_proxy_tunnels_forbidden",
                 "Tunnels closed because a new policy no longer allows them",
+                Counter::default(),
+            ),
+            left: metrics().register(
+                "egress_proxy_left_early",
+                "Clients that left while their request was being decided",
                 Counter::default(),
             ),
             slow: metrics().register(

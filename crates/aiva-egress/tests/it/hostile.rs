@@ -9,11 +9,12 @@ use aiva_egress::proxy::Settings;
 use aiva_egress::proxy::judge::Bounds;
 use aiva_egress::proxy::limits::Most;
 use aiva_outbound::policy::Policy;
-use aiva_outbound::resolve::Fixed;
+use aiva_outbound::resolve::{Fixed, Lookup, ResolveError, Resolver};
+use async_trait::async_trait;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::stage::{Client, Heard, Origin, Stage};
+use crate::stage::{Client, Heard, Origin, PATIENCE, Stage};
 
 const URL: &str = "http://origin.example.net/";
 
@@ -224,5 +225,46 @@ async fn an_answer_without_a_sane_head_is_not_passed_on() {
             heard.status == 502 && heard.field("aiva-decision").is_some_and(|decision| decision.starts_with("error"))
         };
         assert!(heard.as_ref().is_none_or(is_ours), "{:?}: {heard:?}", start.escape_ascii().to_string());
+    }
+}
+
+/// Never answers; whoever asks counts as long as it is still waited for.
+#[derive(Default)]
+struct Silent(Arc<tokio::sync::watch::Sender<usize>>);
+
+struct Waiting(Arc<tokio::sync::watch::Sender<usize>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[async_trait]
+impl Resolver for Silent {
+    async fn resolve(&self, _name: &str) -> Result<Lookup, ResolveError> {
+        self.0.send_modify(|count| *count += 1);
+        let _waiting = Waiting(Arc::clone(&self.0));
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_lookup_of_a_client_that_has_left() {
+    let silent = Arc::new(Silent::default());
+    let mut waiting = silent.0.subscribe();
+    let (origin, _) = Origin::keeping().await;
+    let stage = Stage::start(silent, Policy::public(), Settings::default(), Bounds::default(), origin.address).await;
+    for bytes in [
+        &b"GET http://a.example.com/ HTTP/1.1\r\nHost: a.example.com\r\n\r\n"[..],
+        b"CONNECT a.example.com:443 HTTP/1.1\r\nHost: a.example.com:443\r\n\r\nhello",
+        b"\x05\x01\x00\x05\x01\x00\x03\x0da.example.com\x01\xbb",
+    ] {
+        let mut client = stage.client().await;
+        client.send(bytes).await;
+        timeout(PATIENCE, waiting.wait_for(|count| *count == 1)).await.expect("it is looked up").unwrap();
+        client.stream.set_zero_linger().unwrap();
+        drop(client);
+        timeout(PATIENCE, waiting.wait_for(|count| *count == 0)).await.expect("nobody waits any more").unwrap();
     }
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Sleep;
 
+use super::super::ahead::unless_gone;
 use super::super::judge::{Ask, Form, Presented, Ruling};
 use super::super::metrics::Became;
 use super::super::socks::{self, Method, Reading, Wish};
@@ -45,12 +46,16 @@ impl Connection<'_> {
                 return Some(self.close(false).await);
             }
         };
-        let first = std::mem::take(&mut self.inbox);
         let who = Presented { peer: self.peer, credentials: credentials.as_deref(), token: None };
         let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: &authority, target: tunnel_to(&authority) };
-        match self.worker.shared.judge.judge(who, ask).await {
-            Ruling::Allow(allowed) => Some(self.tunnel(first, *allowed, Manner::Socks).await),
-            Ruling::Refuse(answer) => {
+        let judging = self.worker.shared.judge.judge(who, ask);
+        match unless_gone(self.stream, &mut self.inbox, judging).await {
+            None => Some(self.gone(Form::Tunnel)),
+            Some(Ruling::Allow(allowed)) => {
+                let first = std::mem::take(&mut self.inbox);
+                Some(self.tunnel(first, *allowed, Manner::Socks).await)
+            }
+            Some(Ruling::Refuse(answer)) => {
                 self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
                 Some(self.decline(&answer, Manner::Socks).await)
             }
