@@ -87,8 +87,9 @@ fn credentials(bytes: &[u8]) {
 }
 
 fn certificate(bytes: &[u8]) {
-    use aiva_egress::caller::{Certificate, Revoked};
+    use aiva_egress::caller::{Certificate, Outdated, Revoked};
+    use std::time::SystemTime;
     let certificate = Certificate::read(bytes);
     assert!(certificate.dns_names.iter().all(|name| !name.bytes().any(|byte| byte.is_ascii_uppercase())));
-    let _read = Revoked::read([bytes]).is_some_and(|revoked| revoked.holds(&certificate));
+    let _read = Revoked::read([bytes], Outdated::Deny).map(|revoked| revoked.standing(&certificate, SystemTime::UNIX_EPOCH));
 }

@@ -1,7 +1,8 @@
 //! Takes records from the proxy's threads and has them written in groups.
 //!
-//! Promises: no record is ever dropped. Whoever decides first [reserves](Recorder::reserve) room; where there is none, it
-//! waits, so that a store that cannot keep up slows the guard down instead of losing what it refused. What ends before its
+//! Promises: no record that was taken is ever dropped. Whoever decides first [reserves](Recorder::reserve) room; where there is none, it
+//! waits, so that a store that cannot keep up slows the guard down instead of losing what it refused; it waits no longer than
+//! it was told to, and then whoever decides either refuses or goes on without a record, as configured. What ends before its
 //! second group is written once and whole; what stays open longer is written open and [ended](Open::end) later. Room is
 //! given back when the disk has the record, not before. On the way of a request there is one short lock and no wait.
 //!
@@ -38,9 +39,28 @@ pub struct Settings {
     pub group: usize,
     /// How long a record waits at most for others to be written with.
     pub every: Duration,
+    /// How long whoever decides waits for room.
+    pub patience: Duration,
+    /// What then becomes of the decision.
+    pub stalled: Stalled,
     /// The waits between tries to write.
     pub backoff: Backoff,
 }
+
+/// What becomes of a decision that there is no room for a record of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stalled {
+    /// It is not made: the caller is told to try again.
+    #[default]
+    Deny,
+    /// It is made, and stands in the log only.
+    Log,
+}
+
+/// There was no room for a record in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("records wait for the store, and there is no room for another")]
+pub struct NoRoom(pub Stalled);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -48,6 +68,8 @@ impl Default for Settings {
             room: 16 * 1024,
             group: 500,
             every: Duration::from_millis(100),
+            patience: Duration::from_secs(5),
+            stalled: Stalled::Deny,
             backoff: Backoff { first: Duration::from_millis(100), most: Duration::from_secs(5) },
         }
     }
@@ -103,15 +125,27 @@ impl Recorder {
         Self(Arc::new(shared))
     }
 
-    /// Room for one record; waits while there is none. Dropped unused, the room is free again.
-    pub async fn reserve(&self) -> Slot {
-        if let Ok(room) = self.0.room.try_acquire() {
+    /// Room for one record; waits for it as long as it may. Dropped unused, the room is free again.
+    ///
+    /// # Errors
+    /// When there is none in time; what then becomes of the decision.
+    pub async fn reserve(&self) -> Result<Slot, NoRoom> {
+        let Shared { settings, room, counters, .. } = &*self.0;
+        if let Ok(room) = room.try_acquire() {
             room.forget();
         } else {
-            self.0.counters.stalled.inc();
-            self.0.room.acquire().await.expect("the room is never closed").forget();
+            counters.stalled.inc();
+            let Ok(room) = tokio::time::timeout(settings.patience, room.acquire()).await else {
+                match settings.stalled {
+                    Stalled::Deny => &counters.denied,
+                    Stalled::Log => &counters.unrecorded,
+                }
+                .inc();
+                return Err(NoRoom(settings.stalled));
+            };
+            room.expect("the room is never closed").forget();
         }
-        Slot { recorder: Some(self.clone()) }
+        Ok(Slot { recorder: Some(self.clone()) })
     }
 
     fn push(&self, job: Job) {
@@ -163,7 +197,7 @@ impl Recorder {
                 let mut alert = Alert::new(Level::Error, RECORDS, "Records of egress decisions cannot be written");
                 alert.text = format!(
                     "The store refuses them ({error}). They are kept in memory and tried again; when there is no more room \
-                     for them, the egress proxy answers nobody until the store is back."
+                     for them, decisions wait, and then are refused or stand in the log only (egress.records.stalled)."
                 );
                 alerts.raise(alert);
             }
@@ -314,6 +348,8 @@ struct Counters {
     written: Counter,
     failures: Counter,
     stalled: Counter,
+    denied: Counter,
+    unrecorded: Counter,
     waiting: Gauge,
 }
 
@@ -334,6 +370,16 @@ impl Counters {
             stalled: metrics().register(
                 "egress_records_stalled",
                 "Requests that had to wait because records wait for the store",
+                Counter::default(),
+            ),
+            denied: metrics().register(
+                "egress_records_denied",
+                "Requests that were refused because there was no room for their record in time",
+                Counter::default(),
+            ),
+            unrecorded: metrics().register(
+                "egress_records_missing",
+                "Decisions that stand in the log only, because there was no room for their record in time",
                 Counter::default(),
             ),
             waiting: metrics().register(
@@ -388,7 +434,8 @@ mod tests {
 
     /// Time is paused: it goes on when everybody waits.
     fn rig(room: usize, failures: usize) -> Rig {
-        let recorder = Recorder::new(Settings { room, ..Settings::default() });
+        let patience = Duration::from_secs(60);
+        let recorder = Recorder::new(Settings { room, patience, ..Settings::default() });
         let journal = Arc::new(Kept { failures: Mutex::new(failures), ..Kept::default() });
         let shutdown = Shutdown::new();
         let (writer, journal_of_it, stop) = (recorder.clone(), Arc::clone(&journal), shutdown.stop(Stage::Store));
@@ -420,7 +467,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_ends_soon_is_written_once_and_whole() {
         let rig = rig(16, 0);
-        let open = rig.recorder.reserve().await.open(record());
+        let open = rig.recorder.reserve().await.unwrap().open(record());
         open.end(Ended { status: Some(200), ..Ended::default() });
         open.end(Ended { status: Some(500), ..Ended::default() });
         drop(open);
@@ -432,11 +479,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_stays_open_is_written_open_and_ended_later() {
         let rig = rig(1, 0);
-        let open = rig.recorder.reserve().await.open(record());
+        let open = rig.recorder.reserve().await.unwrap().open(record());
         rounds(3).await;
         assert_eq!(rig.journal.groups.lock().unwrap()[0].records[0].ended, None);
         // Its room is free again, though it is still open.
-        rig.recorder.reserve().await.write(record());
+        rig.recorder.reserve().await.unwrap().write(record());
         let id = open.id();
         drop(open);
         let (all, _) = rig.written().await;
@@ -450,7 +497,7 @@ mod tests {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let recorder = rig.recorder.clone();
-            callers.spawn(async move { recorder.reserve().await.write(record()) });
+            callers.spawn(async move { recorder.reserve().await.unwrap().write(record()) });
         }
         tokio::task::yield_now().await;
         assert!(rig.recorder.0.queue().len() <= 4);
@@ -461,16 +508,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_decides_waits_no_longer_than_it_may() {
+        for stalled in [Stalled::Deny, Stalled::Log] {
+            let recorder = Recorder::new(Settings { room: 1, stalled, ..Settings::default() });
+            let counters = recorder.0.counters;
+            let counted = || (counters.denied.get(), counters.unrecorded.get());
+            let before = counted();
+            let held = recorder.reserve().await.unwrap();
+            assert_eq!(recorder.reserve().await.err(), Some(NoRoom(stalled)));
+            let more = (counted().0 - before.0, counted().1 - before.1);
+            assert_eq!(more, if stalled == Stalled::Deny { (1, 0) } else { (0, 1) });
+            // Whoever gave up takes no room.
+            drop(held);
+            assert!(recorder.reserve().await.is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_unused_slot_gives_its_room_back() {
         let recorder = Recorder::new(Settings { room: 1, ..Settings::default() });
-        drop(recorder.reserve().await);
-        tokio::time::timeout(Duration::from_secs(1), recorder.reserve()).await.unwrap();
+        drop(recorder.reserve().await.unwrap());
+        tokio::time::timeout(Duration::from_secs(1), recorder.reserve()).await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_writes_what_is_still_open() {
         let rig = rig(16, 2);
-        let open = rig.recorder.reserve().await.open(record());
+        let open = rig.recorder.reserve().await.unwrap().open(record());
         let (all, _) = rig.written().await;
         assert_eq!((all.records.len(), all.ends.len()), (1, 0));
         drop(open);

@@ -21,7 +21,7 @@ use crate::role::Role;
 
 mod certificate;
 
-pub use certificate::{Certificate, Revoked};
+pub use certificate::{Certificate, Outdated, Revoked, Standing};
 
 /// The longest credentials that are read: a user's name and a password.
 const MOST_CREDENTIALS: usize = 512;

@@ -9,15 +9,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aiva_chassis::config::{Network, Reader};
-use aiva_chassis::config_section;
 use aiva_chassis::secret::Secret;
+use aiva_chassis::{config_section, config_words};
+
+use crate::audit;
 
 pub mod role;
+pub mod upstream;
 
 pub use role::{Mode, Role};
+pub use upstream::Upstream;
 
 /// How long records are kept where the file does not say.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// How long a decision waits for room for its record where the file does not say.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// What a role names for its upstream that connects by itself.
+pub const DIRECT: &str = "direct";
 
 /// The role of callers that nobody knows.
 pub const DEFAULT: &str = "default";
@@ -33,6 +43,10 @@ config_section! {
         pub balancers: Vec<Network>, example "[\"10.0.0.2\"]";
         /// TLS to the proxy itself, on a port of its own.
         pub tls: Option<ProxyTls>;
+        /// Proxies on the way out.
+        pub upstreams: BTreeMap<String, Upstream>;
+        /// The upstream of every role that names none itself; without one, connections are made directly.
+        pub upstream: Option<String>, example "\"NAME\"";
         /// What is kept of decisions.
         pub records: Records;
         /// Who calls.
@@ -47,6 +61,31 @@ config_section! {
     pub struct Records {
         /// How long a record is kept.
         pub keep: Duration = "30d";
+        /// How long a decision waits for room for its record, while the store takes none.
+        pub wait: Duration = "5s";
+        /// What then becomes of it: "deny" answers 503, "log" decides as ever, and only the log and a metric tell of it.
+        pub stalled: Stalled = "deny";
+    }
+}
+
+config_words! {
+    /// What becomes of a decision that there is no room for a record of.
+    pub enum Stalled {
+        /// It is not made.
+        Deny = "deny",
+        /// It stands in the log only.
+        Log = "log",
+    }
+}
+
+impl Records {
+    /// As whoever takes records is set up.
+    pub fn settings(&self) -> audit::Settings {
+        let stalled = match self.stalled {
+            Stalled::Deny => audit::Stalled::Deny,
+            Stalled::Log => audit::Stalled::Log,
+        };
+        audit::Settings { patience: self.wait, stalled, ..audit::Settings::default() }
     }
 }
 
@@ -65,8 +104,21 @@ config_section! {
         /// Revocation lists, PEM. Where there is one, every authority above needs one: a certificate that no list speaks of
         /// is refused.
         pub client_crl_files: Vec<PathBuf>, example "[\"/etc/aiva/clients.crl\"]";
+        /// What becomes of a certificate whose authority's revocation list is past its time: "deny" refuses it with a reason of
+        /// its own, "warn" goes by the old list.
+        pub client_crl_expired: ExpiredList = "deny";
         /// Refuse clients that show no certificate.
         pub require_client_certificate: bool = false;
+    }
+}
+
+config_words! {
+    /// What becomes of certificates whose revocation list is past its time.
+    pub enum ExpiredList {
+        /// They do not count.
+        Deny = "deny",
+        /// The old list counts.
+        Warn = "warn",
     }
 }
 
@@ -115,7 +167,9 @@ impl Default for Egress {
             socket: None,
             balancers: Vec::new(),
             tls: None,
-            records: Records { keep: KEEP },
+            upstreams: BTreeMap::new(),
+            upstream: None,
+            records: Records { keep: KEEP, wait: WAIT, stalled: Stalled::Deny },
             callers: BTreeMap::new(),
             roles: BTreeMap::new(),
         }
@@ -129,14 +183,17 @@ fn is_name(text: &str) -> bool {
 }
 
 fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
-    for (list, names) in
-        [("roles", egress.roles.keys().collect::<Vec<_>>()), ("callers", egress.callers.keys().collect())]
-    {
+    for (list, names) in [
+        ("roles", egress.roles.keys().collect::<Vec<_>>()),
+        ("callers", egress.callers.keys().collect()),
+        ("upstreams", egress.upstreams.keys().collect()),
+    ] {
         for name in names.into_iter().filter(|name| !is_name(name)) {
             reader.refuse(&place(list, name), "is not a name: 1 to 64 letters, digits, -, _ and .");
         }
     }
     check_callers(egress, reader);
+    check_upstreams(egress, reader);
     if !egress.listen.ip().is_loopback() && has_passwords(egress) {
         reader.hazard("listen", "takes the callers' passwords over the network in plain: let them use egress.tls, and bind this one to loopback");
     }
@@ -145,6 +202,23 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
         let asks = key == "tls.listen" && egress.tls.as_ref().is_some_and(|tls| tls.require_client_certificate);
         if !address.ip().is_loopback() && !asks && unknown_may_call(egress) {
             reader.hazard(key, "is reachable from other machines, and callers that nobody knows may use it: bind it to loopback, let a network policy keep strangers out, or give [egress.roles.default] mode = \"enforce\"");
+        }
+    }
+}
+
+/// Whoever names an upstream names one that there is.
+fn check_upstreams(egress: &Egress, reader: &mut Reader<'_>) {
+    if egress.upstreams.contains_key(DIRECT) {
+        reader.refuse(&place("upstreams", DIRECT), "is what a role says that goes through none: take another name");
+    }
+    let of_roles =
+        egress.roles.iter().map(|(name, role)| (format!("{}.upstream", place("roles", name)), &role.upstream));
+    for (key, named) in std::iter::once(("upstream".to_owned(), &egress.upstream)).chain(of_roles) {
+        if let Some(name) = named.as_ref().filter(|name| *name != DIRECT && !egress.upstreams.contains_key(*name)) {
+            reader.refuse(
+                &key,
+                format!("there is no upstream {name:?}; add [egress.upstreams.{name}], or say \"{DIRECT}\""),
+            );
         }
     }
 }

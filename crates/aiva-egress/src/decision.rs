@@ -157,6 +157,8 @@ pub struct Finding {
 pub struct Ended {
     /// The address that was connected to.
     pub connected: Option<SocketAddr>,
+    /// The proxy on the way out, and the status by which it refused, where it did.
+    pub upstream: Option<String>,
     /// The status that the client got.
     pub status: Option<u16>,
     /// Bytes from the client, bodies only.
@@ -187,6 +189,7 @@ impl From<&Finished> for Ended {
         };
         Self {
             connected: finished.connected,
+            upstream: finished.upstream.clone(),
             status: finished.status,
             sent: finished.sent,
             received: finished.received,

@@ -18,7 +18,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::meters::{self, Via};
-use crate::service::records::{Answered, App, Filter, Question};
+use crate::service::records::{Answered, App, Filter, Question, Undecided};
 
 /// May read records.
 struct Read;
@@ -110,7 +110,10 @@ pub(crate) async fn answer(app: &App, caller: &Principal, via: Via, asked: api::
     let asked = within_bounds(asked).inspect_err(|_| meters::asked(via, None))?;
     let question = Question { url: &asked.url, method: asked.method.as_deref(), role: asked.role.as_deref() };
     let answered = app.decide(&caller.display, via, question).await;
-    answered.map_err(|none| ApiError::not_found("role_unknown", none.to_string()))
+    answered.map_err(|undecided| match undecided {
+        Undecided::NoSuchRole => ApiError::not_found("role_unknown", undecided.to_string()),
+        Undecided::NoRoom => ApiError::unavailable(Duration::from_secs(5)),
+    })
 }
 
 fn store_error(error: StoreError) -> ApiError {

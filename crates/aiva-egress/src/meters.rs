@@ -64,6 +64,12 @@ pub const WRONG_CREDENTIALS: &str = "credentials-wrong";
 /// The word for a client certificate that was taken back while its connection stood.
 pub const REVOKED: &str = "certificate-revoked";
 
+/// The word for a client certificate whose authority's revocation list has expired.
+pub const OUTDATED: &str = "revocation-list-expired";
+
+/// The word for a decision that was not made because there is no room for its record.
+pub const STALLED: &str = "records-stalled";
+
 /// Decision tokens that are not ours or have run out, and ones for another place.
 const TOKENS: [&str; 2] = ["token-invalid", "token-mismatch"];
 
@@ -101,7 +107,7 @@ fn families() -> &'static Families {
             Family::<ReasonLabels, Counter>::default(),
         );
         let words = Reason::ALL.iter().map(|reason| reason.name()).chain(Over::ALL.iter().map(|over| over.word()));
-        let words = words.chain([WRONG_CREDENTIALS, REVOKED]).chain(TOKENS);
+        let words = words.chain([WRONG_CREDENTIALS, REVOKED, OUTDATED, STALLED]).chain(TOKENS);
         let reasons = words.map(|reason| (reason, denials.get_or_create_owned(&ReasonLabels { reason }))).collect();
         let asked = metrics().register(
             "egress_asked",

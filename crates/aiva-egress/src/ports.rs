@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::decision::{Ended, Record};
 use crate::proxy::judge::Bounds;
+use crate::role::upstream::Upstreams;
 
 /// What a role goes by, as it is in force now.
 #[derive(Clone)]
@@ -30,12 +31,15 @@ pub struct Rules {
     pub engine: Arc<Engine>,
     /// Its bounds in time and size.
     pub bounds: Bounds,
+    /// Every upstream there is: none of them is a destination.
+    pub upstreams: Arc<Upstreams>,
 }
 
 impl Rules {
     /// What the proxy would say to the same request of the same role.
     pub async fn decide(&self, target: &Target, method: Option<&Method>) -> Verdict {
-        self.engine.decide(&self.policy, &*self.resolver, Question { target, method }).await
+        let verdict = self.engine.decide(&self.policy, &*self.resolver, Question { target, method }).await;
+        self.upstreams.shut(&self.policy, target, verdict).await
     }
 }
 

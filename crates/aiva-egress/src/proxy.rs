@@ -5,7 +5,7 @@
 //! are bounded. It knows no policy: see [`judge`].
 //!
 //! - [`head`], [`body`], [`preface`], [`fault`]: pure readers of bytes; [`write`] and [`answer`]: pure writers;
-//! - [`pump`], [`exchange`], [`connect`], [`pool`], [`buffer`]: bytes on their way;
+//! - [`pump`], [`exchange`], [`connect`], [`upstream`], [`pool`], [`buffer`]: bytes on their way;
 //! - [`connection`], [`worker`]: a client's connection, and a thread of them.
 //!
 //! Start reading at [`Proxy::bind`]; a request's way begins in [`connection`].
@@ -36,12 +36,14 @@ pub mod interfaces;
 pub mod judge;
 pub mod limits;
 pub mod metrics;
+pub mod origin;
 pub mod pool;
 pub mod preface;
 pub mod pump;
 pub mod socks;
 pub mod stream;
 pub mod tls;
+pub mod upstream;
 pub mod worker;
 pub mod write;
 

@@ -9,16 +9,19 @@ use std::time::SystemTime;
 
 use aiva_outbound::policy::{self as engine, Block, Exception, Mixed, Names, Opens, PathPrefix, Policy, Ports};
 use aiva_outbound::resolve::Resolver;
-use aiva_outbound::{Engine, Prefix, Scheme};
+use aiva_outbound::{Engine, Prefix, Question, Scheme, Verdict};
 use http::Method;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use self::upstream::{Route, Upstreams};
 use crate::budget::Budget;
 use crate::config::role::{self as config, Level, Mode, SchemeName};
 use crate::meters::Meters;
 use crate::proxy::judge::Bounds;
 use crate::tunnel::inspect::{self, Inspection};
+
+pub mod upstream;
 
 /// An entry that cannot be judged by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,8 +49,20 @@ pub struct Role {
     pub tells: bool,
     /// Who looks names up for it.
     pub lookups: Lookups,
+    /// The upstream that it goes through, where it does.
+    pub route: Option<Arc<Route>>,
+    /// Every upstream there is: none of them is a destination.
+    pub upstreams: Arc<Upstreams>,
     /// What is counted of it.
     pub meters: Meters,
+}
+
+impl Role {
+    /// What is decided on a target that was read: the engine's verdict, unless it leads to an upstream.
+    pub async fn decide(&self, question: Question<'_>) -> Verdict {
+        let verdict = self.lookups.engine.decide(&self.policy, &*self.lookups.resolver, question).await;
+        self.upstreams.shut(&self.policy, question.target, verdict).await
+    }
 }
 
 /// Who looks names up, and the engine that remembers what they meant there.

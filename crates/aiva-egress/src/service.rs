@@ -17,8 +17,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::audit::Recorder;
-use crate::caller::Revoked;
+use crate::audit::{NoRoom, Recorder, Stalled};
+use crate::caller::{Revoked, Standing};
 use crate::config::{DEFAULT, Egress};
 use crate::ports::{Decide, Rules, Tokens};
 use crate::proxy::judge::{Ask, Judge, Peer, Presented, Ruling};
@@ -121,9 +121,15 @@ impl Guard {
         self.look_again();
     }
 
-    /// Whether the connection stands on a certificate that was taken back since.
-    fn is_revoked(&self, peer: &Peer) -> bool {
-        peer.certificate.as_ref().is_some_and(|certificate| self.0.revoked.load().holds(certificate))
+    /// Whether the certificate that the connection stands on was taken back since.
+    fn standing(&self, peer: &Peer) -> Standing {
+        let Some(certificate) = &peer.certificate else { return Standing::Good };
+        self.0.revoked.load().standing(certificate, self.0.clock.now().into())
+    }
+
+    /// How many revocation lists are past their time.
+    pub fn outdated_lists(&self) -> usize {
+        self.0.revoked.load().outdated(self.0.clock.now().into())
     }
 
     /// Puts another configuration in force, whole or not at all. What is open and no longer allowed will be closed.
@@ -151,10 +157,11 @@ impl Guard {
         self.0.versions.send_modify(|version| *version += 1);
     }
 
-    /// The next moment at which an exception or an allowed network ends.
+    /// The next moment at which an exception, an allowed network or a revocation list ends.
     pub fn next_end(&self) -> Option<SystemTime> {
         let now = self.0.clock.now().into();
-        self.0.in_force.load().all().filter_map(|role| role::next_end(&role.policy, now)).min()
+        let of_lists = self.0.revoked.load().next_end(now);
+        self.0.in_force.load().all().filter_map(|role| role::next_end(&role.policy, now)).chain(of_lists).min()
     }
 
     /// The role of that name, or the one that unknown callers get.
@@ -174,6 +181,11 @@ impl Guard {
     /// The role of the caller of this name.
     pub fn role_of_caller(&self, name: &str) -> Option<Arc<Role>> {
         self.0.in_force.load().callers.named(name).map(|caller| Arc::clone(&caller.role))
+    }
+
+    /// Upstreams that have failed every time lately, by name.
+    pub fn upstreams_down(&self) -> Vec<Arc<str>> {
+        self.0.in_force.load().upstreams.down()
     }
 
     /// The names of the roles, in order.
@@ -209,7 +221,11 @@ impl Judge for Guard {
     async fn judge(&self, who: Presented<'_>, ask: Ask<'_>) -> Ruling {
         // Room first: who waits for the disk has not decided anything yet.
         let slot = match self.0.recorder.get() {
-            Some(recorder) => Some(recorder.reserve().await),
+            Some(recorder) => match recorder.reserve().await {
+                Ok(slot) => Some(slot),
+                Err(NoRoom(Stalled::Log)) => None,
+                Err(NoRoom(Stalled::Deny)) => return asker::stalled(),
+            },
             None => None,
         };
         // Nothing of the snapshot is held while the DNS is asked: only the role.
@@ -217,13 +233,14 @@ impl Judge for Guard {
         let is_known = known.is_some();
         let (role, caller) = known.unwrap_or_else(|| (Arc::clone(&self.0.in_force.load().default), None));
         let asker = Asker { guard: self, slot, role, caller, who, form: ask.form, method: ask.method };
+        let standing = self.standing(who.peer);
         match (ask.target, who.token) {
             _ if !is_known => asker.wrong_credentials(),
-            _ if self.is_revoked(who.peer) => asker.revoked(),
+            _ if standing != Standing::Good => asker.revoked(standing),
             // The text may hold a secret, and nobody knows where in it.
             (Err(reason), _) => asker.unreadable(reason),
             (Ok(target), None) => asker.decide(target).await,
-            (Ok(target), Some(token)) => asker.redeem(target, token),
+            (Ok(target), Some(token)) => asker.redeem(target, token).await,
         }
     }
 
@@ -251,6 +268,7 @@ impl Decide for Guard {
             resolver: Arc::clone(&role.lookups.resolver),
             engine: Arc::clone(&role.lookups.engine),
             bounds: role.bounds,
+            upstreams: Arc::clone(&role.upstreams),
         })
     }
 

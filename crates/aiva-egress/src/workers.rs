@@ -29,6 +29,9 @@ use crate::service::{Guard, InForce};
 /// A changed configuration is not in force. Its page is `docs/runbooks/egress-reload.md`.
 pub const NOT_IN_FORCE: Cause = Cause::new("egress-reload");
 
+/// An upstream proxy fails every time. Its page is `docs/runbooks/egress-upstream.md`.
+pub const UPSTREAM_DOWN: Cause = Cause::new("egress-upstream");
+
 /// How often files are looked at.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -53,6 +56,8 @@ pub struct Reload {
     pub alerts: Alerts,
     /// Degraded while a changed configuration is not in force.
     pub check: Check,
+    /// Degraded while an upstream proxy fails every time.
+    pub upstreams: Check,
     /// Tells when exceptions end.
     pub clock: SharedClock,
 }
@@ -61,6 +66,7 @@ struct Counters {
     done: Counter,
     failed: Counter,
     stale: Gauge,
+    outdated: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -83,7 +89,12 @@ impl Counters {
                 "1 while the egress guard goes by an older configuration than the files'",
                 Gauge::default(),
             );
-            Self { done: of("done"), failed: of("failed"), stale }
+            let outdated = metrics().register(
+                "egress_revocation_lists_expired",
+                "Revocation lists of client certificates that are past their time",
+                Gauge::default(),
+            );
+            Self { done: of("done"), failed: of("failed"), stale, outdated }
         })
     }
 }
@@ -115,6 +126,8 @@ impl Reload {
         if let Some(tls) = &self.tls {
             self.guard.revoke(tls.revoked());
         }
+        let mut down = Vec::new();
+        let mut outdated = 0;
         let mut reached = reached_at(&self.own);
         self.guard.listens(&reached);
         loop {
@@ -129,17 +142,49 @@ impl Reload {
                 self.reload().await;
                 ends = self.guard.next_end();
             }
+            self.look_at_upstreams(&mut down);
+            self.look_at_lists(&mut outdated);
             let now = reached_at(&self.own);
             if now != reached {
                 self.guard.listens(&now);
                 reached = now;
             }
             if ends.is_some_and(|end| end <= SystemTime::from(self.clock.now())) {
-                tracing::info!("an exception or an allowed network of an egress role has ended");
+                tracing::info!("an exception, an allowed network or a revocation list of the egress policy has ended");
                 self.guard.look_again();
                 ends = self.guard.next_end();
             }
         }
+    }
+
+    /// Tells when an upstream goes down and when all are back. `down` is what was known.
+    fn look_at_upstreams(&self, down: &mut Vec<Arc<str>>) {
+        let now = self.guard.upstreams_down();
+        if now == *down {
+            return;
+        }
+        if now.is_empty() {
+            self.upstreams.up();
+            tracing::info!("every upstream proxy opens tunnels again");
+        } else {
+            let names = now.join(", ");
+            self.upstreams.degraded(format!("every tunnel through an upstream proxy fails: {names}"));
+            let mut alert = Alert::new(Level::Error, UPSTREAM_DOWN, "An upstream proxy fails every time");
+            alert.text = format!("Callers whose role goes through it get 502 or 504. Upstreams: {names}.");
+            self.alerts.raise(alert);
+        }
+        *down = now;
+    }
+
+    /// Tells when a revocation list is past its time. `outdated` is how many were known to be.
+    fn look_at_lists(&self, outdated: &mut usize) {
+        let now = self.guard.outdated_lists();
+        Counters::get().outdated.set(i64::try_from(now).unwrap_or(i64::MAX));
+        if now > *outdated {
+            let then = "egress.tls.client_crl_expired says what becomes of its authority's certificates";
+            tracing::warn!(lists = now, then, "a revocation list of client certificates has expired: renew it");
+        }
+        *outdated = now;
     }
 
     /// Whether the files have changed since they were read and not since the last look, or somebody asks.
@@ -193,6 +238,7 @@ impl Reload {
             ("socket", same(&self.started.socket, &egress.socket)),
             ("balancers", same(&self.started.balancers, &egress.balancers)),
             ("tls", same(&self.started.tls, &egress.tls)),
+            ("records", same(&self.started.records, &egress.records)),
         ];
         keys.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }

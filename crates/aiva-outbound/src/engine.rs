@@ -12,6 +12,7 @@ use http::Method;
 
 use crate::judge::{Case, Question};
 use crate::policy::{Denial, Policy, Refusal, Rule};
+use crate::reason::Reason;
 use crate::rebinding::{Rebinding, Watch};
 use crate::resolve::{Answer, Lookup, ResolveError, Resolver};
 use crate::target::{Host, Target};
@@ -87,6 +88,11 @@ impl Verdict {
         let remedy = refusal.remedy(host);
         let Refusal { rule, denial } = refusal;
         Self { remedy, rule, ..Self::of(Outcome::Denied(denial)) }
+    }
+
+    /// A text that two parsers would not read alike.
+    pub fn unreadable(reason: Reason) -> Self {
+        Self::refused(Refusal::new(Rule::Text, reason, "the address"), "")
     }
 
     fn of(outcome: Outcome) -> Self {
@@ -167,7 +173,7 @@ impl Engine {
     ) -> Verdict {
         match Target::parse(text) {
             Ok(target) => self.decide(policy, resolver, Question { target: &target, method }).await,
-            Err(reason) => Verdict::refused(Refusal::new(Rule::Text, reason, "the address"), ""),
+            Err(reason) => Verdict::unreadable(reason),
         }
     }
 

@@ -77,6 +77,8 @@ reasons! {
     AddressMetadata = "address-metadata",
     /// One of this process's own listening addresses.
     AddressSelf = "address-self",
+    /// A proxy on the way out: it would forward whatever it is asked to.
+    AddressUpstream = "address-upstream",
     /// An address on the deny list.
     AddressDenied = "address-denied",
     /// An address that is not public.
@@ -143,6 +145,8 @@ pub enum Rule {
     InternalZone(&'static str),
     /// An address that this process listens on.
     Own(SocketAddr),
+    /// A proxy on the way out, by its name in the configuration.
+    Upstream(Arc<str>),
     /// The allowed schemes.
     Schemes,
     /// The allowed ports.
@@ -174,6 +178,7 @@ impl fmt::Display for Rule {
             Self::InternalZone("") => f.write_str("single label"),
             Self::InternalZone(zone) => write!(f, "internal zone {zone}"),
             Self::Own(address) => write!(f, "own address {address}"),
+            Self::Upstream(name) => write!(f, "upstream {name}"),
             Self::Schemes => f.write_str("schemes"),
             Self::Ports => f.write_str("ports"),
             Self::Methods => f.write_str("methods"),

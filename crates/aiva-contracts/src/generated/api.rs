@@ -2250,6 +2250,9 @@ pub struct DecisionEnd {
     /// The address that was connected to.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub connected: Option<String>,
+    /// The proxy on the way out, with the status by which it refused, where it did.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// The status that the caller got.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub status: Option<u32>,
@@ -2278,6 +2281,11 @@ impl Check for DecisionEnd {
     fn check(&self, c: &mut Checker) {
         if let Some(value) = &self.connected {
             c.at("connected", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+        if let Some(value) = &self.upstream {
+            c.at("upstream", |c| {
                 c.text(value, &Text { min: 0, max: 100, pattern: None });
             });
         }

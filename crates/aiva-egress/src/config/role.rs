@@ -37,6 +37,8 @@ config_section! {
         pub allow_cidrs: Vec<AllowedCidr>;
         /// Named ways to internal places.
         pub exceptions: BTreeMap<String, Exception>;
+        /// The upstream that it goes through, or "direct"; `egress.upstream` if left out.
+        pub upstream: Option<String>, example "\"direct\"";
         /// Who looks names up.
         pub dns: Dns;
         /// What is looked at inside tunnels.
@@ -196,6 +198,7 @@ impl Default for Role {
             nat64_prefixes: Vec::new(),
             allow_cidrs: Vec::new(),
             exceptions: BTreeMap::new(),
+            upstream: None,
             dns: Dns { servers: Vec::new(), mixed: Mixed::Deny },
             inspection: Inspection { sni: Level::Off, missing_sni: Level::Off, ech: Level::Off, protocols: Level::Off },
             bounds: Bounds {

@@ -54,6 +54,7 @@ fn place(place: Place) -> api::DecisionPlace {
 fn end(ended: Ended) -> api::DecisionEnd {
     api::DecisionEnd {
         connected: ended.connected.map(|address| address.to_string()),
+        upstream: ended.upstream.map(|upstream| clip(upstream, 100)),
         status: ended.status.map(u32::from),
         sent: ended.sent,
         received: ended.received,

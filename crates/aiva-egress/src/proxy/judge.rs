@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
+use super::upstream::Upstream;
 use crate::caller::Certificate;
 use crate::tunnel::inspect::Inspection;
 use crate::tunnel::relay::End;
@@ -109,6 +110,8 @@ pub struct Allowed {
     pub target: Arc<Target>,
     /// The checked addresses, never none. No other may be connected to.
     pub connect_to: Vec<SocketAddr>,
+    /// The proxy on the way out; without one, connections are our own.
+    pub upstream: Option<Arc<Upstream>>,
     /// Bounds in time and size.
     pub bounds: Bounds,
     /// What is looked at inside a tunnel.
@@ -137,6 +140,8 @@ pub trait Permit: Send + Sync {
 pub struct Finished {
     /// The address that was connected to.
     pub connected: Option<SocketAddr>,
+    /// The proxy on the way out, and the status by which it refused, where it did.
+    pub upstream: Option<String>,
     /// The status that the client got.
     pub status: Option<u16>,
     /// Bytes from the client, bodies only.

@@ -6,14 +6,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use aiva_outbound::Host;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::stream::Link as _;
+use super::judge::Allowed;
+use super::origin::Origin;
 
 /// How long a connection waits for its next request.
 pub const IDLE: Duration = Duration::from_secs(30);
@@ -31,11 +30,21 @@ pub struct Key {
     pub host: Host,
     /// Where it leads.
     pub address: SocketAddr,
+    /// The upstream on its way.
+    pub upstream: Option<Arc<str>>,
+}
+
+impl Key {
+    /// Of a connection to this address for what was allowed.
+    pub fn of(allowed: &Allowed, address: SocketAddr) -> Self {
+        let upstream = allowed.upstream.as_ref().map(|upstream| Arc::clone(upstream.name()));
+        Self { role: Arc::clone(&allowed.role), host: allowed.target.host().clone(), address, upstream }
+    }
 }
 
 #[derive(Default)]
 struct Idle {
-    by_key: HashMap<Key, Vec<(Instant, TcpStream)>>,
+    by_key: HashMap<Key, Vec<(Instant, Origin)>>,
     count: usize,
 }
 
@@ -45,17 +54,17 @@ pub struct Pool(Mutex<Idle>);
 
 impl Pool {
     /// A connection to one of the allowed addresses that is still open; the one used last, because it is the likeliest.
-    pub fn take(&self, role: &Arc<str>, host: &Host, allowed: &[SocketAddr]) -> Option<(Key, TcpStream)> {
+    pub fn take(&self, allowed: &Allowed) -> Option<(Key, Origin)> {
         let mut idle = self.lock();
         if idle.count == 0 {
             return None;
         }
-        let mut key = Key { role: Arc::clone(role), host: host.clone(), address: *allowed.first()? };
-        for address in allowed {
+        let mut key = Key::of(allowed, *allowed.connect_to.first()?);
+        for address in &allowed.connect_to {
             key.address = *address;
-            while let Some((since, stream)) = idle.by_key.get_mut(&key).and_then(Vec::pop) {
+            while let Some((since, mut stream)) = idle.by_key.get_mut(&key).and_then(Vec::pop) {
                 idle.count -= 1;
-                if since.elapsed() < IDLE && is_quiet(&stream) {
+                if since.elapsed() < IDLE && stream.is_quiet() {
                     return Some((key, stream));
                 }
             }
@@ -64,7 +73,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub fn put(&self, key: Key, stream: TcpStream) {
+    pub fn put(&self, key: Key, stream: Origin) {
         let mut idle = self.lock();
         if idle.count >= MOST {
             return;
@@ -81,7 +90,7 @@ impl Pool {
         let mut idle = self.lock();
         let mut count = 0;
         idle.by_key.retain(|_, waiting| {
-            waiting.retain(|(since, stream)| since.elapsed() < IDLE && is_quiet(stream));
+            waiting.retain_mut(|(since, stream)| since.elapsed() < IDLE && stream.is_quiet());
             count += waiting.len();
             !waiting.is_empty()
         });
@@ -106,11 +115,4 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, Idle> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether nothing has arrived, not even the end.
-fn is_quiet(stream: &TcpStream) -> bool {
-    stream.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending()
-        // It may only look readable, because the last read filled its buffer.
-        || stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }

@@ -1,7 +1,8 @@
 //! TLS to the proxy itself, from files that are read again when they change.
 //!
 //! Promises: TLS 1.2 and 1.3, HTTP/1.1 only; a client's certificate is believed when one of the authorities signed it and no
-//! revocation list names it; where there are lists, a certificate that none speaks of is refused. Files that cannot be used
+//! revocation list names it; where there are lists, a certificate that none speaks of is refused. A list that is past its time
+//! ends no handshake: who calls is then told why it gets nowhere ([`Revoked`]). Files that cannot be used
 //! leave what was in force; new ones count for new connections, and nothing is resumed from before. Start reading at
 //! [`Tls::read`].
 
@@ -16,8 +17,8 @@ use rustls::server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientC
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use crate::caller::Revoked;
-use crate::config::ProxyTls;
+use crate::caller::{Outdated, Revoked};
+use crate::config::{ExpiredList, ProxyTls};
 
 /// Why TLS cannot be offered with these files.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +109,11 @@ fn config(files: &ProxyTls, base: &Path) -> Result<(ServerConfig, Revoked), TlsE
     for file in &files.client_crl_files {
         lists.extend(all::<CertificateRevocationListDer<'static>>(base.join(file), "revocation list")?);
     }
-    let revoked = Revoked::read(lists.iter().map(AsRef::as_ref)).ok_or(TlsError::Revoked)?;
+    let outdated = match files.client_crl_expired {
+        ExpiredList::Deny => Outdated::Deny,
+        ExpiredList::Warn => Outdated::Warn,
+    };
+    let revoked = Revoked::read(lists.iter().map(AsRef::as_ref), outdated).ok_or(TlsError::Revoked)?;
     let builder = match clients(files, base, lists, provider)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

@@ -44,6 +44,7 @@ impl Judge for CaseJudge {
                 role: Arc::from("selftest"),
                 target: Arc::new(target),
                 connect_to,
+                upstream: None,
                 bounds: Bounds::default(),
                 inspection: self.inspection,
                 permit: Arc::new(Nobody(self.policy.clone())),

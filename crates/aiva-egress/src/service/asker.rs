@@ -14,12 +14,13 @@ use super::permit::{Granted, Proof};
 use super::{Guard, since_1970};
 use crate::audit::Slot;
 use crate::budget::{self, Spent};
+use crate::caller::Standing;
 use crate::decision::{self, Record, Who, WouldDeny};
-use crate::meters::{self, REVOKED, WRONG_CREDENTIALS};
+use crate::meters::{self, OUTDATED, REVOKED, STALLED, WRONG_CREDENTIALS};
 use crate::ports;
 use crate::proxy::answer::Answer;
 use crate::proxy::judge::{Allowed, Form, Presented, Ruling};
-use crate::role::{Lookups, Role};
+use crate::role::Role;
 
 /// The rule that stands in the record of a spent budget.
 const BUDGETS: &str = "budgets";
@@ -53,15 +54,14 @@ impl Asker<'_> {
     pub(super) async fn decide(self, target: Target) -> Ruling {
         let method = self.judged_method();
         let question = Question { target: &target, method: method.as_ref() };
-        let Lookups { resolver, engine } = &self.role.lookups;
-        let verdict = engine.decide(&self.role.policy, &**resolver, question).await;
+        let verdict = self.role.decide(question).await;
         let proof = if self.who.credentials.is_some() { Proof::Password } else { Proof::Connection };
         self.conclude(target, method, verdict, proof)
     }
 
     /// Holds a decision token against the policy in force, with the addresses that were checked when it was given out: the
     /// name is not looked up again, so that it cannot mean something else by now.
-    pub(super) fn redeem(mut self, target: Target, token: &[u8]) -> Ruling {
+    pub(super) async fn redeem(mut self, target: Target, token: &[u8]) -> Ruling {
         let now = self.guard.0.clock.now();
         let pinned = self.guard.0.tokens.get().and_then(|tokens| tokens.read(token, now));
         let Some(pinned) = pinned else { return self.bad_token(&target, "token-invalid") };
@@ -77,6 +77,7 @@ impl Asker<'_> {
         let answer = Lookup::from(Answered { addresses: pinned.addresses, ..Answered::default() });
         let mut verdict = Engine::replay(&self.role.policy, question, &answer, now.into());
         verdict.answer = Some(answer.answer);
+        let verdict = self.role.upstreams.shut(&self.role.policy, &target, verdict).await;
         self.conclude(target, method, verdict, Proof::Token)
     }
 
@@ -124,14 +125,21 @@ impl Asker<'_> {
         self.refuse(record, |id| Answer::denied("text", reason.name(), id, detail))
     }
 
-    /// The certificate was taken back after the handshake.
-    pub(super) fn revoked(self) -> Ruling {
+    /// The certificate was taken back after the handshake, or nobody knows whether it was.
+    pub(super) fn revoked(self, standing: Standing) -> Ruling {
+        let (reason, detail) = match standing {
+            Standing::Revoked | Standing::Good => {
+                (REVOKED, "the client's certificate was revoked: connect again with another")
+            }
+            Standing::Unknown => {
+                (OUTDATED, "the revocation list of the client's authority has expired: it must be renewed at the proxy")
+            }
+        };
         self.role.meters.denied.inc();
-        meters::refused(REVOKED);
+        meters::refused(reason);
         let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
-        let record = Record::refused(at, who, self.record_form(), "certificate", REVOKED);
-        let detail = "the client's certificate was revoked: connect again with another";
-        self.refuse(record, |id| Answer::denied("certificate", REVOKED, id, detail.to_owned()))
+        let record = Record::refused(at, who, self.record_form(), "certificate", reason);
+        self.refuse(record, |id| Answer::denied("certificate", reason, id, detail.to_owned()))
     }
 
     /// Whoever it is, it is not who it says. The only 407.
@@ -170,10 +178,17 @@ impl Asker<'_> {
                 if let Some(reason) = reason.or(over.as_ref().map(|_| BUDGETS)) {
                     tracing::info!(role = &*self.role.name, origin = target.origin(), reason, "egress would be denied");
                 }
-                (decision::id(self.guard.0.clock.now()), None)
+                let id = decision::id(self.guard.0.clock.now());
+                if self.guard.0.recorder.get().is_some() {
+                    let (role, caller) = (&*self.role.name, self.caller.as_deref());
+                    tracing::warn!(%id, role, caller, from = ?self.who.peer.address, origin = target.origin(), "egress allowed without a record");
+                }
+                (id, None)
             }
         };
         let target = Arc::new(target);
+        let connect_to = verdict.connect_to;
+        let upstream = self.role.route.as_ref().and_then(|route| route.through(&target, &connect_to).cloned());
         let (bounds, inspection, role) = (self.role.bounds, self.role.inspection, Arc::clone(&self.role.name));
         let permit = Arc::new(Granted {
             guard: self.guard.clone(),
@@ -188,8 +203,7 @@ impl Asker<'_> {
             lookup: verdict.answer.map(|answer| Lookup { answer, cached: true }).unwrap_or_default(),
             _place: place,
         });
-        let connect_to = verdict.connect_to;
-        Ruling::Allow(Box::new(Allowed { role, permit, target, connect_to, bounds, inspection }))
+        Ruling::Allow(Box::new(Allowed { role, permit, target, connect_to, upstream, bounds, inspection }))
     }
 
     fn budget(&self) -> Result<Option<budget::Tunnel>, Spent> {
@@ -244,6 +258,14 @@ impl Asker<'_> {
             Form::Tunnel => decision::Form::Tunnel,
         }
     }
+}
+
+/// There is no room for a record: nothing is decided. It stands in the log and is counted by whoever said so.
+pub(super) fn stalled() -> Ruling {
+    let detail = "records of decisions wait for the store, and none is made without one: try again later";
+    tracing::warn!(reason = STALLED, "egress refused: there is no room for a record");
+    meters::refused(STALLED);
+    Ruling::Refuse(Box::new(Answer::failed(503, STALLED, detail, "proxy_internal_error").retry_after(5)))
 }
 
 fn unresolved(error: &ResolveError) -> Answer {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Guard, since_1970};
 use crate::audit::Open;
 use crate::budget;
+use crate::caller::Standing;
 use crate::decision::Ended;
 use crate::proxy::judge::{Finished, Peer, Permit};
 use crate::role::Role;
@@ -63,13 +64,13 @@ impl Permit for Granted {
     }
 
     fn holds(&self, connected: SocketAddr) -> bool {
-        if self.guard.is_revoked(&self.peer) {
+        if self.guard.standing(&self.peer) != Standing::Good {
             return false;
         }
         let Some(role) = self.role_now() else { return false };
         let question = Question { target: &self.target, method: self.method.as_ref() };
         let verdict = Engine::replay(&role.policy, question, &self.lookup, self.guard.0.clock.now().into());
-        verdict.connect_to.contains(&connected)
+        verdict.connect_to.contains(&connected) && !role.upstreams.hold(&role.policy, &self.target, connected)
     }
 
     fn allows_name(&self, name: &str) -> bool {

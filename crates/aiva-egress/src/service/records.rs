@@ -12,7 +12,7 @@ use http::Method;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::audit::Recorder;
+use crate::audit::{NoRoom, Recorder, Stalled};
 use crate::decision::{Form, MOST_ADDRESSES, Outcome, Record, Who, Word};
 use crate::meters::{self, Via};
 use crate::ports::Decide;
@@ -66,24 +66,37 @@ pub struct Answered {
     pub token: Option<(String, Timestamp)>,
 }
 
-/// There is no role of that name.
+/// Why nothing was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such egress role")]
-pub struct NoSuchRole;
+pub enum Undecided {
+    /// There is no role of that name.
+    #[error("there is no such egress role")]
+    NoSuchRole,
+    /// There was no room for a record in time: the same question may be answered later.
+    #[error("records of decisions wait for the store")]
+    NoRoom,
+}
 
 impl App {
     /// Decides for a caller of the API, and keeps a record of it.
     ///
     /// # Errors
-    /// [`NoSuchRole`]; then nothing was decided.
-    pub async fn decide(&self, caller: &str, via: Via, question: Question<'_>) -> Result<Answered, NoSuchRole> {
+    /// Nothing was decided.
+    pub async fn decide(&self, caller: &str, via: Via, question: Question<'_>) -> Result<Answered, Undecided> {
         let Some(rules) = self.decide.rules(question.role) else {
             meters::asked(via, None);
-            return Err(NoSuchRole);
+            return Err(Undecided::NoSuchRole);
         };
         let who = Who { role: Arc::clone(&rules.role), caller: caller.chars().take(300).collect::<String>().into() };
         // Room for the record first: a decision that leaves none is not made.
-        let slot = self.recorder.reserve().await;
+        let slot = match self.recorder.reserve().await {
+            Ok(slot) => Some(slot),
+            Err(NoRoom(Stalled::Log)) => None,
+            Err(NoRoom(Stalled::Deny)) => {
+                meters::asked(via, None);
+                return Err(Undecided::NoRoom);
+            }
+        };
         let method = question.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
         let (record, connect_to, token) = match Target::parse(question.url) {
             Err(reason) => (Record::unreadable(self.clock.now(), who, Form::Check, reason), Vec::new(), None),
@@ -112,7 +125,13 @@ impl App {
             connect_to,
             token,
         };
-        slot.write(record);
+        match slot {
+            Some(slot) => slot.write(record),
+            None => {
+                let (role, caller) = (&*record.who.role, &*record.who.caller);
+                tracing::warn!(id = %record.id, role, caller, "egress decided without a record");
+            }
+        }
         Ok(answered)
     }
 }

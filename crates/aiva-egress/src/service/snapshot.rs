@@ -3,7 +3,7 @@
 //! Promises: whole or not at all; what does not change (resolvers with what they remember, engines, what was used of
 //! budgets) is taken over from the snapshot before.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,9 +15,10 @@ use aiva_outbound::policy::Policy;
 use super::{InForce, NotInForce, Resolvers};
 use crate::budget::Budget;
 use crate::caller::{Callers, Who};
-use crate::config::{self, DEFAULT, Egress, Mode};
+use crate::config::{self, DEFAULT, DIRECT, Egress, Mode};
 use crate::meters::Meters;
 use crate::proxy::judge::{Bounds, Peer};
+use crate::role::upstream::{Route, Upstreams};
 use crate::role::{self, Lookups, Role, Wrong};
 use crate::tunnel::inspect::Inspection;
 
@@ -32,6 +33,8 @@ pub(super) struct Snapshot {
     pub(super) roles: HashMap<Arc<str>, Arc<Role>>,
     pub(super) default: Arc<Role>,
     pub(super) callers: Callers,
+    pub(super) upstreams: Arc<Upstreams>,
+    routes: HashMap<String, (config::Upstream, Arc<Route>)>,
     lookups: HashMap<Vec<SocketAddr>, Lookups>,
 }
 
@@ -43,8 +46,18 @@ impl Snapshot {
         clock: &SharedClock,
         resolvers: &Resolvers,
     ) -> Result<Self, NotInForce> {
-        let mut maker =
-            Maker { before, clock, resolvers, own: &source.own, lookups: HashMap::new(), wrong: Vec::new() };
+        let mut maker = Maker {
+            before,
+            clock,
+            resolvers,
+            own: &source.own,
+            upstream: source.egress.upstream.as_deref(),
+            upstreams: Arc::default(),
+            routes: HashMap::new(),
+            lookups: HashMap::new(),
+            wrong: Vec::new(),
+        };
+        maker.routes(&source.egress.upstreams);
         let mut roles = HashMap::with_capacity(source.egress.roles.len());
         for (name, config) in &source.egress.roles {
             if let Some(role) = maker.role(name, config) {
@@ -63,7 +76,8 @@ impl Snapshot {
             }
         }
         if maker.wrong.is_empty() {
-            Ok(Self { roles, default, callers, lookups: maker.lookups })
+            let Maker { upstreams, routes, lookups, .. } = maker;
+            Ok(Self { roles, default, callers, upstreams, routes, lookups })
         } else {
             Err(NotInForce(maker.wrong))
         }
@@ -96,12 +110,22 @@ impl Snapshot {
     }
 }
 
+/// Whether it is the same proxy, spoken to in the same way.
+fn is_same(one: &config::Upstream, other: &config::Upstream) -> bool {
+    (one.url.to_string(), &one.credentials, &one.ca, one.timeout)
+        == (other.url.to_string(), &other.credentials, &other.ca, other.timeout)
+}
+
 /// A snapshot in the making.
 struct Maker<'m> {
     before: Option<&'m Snapshot>,
     clock: &'m SharedClock,
     resolvers: &'m Resolvers,
     own: &'m [SocketAddr],
+    /// The upstream of roles that name none.
+    upstream: Option<&'m str>,
+    upstreams: Arc<Upstreams>,
+    routes: HashMap<String, (config::Upstream, Arc<Route>)>,
     lookups: HashMap<Vec<SocketAddr>, Lookups>,
     wrong: Vec<Wrong>,
 }
@@ -109,6 +133,34 @@ struct Maker<'m> {
 impl Maker<'_> {
     fn refuse(&mut self, list: &str, name: &str, message: String) {
         self.wrong.push(Wrong { key: format!("egress.{list}.{name}"), message });
+    }
+
+    /// All upstreams; one that is as it was goes on with what is known of it.
+    fn routes(&mut self, configs: &BTreeMap<String, config::Upstream>) {
+        for (name, config) in configs {
+            let before = self.before.and_then(|before| before.routes.get(name));
+            let kept = before.filter(|(was, _)| is_same(was, config)).map(|(_, route)| Arc::clone(&route.upstream));
+            match Route::new(name, config, self.lookups(&[]).resolver, kept) {
+                Ok(route) => drop(self.routes.insert(name.clone(), (config.clone(), Arc::new(route)))),
+                Err(wrong) => {
+                    let inside =
+                        |entry: Wrong| Wrong { key: format!("egress.upstreams.{name}.{}", entry.key), ..entry };
+                    self.wrong.extend(wrong.into_iter().map(inside));
+                }
+            }
+        }
+        let all = self.routes.values().map(|(_, route)| Arc::clone(&route.upstream)).collect();
+        self.upstreams = Arc::new(Upstreams::new(all));
+    }
+
+    /// The upstream of a role that names this one, or none.
+    fn route(&mut self, named: Option<&str>, role: &str) -> Option<Arc<Route>> {
+        let name = named.or(self.upstream).filter(|name| *name != DIRECT)?;
+        let found = self.routes.get(name).map(|(_, route)| Arc::clone(route));
+        if found.is_none() {
+            self.refuse("roles", role, format!("there is no upstream {name:?}"));
+        }
+        found
     }
 
     fn role(&mut self, name: &str, config: &config::Role) -> Option<Arc<Role>> {
@@ -130,6 +182,8 @@ impl Maker<'_> {
             budget: Budget::new(&config.budgets, used),
             tells,
             lookups: self.lookups(&config.dns.servers),
+            route: self.route(config.upstream.as_deref(), name),
+            upstreams: Arc::clone(&self.upstreams),
             meters: Meters::of(name),
         }))
     }
@@ -144,6 +198,8 @@ impl Maker<'_> {
             budget: None,
             tells: false,
             lookups: self.lookups(&[]),
+            route: self.route(None, DEFAULT),
+            upstreams: Arc::clone(&self.upstreams),
             meters: Meters::of(DEFAULT),
         })
     }

@@ -7,9 +7,9 @@ use aiva_outbound::Target;
 use aiva_outbound::resolve::Fixed;
 
 use super::*;
-use crate::config;
 use crate::meters::WRONG_CREDENTIALS;
 use crate::proxy::judge::Form;
+use crate::{audit, config};
 
 /// A role with nothing special about it.
 pub(crate) fn role(name: &str) -> Arc<Role> {
@@ -204,8 +204,10 @@ async fn a_spent_budget_says_so_and_outlives_a_reload() {
     let tunnel = ask(&guard, "192.0.2.1", Form::Tunnel, "a.example.com:443").await;
     assert_eq!(verdict(&guard, "192.0.2.1", Form::Tunnel, "a.example.com:443").await, "429 budget-tunnels");
     drop(tunnel);
+    // What was refused has used nothing.
+    assert_eq!(verdict(&guard, "192.0.2.1", Form::Tunnel, "a.example.com:443").await, "default");
     assert_eq!(verdict(&guard, "192.0.2.1", Form::Tunnel, "a.example.com:443").await, "429 budget-requests");
-    guard.reload(egress(&[("default", &limited.replace("= 2", "= 4"))], &[])).unwrap();
+    guard.reload(egress(&[("default", &limited.replace("= 2", "= 3"))], &[])).unwrap();
     assert_eq!(verdict(&guard, "192.0.2.1", Form::Tunnel, "a.example.com:443").await, "default");
     assert_eq!(verdict(&guard, "192.0.2.1", Form::Request, "http://a.example.com/").await, "429 budget-requests");
     // What is denied anyway is denied for its own reason.
@@ -340,4 +342,18 @@ async fn a_token_is_good_for_its_own_place_under_the_policy_in_force() {
     assert_eq!(redeem("a.example.com 99", "a.example.com:443").await, "name-not-allowed");
     guard.reload(egress(&[("default", STRICT)], &[])).unwrap();
     assert_eq!(redeem("a.example.com 99", "a.example.com:443").await, "token-invalid", "the role is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stands_still_ends_in_what_the_configuration_says() {
+    for (stalled, want) in [(audit::Stalled::Deny, "503 records-stalled"), (audit::Stalled::Log, "default")] {
+        let (guard, _) = guard(&[], &[]);
+        // Nobody writes: the first record keeps the only room.
+        guard.record(Recorder::new(audit::Settings { room: 1, stalled, ..audit::Settings::default() }));
+        assert_eq!(verdict(&guard, "192.0.2.1", Form::Request, "http://a.example.com/").await, "default");
+        assert_eq!(verdict(&guard, "192.0.2.1", Form::Request, "http://a.example.com/").await, want);
+        // What is refused is refused all the same.
+        let metadata = verdict(&guard, "192.0.2.1", Form::Request, "http://meta.example.com/").await;
+        assert_eq!(metadata == "403 address-metadata", stalled == audit::Stalled::Log, "{metadata}");
+    }
 }

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use aiva_outbound::Host;
 use tokio::io::{AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::hello;
 use super::inspect::{ACCESS_DENIED, Finding, Inspection, Opening};
 use super::sniff::Protocol;
 use crate::proxy::buffer::Buffer;
+use crate::proxy::origin::Origin;
 use crate::proxy::stream::Link;
 
 /// How long an opening may take.
@@ -39,7 +39,7 @@ pub async fn open<C: Link>(
     host: &Host,
     allows: impl Fn(&str) -> bool,
     client: &mut C,
-    origin: &mut TcpStream,
+    origin: &mut Origin,
     first: &mut Vec<u8>,
 ) -> io::Result<Opening> {
     let watched = timeout(PATIENCE, async {
@@ -69,7 +69,7 @@ fn unfinished(inspection: &Inspection, first: &[u8]) -> Opening {
 fn poll_first<C: Link>(
     context: &mut Context<'_>,
     client: &mut C,
-    origin: &mut TcpStream,
+    origin: &mut Origin,
     first: &mut Vec<u8>,
 ) -> Poll<io::Result<First>> {
     // Longer than anything that is still undecided.

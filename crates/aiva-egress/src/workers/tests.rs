@@ -34,6 +34,7 @@ fn world() -> World {
         files: vec![folder.path().join("aiva.toml")],
         alerts: Alerts::builder(clock::system()).start(&supervisor),
         check: health.check("egress policy", Impact::Degrades),
+        upstreams: health.check("egress upstreams", Impact::Degrades),
         clock: clock::system(),
     };
     World { reload, says, health, folder }

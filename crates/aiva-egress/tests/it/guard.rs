@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aiva_chassis::clock;
 use aiva_chassis::config::{self, Sources};
 use aiva_chassis::shutdown::{Shutdown, Stage};
-use aiva_egress::config::{Egress, ProxyTls};
+use aiva_egress::config::{Egress, ExpiredList, ProxyTls};
 use aiva_egress::proxy::judge::Dial;
 use aiva_egress::proxy::tls::Tls;
 use aiva_egress::proxy::{Balancers, Listen, Proxy, Settings};
@@ -35,10 +35,15 @@ aiva_chassis::config_section! {
 }
 
 /// `[egress]` as it stands in a file.
-fn egress(text: &str) -> Egress {
+pub(crate) fn egress(text: &str) -> Egress {
+    egress_with(text, &[])
+}
+
+/// The same with an environment.
+pub(crate) fn egress_with(text: &str, env: &[(&str, &str)]) -> Egress {
     let sources = Sources {
         file: Some(("aiva.toml", text)),
-        env: BTreeMap::new(),
+        env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         flags: Vec::new(),
         open: &|_| Err(io::ErrorKind::NotFound.into()),
     };
@@ -117,7 +122,7 @@ async fn scene(text: &str, extra: Extra<'_>) -> Scene {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test's own proxy on loopback")]
-async fn client(address: SocketAddr) -> TcpStream {
+pub(crate) async fn client(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
@@ -126,7 +131,7 @@ async fn connect<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, fields: &str
     ask(stream, &format!("CONNECT a.example.com:443 HTTP/1.1\r\nHost: a.example.com:443\r\n{fields}\r\n")).await
 }
 
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &str) -> String {
+pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &str) -> String {
     // A proxy that has hung up shows when its answer is read.
     drop(stream.write_all(bytes.as_bytes()).await);
     let mut head = Vec::new();
@@ -260,7 +265,7 @@ impl Authority {
         let (server, server_key) = made.sign(rcgen::SanType::DnsName("proxy.test".try_into().unwrap()), 1);
         std::fs::write(made.folder.path().join("proxy.crt"), server).unwrap();
         std::fs::write(made.folder.path().join("proxy.key"), server_key).unwrap();
-        made.revoke(&[]);
+        made.revoke(&[], 2099);
         made
     }
 
@@ -273,7 +278,8 @@ impl Authority {
         (parameters.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn revoke(&self, serials: &[u64]) {
+    /// A list of these, good until a year begins.
+    fn revoke(&self, serials: &[u64], until: i32) {
         let day = |day| rcgen::date_time_ymd(2026, 1, day);
         let revoked = |serial: &u64| rcgen::RevokedCertParams {
             serial_number: (*serial).into(),
@@ -283,7 +289,7 @@ impl Authority {
         };
         let list = rcgen::CertificateRevocationListParams {
             this_update: day(1),
-            next_update: day(30),
+            next_update: rcgen::date_time_ymd(until, 1, 30),
             crl_number: 1.into(),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),
@@ -300,6 +306,7 @@ impl Authority {
             key_file: "proxy.key".into(),
             client_ca_files: vec!["ca.crt".into()],
             client_crl_files: vec!["ca.crl".into()],
+            client_crl_expired: ExpiredList::Deny,
             require_client_certificate: false,
         }
     }
@@ -356,7 +363,7 @@ async fn a_certificate_opens_its_role_until_it_is_revoked() {
     };
     check(&[(Some(&shop), "200"), (Some(&else_where), denied), (None, denied), (Some(&stranger), "hung")]).await;
     let (_, standing) = authority.asks(scene.addresses[1], Some(&shop)).await;
-    authority.revoke(&[7]);
+    authority.revoke(&[7], 2099);
     tls.read_again().unwrap();
     scene.guard.revoke(tls.revoked());
     let mut rest = Vec::new();
@@ -368,6 +375,32 @@ async fn a_certificate_opens_its_role_until_it_is_revoked() {
     std::fs::write(authority.folder.path().join("ca.crl"), "no list").unwrap();
     assert!(tls.read_again().is_err());
     check(&[(Some(&shop), "hung"), (Some(&else_where), denied)]).await;
+}
+
+#[tokio::test]
+async fn a_revocation_list_past_its_time_is_believed_only_where_the_file_says_so() {
+    let authority = Authority::new();
+    let uri = rcgen::SanType::URI("spiffe://example.com/shop".try_into().unwrap());
+    let shop = authority.sign(uri, 7);
+    let text = "[egress.roles.default]\n[egress.roles.shop]\nmode = \"open\"\n\
+                [egress.callers.shop]\ncertificate = { uris = [\"spiffe://example.com/shop\"] }";
+    for (until, choice, lists, want) in [
+        (2026, ExpiredList::Deny, 1, "403 revocation-list-expired"),
+        (2026, ExpiredList::Warn, 1, "200"),
+        (2099, ExpiredList::Deny, 0, "200"),
+    ] {
+        authority.revoke(&[], until);
+        let files = ProxyTls { client_crl_expired: choice, ..authority.files() };
+        let tls = Arc::new(Tls::read(files, authority.folder.path().to_path_buf()).unwrap());
+        let scene = scene(text, Extra { tls: Some(Arc::clone(&tls)), ..Extra::default() }).await;
+        scene.guard.revoke(tls.revoked());
+        let (answer, _) = authority.asks(scene.addresses[1], Some(&shop)).await;
+        assert!(says(&answer, want), "{until} {choice:?}: {answer:?}");
+        assert_eq!(scene.guard.outdated_lists(), lists);
+        // Who shows none is a stranger, as ever.
+        let (answer, _) = authority.asks(scene.addresses[1], None).await;
+        assert!(says(&answer, "403 name-not-allowed"), "{answer:?}");
+    }
 }
 
 #[test]

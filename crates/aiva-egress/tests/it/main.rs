@@ -13,3 +13,4 @@ mod records;
 mod resolver;
 mod selftest;
 mod stage;
+mod upstream;

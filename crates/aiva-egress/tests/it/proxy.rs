@@ -52,6 +52,7 @@ impl Judge for Judged {
         Ruling::Allow(Box::new(Allowed {
             role: Arc::from("test"),
             connect_to: vec![SocketAddr::from(([192, 0, 2, 1], target.port()))],
+            upstream: None,
             target: Arc::new(target),
             bounds: self.0.bounds.unwrap_or_default(),
             inspection: self.0.inspection,

@@ -132,6 +132,7 @@ impl Judge for Judging {
                 role: Arc::from("test"),
                 target: Arc::new(target),
                 connect_to,
+                upstream: None,
                 bounds: self.bounds,
                 inspection: Inspection::default(),
                 permit: Arc::new(Nobody),

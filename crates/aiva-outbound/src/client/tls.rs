@@ -66,7 +66,11 @@ impl Tls {
         Ok(self)
     }
 
-    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    /// What a TLS client is set up with; made at the first call.
+    ///
+    /// # Errors
+    /// When nobody can be trusted.
+    pub fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         self.config.get_or_init(|| self.load()).clone()
     }
 

@@ -54,7 +54,8 @@ pub(crate) fn egress_records(
     clock: &SharedClock,
     supervisor: &Supervisor,
 ) -> Result<App> {
-    let (store, recorder) = (Store::new(database.clone(), Arc::clone(clock)), Recorder::default());
+    let store = Store::new(database.clone(), Arc::clone(clock));
+    let recorder = Recorder::new(settings.egress.records.settings());
     let signer = Arc::new(Signer::random()?);
     guard.record(recorder.clone());
     guard.honour(Arc::clone(&signer) as Arc<dyn Tokens>);
@@ -96,6 +97,9 @@ pub(crate) fn egress(
             Some(Arc::new(tls))
         }
     };
+    if let Some(tls) = &tls {
+        guard.revoke(tls.revoked());
+    }
     let proxy = bind(egress, tls.clone(), &guard)?;
     let mut addresses = proxy.addresses().into_iter();
     let listening = Listening { plain: addresses.next().unwrap_or(egress.listen), tls: addresses.next() };
@@ -165,6 +169,7 @@ fn keep(found: &Found, kept: Kept, alerts: &Alerts, clock: &SharedClock, supervi
         files,
         alerts: alerts.clone(),
         check: supervisor.health().check("egress policy", Impact::Degrades),
+        upstreams: supervisor.health().check("egress upstreams", Impact::Degrades),
         clock: Arc::clone(clock),
     });
     supervisor.spawn("egress-reload", Policy::service(Stage::Work), move |stop| Arc::clone(&reload).run(stop));

@@ -3,19 +3,19 @@
 use std::io;
 use std::pin::Pin;
 
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::super::ahead::unless_gone;
 use super::super::answer::Answer;
 use super::super::body::{Body, Chunks};
-use super::super::connect::connect;
 use super::super::exchange::{self, Asked, Exchange, Outcome, Trouble};
 use super::super::head::Framing;
 use super::super::judge::{Allowed, Finished, Form};
 use super::super::metrics::Became;
+use super::super::origin::Origin;
 use super::super::pool::Key;
 use super::super::pump::Pump;
+use super::super::upstream::{Trouble as UpstreamTrouble, Unreached, reach};
 use super::super::worker::Worker;
 use super::{Connection, Next};
 
@@ -52,7 +52,7 @@ impl Connection<'_> {
             answer: allowed.bounds.bytes,
             request: MOST_SENT,
         };
-        let waiting = self.worker.pool.take(&allowed.role, allowed.target.host(), &allowed.connect_to);
+        let waiting = self.worker.pool.take(&allowed);
         let again = (waiting.is_some() && sending.repeatable).then(|| sending.first.clone());
         let reused = waiting.is_some();
         let (mut key, mut origin) = match waiting {
@@ -103,11 +103,12 @@ impl Connection<'_> {
     }
 
     /// There is no connection to the origin.
-    async fn unreachable(&mut self, asked: Asked, sending: &Sending, allowed: &Allowed, error: &io::Error) -> Next {
+    async fn unreachable(&mut self, asked: Asked, sending: &Sending, allowed: &Allowed, error: &Unreached) -> Next {
         self.worker.shared.counters.request(Form::Request, Became::Failed);
         let answer = unreachable(allowed, error);
         let failure = Some(answer.reason.clone());
-        allowed.permit.finish(&Finished { status: Some(answer.status), failure, ..Finished::default() });
+        let upstream = told(error);
+        allowed.permit.finish(&Finished { status: Some(answer.status), failure, upstream, ..Finished::default() });
         if !sending.body.is_done() || !asked.keep_alive {
             return self.say(&answer, asked.head_only).await;
         }
@@ -120,15 +121,21 @@ impl Connection<'_> {
         outcome: Outcome,
         is_read: bool,
         key: Key,
-        origin: TcpStream,
+        origin: Origin,
         allowed: &Allowed,
     ) -> Next {
         let counters = self.worker.shared.counters;
         let (sent, received) = outcome.moved;
         counters.sent.inc_by(sent);
         counters.received.inc_by(received);
-        let mut finished =
-            Finished { connected: Some(key.address), status: outcome.status, sent, received, ..Finished::default() };
+        let mut finished = Finished {
+            connected: Some(key.address),
+            upstream: key.upstream.as_deref().map(str::to_owned),
+            status: outcome.status,
+            sent,
+            received,
+            ..Finished::default()
+        };
         let Some(trouble) = &outcome.trouble else {
             counters.request(Form::Request, Became::Done);
             allowed.permit.finish(&finished);
@@ -164,11 +171,9 @@ impl Connection<'_> {
     }
 }
 
-async fn connect_to(worker: &Worker, allowed: &Allowed) -> io::Result<(Key, TcpStream)> {
-    let dial = &*worker.shared.dial;
-    let (address, origin) = connect(dial, &allowed.connect_to, allowed.bounds.connect).await?;
-    let host = allowed.target.host().clone();
-    Ok((Key { role: std::sync::Arc::clone(&allowed.role), host, address }, origin))
+async fn connect_to(worker: &Worker, allowed: &Allowed) -> Result<(Key, Origin), Unreached> {
+    let (address, origin) = reach(&*worker.shared.dial, allowed).await?;
+    Ok((Key::of(allowed, address), origin))
 }
 
 fn empty() -> Body {
@@ -176,17 +181,56 @@ fn empty() -> Body {
 }
 
 /// What a caller is told when no connection could be made; the addresses are the record's business.
-pub(super) fn unreachable(allowed: &Allowed, error: &io::Error) -> Answer {
+pub(super) fn unreachable(allowed: &Allowed, unreached: &Unreached) -> Answer {
     let origin = allowed.target.origin();
-    let (status, reason, what, proxy_error) = match error.kind() {
+    let (status, reason, what, proxy_error) = match unreached {
+        Unreached::Direct(error) => direct(error),
+        Unreached::Through(_, trouble) => through(trouble),
+    };
+    Answer::failed(status, reason, format!("{origin} is allowed but {what}"), proxy_error).with_id(&allowed.permit.id())
+}
+
+type Told = (u16, &'static str, &'static str, &'static str);
+
+fn direct(error: &io::Error) -> Told {
+    match error.kind() {
         io::ErrorKind::TimedOut => (504, "connect-timeout", "did not answer in time", "connection_timeout"),
         io::ErrorKind::ConnectionRefused => (502, "connection-refused", "refused the connection", "connection_refused"),
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
             (502, "unreachable", "cannot be reached from here", "destination_ip_unroutable")
         }
         _ => (502, "connect-failed", "could not be connected to", "destination_unavailable"),
+    }
+}
+
+/// With which status it refused is for operators.
+fn through(trouble: &UpstreamTrouble) -> Told {
+    let (status, what, proxy_error) = match trouble {
+        UpstreamTrouble::Unresolved(_) | UpstreamTrouble::Connect(_) => {
+            (502, "the proxy on the way out cannot be reached", "destination_unavailable")
+        }
+        UpstreamTrouble::Tls(_) => (502, "TLS to the proxy on the way out fails", "tls_protocol_error"),
+        UpstreamTrouble::Slow => (504, "the proxy on the way out did not answer in time", "connection_timeout"),
+        UpstreamTrouble::Closed(_) => {
+            (502, "the proxy on the way out closed without an answer", "connection_terminated")
+        }
+        UpstreamTrouble::Malformed => (502, "the proxy on the way out gave no sensible answer", "http_protocol_error"),
+        UpstreamTrouble::Credentials => (502, "the proxy on the way out does not know us", "destination_unavailable"),
+        UpstreamTrouble::Refused(_) => (502, "the proxy on the way out refused it", "destination_unavailable"),
     };
-    Answer::failed(status, reason, format!("{origin} is allowed but {what}"), proxy_error).with_id(&allowed.permit.id())
+    (status, trouble.word(), what, proxy_error)
+}
+
+/// What operators are told of an upstream in the record.
+pub(super) fn told(unreached: &Unreached) -> Option<String> {
+    match unreached {
+        Unreached::Direct(_) => None,
+        Unreached::Through(upstream, UpstreamTrouble::Refused(status)) => {
+            Some(format!("{}: {status}", upstream.name()))
+        }
+        Unreached::Through(upstream, UpstreamTrouble::Credentials) => Some(format!("{}: 407", upstream.name())),
+        Unreached::Through(upstream, _) => Some(upstream.name().to_string()),
+    }
 }
 
 fn explain(trouble: &Trouble) -> Answer {

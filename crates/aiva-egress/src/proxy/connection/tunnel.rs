@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::super::ahead::unless_gone;
 use super::super::answer::Answer;
-use super::super::connect::connect;
 use super::super::handles::Handle;
 use super::super::judge::{self, Allowed, Finished, Form, Permit};
 use super::super::metrics::{Became, Counters};
+use super::super::origin::Origin;
 use super::super::socks;
 use super::super::stream::Stream;
-use super::forward::unreachable;
+use super::super::upstream::reach;
+use super::forward::{told, unreachable};
 use super::{Connection, Next};
 use crate::tunnel::inspect::Opening;
 use crate::tunnel::open;
@@ -36,8 +36,7 @@ impl Connection<'_> {
     /// `first` is what the client has sent behind its request, hoping that it is allowed.
     pub(super) async fn tunnel(&mut self, mut first: Vec<u8>, allowed: Allowed, manner: Manner) -> Next {
         let counters = self.worker.shared.counters;
-        let dial = &*self.worker.shared.dial;
-        let connecting = connect(dial, &allowed.connect_to, allowed.bounds.connect);
+        let connecting = reach(&*self.worker.shared.dial, &allowed);
         let Some(made) = unless_gone(self.stream, &mut first, connecting).await else {
             return self.left(Form::Tunnel, &allowed);
         };
@@ -46,8 +45,9 @@ impl Connection<'_> {
             Err(error) => {
                 counters.request(Form::Tunnel, Became::Failed);
                 let answer = unreachable(&allowed, &error);
-                let failure = Some(answer.reason.clone());
-                allowed.permit.finish(&Finished { status: Some(answer.status), failure, ..Finished::default() });
+                let (failure, upstream) = (Some(answer.reason.clone()), told(&error));
+                let status = Some(answer.status);
+                allowed.permit.finish(&Finished { status, failure, upstream, ..Finished::default() });
                 return self.decline(&answer, manner).await;
             }
         };
@@ -85,6 +85,7 @@ impl Connection<'_> {
             origin,
             first,
             address,
+            upstream: allowed.upstream.map(|upstream| Arc::clone(upstream.name())),
             permit: allowed.permit,
             bounds: allowed.bounds,
             opening,
@@ -131,9 +132,10 @@ fn found(opening: Option<&Opening>) -> Finished {
 
 /// A tunnel that stands. Nothing of the request that opened it is left.
 pub struct Tunnel {
-    origin: TcpStream,
+    origin: Origin,
     first: Vec<u8>,
     address: SocketAddr,
+    upstream: Option<Arc<str>>,
     permit: Arc<dyn Permit>,
     bounds: judge::Bounds,
     opening: Option<Box<Opening>>,
@@ -162,6 +164,7 @@ impl Tunnel {
         counters.received.inc_by(received);
         self.permit.finish(&Finished {
             connected: Some(self.address),
+            upstream: self.upstream.as_deref().map(str::to_owned),
             status: Some(200),
             sent,
             received,

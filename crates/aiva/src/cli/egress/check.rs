@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use aiva_chassis::clock;
 use aiva_egress::role::Role;
 use aiva_egress::service::Guard;
-use aiva_outbound::{Outcome as Decided, Target, Verdict, classify};
+use aiva_outbound::{Outcome as Decided, Question, Target, Verdict, classify};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use http::Method;
@@ -56,8 +57,10 @@ pub(super) fn run(check: &Check, global: &Global, terminal: Terminal) -> Result<
         .map_err(|_| Failure::new(format!("{:?} is no method", check.method)).hint("write GET, POST, ..."))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let verdict = runtime.block_on(async {
-        let lookups = &role.lookups;
-        lookups.engine.decide_text(&role.policy, &*lookups.resolver, &check.url, Some(&method)).await
+        match Target::parse(&check.url) {
+            Ok(target) => role.decide(Question { target: &target, method: Some(&method) }).await,
+            Err(reason) => Verdict::unreadable(reason),
+        }
     });
     match check.format {
         Format::Text => terminal.print(&text(&role, &check.url, &verdict, check.explain))?,
@@ -71,7 +74,7 @@ pub(super) fn run(check: &Check, global: &Global, terminal: Terminal) -> Result<
 }
 
 /// The role as the running guard would have it.
-fn role(settings: &Settings, name: Option<&str>) -> Result<std::sync::Arc<Role>> {
+fn role(settings: &Settings, name: Option<&str>) -> Result<Arc<Role>> {
     let (guard, _) = Guard::new(settings.egress.clone(), clock::system())?;
     let tls = settings.egress.tls.as_ref().map(|tls| tls.listen);
     let own = [settings.egress.listen, settings.server.listen, settings.server.admin_listen];
@@ -111,10 +114,24 @@ fn text(role: &Role, url: &str, verdict: &Verdict, explain: bool) -> String {
     for address in &verdict.connect_to {
         line(&mut text, "connects to", format_args!("{address}"));
     }
+    if verdict.is_allowed() {
+        match upstream(role, url, verdict) {
+            Some(name) => line(&mut text, "through", format_args!("the upstream {name}")),
+            None if role.route.is_some() => line(&mut text, "through", format_args!("no upstream: it goes direct")),
+            None => {}
+        }
+    }
     if let Some(remedy) = &verdict.remedy {
         line(&mut text, "to allow it", format_args!("{remedy}"));
     }
     text
+}
+
+/// The name of the upstream that an allowed request goes through.
+fn upstream(role: &Role, url: &str, verdict: &Verdict) -> Option<Arc<str>> {
+    let target = Target::parse(url).ok()?;
+    let upstream = role.route.as_ref()?.through(&target, &verdict.connect_to)?;
+    verdict.is_allowed().then(|| Arc::clone(upstream.name()))
 }
 
 fn line(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
@@ -148,6 +165,7 @@ fn json(role: &Role, url: &str, verdict: &Verdict) -> serde_json::Value {
         "aliases": verdict.answer.as_ref().map(|answer| answer.aliases.clone()).unwrap_or_default(),
         "addresses": addresses,
         "connect_to": verdict.connect_to,
+        "upstream": upstream(role, url, verdict).as_deref(),
         "would_deny": would_deny,
         "remedy": verdict.remedy,
     })
