@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::process;
+
 mod check;
 mod messages;
 mod openapi;
@@ -27,7 +29,7 @@ struct Generated {
 
 /// Writes all generated files, or only compares them.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    let root = &process::root();
     let files = generate(root)?;
     if !check {
         for file in &files {

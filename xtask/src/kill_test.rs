@@ -1,7 +1,7 @@
 //! Kills real processes at random moments and checks what is left against what they had acknowledged.
 //!
 //! Promises to find, over all rounds: an acknowledged service, finding, exception or scan that is missing, an event that was
-//! never delivered or tells of nothing, an effect that came twice. Two targets: the product itself ([`trial`]), and a small
+//! never delivered or tells of nothing, an effect that came twice, a decision of the egress proxy that was read and is gone. Two targets: the product itself ([`trial`]), and a small
 //! server of the events crate ([`example`]) that has the defects to be caught built in and is quick enough for every run of
 //! CI. Broken builds of the product are made from edited sources ([`mutant`]). What does not catch a broken build proves
 //! nothing. Only process death is tested: the page cache survives it, so this says nothing of power loss.
@@ -18,6 +18,7 @@ use crate::testing;
 
 mod audit;
 mod clients;
+mod decisions;
 mod example;
 mod mutant;
 mod trial;
@@ -92,8 +93,16 @@ fn sound(binary: &Path, rounds: u32, dice: &mut Dice) -> Result<()> {
     ));
     say(&format!(
         "kill-test: acknowledged: {} services, {} changes of them, {} uploads with {} findings, {} exceptions, {} scans; \
-         {} answers were lost and repeated; nothing missing, nothing undelivered, nothing twice",
-        counts.services, counts.edits, counts.uploads, counts.findings, counts.exceptions, counts.scans, counts.lost
+         {} answers were lost and repeated; {} egress decisions were read; nothing missing, nothing undelivered, nothing \
+         twice",
+        counts.services,
+        counts.edits,
+        counts.uploads,
+        counts.findings,
+        counts.exceptions,
+        counts.scans,
+        counts.lost,
+        trial.read.len()
     ));
     Ok(())
 }

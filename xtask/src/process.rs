@@ -5,9 +5,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// The root of the checkout that this tool was built from.
+/// The root of the checkout that this tool runs for.
+///
+/// Where several checkouts share a target directory, cargo may start what it built for another: what it says at the start
+/// counts, not what it said at the build.
 pub(crate) fn root() -> PathBuf {
-    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let told = std::env::var_os("CARGO_MANIFEST_DIR");
+    let manifest = told.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     manifest.parent().expect("xtask lies one level below the root").to_path_buf()
 }
 

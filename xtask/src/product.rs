@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Where health and metrics are.
     pub(crate) admin: String,
+    /// The egress proxy's address and port.
+    pub(crate) proxy: String,
 }
 
 impl Server {
@@ -30,7 +32,7 @@ impl Server {
     pub(crate) fn start(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Self> {
         let mut child = spawn(binary, data, arguments)?;
         let mut lines = BufReader::new(child.stdout.take().context("the server's output")?);
-        let (mut url, mut line) = (None, String::new());
+        let (mut url, mut admin, mut line) = (None, None, String::new());
         loop {
             line.clear();
             if lines.read_line(&mut line)? == 0 {
@@ -39,13 +41,16 @@ impl Server {
             }
             let Some(start) = line.find("http://127.0.0.1:") else { continue };
             let found = line[start..].split(['/', ' ', '\n']).take(3).collect::<Vec<_>>().join("/");
-            if !line.contains("/metrics") {
+            if line.contains("/metrics") {
+                admin = Some(found);
+            } else if line.contains("http_proxy=") {
+                let url = url.context("the server names its console first")?;
+                let admin = admin.context("the server names its proxy last")?;
+                std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
+                return Ok(Self { child, url, admin, proxy: found.trim_start_matches("http://").to_owned() });
+            } else {
                 url.get_or_insert(found);
-                continue;
             }
-            let url = url.context("the server names its admin listener last")?;
-            std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-            return Ok(Self { child, url, admin: found });
         }
     }
 
@@ -205,7 +210,7 @@ impl Client {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a loopback connection to a child of this tool")]
-fn connect(authority: &str) -> Result<TcpStream> {
+pub(crate) fn connect(authority: &str) -> Result<TcpStream> {
     let stream = TcpStream::connect(authority)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -5,6 +5,7 @@
 //!
 //! Start reading at [`Trial::round`].
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,11 @@ use anyhow::{Result, ensure};
 use super::Dice;
 use super::audit::{self, Promised, Shown, Told, Untouched};
 use super::clients::{Counts, Ledger};
+use super::decisions::{self, Read};
 use crate::product::{self, Client, Server};
+
+/// The configuration, in the data directory.
+const CONFIG: &str = "kill-test.toml";
 
 /// How many clients write at once.
 const CLIENTS: usize = 6;
@@ -28,6 +33,10 @@ pub(super) struct Trial {
     ledgers: Vec<Ledger>,
     told: Told,
     untouched: Option<Untouched>,
+    /// The end of the tunnels.
+    origin: SocketAddr,
+    /// Decisions that were read over the API.
+    pub(super) read: Read,
     pub(super) kills: Kills,
 }
 
@@ -45,8 +54,10 @@ pub(super) type Faults = Vec<String>;
 impl Trial {
     pub(super) fn new(binary: &Path, dice: &mut Dice) -> Result<Self> {
         let ledgers = (0..CLIENTS).map(|number| Ledger::new(number, dice.next())).collect();
-        let (told, untouched, kills) = Default::default();
-        Ok(Self { binary: binary.to_owned(), folder: tempfile::tempdir()?, ledgers, told, untouched, kills })
+        let (told, untouched, read, kills) = Default::default();
+        let (folder, origin) = (tempfile::tempdir()?, decisions::origin()?);
+        decisions::configure(&folder.path().join(CONFIG))?;
+        Ok(Self { binary: binary.to_owned(), folder, ledgers, told, untouched, origin, read, kills })
     }
 
     /// Starts the server, checks what the last round left, lets the clients work and kills it.
@@ -91,7 +102,8 @@ impl Trial {
     }
 
     fn start(&self) -> Result<Server> {
-        Server::start(&self.binary, self.folder.path(), &["--demo"])
+        let config = self.folder.path().join(CONFIG).display().to_string();
+        Server::start(&self.binary, self.folder.path(), &["--demo", "--config", &config])
     }
 
     fn kill_at_start(&mut self, dice: &mut Dice) -> Result<()> {
@@ -110,6 +122,10 @@ impl Trial {
         let refused: Faults = repeated.collect();
         if !refused.is_empty() {
             return Ok(refused);
+        }
+        let missing = decisions::faults(&mut client, &self.read)?;
+        if !missing.is_empty() {
+            return Ok(missing);
         }
         let promised = self.promised();
         let until = Instant::now() + SETTLE;
@@ -141,7 +157,11 @@ impl Trial {
         let log = self.folder.path().join("aiva.db-wal");
         let wait = Duration::from_micros(dice.below(500_000));
         let url = server.url.clone();
+        let (proxy, origin, mut reader) = (server.proxy.clone(), self.origin, Client::new(&url, token));
+        let (mut moments, read) = (Dice::new(dice.next()), &mut self.read);
         let (killed, refused) = std::thread::scope(|scope| {
+            let caller = scope.spawn(move || decisions::call(&proxy, origin, &mut moments));
+            let reader = scope.spawn(move || decisions::read(&mut reader, read));
             let clients: Vec<_> =
                 self.ledgers.iter_mut().map(|ledger| scope.spawn(|| ledger.work(Client::new(&url, token)))).collect();
             std::thread::sleep(wait); // the random moment
@@ -151,7 +171,10 @@ impl Trial {
             let killed = server.kill();
             let ended =
                 clients.into_iter().map(|client| client.join().unwrap_or_else(|_| Err("a client panicked".into())));
-            (killed, ended.filter_map(Result::err).collect::<Faults>())
+            let mut refused: Faults = ended.filter_map(Result::err).collect();
+            refused.extend(caller.join().unwrap_or_else(|_| Err("the caller panicked".into())).err());
+            refused.extend(reader.join().err().map(|_| "the reader panicked".into()));
+            (killed, refused)
         });
         killed?;
         *(if in_commit { &mut self.kills.in_commit } else { &mut self.kills.anytime }) += 1;
