@@ -11,6 +11,7 @@ use aiva_outbound::policy::{self as engine, Block, Exception, Mixed, Names, Open
 use aiva_outbound::resolve::Resolver;
 use aiva_outbound::{Engine, Prefix, Question, Scheme, Verdict};
 use http::Method;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -202,10 +203,14 @@ fn owner(text: &str) -> Result<String, String> {
     }
 }
 
-/// The last day is over when the next one begins.
+/// The last day is over when the next one begins. The last days of all are no moments in time: they count as the latest.
 fn end(last: Date) -> SystemTime {
     let next = last.tomorrow().unwrap_or(Date::MAX);
-    next.to_zoned(TimeZone::UTC).map_or(SystemTime::UNIX_EPOCH, |zoned| zoned.timestamp().into())
+    match next.to_zoned(TimeZone::UTC) {
+        Ok(zoned) => zoned.timestamp().into(),
+        Err(_) if last < Date::ZERO => SystemTime::UNIX_EPOCH,
+        Err(_) => Timestamp::MAX.into(),
+    }
 }
 
 fn nonzero(port: u16) -> Result<u16, String> {
@@ -350,5 +355,8 @@ mod tests {
         assert_eq!(next_end(&policy, at("2027-01-31T23:59:59Z")), Some(at("2027-02-01T00:00:00Z")));
         assert_eq!(ended(&policy, at("2027-02-01T00:00:00Z")), ["exception mirror of ana"]);
         assert_eq!(next_end(&policy, at("2027-02-01T00:00:00Z")), None);
+        for (last, ended) in [(Date::MAX, false), (Date::constant(9999, 12, 30), false), (Date::MIN, true)] {
+            assert_eq!(end(last) <= at("2027-02-01T00:00:00Z"), ended, "{last}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::Dice;
+use crate::process;
 use crate::product::{Client, connect};
 
 /// Places that the role never reaches.
@@ -28,11 +29,13 @@ const PER_PAGE: usize = 500;
 /// What was read of the records, by id: everything that may not change.
 pub(super) type Read = BTreeMap<String, String>;
 
-/// Writes the configuration in which the tunnels are allowed.
-pub(super) fn configure(file: &Path) -> Result<()> {
-    let text = "[egress.roles.default]\nports = []\n\n[[egress.roles.default.allow_cidrs]]\ncidr = \"127.0.0.0/8\"\n\
+/// Lays the demo's configuration out with a role in which the tunnels are allowed; the product never overwrites it.
+pub(super) fn configure(data: &Path) -> Result<()> {
+    let demo = std::fs::read_to_string(process::root().join("examples/demo/aiva.toml"))?;
+    let role = "\n[egress.roles.default]\nports = []\n\n[[egress.roles.default.allow_cidrs]]\ncidr = \"127.0.0.0/8\"\n\
                 owner = \"kill-test\"\nexpires = \"9999-12-31\"\n";
-    Ok(std::fs::write(file, text)?)
+    std::fs::create_dir_all(data.join("demo"))?;
+    Ok(std::fs::write(data.join("demo/aiva.toml"), demo + role)?)
 }
 
 /// Accepts connections and holds them until the other side goes.

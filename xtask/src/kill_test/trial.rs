@@ -17,9 +17,6 @@ use super::clients::{Counts, Ledger};
 use super::decisions::{self, Read};
 use crate::product::{self, Client, Server};
 
-/// The configuration, in the data directory.
-const CONFIG: &str = "kill-test.toml";
-
 /// How many clients write at once.
 const CLIENTS: usize = 6;
 
@@ -56,7 +53,7 @@ impl Trial {
         let ledgers = (0..CLIENTS).map(|number| Ledger::new(number, dice.next())).collect();
         let (told, untouched, read, kills) = Default::default();
         let (folder, origin) = (tempfile::tempdir()?, decisions::origin()?);
-        decisions::configure(&folder.path().join(CONFIG))?;
+        decisions::configure(folder.path())?;
         Ok(Self { binary: binary.to_owned(), folder, ledgers, told, untouched, origin, read, kills })
     }
 
@@ -102,8 +99,7 @@ impl Trial {
     }
 
     fn start(&self) -> Result<Server> {
-        let config = self.folder.path().join(CONFIG).display().to_string();
-        Server::start(&self.binary, self.folder.path(), &["--demo", "--config", &config])
+        Server::start(&self.binary, self.folder.path(), &["--demo"])
     }
 
     fn kill_at_start(&mut self, dice: &mut Dice) -> Result<()> {
