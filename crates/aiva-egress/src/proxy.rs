@@ -253,6 +253,8 @@ impl Proxy {
 fn plain(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    // On Linux what is accepted from it has it too.
+    socket.set_nodelay(true)?;
     Ok(socket)
 }
 

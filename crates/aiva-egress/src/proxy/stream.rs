@@ -14,12 +14,21 @@ use tokio_rustls::server::TlsStream;
 pub trait Link: AsyncRead + AsyncWrite + Unpin {
     /// Ready when a read is worth trying.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether closing it tells the other side all that shutting it down would.
+    fn is_ended_by_closing(&self) -> bool {
+        false
+    }
 }
 
 impl Link for TcpStream {
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
         // An error shows at the read that follows.
         self.poll_read_ready(context).map(drop)
+    }
+
+    fn is_ended_by_closing(&self) -> bool {
+        true
     }
 }
 
@@ -58,6 +67,11 @@ impl Link for Stream {
             // What is decrypted already says nothing to the socket: try.
             Self::Tls(_) => Poll::Ready(()),
         }
+    }
+
+    fn is_ended_by_closing(&self) -> bool {
+        // TLS has a goodbye of its own.
+        !matches!(self, Self::Tls(_))
     }
 }
 

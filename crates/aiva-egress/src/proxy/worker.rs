@@ -255,6 +255,7 @@ impl Listening {
         match self {
             Self::Tcp(listener, tls) => {
                 let (stream, address) = listener.accept().await?;
+                #[cfg(not(target_os = "linux"))]
                 stream.set_nodelay(true)?;
                 Ok(Accepted::Tcp(stream, address, tls.clone()))
             }

@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::AsyncWrite;
+use tokio::io::AsyncWrite as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::proxy::body::{Body, Chunks};
@@ -109,12 +109,12 @@ impl Relay {
     fn poll_both<C: Link, O: Link>(&mut self, context: &mut Context<'_>, client: &mut C, origin: &mut O) -> Poll<End> {
         let up = match self.up_closed {
             true => Poll::Ready(Ok(())),
-            false => one_way(&mut self.up, context, client, origin),
+            false => one_way(&mut self.up, context, client, origin, self.down_closed),
         };
         self.up_closed |= matches!(up, Poll::Ready(Ok(())));
         let down = match self.down_closed {
             true => Poll::Ready(Ok(())),
-            false => one_way(&mut self.down, context, origin, client),
+            false => one_way(&mut self.down, context, origin, client, self.up_closed),
         };
         self.down_closed |= matches!(down, Poll::Ready(Ok(())));
         match (up, down) {
@@ -149,17 +149,22 @@ impl Relay {
     }
 }
 
-fn one_way<R: Link, W: AsyncWrite + Unpin>(
+/// `is_last`: the other direction has ended, so both connections are closed right after this one.
+fn one_way<R: Link, W: Link>(
     pump: &mut Pump,
     context: &mut Context<'_>,
     from: &mut R,
     to: &mut W,
+    is_last: bool,
 ) -> Poll<Result<(), End>> {
     if let Err(jam) = ready!(pump.poll(context, from, to)) {
         return Poll::Ready(Err(match jam {
             Jam::TooMuch => End::TooMuch,
             Jam::Read(_) | Jam::Write(_) | Jam::Fault(_) => End::Broken,
         }));
+    }
+    if is_last && to.is_ended_by_closing() {
+        return Poll::Ready(Ok(()));
     }
     match ready!(Pin::new(to).poll_shutdown(context)) {
         // The other side is gone already, which is what shutting down is for.
