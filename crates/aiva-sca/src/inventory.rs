@@ -6,7 +6,7 @@
 //! never guesses a version: an entry that is not pinned is *not judged*.
 //!
 //! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`]. What is
-//! installed in a root file system is another walk with its own readers: [`rootfs`].
+//! installed in a root file system or an image is another walk with its own readers: [`rootfs`], [`image`].
 
 mod address;
 mod bill;
@@ -66,7 +66,7 @@ mod yarn_lock;
 
 pub(crate) use address::{host, without_secret};
 pub(crate) use graph::stronger;
-pub use installed::{Expect, Piece, What, is_root, read as read_installed, rootfs, what};
+pub use installed::{Expect, ImageError, Piece, Platform, What, image, is_root, read as read_installed, rootfs, what};
 pub use kind::Kind;
 pub use reading::Reading;
 pub use walk::{Inventory, Options, Progress, WalkError, walk};

@@ -114,6 +114,12 @@ pub(crate) struct Scan {
     /// Read what is installed below the path as well: site-packages, node_modules, Java archives, Go and Rust programs.
     #[arg(long, conflicts_with = "rootfs")]
     pub(crate) installed: bool,
+    /// The path is a container image: an OCI image layout (folder or tar) or what `docker save` wrote.
+    #[arg(long, conflicts_with_all = ["rootfs", "installed"])]
+    pub(crate) image: bool,
+    /// Which of an image's platforms [default: Linux on this machine's processor].
+    #[arg(long, value_name = "OS/ARCH", requires = "image", value_parser = terminal::platform)]
+    pub(crate) platform: Option<aiva_sca::inventory::Platform>,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

@@ -1,6 +1,6 @@
 //! Holds the readers of what is installed to what every reader promises.
 
-use aiva_sca::inventory::{What, read_installed};
+use aiva_sca::inventory::{self, Options, What, read_installed};
 use aiva_sca::package::Status;
 
 /// Reads bytes as the file of this path.
@@ -21,6 +21,21 @@ pub(crate) fn check(path: &str, what: What, bytes: &[u8]) {
         for problem in &reading.problems {
             assert!((1..1000).contains(&problem.message.chars().count()), "{path}: {problem:?}");
             assert!(!problem.message.contains(char::is_control), "{path}: a terminal would obey {problem:?}");
+        }
+    }
+}
+
+/// Reads bytes as an image in a tar. Whatever its layers hold goes through the readers above.
+pub(crate) fn image(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("image.tar");
+    std::fs::write(&file, bytes).expect("the file can be written");
+    let Ok(inventory) = inventory::image(&file, None, &Options::default(), &|_| {}) else { return };
+    for input in &inventory.inputs {
+        assert!(input.status == Status::Parsed || !input.problems.is_empty(), "{}: no reason given", input.path);
+        for package in &input.packages {
+            let layer = package.origin.as_ref().and_then(|origin| origin.layer.as_deref());
+            assert!(layer.is_some_and(|layer| layer.starts_with("layer ")), "{}: {package:?}", input.path);
         }
     }
 }

@@ -65,6 +65,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("node_package", |bytes| installed::check("node_modules/a/package.json", What::Node, bytes)),
     ("java_archive", |bytes| installed::check("a.jar", What::Jar, bytes)),
     ("program", |bytes| installed::check("bin/a", What::Program, bytes)),
+    ("image", installed::image),
     ("tree", tree::check),
     ("version", versions::check),
     ("range", requirements::check),

@@ -4,22 +4,28 @@
 //! how they begin; each has a pure reader in a module below. [`assemble`] then ties them together: whose release the packages
 //! are of, and which files belong to a package of the distribution, whose advisories speak for them.
 //!
-//! Start reading at [`rootfs`].
+//! Start reading at [`rootfs`] for a folder, at [`image`] for a container image.
 
 mod apk;
+mod bdb;
 mod binary;
 mod dpkg;
+mod image;
 mod jar;
+mod layer;
+mod ndb;
 mod node;
 mod python;
 mod rootfs;
 mod rpm;
 mod sqlite;
+mod store;
 
 use std::collections::HashSet;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
+pub use self::image::{ImageError, Platform, image};
 pub use self::rootfs::{is_root, rootfs};
 use super::door;
 use super::reading::Reading;
@@ -41,8 +47,6 @@ pub enum What {
     Apk,
     /// RPM's database.
     Rpm,
-    /// RPM's database in a form that is not read.
-    OldRpm,
     /// What was written to RPM's database last and is not yet in it.
     RpmLog,
     /// The metadata of a Python distribution.
@@ -63,7 +67,7 @@ impl What {
             Self::Dpkg | Self::DpkgPart => "dpkg database",
             Self::DpkgFiles => "dpkg file list",
             Self::Apk => "apk database",
-            Self::Rpm | Self::OldRpm | Self::RpmLog => "rpm database",
+            Self::Rpm | Self::RpmLog => "rpm database",
             Self::Python => "installed Python package",
             Self::Node => "installed npm package",
             Self::Jar => "Java archive",
@@ -72,7 +76,7 @@ impl What {
     }
 
     const fn is_system(self) -> bool {
-        matches!(self, Self::Dpkg | Self::DpkgPart | Self::Apk | Self::Rpm | Self::OldRpm | Self::RpmLog)
+        matches!(self, Self::Dpkg | Self::DpkgPart | Self::Apk | Self::Rpm | Self::RpmLog)
     }
 }
 
@@ -87,9 +91,8 @@ pub fn what(path: &str) -> Option<What> {
         ("var/lib/dpkg/info", name) if name.ends_with(".list") => What::DpkgFiles,
         ("lib/apk/db" | "usr/lib/apk/db", "installed") => What::Apk,
         ("var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm", name) => match name {
-            "rpmdb.sqlite" => What::Rpm,
+            "rpmdb.sqlite" | "Packages" | "Packages.db" => What::Rpm,
             "rpmdb.sqlite-wal" => What::RpmLog,
-            "Packages" | "Packages.db" => What::OldRpm,
             _ => return None,
         },
         (_, "METADATA") if above.ends_with(".dist-info") => What::Python,
@@ -163,12 +166,6 @@ pub fn read(path: &str, what: What, bytes: &[u8]) -> Option<Piece> {
             piece.readings.push((String::new(), reading));
             return Some(piece);
         }
-        What::OldRpm => {
-            let reason = "a database of an older rpm (Berkeley DB or ndb): its packages are not read; \
-                          `rpm --rebuilddb` of a newer rpm makes it one that is";
-            piece.readings.push((String::new(), Reading::failed(0, reason)));
-            return Some(piece);
-        }
         What::RpmLog if bytes.is_empty() => return None,
         What::RpmLog => {
             let reason = "the database was in use: what was written last is in this log, which is not read";
@@ -207,7 +204,12 @@ fn text(bytes: &[u8], read: impl FnOnce(&str) -> Reading) -> Reading {
 
 /// A file that could not be read.
 pub(crate) fn unread(path: &str, what: What, why: String) -> Piece {
-    let readings = vec![(String::new(), Reading::failed(0, why))];
+    of_reading(path, what, Reading::failed(0, why))
+}
+
+/// A file that holds one thing and owns nothing.
+fn of_reading(path: &str, what: What, reading: Reading) -> Piece {
+    let readings = vec![(String::new(), reading)];
     Piece { path: path.to_owned(), what, readings, release: None, owned: Owned::default() }
 }
 
@@ -230,7 +232,7 @@ pub enum Expect {
 }
 
 /// Ties the files of one root together.
-pub fn assemble(pieces: Vec<Piece>, expect: Expect) -> Vec<Input> {
+pub(super) fn assemble(pieces: Vec<Piece>, expect: Expect) -> Vec<Input> {
     let mut releases: Vec<(&str, &OsRelease)> =
         pieces.iter().filter_map(|piece| Some((piece.path.as_str(), piece.release.as_ref()?))).collect();
     releases.sort_by_key(|(path, _)| *path); // etc before usr

@@ -181,7 +181,7 @@ pub(crate) fn rpmdb() -> Vec<u8> {
              CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL);",
         )
         .unwrap();
-    let mut put = |name: &str, epoch: &[u32], source: &str, padding: usize| {
+    let put = |name: &str, epoch: &[u32], source: &str, padding: usize| {
         let long = "x".repeat(padding);
         let own = format!("{name}.dist-info");
         let blob = header(
@@ -321,8 +321,8 @@ fn what_cannot_be_judged_is_said() {
 
     for (path, content, status, said) in [
         ("var/lib/dpkg/status", STATUS.as_bytes(), Status::Partial, "no os-release file"),
-        ("var/lib/rpm/Packages", b"\x00\x05".as_slice(), Status::Failed, "not read"),
-        ("usr/lib/sysimage/rpm/Packages.db", b"RpmP", Status::Failed, "not read"),
+        ("var/lib/rpm/Packages", b"\x00\x05".as_slice(), Status::Failed, "in none of the forms"),
+        ("usr/lib/sysimage/rpm/Packages.db", b"RpmP", Status::Failed, "ends within its header"),
         ("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", b"log", Status::Failed, "was in use"),
         ("etc/passwd", b"", Status::Unsupported, "no database of dpkg, apk or rpm"),
     ] {
@@ -377,7 +377,9 @@ fn a_file_that_was_cut_anywhere_never_panics_and_is_never_called_parsed() {
         let count = |piece: &aiva_sca::inventory::Piece| {
             piece.readings.iter().map(|(_, reading)| reading.packages.len()).sum::<usize>()
         };
-        for cut in 1..bytes.len() {
+        // Programs and archives are mostly tables: a prime step meets every part of them.
+        let step = if bytes.len() > 600 { 7 } else { 1 };
+        for cut in (1..bytes.len()).step_by(step) {
             let Some(part) = read_installed(path, what, &bytes[..cut]) else { continue };
             let is_parsed = part.readings.iter().all(|(_, reading)| reading.status == Status::Parsed);
             // An empty line between two records looks like the end of them all.
@@ -402,6 +404,95 @@ fn a_damaged_database_of_rpm_never_panics_and_never_hides_it() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x55;
         assert!(read(&bytes).packages.len() <= 301, "byte {at}");
+    }
+}
+
+/// A header with a text of this length that nobody asks for.
+fn padded(name: &str, padding: usize) -> Vec<u8> {
+    let long = "x".repeat(padding);
+    let texts: [(u32, u32, &[&str]); 4] =
+        [(1000, 6, &[name]), (1001, 6, &["1.0"]), (1002, 6, &["1"]), (1005, 9, &[&long])];
+    header(&texts, &[])
+}
+
+/// As SUSE's rpm writes it.
+fn ndb() -> Vec<u8> {
+    let mut file = vec![0; 4096];
+    file[..4].copy_from_slice(b"RpmP");
+    file[12..16].copy_from_slice(&1_u32.to_le_bytes());
+    let blobs = [padded("a", 100), padded("b", 9000)];
+    for slot in 2..256_usize {
+        file[slot * 16..slot * 16 + 4].copy_from_slice(b"Slot");
+    }
+    for (blob, index) in blobs.iter().zip(1_u32..) {
+        let place = (file.len() / 16) as u32;
+        let slot = (index as usize + 3) * 16; // a free one between them and the start
+        file[slot + 4..slot + 8].copy_from_slice(&index.to_le_bytes());
+        file[slot + 8..slot + 12].copy_from_slice(&place.to_le_bytes());
+        file.extend_from_slice(b"BlbS");
+        for field in [index, 0, blob.len() as u32] {
+            file.extend_from_slice(&field.to_le_bytes());
+        }
+        file.extend_from_slice(blob);
+        file.resize(file.len().next_multiple_of(16), 0);
+    }
+    file
+}
+
+/// A hash of Berkeley DB with pages of 512 bytes: a counter and a small header in place, a large one in a chain.
+fn bdb(long: fn(u32) -> [u8; 4], short: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    const PAGE: usize = 512;
+    let (small, large) = (padded("a", 10), padded("b", 1200));
+    let mut meta = vec![0; PAGE];
+    meta[12..16].copy_from_slice(&long(0x0006_1561));
+    meta[20..24].copy_from_slice(&long(PAGE as u32));
+    let mut page = vec![0; PAGE];
+    let mut end = PAGE;
+    let elsewhere = [&[3, 0, 0, 0][..], &long(2), &long(large.len() as u32)].concat();
+    let key = |number: u8| vec![1, number, 0, 0, 0];
+    let items = [key(0), vec![1, 9, 0, 0, 0], key(1), [&[1], small.as_slice()].concat(), key(2), elsewhere];
+    for (at, item) in items.iter().enumerate() {
+        end -= item.len();
+        page[end..end + item.len()].copy_from_slice(item);
+        page[26 + at * 2..28 + at * 2].copy_from_slice(&short(end as u16));
+    }
+    page[20..22].copy_from_slice(&short(items.len() as u16));
+    page[25] = 13;
+    let mut pages = vec![meta, page];
+    let chunks: Vec<&[u8]> = large.chunks(PAGE - 26).collect();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let mut overflow = vec![0; PAGE];
+        let next = if at + 1 == chunks.len() { 0 } else { at as u32 + 3 };
+        overflow[16..20].copy_from_slice(&long(next));
+        overflow[22..24].copy_from_slice(&short(chunk.len() as u16));
+        overflow[25] = 7;
+        overflow[26..26 + chunk.len()].copy_from_slice(chunk);
+        pages.push(overflow);
+    }
+    let last = long(pages.len() as u32 - 1);
+    pages[0][32..36].copy_from_slice(&last);
+    pages.concat()
+}
+
+#[test]
+fn older_forms_of_rpms_database_are_read_and_never_panic() {
+    let little = bdb(u32::to_le_bytes, u16::to_le_bytes);
+    let big = bdb(u32::to_be_bytes, u16::to_be_bytes);
+    for (path, whole) in
+        [("var/lib/rpm/Packages", little), ("var/lib/rpm/Packages", big), ("usr/lib/sysimage/rpm/Packages.db", ndb())]
+    {
+        let read = |bytes: &[u8]| read_installed(path, what(path).unwrap(), bytes).unwrap().readings.remove(0).1;
+        let names = |bytes: &[u8]| read(bytes).packages.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!((names(&whole), read(&whole).status), (vec!["a".to_owned(), "b".to_owned()], Status::Parsed));
+        let content = whole.iter().rposition(|byte| *byte != 0).unwrap();
+        for cut in (0..=content).step_by(3) {
+            assert_ne!(read(&whole[..cut]).status, Status::Parsed, "{path} cut at {cut}");
+        }
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            assert!(read(&bytes).packages.len() <= 3, "{path} byte {at}");
+        }
     }
 }
 

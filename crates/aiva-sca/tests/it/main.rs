@@ -8,6 +8,7 @@ mod advisories;
 mod checks;
 mod fuzz_corpus;
 mod hostile;
+mod image;
 mod installed;
 mod inventory;
 mod inventory_damage;

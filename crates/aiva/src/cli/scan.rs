@@ -146,16 +146,20 @@ fn take_inventory(scan: &Scan, configured: &[String], terminal: Terminal) -> Res
     };
     let result = inventory_of(scan, &options, &progress);
     bar.done();
-    Ok(result?)
+    result
 }
 
 fn inventory_of(
     scan: &Scan,
     options: &inventory::Options,
     progress: &(dyn Fn(inventory::Progress) + Sync),
-) -> Result<Inventory, inventory::WalkError> {
+) -> Result<Inventory> {
+    if scan.image {
+        let image = inventory::image(&scan.path, scan.platform.as_ref(), options, progress);
+        return image.with_context(|| format!("cannot scan the image {}", scan.path.display()));
+    }
     if scan.rootfs || inventory::is_root(&scan.path) {
-        return inventory::rootfs(&scan.path, options, Expect::System, progress);
+        return Ok(inventory::rootfs(&scan.path, options, Expect::System, progress)?);
     }
     let mut inventory = inventory::walk(&scan.path, options, progress)?;
     if scan.installed {
@@ -189,7 +193,9 @@ fn report(
     // GitLab's report lists the dependencies of every file.
     let packages = if scan.packages || scan.format == Format::Gitlab { Packages::Listed } else { Packages::Counted };
     let mut results = join::results(service, inventory, judged, knowledge.state, packages);
-    place::add_columns(&scan.path, &mut results.findings);
+    if !scan.image {
+        place::add_columns(&scan.path, &mut results.findings);
+    }
     let findings = std::mem::take(&mut results.findings);
     results.findings = findings.into_iter().map(Observation::bounded).collect();
     priority::add(lists, &found.loaded.config.sca.priority.weights(), &mut results.findings);

@@ -6,6 +6,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use aiva_sca::inventory::Platform;
 use aiva_sca::system::Distribution;
 
 use super::Global;
@@ -90,6 +91,11 @@ pub(crate) fn distribution(name: &str) -> Result<Distribution, String> {
     let names = || known.clone().map(Distribution::osv_name).collect::<Vec<_>>().join(", ");
     let unknown = format!("OSV has advisories for {}", names());
     known.find(|known| known.osv_name() == name).ok_or(unknown)
+}
+
+/// The platform of an image.
+pub(crate) fn platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| format!("{text:?} is no platform; write it as linux/amd64 or linux/arm/v7"))
 }
 
 /// Parses an age such as `36h`, `30d` or `2w`.

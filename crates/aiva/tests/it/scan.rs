@@ -329,3 +329,36 @@ fn what_is_exploited_comes_first_with_its_arithmetic() {
     world.write("aiva.toml", "[sca.priority]\nkev = -1.0\n");
     assert_eq!(world.aiva(&["scan", "code"]).code(), 2);
 }
+
+#[test]
+fn a_root_file_system_is_judged_by_the_advisories_of_its_release() {
+    const RECORD: &str = r#"{"id": "DEBIAN-CVE-2024-1", "modified": "2026-01-01T00:00:00Z", "upstream": ["CVE-2024-1"],
+        "affected": [{"package": {"ecosystem": "Debian:12", "name": "openssl"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "3.0.13-1"}]}]}]}"#;
+    let world = World::new();
+    world.write("osv/Debian/1.json", RECORD);
+    world.write("root/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    world.write("root/Cargo.lock", AFFECTED); // a root is no repository
+    let package = "Package: libssl3\nStatus: install ok installed\nSource: openssl\nVersion: 3.0.11-1\n\n";
+    world.write("root/var/lib/dpkg/status", package);
+    for args in [&["scan", "root"][..], &["scan", "--rootfs", "root"]] {
+        let run = world.aiva(&[args, &["--advisories", "osv", "--format", "json", "--packages"]].concat());
+        assert_eq!(run.code(), 1, "{}", run.err());
+        let document = run.json();
+        let finding = &document["findings"][0];
+        assert_eq!((&finding["id"], &finding["path"]), (&"CVE-2024-1".into(), &"var/lib/dpkg/status".into()));
+        assert_eq!(finding["ecosystem"], "Debian:12", "{finding}");
+        assert_eq!(document["packages"][0]["purl"], "pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12");
+        assert!(run.out().contains("built from openssl 3.0.11-1"), "{}", run.out());
+        assert_eq!(document["findings"].as_array().map(Vec::len), Some(1), "{document}");
+    }
+    world.write("root/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\n");
+    let run = world.aiva(&["scan", "--rootfs", "root", "--advisories", "osv"]);
+    assert_eq!(run.code(), 3, "{}", run.out());
+    assert!(run.out().contains("the advisory index has nothing on Debian:13"), "{}", run.out());
+    for image in ["nowhere", "root", "osv/Debian/1.json"] {
+        let run = world.aiva(&["scan", "--image", image, "--advisories", "osv"]);
+        assert_eq!(run.code(), 2, "{image}: {}", run.out());
+        assert!(run.err().contains("cannot scan the image"), "{}", run.err());
+    }
+}

@@ -84,6 +84,24 @@ fn everything_is_fetched_once_and_again_only_when_it_changed() {
 }
 
 #[test]
+fn a_distribution_is_fetched_when_it_is_asked_for_and_from_then_on() {
+    let mirror = mirror();
+    mirror.put("Red Hat", export("Red Hat:enterprise_linux:9::baseos", "RHSA-1"));
+    let world = mirror.world();
+    update(&world, 0, &["npm        1 records"]);
+    assert!(!mirror.asked().iter().any(|asked| asked.contains("Red")));
+    let run = world.aiva(&["advisories", "update", "--distribution", "Red Hat"]);
+    assert_eq!(run.code(), 0, "{}", run.err());
+    assert!((run.out() + &run.err()).contains("Red Hat    1 records"), "{}", run.err());
+    mirror.asked();
+    update(&world, 0, &["Red Hat    unchanged"]);
+    assert!(mirror.asked().iter().any(|asked| asked.starts_with("/Red%20Hat/all.zip")));
+    let run = world.aiva(&["advisories", "update", "--distribution", "Gentoo"]);
+    assert_eq!(run.code(), 2, "{}", run.out());
+    assert!(run.err().contains("AlmaLinux") && run.err().contains("Wolfi"), "{}", run.err());
+}
+
+#[test]
 fn a_cut_download_goes_on_where_it_was_cut() {
     let mirror = mirror();
     let world = mirror.world();

@@ -4,7 +4,7 @@
 //! without either is no input: most are C.
 
 use libdeflater::Decompressor;
-use object::read::{Object, ObjectSection};
+use object::read::{Object, ObjectSection, ReadCache, ReadRef};
 use serde::Deserialize;
 
 use super::super::reading::{Reading, quote};
@@ -12,6 +12,8 @@ use crate::package::{Ecosystem, Package, Scope, Source};
 
 /// The most that a list of crates may unpack to; cargo-auditable's own reader has the same limit.
 const LARGEST_LIST: usize = 8 * 1024 * 1024;
+/// Larger than any section that holds build information.
+const LARGEST_SECTION: u64 = 256 * 1024 * 1024;
 
 /// Whether a file begins like a program.
 pub(crate) fn is_program(start: &[u8]) -> bool {
@@ -23,15 +25,25 @@ pub(crate) fn is_program(start: &[u8]) -> bool {
 
 /// Reads a program; `None` where it says nothing of itself.
 pub(crate) fn read(bytes: &[u8]) -> Option<Reading> {
-    let file = match object::File::parse(bytes) {
-        Ok(file) => file,
+    match object::File::parse(bytes) {
+        Ok(file) => of(&file),
         // A fat Mach-O or a damaged file; only what would have told is worth a word.
         Err(error) => {
             let told = memchr::memmem::find(bytes, GO).is_some();
-            return told.then(|| Reading::failed(0, format!("a Go program that could not be taken apart: {error}")));
+            told.then(|| Reading::failed(0, format!("a Go program that could not be taken apart: {error}")))
         }
-    };
-    let mut readings = [go(&file), rust(&file)].into_iter().flatten();
+    }
+}
+
+/// As [`read`], of which only the parts that tell are read. `Err` where that cannot be done: all of it has to be looked at.
+pub(crate) fn read_file(file: std::fs::File) -> Result<Option<Reading>, object::Error> {
+    let cache = ReadCache::new(file);
+    let file = object::File::parse(&cache)?;
+    Ok(of(&file))
+}
+
+fn of<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Option<Reading> {
+    let mut readings = [go(file), rust(file)].into_iter().flatten();
     let mut reading = readings.next()?;
     for other in readings {
         reading.packages.extend(other.packages);
@@ -45,15 +57,20 @@ const GO: &[u8] = b"\xFF Go buildinf:";
 const ALIGNED: usize = 16;
 
 /// Go's build information (`debug/buildinfo`).
-fn go(file: &object::File<'_>) -> Option<Reading> {
-    let section = file.section_by_name(".go.buildinfo").or_else(|| file.section_by_name("__go_buildinfo"));
-    let data = match section {
-        Some(section) => section.data().ok()?,
-        // PE has no section of its own for it.
-        None if matches!(file.format(), object::BinaryFormat::Pe) => file.section_by_name(".data")?.data().ok()?,
+fn go<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Option<Reading> {
+    let own = file.section_by_name(".go.buildinfo").or_else(|| file.section_by_name("__go_buildinfo"));
+    let is_own = own.is_some();
+    let section = match own {
+        Some(section) => section,
+        // PE has no section of its own for it, and most programs have this one.
+        None if matches!(file.format(), object::BinaryFormat::Pe) => file.section_by_name(".data")?,
         None => return None,
     };
-    let at = memchr::memmem::find_iter(data, GO).find(|at| at % ALIGNED == 0)?;
+    let data = if section.size() > LARGEST_SECTION { None } else { section.data().ok() };
+    let Some(data) = data else { return is_own.then(damaged) };
+    let Some(at) = memchr::memmem::find_iter(data, GO).find(|at| at % ALIGNED == 0) else {
+        return is_own.then(damaged);
+    };
     let info = data.get(at..)?;
     let Some(flags) = info.get(15).copied() else { return Some(damaged()) };
     if flags & 2 == 0 {
@@ -151,10 +168,13 @@ struct Crate {
     root: bool,
 }
 
-fn rust(file: &object::File<'_>) -> Option<Reading> {
+fn rust<'d, R: ReadRef<'d>>(file: &object::File<'d, R>) -> Option<Reading> {
     let section = file.section_by_name(".dep-v0").or_else(|| file.section_by_name("rust-deps-v0"))?;
-    let packed = section.data().ok()?;
     let failed = |why: &str| Some(Reading::failed(0, format!("its list of crates {why}")));
+    if section.size() > LARGEST_LIST as u64 {
+        return failed("is larger than 8 MiB");
+    }
+    let Ok(packed) = section.data() else { return failed("lies outside the file") };
     let Some(json) = inflate(packed) else { return failed("is damaged or larger than 8 MiB") };
     let Ok(list) = serde_json::from_slice::<Auditable>(&json) else { return failed("is no list") };
     let mut reading = Reading::default();

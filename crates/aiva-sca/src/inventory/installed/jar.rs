@@ -15,6 +15,8 @@ const DEEPEST: usize = 5;
 /// What all archives within one may unpack to together, and how many entries they may have.
 const MOST_BYTES: u64 = 1 << 30;
 const MOST_ENTRIES: usize = 500_000;
+/// An archive within is held in memory while it is read.
+const LARGEST_ARCHIVE: u64 = 256 << 20;
 /// Larger descriptions are none.
 const LARGEST_TEXT: u64 = 1 << 20;
 
@@ -74,7 +76,7 @@ impl Walk {
             let is_properties = inner.starts_with("META-INF/maven/") && inner.ends_with("/pom.properties");
             let largest = match () {
                 () if is_properties || inner == "META-INF/MANIFEST.MF" => LARGEST_TEXT,
-                () if is_archive(&inner) && depth < DEEPEST => self.bytes,
+                () if is_archive(&inner) && depth < DEEPEST => self.bytes.min(LARGEST_ARCHIVE),
                 () if is_archive(&inner) => {
                     reading.problem(0, format!("{} is nested too deep: not read", quote(&inner)));
                     continue;

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::super::find::{exclusion, failed, relative};
 use super::super::walk::{self, Inventory, Options, Progress, WalkError};
-use super::{Expect, Piece, What, assemble, binary, read, unread, what};
+use super::{Expect, Piece, What, assemble, binary, of_reading, read, unread, what};
 use crate::package::Input;
 
 /// Folders of a running system that hold no files.
@@ -128,6 +128,11 @@ fn begins_like_a_program(file: &Path) -> bool {
 }
 
 fn take(path: &str, file: &Path, what: What, options: &Options) -> Option<Piece> {
+    // Programs are large, and say what they say in a few places.
+    let program = (what == What::Program).then(|| File::open(file).ok().map(binary::read_file));
+    if let Some(Some(Ok(reading))) = program {
+        return reading.map(|reading| of_reading(path, what, reading));
+    }
     match walk::bytes(file, options.largest_file) {
         Ok(Some(bytes)) => read(path, what, &bytes),
         Ok(None) => {

@@ -1,12 +1,11 @@
-//! RPM's database in its SQLite form (rpm 4.16 and later): a header of each package, as in the package file (rpm.org, "Package
-//! format V4").
+//! RPM's database: a header of each package, as in the package file (rpm.org, "Package format V4").
 //!
-//! The older forms (Berkeley DB, ndb) are not read, which is said. Headers are taken apart within bounds: every offset and count
-//! comes from the file.
+//! It comes in three forms, told apart by how they begin: SQLite (rpm 4.16 and later), Berkeley DB (before) and ndb (SUSE). Headers
+//! are taken apart within bounds: every offset and count comes from the file.
 
 use super::super::reading::Reading;
-use super::sqlite::File;
-use super::{Owned, origin};
+use super::sqlite::{self, NotRead};
+use super::{Owned, bdb, ndb, origin};
 use crate::package::{Ecosystem, Package};
 use crate::system::{Distribution, System};
 
@@ -26,17 +25,23 @@ const FOLDERS: u32 = 1118;
 /// More entries and bytes than rpm itself takes.
 const MOST_ENTRIES: usize = 65_536;
 
-/// Reads `rpmdb.sqlite`; notes the files that packages own.
+/// Reads a database; notes the files that packages own.
 pub(crate) fn read(bytes: &[u8], owned: &mut Owned) -> Reading {
     let mut reading = Reading::default();
     let mut damaged = 0_u32;
-    let outcome = File::open(bytes).and_then(|mut file| {
-        file.each("Packages", &mut |blob| match Header::of(blob).and_then(|header| package(&header, owned)) {
-            Some(Some(package)) => reading.packages.push(package),
-            Some(None) => {}
-            None => damaged += 1,
-        })
-    });
+    let mut take = |blob: Option<&[u8]>| match blob.and_then(Header::of).and_then(|header| package(&header, owned)) {
+        Some(Some(package)) => reading.packages.push(package),
+        Some(None) => {}
+        None => damaged += 1,
+    };
+    let outcome = match bytes {
+        bytes if bytes.starts_with(ndb::MAGIC) => ndb::each(bytes, &mut take),
+        bytes if bytes.starts_with(sqlite::MAGIC) => {
+            sqlite::File::open(bytes).and_then(|mut file| file.each("Packages", &mut |blob| take(Some(blob))))
+        }
+        bytes if bdb::is_hash(bytes) => bdb::each(bytes, &mut take),
+        _ => Err(NotRead("it is in none of the forms that are known (SQLite, Berkeley DB, ndb)")),
+    };
     if let Err(reason) = outcome {
         reading.problem(0, format!("the database could not be read to its end: {}", reason.0));
     }

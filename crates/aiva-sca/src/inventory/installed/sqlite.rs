@@ -7,7 +7,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotRead(pub(super) &'static str);
 
-const MAGIC: &[u8] = b"SQLite format 3\0";
+/// How the file begins.
+pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Deeper than any table that fits into a file.
 const DEEPEST: u32 = 20;
 
