@@ -14,6 +14,8 @@ use aiva_chassis::{config_section, config_words};
 
 use crate::audit;
 
+use crate::token::LEAST_KEY;
+
 pub mod role;
 pub mod upstream;
 
@@ -47,6 +49,9 @@ config_section! {
         pub upstreams: BTreeMap<String, Upstream>;
         /// The upstream of every role that names none itself; without one, connections are made directly.
         pub upstream: Option<String>, example "\"NAME\"";
+        /// What decision tokens are signed with, at least 32 characters: processes with the same key honour each other's. Without
+        /// it, a key is made and kept in the data directory.
+        pub token_key: Option<Secret>, example "{ file = \"/etc/aiva/egress-token-key\" }";
         /// What is kept of decisions.
         pub records: Records;
         /// Who calls.
@@ -169,6 +174,7 @@ impl Default for Egress {
             tls: None,
             upstreams: BTreeMap::new(),
             upstream: None,
+            token_key: None,
             records: Records { keep: KEEP, wait: WAIT, stalled: Stalled::Deny },
             callers: BTreeMap::new(),
             roles: BTreeMap::new(),
@@ -194,6 +200,10 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
     }
     check_callers(egress, reader);
     check_upstreams(egress, reader);
+    if egress.token_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_KEY) {
+        let message = "is too short to keep anybody from guessing it: `openssl rand -hex 32` prints a good one";
+        reader.refuse("token_key", message);
+    }
     if !egress.listen.ip().is_loopback() && has_passwords(egress) {
         reader.hazard("listen", "takes the callers' passwords over the network in plain: let them use egress.tls, and bind this one to loopback");
     }

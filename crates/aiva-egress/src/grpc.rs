@@ -24,7 +24,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::decision::Outcome;
 use crate::http::{Ask, answer};
 use crate::meters::Via;
-use crate::service::records::{Answered, App};
+use crate::service::records::{Answered, Decisions as Questions};
 
 #[expect(clippy::allow_attributes, reason = "generated code silences what its shape makes")]
 mod generated;
@@ -50,12 +50,12 @@ pub const OLDEST: Duration = Duration::from_secs(3600);
 const LONGEST: usize = 16 * 1024;
 
 /// The service, to be added to the server's others.
-pub fn service(app: App, stop: Stop) -> DecisionsServer<impl Decisions> {
-    DecisionsServer::new(Service { app, stop }).max_decoding_message_size(LONGEST)
+pub fn service(decisions: Questions, stop: Stop) -> DecisionsServer<impl Decisions> {
+    DecisionsServer::new(Service { decisions, stop }).max_decoding_message_size(LONGEST)
 }
 
 struct Service {
-    app: App,
+    decisions: Questions,
     stop: Stop,
 }
 
@@ -67,7 +67,7 @@ impl Decisions for Service {
     ) -> Result<Response<message::DecideResponse>, Status> {
         let caller = Allowed::<Ask>::by(request.extensions())?;
         let asked = asked(request.into_inner().question);
-        let answered = answer(&self.app, &caller, Via::Unary, asked).await?;
+        let answered = answer(&self.decisions, &caller, Via::Unary, asked).await?;
         Ok(Response::new(message::DecideResponse { verdict: Some(verdict(answered)) }))
     }
 
@@ -79,7 +79,7 @@ impl Decisions for Service {
     ) -> Result<Response<Self::DecideStreamStream>, Status> {
         let caller = Allowed::<Ask>::by(request.extensions())?.into_principal();
         let context = request.extensions().get::<Arc<RequestContext>>().cloned();
-        let asker = Arc::new(Asker { app: self.app.clone(), caller, context });
+        let asker = Arc::new(Asker { decisions: self.decisions.clone(), caller, context });
         let questions = questions(request.into_inner(), self.stop.clone());
         let answers = questions.map(move |question| {
             let asker = Arc::clone(&asker);
@@ -118,14 +118,14 @@ fn questions(
 
 /// Whoever opened a stream.
 struct Asker {
-    app: App,
+    decisions: Questions,
     caller: Principal,
     context: Option<Arc<RequestContext>>,
 }
 
 impl Asker {
     async fn answer(&self, request: message::DecideStreamRequest) -> message::DecideStreamResponse {
-        let work = answer(&self.app, &self.caller, Via::Stream, asked(request.question));
+        let work = answer(&self.decisions, &self.caller, Via::Stream, asked(request.question));
         let answer = match panic::catch(Entry::Rpc, || self.place(), work).await {
             Ok(Ok(answered)) => Answer::Verdict(verdict(answered)),
             Ok(Err(error)) => Answer::Refusal(refusal(&error)),

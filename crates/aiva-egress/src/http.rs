@@ -13,12 +13,12 @@ use aiva_contracts::api;
 use aiva_contracts::api::egress::{GetDecisionPath, GetEgressSummaryQuery, ListDecisionsQuery, Operation};
 use aiva_contracts::bounds::Check;
 use aiva_store::StoreError;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use std::time::Duration;
 use uuid::Uuid;
 
 use crate::meters::{self, Via};
-use crate::service::records::{Answered, App, Filter, Question, Undecided};
+use crate::service::records::{Answered, App, Decisions, Filter, Question, Undecided};
 
 /// May read records.
 struct Read;
@@ -32,6 +32,18 @@ pub(crate) struct Ask;
 
 impl Need for Ask {
     const PERMISSION: Permission = Permission("egress:decide");
+}
+
+/// The route of questions alone, for whoever keeps no records.
+pub fn decisions(decisions: Decisions) -> Routes {
+    let operation = Operation::Decide;
+    mount([(operation.method(), operation.path(), on(operation.method(), decide))]).with_state(decisions)
+}
+
+impl FromRef<App> for Decisions {
+    fn from_ref(app: &App) -> Self {
+        app.decisions.clone()
+    }
 }
 
 /// All routes of this crate.
@@ -99,17 +111,22 @@ async fn get_egress_summary(
 
 async fn decide(
     caller: Allowed<Ask>,
-    State(app): State<App>,
+    State(decisions): State<Decisions>,
     Json(body): Json<api::AskDecision>,
 ) -> Answer<Json<api::Verdict>> {
-    answer(&app, &caller, Via::Rest, body).await.map(told::verdict).map(Json)
+    answer(&decisions, &caller, Via::Rest, body).await.map(told::verdict).map(Json)
 }
 
 /// One decision, for REST and gRPC alike: the same bounds, the same refusals.
-pub(crate) async fn answer(app: &App, caller: &Principal, via: Via, asked: api::AskDecision) -> Answer<Answered> {
+pub(crate) async fn answer(
+    decisions: &Decisions,
+    caller: &Principal,
+    via: Via,
+    asked: api::AskDecision,
+) -> Answer<Answered> {
     let asked = within_bounds(asked).inspect_err(|_| meters::asked(via, None))?;
     let question = Question { url: &asked.url, method: asked.method.as_deref(), role: asked.role.as_deref() };
-    let answered = app.decide(&caller.display, via, question).await;
+    let answered = decisions.decide(&caller.display, via, question).await;
     answered.map_err(|undecided| match undecided {
         Undecided::NoSuchRole => ApiError::not_found("role_unknown", undecided.to_string()),
         Undecided::NoRoom => ApiError::unavailable(Duration::from_secs(5)),

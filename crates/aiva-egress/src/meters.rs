@@ -70,8 +70,19 @@ pub const OUTDATED: &str = "revocation-list-expired";
 /// The word for a decision that was not made because there is no room for its record.
 pub const STALLED: &str = "records-stalled";
 
-/// Decision tokens that are not ours or have run out, and ones for another place.
-const TOKENS: [&str; 2] = ["token-invalid", "token-mismatch"];
+/// The word for what is no decision token of ours.
+pub const TOKEN_INVALID: &str = "token-invalid";
+
+/// The word for a decision token that has run out.
+pub const TOKEN_EXPIRED: &str = "token-expired";
+
+/// The word for a decision token for another place.
+pub const TOKEN_MISMATCH: &str = "token-mismatch";
+
+/// The word for a decision token of a role that is gone, or is not the known caller's.
+pub const TOKEN_ROLE: &str = "token-role";
+
+const TOKENS: [&str; 4] = [TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_MISMATCH, TOKEN_ROLE];
 
 /// One role's counters.
 pub struct Meters {

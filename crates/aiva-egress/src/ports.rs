@@ -99,13 +99,27 @@ pub struct Pinned {
     pub addresses: Vec<IpAddr>,
 }
 
+/// Why a text is no token that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// Nobody with our key has signed it.
+    #[error("it is no decision token of this service")]
+    Invalid,
+    /// It was one.
+    #[error("the decision token has run out")]
+    Expired,
+}
+
 /// Reads the decision tokens that this service has given out.
 ///
-/// Every adapter promises: only what it has signed itself and what has not run out is read; the comparison takes the same
-/// time wherever the difference is.
+/// Every adapter promises: only what was signed with its own key and what has not run out is read; that it has run out is said
+/// of its own tokens only; the comparison takes the same time wherever the difference is.
 pub trait Tokens: Send + Sync + 'static {
-    /// What the token binds to; `None` for one that is not ours or not good any more.
-    fn read(&self, token: &[u8], now: Timestamp) -> Option<Pinned>;
+    /// What the token binds to.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    fn read(&self, token: &[u8], now: Timestamp) -> Result<Pinned, BadToken>;
 }
 
 /// How an address is told in a record.

@@ -9,6 +9,7 @@ use std::io;
 
 use aiva_outbound::policy::{Mixed, Mode, Policy, Ports};
 
+mod api;
 pub mod authority;
 pub mod case;
 mod engine;
@@ -32,11 +33,13 @@ pub enum Form {
     Proxy,
     /// A client of the library calls.
     Library,
+    /// The decision API is asked.
+    Api,
 }
 
 impl Form {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Engine, Self::Proxy, Self::Library];
+    pub const ALL: [Self; 4] = [Self::Engine, Self::Proxy, Self::Library, Self::Api];
 
     /// As on the command line.
     pub const fn name(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Form {
             Self::Engine => "engine",
             Self::Proxy => "proxy",
             Self::Library => "library",
+            Self::Api => "api",
         }
     }
 }
@@ -197,12 +201,23 @@ impl Plan {
 }
 
 async fn ask(form: Form, case: &Case, policy: &Policy, authority: &Authority) -> io::Result<Option<Outcome>> {
-    let bytes = case.via == Via::Raw || case.tunnel_first.is_some();
+    if !carries(form, case) {
+        return Ok(None);
+    }
     match form {
-        Form::Engine | Form::Library if bytes => Ok(None),
         Form::Engine => Ok(Some(engine::run(case, policy).await)),
         Form::Proxy => proxy::run(case, policy).await,
         Form::Library => library::run(case, policy, authority).await.map(Some),
+        Form::Api => api::run(case, policy).await.map(Some),
+    }
+}
+
+/// Whether a form can ask this at all; the proxy may still find that it cannot.
+fn carries(form: Form, case: &Case) -> bool {
+    let bytes = case.via == Via::Raw || case.tunnel_first.is_some();
+    match form {
+        Form::Proxy => true,
+        Form::Engine | Form::Library | Form::Api => !bytes,
     }
 }
 

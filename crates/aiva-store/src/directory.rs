@@ -99,6 +99,27 @@ impl DataDirectory {
         write().map_err(at(&path))
     }
 
+    /// The secret of that name, this one if there was none. Processes that ask at once all get the same.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Io`] where it can neither be read nor written.
+    pub fn ensure_secret(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, DirectoryError> {
+        if let Some(kept) = self.read_secret(name)? {
+            return Ok(kept);
+        }
+        let (path, draft) = (self.path.join(name), format!("{name}.{}", std::process::id()));
+        self.write_secret(&draft, fresh)?;
+        let beside = self.path.join(&draft);
+        let linked = fs::hard_link(&beside, &path); // unlike a rename, it does not replace
+        let _left_behind = fs::remove_file(&beside);
+        match linked {
+            Ok(()) => File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(at(&self.path))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(DirectoryError::Io { path, source }),
+        }
+        Ok(self.read_secret(name)?.unwrap_or_else(|| fresh.to_vec()))
+    }
+
     /// Reads a secret file; `None` if there is none. One that others can read is closed to them first.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
 use aiva_chassis::telemetry::otlp;
 use aiva_console::Console;
 use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Version};
+use aiva_egress::service::records::{App, Decisions};
 use aiva_events::Dispatcher;
 use aiva_events::local::Options;
 use aiva_findings::events::{AdvisoryEvents, ScanEvents};
@@ -42,8 +43,7 @@ use crate::settings::{Found, Settings};
 
 mod egress;
 
-use egress::egress_records;
-pub(crate) use egress::{egress, egress_guard};
+pub(crate) use egress::{egress, egress_guard, egress_records, egress_tokens};
 
 /// Every crate's schema steps, in the order in which they are applied.
 pub(crate) const MIGRATIONS: &[MigrationSet] = &[
@@ -102,7 +102,7 @@ const ASK_DATABASE: Duration = Duration::from_secs(1);
 
 /// Makes the process not ready while its database does not answer. The embedded one cannot go away: when its disk fails,
 /// the process stops.
-fn watch_database(database: &Database, supervisor: &Supervisor) {
+pub(crate) fn watch_database(database: &Database, supervisor: &Supervisor) {
     if matches!(database, Database::Sqlite(_)) {
         return;
     }
@@ -160,7 +160,11 @@ impl Parts {
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
         deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
         let egress = egress_guard(found, &clock)?;
-        let decisions = egress_records(settings, &egress, &database, &alerts, &clock, supervisor)?;
+        let signer = egress_tokens(settings, &egress, Some(data))?.context("a server has a data directory")?;
+        let (records, recorder) = egress_records(settings, &egress, &database, &alerts, &clock, supervisor);
+        let decide = Arc::new(egress.clone());
+        let decisions = Decisions { recorder, decide, signer, clock: Arc::clone(&clock) };
+        let asked = App { store: records, decisions: decisions.clone() };
         let token = TokenFile::within(data);
         token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions
         let door = Arc::new(Door::new(token, Arc::clone(&clock)));
@@ -168,7 +172,7 @@ impl Parts {
             Routes::new()
                 .merge(aiva_findings::http::routes(findings.clone()))
                 .merge(aiva_sca::http::routes(Arc::clone(&sca), updates.clone()))
-                .merge(aiva_egress::http::routes(decisions.clone()))
+                .merge(aiva_egress::http::routes(asked.clone()))
                 .merge(aiva_events::http::routes(database.clone(), supervisor.shutdown().stop(Stage::Edge)))
                 .merge(aiva_console::meta::routes(version()))
         };
@@ -177,7 +181,7 @@ impl Parts {
         let names = [aiva_egress::grpc::NAME];
         let descriptors = [aiva_contracts::FILE_DESCRIPTOR_SET];
         let services = grpc::services(supervisor.health().clone(), stop.clone(), &names, &descriptors)?
-            .add_service(aiva_egress::grpc::service(decisions.clone(), stop));
+            .add_service(aiva_egress::grpc::service(decisions, stop));
         let routes = api().merge(console).merge(aiva_authn::http::routes(Arc::clone(&door))).grpc(services);
         let router = Stack::configured(&settings.server, clock)
             .limits_for(

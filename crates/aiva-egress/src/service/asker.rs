@@ -17,7 +17,7 @@ use crate::budget::{self, Spent};
 use crate::caller::Standing;
 use crate::decision::{self, Record, Who, WouldDeny};
 use crate::meters::{self, OUTDATED, REVOKED, STALLED, WRONG_CREDENTIALS};
-use crate::ports;
+use crate::ports::{self, BadToken};
 use crate::proxy::answer::Answer;
 use crate::proxy::judge::{Allowed, Form, Presented, Ruling};
 use crate::role::Role;
@@ -63,14 +63,22 @@ impl Asker<'_> {
     /// name is not looked up again, so that it cannot mean something else by now.
     pub(super) async fn redeem(mut self, target: Target, token: &[u8]) -> Ruling {
         let now = self.guard.0.clock.now();
-        let pinned = self.guard.0.tokens.get().and_then(|tokens| tokens.read(token, now));
-        let Some(pinned) = pinned else { return self.bad_token(&target, "token-invalid") };
+        let read = self.guard.0.tokens.get().map_or(Err(BadToken::Invalid), |tokens| tokens.read(token, now));
+        let pinned = match read {
+            Ok(pinned) => pinned,
+            Err(BadToken::Invalid) => return self.bad_token(&target, meters::TOKEN_INVALID),
+            Err(BadToken::Expired) => return self.bad_token(&target, meters::TOKEN_EXPIRED),
+        };
         if (&pinned.host, pinned.port) != (target.host(), target.port()) {
-            return self.bad_token(&target, "token-mismatch");
+            return self.bad_token(&target, meters::TOKEN_MISMATCH);
+        }
+        // A stranger is whoever the token says; a caller that is known has a role of its own, and no other is lent to it.
+        if self.caller.is_some() && self.role.name != pinned.role {
+            return self.bad_token(&target, meters::TOKEN_ROLE);
         }
         match self.guard.role(Some(&pinned.role)) {
             Some(role) => self.role = role,
-            None => return self.bad_token(&target, "token-invalid"),
+            None => return self.bad_token(&target, meters::TOKEN_ROLE),
         }
         let method = self.judged_method();
         let question = Question { target: &target, method: method.as_ref() };

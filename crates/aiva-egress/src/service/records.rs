@@ -1,7 +1,7 @@
 //! What the API asks: the records, and decisions on request.
 //!
 //! The store's own words are handed through, so that the API needs to know this service only. A decision that is asked for
-//! here is the proxy's, word for word, whatever the protocol of the question: [`App::decide`].
+//! here is the proxy's, word for word, whatever the protocol of the question: [`Decisions::decide`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +26,13 @@ pub use crate::store::{Filter, HostCount, Hour, NewHost, Summary};
 pub struct App {
     /// Where records are.
     pub store: Store,
+    /// Who decides.
+    pub decisions: Decisions,
+}
+
+/// Decides for callers of the API.
+#[derive(Clone)]
+pub struct Decisions {
     /// Takes the records of what is asked here.
     pub recorder: Recorder,
     /// Who holds the roles.
@@ -77,7 +84,7 @@ pub enum Undecided {
     NoRoom,
 }
 
-impl App {
+impl Decisions {
     /// Decides for a caller of the API, and keeps a record of it.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ impl Scene {
         let resolvers = Box::new(move |_: &[std::net::SocketAddr]| Arc::clone(&resolver) as Arc<dyn Resolver>);
         let (guard, _) = Guard::with_resolvers(Egress::default(), self.world.shared(), resolvers).unwrap();
         let app = self.world.app(&guard, &Recorder::default());
-        let service = service(app, self.shutdown.stop(Stage::Edge));
+        let service = service(app.decisions, self.shutdown.stop(Stage::Edge));
         let only = Permissions::Only(Arc::from([permission.to_owned()]));
         let principal = Principal::new("bo", "bo", only, PrincipalKind::Person);
         DecisionsClient::new(tower::service_fn(move |mut request: http::Request<tonic::body::Body>| {

@@ -13,4 +13,5 @@ mod records;
 mod resolver;
 mod selftest;
 mod stage;
+mod tokens;
 mod upstream;

@@ -11,9 +11,9 @@ use aiva_egress::audit::{Recorder, Settings};
 use aiva_egress::config::Egress;
 use aiva_egress::decision::{Ended, Form, Outcome, Record, Who};
 use aiva_egress::http::routes;
-use aiva_egress::ports::{Group, Journal as _, Tokens as _};
+use aiva_egress::ports::{BadToken, Group, Journal as _, Tokens as _};
 use aiva_egress::service::Guard;
-use aiva_egress::service::records::App;
+use aiva_egress::service::records::{App, Decisions};
 use aiva_egress::store::{Filter, MIGRATIONS, Store};
 use aiva_egress::token::Signer;
 use aiva_events::log::{self, Direction};
@@ -124,16 +124,18 @@ impl World {
         let signer = Arc::new(Signer::random().unwrap());
         App {
             store: self.store.clone(),
-            recorder: recorder.clone(),
-            decide: Arc::new(guard.clone()),
-            signer,
-            clock: self.shared(),
+            decisions: Decisions {
+                recorder: recorder.clone(),
+                decide: Arc::new(guard.clone()),
+                signer,
+                clock: self.shared(),
+            },
         }
     }
 
     fn api(&self, guard: &Guard, recorder: &Recorder) -> (Router, Arc<Signer>) {
         let app = self.app(guard, recorder);
-        let signer = Arc::clone(&app.signer);
+        let signer = Arc::clone(&app.decisions.signer);
         (routes(app).into_router(), signer)
     }
 
@@ -323,7 +325,7 @@ async fn a_token_is_honoured_by_the_guard_that_gave_it(world: World) {
     let pinned = signer.read(token, world.shared().now()).unwrap();
     assert_eq!((&*pinned.role, pinned.port, pinned.addresses), ("default", 443, vec![[93, 184, 216, 34].into()]));
     world.clock.advance(Duration::from_secs(61));
-    assert_eq!(signer.read(token, world.shared().now()), None);
+    assert_eq!(signer.read(token, world.shared().now()), Err(BadToken::Expired));
 }
 
 async fn every_operation_wants_exactly_its_permission(world: World) {

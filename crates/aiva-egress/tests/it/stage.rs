@@ -41,11 +41,16 @@ impl Stage {
         bounds: Bounds,
         origin: SocketAddr,
     ) -> Self {
-        let dialled = Arc::new(Mutex::new(Vec::new()));
         let judge = Judging { engine: Engine::default(), resolver, policy, bounds };
+        Self::judged(Arc::new(judge), settings, origin).await
+    }
+
+    /// A proxy that asks this judge.
+    pub(crate) async fn judged(judge: Arc<dyn Judge>, settings: Settings, origin: SocketAddr) -> Self {
+        let dialled = Arc::new(Mutex::new(Vec::new()));
         let dial = OneOrigin { origin, dialled: Arc::clone(&dialled) };
         let listen = Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), tls: None };
-        let proxy = Proxy::bind(settings, vec![listen], Arc::new(judge), Arc::new(dial)).unwrap();
+        let proxy = Proxy::bind(settings, vec![listen], judge, Arc::new(dial)).unwrap();
         let address = proxy.addresses()[0];
         let shutdown = Shutdown::new();
         let stop = shutdown.stop(Stopping::Edge);

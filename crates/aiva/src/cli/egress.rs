@@ -52,6 +52,8 @@ pub(crate) enum Form {
     Proxy,
     /// A client of the library calls.
     Library,
+    /// The decision API is asked.
+    Api,
 }
 
 /// `--tier`

@@ -12,6 +12,7 @@ use aiva_chassis::shutdown::supervisor::Supervisor;
 use aiva_chassis::shutdown::{Drained, Shutdown, Stage};
 use aiva_chassis::telemetry::{self, metrics::metrics};
 use aiva_sca::advisory;
+use aiva_store::StoreError;
 use aiva_store::directory::DataDirectory;
 use anyhow::{Context as _, Result};
 
@@ -151,15 +152,20 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
         traces.close().await;
     }
     if let Some(error) = failed {
-        return Err(Failure::new("the database can promise nothing any more, so the server stopped")
-            .because(error)
-            .hint("look at the disk, then start it again; nothing that was acknowledged is lost")
-            .into());
+        return Err(fail_stop(error));
     }
     if let Drained::Cut(left) = drained {
         complain(&format!("warning: cut off after {:?}: {}", server.drain_deadline, left.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The end of a server whose database has failed under it.
+pub(super) fn fail_stop(error: StoreError) -> anyhow::Error {
+    Failure::new("the database can promise nothing any more, so the server stopped")
+        .because(error)
+        .hint("look at the disk, then start it again; nothing that was acknowledged is lost")
+        .into()
 }
 
 pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<Listener> {

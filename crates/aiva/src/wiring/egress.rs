@@ -1,12 +1,14 @@
 //! The egress guard and its proxy, on threads of their own, kept at what the configuration's files say.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use aiva_chassis::alert::Alerts;
 use aiva_chassis::clock::SharedClock;
 use aiva_chassis::config::Network;
 use aiva_chassis::health::Impact;
+use aiva_chassis::secret::Secret;
 use aiva_chassis::shutdown::Stage;
 use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
 use aiva_egress::audit::Recorder;
@@ -18,12 +20,12 @@ use aiva_egress::proxy::tls::Tls;
 use aiva_egress::proxy::{self, Balancers, Proxy};
 use aiva_egress::retention;
 use aiva_egress::service::Guard;
-use aiva_egress::service::records::App;
 use aiva_egress::store::Store;
-use aiva_egress::token::Signer;
+use aiva_egress::token::{self, Signer};
 use aiva_egress::workers::{self, Reload};
 use aiva_outbound::Prefix;
 use aiva_store::Database;
+use aiva_store::directory::DataDirectory;
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
@@ -45,7 +47,33 @@ pub(crate) fn egress_guard(found: &Found, clock: &SharedClock) -> Result<Guard> 
     Ok(guard)
 }
 
-/// Has every decision recorded in the database, and makes what the API asks decisions and records of.
+/// The file in the data directory that holds the key of decision tokens.
+const TOKEN_KEY: &str = "egress-token-key";
+
+/// Who signs decision tokens, which the guard honours from now on: by the configured key, else by the data directory's. `None`
+/// where there is neither, and then no token counts.
+pub(crate) fn egress_tokens(settings: &Settings, guard: &Guard, data: Option<&Path>) -> Result<Option<Arc<Signer>>> {
+    let signer = match (&settings.egress.token_key, data) {
+        (Some(key), _) => Signer::with_key(key),
+        (None, Some(data)) => Signer::with_key(&kept_key(data)?),
+        (None, None) => return Ok(None),
+    };
+    let signer = Arc::new(signer);
+    guard.honour(Arc::clone(&signer) as Arc<dyn Tokens>);
+    Ok(Some(signer))
+}
+
+fn kept_key(data: &Path) -> Result<Secret> {
+    let bytes = DataDirectory::open(data)?.ensure_secret(TOKEN_KEY, token::new_key()?.expose().as_bytes())?;
+    let key = String::from_utf8(bytes).ok().filter(|key| key.len() >= token::LEAST_KEY);
+    let damaged = || {
+        Failure::new(format!("{} holds no key of decision tokens", data.join(TOKEN_KEY).display()))
+            .hint("remove the file: another is made, and tokens of the last minute stop counting")
+    };
+    Ok(Secret::new(key.ok_or_else(damaged)?))
+}
+
+/// Has every decision recorded in the database.
 pub(crate) fn egress_records(
     settings: &Settings,
     guard: &Guard,
@@ -53,12 +81,10 @@ pub(crate) fn egress_records(
     alerts: &Alerts,
     clock: &SharedClock,
     supervisor: &Supervisor,
-) -> Result<App> {
+) -> (Store, Recorder) {
     let store = Store::new(database.clone(), Arc::clone(clock));
     let recorder = Recorder::new(settings.egress.records.settings());
-    let signer = Arc::new(Signer::random()?);
     guard.record(recorder.clone());
-    guard.honour(Arc::clone(&signer) as Arc<dyn Tokens>);
     let (writer, journal, told) = (recorder.clone(), store.clone(), alerts.clone());
     let watch = Arc::new(Watch::new(alerts.clone()));
     // To the very end: what the proxy decides while it drains is written too.
@@ -77,7 +103,7 @@ pub(crate) fn egress_records(
             Ok::<(), std::convert::Infallible>(())
         }
     });
-    Ok(App { store, recorder, decide: Arc::new(guard.clone()), signer, clock: Arc::clone(clock) })
+    (store, recorder)
 }
 
 /// Starts the proxy in front of the guard. `others` are this process's other listeners: nothing reaches them through it.

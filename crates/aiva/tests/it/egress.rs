@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::program::{World, command};
+use super::server::Server;
 
 pub(crate) struct Proxy {
     child: Child,
@@ -15,7 +16,13 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn start(world: &World) -> Self {
+        Self::start_with(world, &[], &[])
+    }
+
+    /// With more arguments and variables.
+    fn start_with(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(world.folder.path());
+        command.envs(variables.iter().copied());
         command.args([
             "serve",
             "--guards",
@@ -25,6 +32,7 @@ impl Proxy {
             "--admin-listen",
             "127.0.0.1:0",
         ]);
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut after = |mark: &str| {
@@ -48,6 +56,12 @@ impl Proxy {
             }
             assert!(started.elapsed() < Duration::from_secs(30), "{want} did not come: {answer}");
         }
+    }
+
+    /// SIGTERM, and the exit code.
+    fn stop(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().unwrap().code()
     }
 
     fn signal(&self, name: &str) {
@@ -146,6 +160,48 @@ fn a_changed_file_counts_at_once_and_a_broken_one_not_at_all() {
     proxy.signal("-HUP");
     proxy.until(&proxy.address, asked, "reason=port-not-allowed");
     proxy.until(&proxy.admin, metrics, "aiva_egress_policy_stale 0");
+}
+
+#[tokio::test]
+async fn the_proxy_alone_keeps_records_where_a_data_directory_is_named() {
+    let (world, data) = (World::new(), "data");
+    let proxy = Proxy::start_with(&world, &["--data-dir", data], &[]);
+    assert!(proxy.ask("GET http://169.254.169.254/x HTTP/1.1\r\nHost: a\r\n\r\n").contains("reason=address-metadata"));
+    let second =
+        world.aiva(&["serve", "--guards", "egress", "--egress-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    assert_eq!(second.code(), 2);
+    assert!(second.err().contains("another server"), "{}", second.err());
+    assert_eq!(proxy.stop(), Some(0));
+    let key = std::fs::metadata(world.path(data).join("egress-token-key")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&key) & 0o777, 0o600);
+    let server = Server::start(&world);
+    let kept = server.get("/v1/egress/decisions?reason=address-metadata").await;
+    assert_eq!(kept["items"].as_array().unwrap().len(), 1, "{kept}");
+    assert_eq!(server.stop(), 0);
+}
+
+#[tokio::test]
+async fn a_token_of_one_process_counts_in_another_with_its_key_and_in_no_other() {
+    let keys = ["a key of more than thirty-two characters", "another one of more than thirty-two"];
+    let variables = |key: usize| [("AIVA__EGRESS__TOKEN_KEY", keys[key])];
+    let world = World::new();
+    let server = Server::start_with(&world, None, &variables(0));
+    let verdict =
+        server.post("/v1/egress/decisions", &serde_json::json!({"url": "http://93.184.216.34"}), "token").await;
+    let token = verdict["token"].as_str().unwrap();
+    // To another place than the token's: nothing is called, and the reason says whether the token was read.
+    let asked = format!("GET http://93.184.216.35/ HTTP/1.1\r\nHost: a\r\nAiva-Decision-Token: {token}\r\n\r\n");
+    for (variables, want) in [
+        (&variables(0)[..], "reason=token-mismatch"),
+        (&variables(1), "reason=token-invalid"),
+        (&[], "reason=token-invalid"),
+    ] {
+        let answer = Proxy::start_with(&world, &[], variables).ask(&asked);
+        assert!(answer.contains(want), "{want}: {answer}");
+    }
+    let short = world.aiva_with(&["config", "check"], &[("AIVA__EGRESS__TOKEN_KEY", "short")]);
+    assert_eq!(short.code(), 2);
+    assert!(short.err().contains("token_key"), "{}", short.err());
 }
 
 #[test]

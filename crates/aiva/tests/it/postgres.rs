@@ -10,7 +10,7 @@ use crate::server::{Server, all_scanned};
 const LOCK: &str = "version = 4\n\n[[package]]\nname = \"rustls\"\nversion = \"0.21.10\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
 
 impl Server {
-    async fn post(&self, path: &str, body: &Value, correlation: &'static str) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value, correlation: &'static str) -> Value {
         let request = self.client.post(format!("{}{path}", self.url)).header(CONTENT_TYPE, "application/json");
         let request = request.header(http::HeaderName::from_static("x-correlation-id"), correlation);
         let request = request.header(AUTHORIZATION, format!("Bearer {}", self.token)).body(body.to_string());

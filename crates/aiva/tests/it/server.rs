@@ -29,7 +29,13 @@ impl Server {
 
     /// On this database, else on the embedded one.
     pub(crate) fn start_on(world: &World, database: Option<&str>) -> Self {
+        Self::start_with(world, database, &[])
+    }
+
+    /// With more variables.
+    pub(crate) fn start_with(world: &World, database: Option<&str>, variables: &[(&str, &str)]) -> Self {
         let mut command = command(world.folder.path());
+        command.envs(variables.iter().copied());
         command.envs(database.map(|url| ("DATABASE_URL", url)));
         command.env("AIVA__EGRESS__LISTEN", "127.0.0.1:0");
         command.args(["up", "--demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);

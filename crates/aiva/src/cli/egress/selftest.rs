@@ -121,6 +121,7 @@ impl From<Form> for selftest::Form {
             Form::Engine => Self::Engine,
             Form::Proxy => Self::Proxy,
             Form::Library => Self::Library,
+            Form::Api => Self::Api,
         }
     }
 }
