@@ -17,6 +17,7 @@ use crate::audit;
 use crate::token::LEAST_KEY;
 
 pub mod role;
+pub mod stored;
 pub mod upstream;
 
 pub use role::{Mode, Role};
@@ -56,6 +57,9 @@ config_section! {
         pub records: Records;
         /// Who calls.
         pub callers: BTreeMap<String, Caller>;
+        /// Roles that are kept over the API instead of here, which callers and services may name: until one is stored, its callers
+        /// reach nothing.
+        pub stored_roles: Vec<String>, example "[\"batch\"]";
         /// What a client with this role may reach.
         pub roles: BTreeMap<String, Role>;
     }
@@ -164,6 +168,20 @@ impl CertificateNames {
     }
 }
 
+impl Egress {
+    /// Whether a caller may have this role.
+    pub fn knows(&self, role: &str) -> bool {
+        role == DEFAULT || self.roles.contains_key(role) || self.stored_roles.iter().any(|stored| stored == role)
+    }
+}
+
+impl Egress {
+    /// Whether the upstream that a role names is there.
+    pub fn has_upstream(&self, role: &Role) -> bool {
+        role.upstream.as_deref().is_none_or(|name| name == DIRECT || self.upstreams.contains_key(name))
+    }
+}
+
 impl Default for Egress {
     /// What an empty file says.
     fn default() -> Self {
@@ -177,6 +195,7 @@ impl Default for Egress {
             token_key: None,
             records: Records { keep: KEEP, wait: WAIT, stalled: Stalled::Deny },
             callers: BTreeMap::new(),
+            stored_roles: Vec::new(),
             roles: BTreeMap::new(),
         }
     }
@@ -200,6 +219,19 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
     }
     check_callers(egress, reader);
     check_upstreams(egress, reader);
+    for (at, name) in egress.stored_roles.iter().enumerate() {
+        if egress.roles.contains_key(name) {
+            reader.refuse(
+                &format!("stored_roles[{at}]"),
+                format!("{name:?} stands in this file, which wins: one must go"),
+            );
+        } else if !is_name(name) || name == DEFAULT {
+            reader.refuse(
+                &format!("stored_roles[{at}]"),
+                "is no name of a stored role: 1 to 64 letters, digits, -, _ and .",
+            );
+        }
+    }
     if egress.token_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_KEY) {
         let message = "is too short to keep anybody from guessing it: `openssl rand -hex 32` prints a good one";
         reader.refuse("token_key", message);
@@ -251,8 +283,11 @@ fn check_callers(egress: &Egress, reader: &mut Reader<'_>) {
     let mut known: HashMap<String, &str> = HashMap::new();
     for (name, caller) in &egress.callers {
         let role = caller.role.as_deref().unwrap_or(name);
-        if role != DEFAULT && !egress.roles.contains_key(role) {
-            let message = format!("there is no role {role:?}; add [egress.roles.{role}], or name another");
+        if !egress.knows(role) {
+            let message = format!(
+                "there is no role {role:?}; add [egress.roles.{role}], name another, or put it into egress.stored_roles if it is \
+                 kept over the API"
+            );
             reader.refuse(&place("callers", name), message);
         }
         let certificate = &caller.certificate;

@@ -1,8 +1,9 @@
-//! The `egress` part of the API: records, a summary of them, and decisions on request.
+//! The `egress` part of the API: records, a summary of them, decisions on request, and roles.
 //!
 //! Extract, convert, call, answer. What is shown is on the disk. What would allow a refused request is shown to operators
 //! only.
 
+mod roles;
 mod told;
 
 use aiva_chassis::http::auth::SEE_HINTS;
@@ -14,11 +15,13 @@ use aiva_contracts::api::egress::{GetDecisionPath, GetEgressSummaryQuery, ListDe
 use aiva_contracts::bounds::Check;
 use aiva_store::StoreError;
 use axum::extract::{FromRef, State};
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 use uuid::Uuid;
 
 use crate::meters::{self, Via};
 use crate::service::records::{Answered, App, Decisions, Filter, Question, Undecided};
+use crate::service::roles::Roles;
 
 /// May read records.
 struct Read;
@@ -46,6 +49,12 @@ impl FromRef<App> for Decisions {
     }
 }
 
+impl FromRef<App> for Roles {
+    fn from_ref(app: &App) -> Self {
+        app.roles.clone()
+    }
+}
+
 /// All routes of this crate.
 pub fn routes(app: App) -> Routes {
     let handler = |operation: Operation| match operation {
@@ -53,6 +62,11 @@ pub fn routes(app: App) -> Routes {
         Operation::Decide => on(operation.method(), decide),
         Operation::GetDecision => on(operation.method(), get_decision),
         Operation::GetEgressSummary => on(operation.method(), get_egress_summary),
+        Operation::ListEgressRoles => on(operation.method(), roles::list_egress_roles),
+        Operation::GetEgressRole => on(operation.method(), roles::get_egress_role),
+        Operation::PutEgressRole => on(operation.method(), roles::put_egress_role),
+        Operation::DeleteEgressRole => on(operation.method(), roles::delete_egress_role),
+        Operation::ListEgressRoleVersions => on(operation.method(), roles::list_egress_role_versions),
     };
     mount(Operation::ALL.iter().map(|o| (o.method(), o.path(), handler(*o)))).with_state(app)
 }
@@ -150,7 +164,7 @@ fn within_bounds<T: Check>(value: T) -> Answer<T> {
     Err(ApiError::unprocessable(violations.into_iter().map(|v| FieldError::new(v.pointer, v.message)).collect()))
 }
 
-fn after(cursor: Option<String>) -> Answer<Option<Uuid>> {
+fn after<K: DeserializeOwned>(cursor: Option<String>) -> Answer<Option<K>> {
     let bad = || ApiError::bad_request("cursor_invalid", "the cursor is not one that this list gave");
     let cursor = cursor.map(|cursor| serde_json::from_value::<Cursor>(cursor.into())).transpose().map_err(|_| bad())?;
     cursor.map(|cursor| cursor.key()).transpose()

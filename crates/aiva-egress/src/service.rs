@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`Guard::new`]; a request's way is [`Judge::judge`].
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::audit::{NoRoom, Recorder, Stalled};
 use crate::caller::{Revoked, Standing};
-use crate::config::{DEFAULT, Egress};
+use crate::config::{self, DEFAULT, Egress};
 use crate::ports::{Decide, Rules, Tokens};
 use crate::proxy::judge::{Ask, Judge, Peer, Presented, Ruling};
 use crate::role::{self, Role, Wrong};
@@ -27,6 +28,7 @@ use crate::role::{self, Role, Wrong};
 mod asker;
 mod permit;
 pub mod records;
+pub mod roles;
 mod snapshot;
 
 use asker::Asker;
@@ -88,7 +90,7 @@ impl Guard {
         clock: SharedClock,
         resolvers: Resolvers,
     ) -> Result<(Self, InForce), NotInForce> {
-        let source = Source { egress, own: Vec::new() };
+        let source = Source { egress, stored: Arc::default(), own: Vec::new() };
         let snapshot = Snapshot::make(&source, None, &clock, &resolvers)?;
         let told = snapshot.told(clock.now().into());
         let inner = Inner {
@@ -138,10 +140,33 @@ impl Guard {
     /// Every entry that cannot be judged by; then the old one stays.
     pub fn reload(&self, egress: Egress) -> Result<InForce, NotInForce> {
         let mut source = self.source();
-        let next = Source { egress, own: source.own.clone() };
+        let next = Source { egress, stored: Arc::clone(&source.stored), own: source.own.clone() };
         let told = self.swap(&next)?;
         *source = next;
         Ok(told)
+    }
+
+    /// Puts these roles in force beside the configuration's, instead of those that were stored before. What is open and no
+    /// longer allowed will be closed.
+    ///
+    /// # Errors
+    /// Every entry that cannot be judged by; then the old ones stay.
+    pub fn store_roles(&self, roles: BTreeMap<String, config::Role>) -> Result<InForce, NotInForce> {
+        let mut source = self.source();
+        let next = Source { egress: source.egress.clone(), stored: Arc::new(roles), own: source.own.clone() };
+        let told = self.swap(&next)?;
+        *source = next;
+        Ok(told)
+    }
+
+    /// The roles of the configuration in force.
+    pub fn configured(&self) -> BTreeMap<String, config::Role> {
+        self.source().egress.roles.clone()
+    }
+
+    /// Whether the upstream that a role names is configured.
+    pub fn has_upstream(&self, role: &config::Role) -> bool {
+        self.source().egress.has_upstream(role)
     }
 
     /// Says where this process listens itself, once that is known: nothing reaches it there.

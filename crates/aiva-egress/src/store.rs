@@ -7,6 +7,7 @@
 //! Start reading at [`Store`]; the tables are in [`schema`].
 
 mod postgres;
+pub mod roles;
 mod rows;
 mod schema;
 mod sqlite;
@@ -151,6 +152,18 @@ impl Store {
             if gone < SWEEP.unsigned_abs() {
                 return Ok(all);
             }
+        }
+    }
+
+    /// Ends records that a process of the embedded database has left open when it was killed, as `lost`; answers how many. To be
+    /// called at the start, while nobody else writes. On PostgreSQL other processes are at work on theirs: nothing is ended.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn end_lost(&self) -> Result<u64, StoreError> {
+        match &self.db {
+            Database::Sqlite(db) => sqlite::end_lost(db, rows::lost()?).await,
+            Database::Postgres(_) => Ok(0),
         }
     }
 

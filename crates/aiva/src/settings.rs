@@ -41,7 +41,7 @@ config_section! {
 fn check_settings(settings: &Settings, reader: &mut Reader<'_>) {
     check_catalogue(&settings.services, &settings.exceptions, reader);
     for (index, service) in settings.services.iter().enumerate() {
-        if let Some(role) = service.egress_role.as_ref().filter(|role| !settings.egress.roles.contains_key(*role)) {
+        if let Some(role) = service.egress_role.as_ref().filter(|role| !settings.egress.knows(role)) {
             let message = format!("there is no role {role:?}; add [egress.roles.{role}]");
             reader.refuse(&format!("services[{index}].egress_role"), message);
         }

@@ -43,7 +43,7 @@ use crate::settings::{Found, Settings};
 
 mod egress;
 
-pub(crate) use egress::{egress, egress_guard, egress_records, egress_tokens};
+pub(crate) use egress::{egress, egress_guard, egress_records, egress_roles, egress_tokens};
 
 /// Every crate's schema steps, in the order in which they are applied.
 pub(crate) const MIGRATIONS: &[MigrationSet] = &[
@@ -161,10 +161,11 @@ impl Parts {
         deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
         let egress = egress_guard(found, &clock)?;
         let signer = egress_tokens(settings, &egress, Some(data))?.context("a server has a data directory")?;
-        let (records, recorder) = egress_records(settings, &egress, &database, &alerts, &clock, supervisor);
+        let (records, recorder) = egress_records(settings, &egress, &database, &alerts, &clock, supervisor).await?;
         let decide = Arc::new(egress.clone());
         let decisions = Decisions { recorder, decide, signer, clock: Arc::clone(&clock) };
-        let asked = App { store: records, decisions: decisions.clone() };
+        let roles = egress_roles(&records, &egress, supervisor).await?;
+        let asked = App { store: records, decisions: decisions.clone(), roles };
         let token = TokenFile::within(data);
         token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions
         let door = Arc::new(Door::new(token, Arc::clone(&clock)));

@@ -135,13 +135,13 @@ fn field(
     let rust = rust_name(name);
     let mut kind = rust_type(contract, schema)?;
     let required = of.required.iter().any(|r| r == name);
-    let list = matches!(contract.shape(schema)?, Shape::List { .. } | Shape::Map { .. });
+    let list = matches!(contract.shape(schema)?, Shape::List { .. });
     let mut optional = !required || schema.nullable;
     match (required, schema.nullable) {
         (true, false) => {}
         // `deserialize_with` takes away serde's habit of reading a missing field as none.
         (true, true) => writeln!(out, "#[serde(deserialize_with = \"crate::bounds::nullable\")]")?,
-        (false, _) if list && of.strict && name != "packages" && name != "tags" => {
+        (false, _) if list && of.strict && name != "packages" => {
             optional = false;
             writeln!(out, "#[serde(default, skip_serializing_if = \"Vec::is_empty\")]")?;
         }

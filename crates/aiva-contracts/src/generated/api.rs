@@ -2452,6 +2452,615 @@ impl Check for DecisionPage {
         }
     }
 }
+/// `enforce` refuses, `report` only says what it would refuse, `open` lets every public name pass, `learn` sees what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EgressMode {
+    /// `enforce`
+    #[serde(rename = "enforce")]
+    Enforce,
+    /// `report`
+    #[serde(rename = "report")]
+    Report,
+    /// `open`
+    #[serde(rename = "open")]
+    Open,
+    /// `learn`
+    #[serde(rename = "learn")]
+    Learn,
+}
+impl EgressMode {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Enforce, Self::Report, Self::Open, Self::Learn];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Report => "report",
+            Self::Open => "open",
+            Self::Learn => "learn",
+        }
+    }
+}
+impl std::fmt::Display for EgressMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for EgressMode {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for EgressMode {
+    fn check(&self, _: &mut Checker) {}
+}
+/// A tunnel counts as `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EgressScheme {
+    /// `http`
+    #[serde(rename = "http")]
+    Http,
+    /// `https`
+    #[serde(rename = "https")]
+    Https,
+}
+impl EgressScheme {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Http, Self::Https];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+impl std::fmt::Display for EgressScheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for EgressScheme {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for EgressScheme {
+    fn check(&self, _: &mut Checker) {}
+}
+/// What to make of a name with public and internal addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EgressMixed {
+    /// `deny`
+    #[serde(rename = "deny")]
+    Deny,
+    /// `filter`
+    #[serde(rename = "filter")]
+    Filter,
+}
+impl EgressMixed {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Deny, Self::Filter];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Filter => "filter",
+        }
+    }
+}
+impl std::fmt::Display for EgressMixed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for EgressMixed {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for EgressMixed {
+    fn check(&self, _: &mut Checker) {}
+}
+/// What something found inside a tunnel means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EgressLevel {
+    /// `off`
+    #[serde(rename = "off")]
+    Off,
+    /// `report`
+    #[serde(rename = "report")]
+    Report,
+    /// `enforce`
+    #[serde(rename = "enforce")]
+    Enforce,
+}
+impl EgressLevel {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Off, Self::Report, Self::Enforce];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Report => "report",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+impl std::fmt::Display for EgressLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for EgressLevel {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for EgressLevel {
+    fn check(&self, _: &mut Checker) {}
+}
+/// What a role may reach, in the words of `[egress.roles.NAME]` in aiva.toml: what is left out has its default, and metadata services, this machine and internal addresses stay shut whatever it says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct EgressRole {
+    /// `enforce` refuses, `report` only says what it would refuse, `open` lets every public name pass, `learn` sees what is asked for.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub mode: Option<EgressMode>,
+    /// Names that may be reached; `*.x` is any depth below x, not x itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_domains: Vec<String>,
+    /// Names that may never be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny_domains: Vec<String>,
+    /// Ports; any if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u32>,
+    /// Schemes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemes: Vec<EgressScheme>,
+    /// Methods of plain HTTP; any if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Paths of plain HTTP, each with all below it; any if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Networks that may never be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny_cidrs: Vec<String>,
+    /// The network's own NAT64 prefixes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nat64_prefixes: Vec<String>,
+    /// Networks that may be reached although they are not public.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_cidrs: Vec<EgressAllowedCidr>,
+    /// Named ways to internal places.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub exceptions: Option<std::collections::BTreeMap<String, EgressException>>,
+    /// The upstream that it goes through, or `direct`.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// Who looks names up.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub dns: Option<EgressDns>,
+    /// What is looked at inside tunnels.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<EgressInspection>,
+    /// Bounds of one request or tunnel, as `10s`, `5m`, `1h`, `1GiB`.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<EgressBounds>,
+    /// Bounds of all of the role's callers together.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<EgressBudgets>,
+}
+impl Check for EgressRole {
+    fn check(&self, c: &mut Checker) {
+        c.at("allow_domains", |c| {
+            c.count(self.allow_domains.len(), 10000);
+            c.each(&self.allow_domains, |c, item| {
+                c.text(item, &Text { min: 0, max: 300, pattern: None });
+            });
+        });
+        c.at("deny_domains", |c| {
+            c.count(self.deny_domains.len(), 10000);
+            c.each(&self.deny_domains, |c, item| {
+                c.text(item, &Text { min: 0, max: 300, pattern: None });
+            });
+        });
+        c.at("ports", |c| {
+            c.count(self.ports.len(), 1000);
+            c.each(&self.ports, |c, item| {
+                c.integer(item, 0, 65535);
+            });
+        });
+        c.at("schemes", |c| {
+            c.count(self.schemes.len(), 2);
+        });
+        c.at("methods", |c| {
+            c.count(self.methods.len(), 100);
+            c.each(&self.methods, |c, item| {
+                c.text(item, &Text { min: 0, max: 100, pattern: None });
+            });
+        });
+        c.at("paths", |c| {
+            c.count(self.paths.len(), 1000);
+            c.each(&self.paths, |c, item| {
+                c.text(item, &Text { min: 0, max: 1000, pattern: None });
+            });
+        });
+        c.at("deny_cidrs", |c| {
+            c.count(self.deny_cidrs.len(), 10000);
+            c.each(&self.deny_cidrs, |c, item| {
+                c.text(item, &Text { min: 0, max: 100, pattern: None });
+            });
+        });
+        c.at("nat64_prefixes", |c| {
+            c.count(self.nat64_prefixes.len(), 100);
+            c.each(&self.nat64_prefixes, |c, item| {
+                c.text(item, &Text { min: 0, max: 100, pattern: None });
+            });
+        });
+        c.at("allow_cidrs", |c| {
+            c.count(self.allow_cidrs.len(), 1000);
+            c.each(&self.allow_cidrs, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        if let Some(value) = &self.exceptions {
+            c.at("exceptions", |c| {
+                c.count(value.len(), 1000);
+                for (key, item) in value {
+                    c.key(key);
+                    c.at(key, |c| {
+                        Check::check(item, c);
+                    });
+                }
+            });
+        }
+        if let Some(value) = &self.upstream {
+            c.at("upstream", |c| {
+                c.text(value, &Text { min: 0, max: 64, pattern: None });
+            });
+        }
+        if let Some(value) = &self.dns {
+            c.at("dns", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.inspection {
+            c.at("inspection", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.bounds {
+            c.at("bounds", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.budgets {
+            c.at("budgets", |c| {
+                Check::check(value, c);
+            });
+        }
+    }
+}
+/// One network that may be reached although it is not public.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressAllowedCidr {
+    /// The network; with a port, that port only.
+    pub cidr: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it holds (UTC).
+    pub expires: jiff::civil::Date,
+}
+impl Check for EgressAllowedCidr {
+    fn check(&self, c: &mut Checker) {
+        c.at("cidr", |c| {
+            c.text(&self.cidr, &Text { min: 0, max: 100, pattern: None });
+        });
+        c.at("owner", |c| {
+            c.text(&self.owner, &Text { min: 0, max: 300, pattern: None });
+        });
+    }
+}
+/// One named way to an internal place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressException {
+    /// The host, or `*.x` for all below x.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The address or network.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The ports, which it opens as well; the role's if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u32>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is there.
+    pub reason: String,
+    /// The last day on which it holds (UTC).
+    pub expires: jiff::civil::Date,
+}
+impl Check for EgressException {
+    fn check(&self, c: &mut Checker) {
+        if let Some(value) = &self.host {
+            c.at("host", |c| {
+                c.text(value, &Text { min: 0, max: 300, pattern: None });
+            });
+        }
+        if let Some(value) = &self.address {
+            c.at("address", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+        c.at("ports", |c| {
+            c.count(self.ports.len(), 1000);
+            c.each(&self.ports, |c, item| {
+                c.integer(item, 0, 65535);
+            });
+        });
+        c.at("owner", |c| {
+            c.text(&self.owner, &Text { min: 0, max: 300, pattern: None });
+        });
+        c.at("reason", |c| {
+            c.text(&self.reason, &Text { min: 0, max: 1000, pattern: None });
+        });
+    }
+}
+/// Who looks names up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct EgressDns {
+    /// Name servers, with port; the system's if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
+    /// What to make of a name with public and internal addresses.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<EgressMixed>,
+}
+impl Check for EgressDns {
+    fn check(&self, c: &mut Checker) {
+        c.at("servers", |c| {
+            c.count(self.servers.len(), 16);
+            c.each(&self.servers, |c, item| {
+                c.text(item, &Text { min: 0, max: 100, pattern: None });
+            });
+        });
+    }
+}
+/// What is looked at inside tunnels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct EgressInspection {
+    /// What something found inside a tunnel means.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub sni: Option<EgressLevel>,
+    /// What something found inside a tunnel means.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub missing_sni: Option<EgressLevel>,
+    /// What something found inside a tunnel means.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub ech: Option<EgressLevel>,
+    /// What something found inside a tunnel means.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub protocols: Option<EgressLevel>,
+}
+impl Check for EgressInspection {
+    fn check(&self, _: &mut Checker) {}
+}
+/// Bounds of one request or tunnel, as `10s`, `5m`, `1h`, `1GiB`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct EgressBounds {
+    /// To have a connection.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+    /// From a request to the head of its answer.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<String>,
+    /// How long nothing may stir.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub idle: Option<String>,
+    /// How long a request may take in all.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// How long a tunnel may be open.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<String>,
+    /// The most bytes of an answer, and of each direction of a tunnel.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<String>,
+}
+impl Check for EgressBounds {
+    fn check(&self, c: &mut Checker) {
+        if let Some(value) = &self.connect {
+            c.at("connect", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+        if let Some(value) = &self.first_byte {
+            c.at("first_byte", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+        if let Some(value) = &self.idle {
+            c.at("idle", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+        if let Some(value) = &self.request {
+            c.at("request", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+        if let Some(value) = &self.tunnel {
+            c.at("tunnel", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+        if let Some(value) = &self.max_bytes {
+            c.at("max_bytes", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+    }
+}
+/// Bounds of all of the role's callers together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct EgressBudgets {
+    /// The time that requests and bytes are counted over.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// Requests and tunnels in that time.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Tunnels open at once.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub tunnels: Option<u64>,
+    /// Bytes in that time, both directions.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+}
+impl Check for EgressBudgets {
+    fn check(&self, c: &mut Checker) {
+        if let Some(value) = &self.window {
+            c.at("window", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+        if let Some(value) = &self.requests {
+            c.at("requests", |c| {
+                c.integer(value, 0, 9007199254740991);
+            });
+        }
+        if let Some(value) = &self.tunnels {
+            c.at("tunnels", |c| {
+                c.integer(value, 0, 9007199254740991);
+            });
+        }
+        if let Some(value) = &self.bytes {
+            c.at("bytes", |c| {
+                c.text(value, &Text { min: 0, max: 50, pattern: None });
+            });
+        }
+    }
+}
+/// A role, and where it is kept. One of the file has no version; it changes with the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredEgressRole {
+    /// Its name.
+    pub name: String,
+    /// Where something is defined. What a file defines is read-only over the API.
+    pub origin: Origin,
+    /// What a role may reach, in the words of `[egress.roles.NAME]` in aiva.toml: what is left out has its default, and metadata services, this machine and internal addresses stay shut whatever it says.
+    pub role: EgressRole,
+    /// Grows with every change; the `ETag` is this number.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When it was last changed.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<jiff::Timestamp>,
+    /// By whom.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub changed_by: Option<String>,
+}
+impl Check for StoredEgressRole {
+    fn check(&self, c: &mut Checker) {
+        c.at("name", |c| {
+            c.text(&self.name, &Text { min: 0, max: 64, pattern: None });
+        });
+        c.at("role", |c| {
+            Check::check(&self.role, c);
+        });
+        if let Some(value) = &self.version {
+            c.at("version", |c| {
+                c.integer(value, 1, 9007199254740991);
+            });
+        }
+        if let Some(value) = &self.changed_by {
+            c.at("changed_by", |c| {
+                c.text(value, &Text { min: 0, max: 300, pattern: None });
+            });
+        }
+    }
+}
+/// Roles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EgressRoleList {
+    /// The roles by name.
+    pub items: Vec<StoredEgressRole>,
+}
+impl Check for EgressRoleList {
+    fn check(&self, c: &mut Checker) {
+        c.at("items", |c| {
+            c.count(self.items.len(), 100000);
+            c.each(&self.items, |c, item| {
+                Check::check(item, c);
+            });
+        });
+    }
+}
+/// What a stored role was from then on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EgressRoleVersion {
+    /// Grows with every change; the `ETag` is this number.
+    pub version: u64,
+    /// When.
+    pub changed_at: jiff::Timestamp,
+    /// By whom.
+    pub changed_by: String,
+    /// What a role may reach, in the words of `[egress.roles.NAME]` in aiva.toml: what is left out has its default, and metadata services, this machine and internal addresses stay shut whatever it says.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub role: Option<EgressRole>,
+}
+impl Check for EgressRoleVersion {
+    fn check(&self, c: &mut Checker) {
+        c.at("version", |c| {
+            c.integer(&self.version, 1, 9007199254740991);
+        });
+        c.at("changed_by", |c| {
+            c.text(&self.changed_by, &Text { min: 0, max: 300, pattern: None });
+        });
+        if let Some(value) = &self.role {
+            c.at("role", |c| {
+                Check::check(value, c);
+            });
+        }
+    }
+}
+/// A page of versions; one without a role is where it was deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EgressRoleVersionPage {
+    /// The versions.
+    pub items: Vec<EgressRoleVersion>,
+    /// Where the next page begins; absent on the last.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+impl Check for EgressRoleVersionPage {
+    fn check(&self, c: &mut Checker) {
+        c.at("items", |c| {
+            c.count(self.items.len(), 500);
+            c.each(&self.items, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        if let Some(value) = &self.next_cursor {
+            c.at("next_cursor", |c| {
+                c.text(value, &Text { min: 0, max: 1000, pattern: None });
+            });
+        }
+    }
+}
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -4864,19 +5473,43 @@ pub mod egress {
         Decide,
         /// `GET /v1/egress/decisions/{decision}`: One record; operators are told what would allow it.
         GetDecision,
+        /// `GET /v1/egress/roles`: All roles, those of the configuration file and those that are stored, by name.
+        ListEgressRoles,
+        /// `GET /v1/egress/roles/{role}`: One role as it is in force.
+        GetEgressRole,
+        /// `PUT /v1/egress/roles/{role}`: Store a role, or another version of one, and put it in force at once. A new one needs no If-Match.
+        PutEgressRole,
+        /// `DELETE /v1/egress/roles/{role}`: Take a stored role out of force at once; its versions stay. What is open by it is closed.
+        DeleteEgressRole,
+        /// `GET /v1/egress/roles/{role}/versions`: What a stored role was, who changed it and when, the latest first.
+        ListEgressRoleVersions,
         /// `GET /v1/egress/summary`: What was called most, what was refused, what is new, and how much over time.
         GetEgressSummary,
     }
     impl Operation {
         /// Every operation, in the order of the contract.
-        pub const ALL: &'static [Self] =
-            &[Self::ListDecisions, Self::Decide, Self::GetDecision, Self::GetEgressSummary];
+        pub const ALL: &'static [Self] = &[
+            Self::ListDecisions,
+            Self::Decide,
+            Self::GetDecision,
+            Self::ListEgressRoles,
+            Self::GetEgressRole,
+            Self::PutEgressRole,
+            Self::DeleteEgressRole,
+            Self::ListEgressRoleVersions,
+            Self::GetEgressSummary,
+        ];
         /// Its `operationId`.
         pub const fn id(self) -> &'static str {
             match self {
                 Self::ListDecisions => "listDecisions",
                 Self::Decide => "decide",
                 Self::GetDecision => "getDecision",
+                Self::ListEgressRoles => "listEgressRoles",
+                Self::GetEgressRole => "getEgressRole",
+                Self::PutEgressRole => "putEgressRole",
+                Self::DeleteEgressRole => "deleteEgressRole",
+                Self::ListEgressRoleVersions => "listEgressRoleVersions",
                 Self::GetEgressSummary => "getEgressSummary",
             }
         }
@@ -4886,6 +5519,11 @@ pub mod egress {
                 Self::ListDecisions => "GET",
                 Self::Decide => "POST",
                 Self::GetDecision => "GET",
+                Self::ListEgressRoles => "GET",
+                Self::GetEgressRole => "GET",
+                Self::PutEgressRole => "PUT",
+                Self::DeleteEgressRole => "DELETE",
+                Self::ListEgressRoleVersions => "GET",
                 Self::GetEgressSummary => "GET",
             }
         }
@@ -4895,6 +5533,11 @@ pub mod egress {
                 Self::ListDecisions => "/v1/egress/decisions",
                 Self::Decide => "/v1/egress/decisions",
                 Self::GetDecision => "/v1/egress/decisions/{decision}",
+                Self::ListEgressRoles => "/v1/egress/roles",
+                Self::GetEgressRole => "/v1/egress/roles/{role}",
+                Self::PutEgressRole => "/v1/egress/roles/{role}",
+                Self::DeleteEgressRole => "/v1/egress/roles/{role}",
+                Self::ListEgressRoleVersions => "/v1/egress/roles/{role}/versions",
                 Self::GetEgressSummary => "/v1/egress/summary",
             }
         }
@@ -4904,6 +5547,11 @@ pub mod egress {
                 Self::ListDecisions => "egress:read",
                 Self::Decide => "egress:decide",
                 Self::GetDecision => "egress:read",
+                Self::ListEgressRoles => "egress:read",
+                Self::GetEgressRole => "egress:read",
+                Self::PutEgressRole => "egress:write",
+                Self::DeleteEgressRole => "egress:write",
+                Self::ListEgressRoleVersions => "egress:read",
                 Self::GetEgressSummary => "egress:read",
             }
         }
@@ -5031,6 +5679,147 @@ pub mod egress {
     }
     impl Check for GetDecisionPath {
         fn check(&self, _: &mut Checker) {}
+    }
+    /// The path parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct GetEgressRolePath {
+        /// The role's name.
+        pub role: String,
+    }
+    impl Check for GetEgressRolePath {
+        fn check(&self, c: &mut Checker) {
+            c.at("role", |c| {
+                c.text(
+                    &self.role,
+                    &Text {
+                        min: 1,
+                        max: 64,
+                        pattern: Some(&[Piece {
+                            not: false,
+                            ranges: &[('A', 'Z'), ('a', 'z'), ('0', '9'), ('.', '.'), ('_', '_'), ('-', '-')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
+    }
+    /// The path parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct PutEgressRolePath {
+        /// The role's name.
+        pub role: String,
+    }
+    impl Check for PutEgressRolePath {
+        fn check(&self, c: &mut Checker) {
+            c.at("role", |c| {
+                c.text(
+                    &self.role,
+                    &Text {
+                        min: 1,
+                        max: 64,
+                        pattern: Some(&[Piece {
+                            not: false,
+                            ranges: &[('A', 'Z'), ('a', 'z'), ('0', '9'), ('.', '.'), ('_', '_'), ('-', '-')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
+    }
+    /// The path parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct DeleteEgressRolePath {
+        /// The role's name.
+        pub role: String,
+    }
+    impl Check for DeleteEgressRolePath {
+        fn check(&self, c: &mut Checker) {
+            c.at("role", |c| {
+                c.text(
+                    &self.role,
+                    &Text {
+                        min: 1,
+                        max: 64,
+                        pattern: Some(&[Piece {
+                            not: false,
+                            ranges: &[('A', 'Z'), ('a', 'z'), ('0', '9'), ('.', '.'), ('_', '_'), ('-', '-')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
+    }
+    /// The path parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct ListEgressRoleVersionsPath {
+        /// The role's name.
+        pub role: String,
+    }
+    impl Check for ListEgressRoleVersionsPath {
+        fn check(&self, c: &mut Checker) {
+            c.at("role", |c| {
+                c.text(
+                    &self.role,
+                    &Text {
+                        min: 1,
+                        max: 64,
+                        pattern: Some(&[Piece {
+                            not: false,
+                            ranges: &[('A', 'Z'), ('a', 'z'), ('0', '9'), ('.', '.'), ('_', '_'), ('-', '-')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
+    }
+    /// The query parameters of this operation.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+    #[serde(deny_unknown_fields)]
+    pub struct ListEgressRoleVersionsQuery {
+        /// Where the last page ended, as its `next_cursor` said.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub cursor: Option<String>,
+        /// The most items to return; 50 without it.
+        #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+        pub limit: Option<u32>,
+    }
+    impl Check for ListEgressRoleVersionsQuery {
+        fn check(&self, c: &mut Checker) {
+            if let Some(value) = &self.cursor {
+                c.at("cursor", |c| {
+                    c.text(
+                        value,
+                        &Text {
+                            min: 1,
+                            max: 1000,
+                            pattern: Some(&[Piece {
+                                not: false,
+                                ranges: &[('A', 'Z'), ('a', 'z'), ('0', '9'), ('_', '_'), ('-', '-')],
+                                min: 0,
+                                max: usize::MAX,
+                            }]),
+                        },
+                    );
+                });
+            }
+            if let Some(value) = &self.limit {
+                c.at("limit", |c| {
+                    c.integer(value, 1, 500);
+                });
+            }
+        }
     }
     /// The query parameters of this operation.
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]

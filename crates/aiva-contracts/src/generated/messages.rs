@@ -292,6 +292,22 @@ pub mod aiva {
                 #[prost(uint64, tag = "2")]
                 pub count: u64,
             }
+            /// Somebody stored a role over the API, or took one out of force.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct RoleChanged {
+                /// The role.
+                #[prost(string, tag = "1")]
+                pub role: ::prost::alloc::string::String,
+                /// Its new version.
+                #[prost(uint64, tag = "2")]
+                pub version: u64,
+                /// Who changed it.
+                #[prost(string, tag = "3")]
+                pub changed_by: ::prost::alloc::string::String,
+                /// Whether it is in force no more.
+                #[prost(bool, tag = "4")]
+                pub deleted: bool,
+            }
         }
     }
     /// Part of a package's name.
@@ -925,6 +941,9 @@ impl crate::envelope::EventMessage for aiva::egress::v1::DenialsCounted {
 }
 impl crate::envelope::EventMessage for aiva::egress::v1::ReasonCount {
     const TYPE: &'static str = "aiva.egress.v1.ReasonCount";
+}
+impl crate::envelope::EventMessage for aiva::egress::v1::RoleChanged {
+    const TYPE: &'static str = "aiva.egress.v1.RoleChanged";
 }
 impl crate::envelope::EventMessage for aiva::scan::v1::ScanRequested {
     const TYPE: &'static str = "aiva.scan.v1.ScanRequested";

@@ -94,6 +94,7 @@ impl Api {
             resolver: Arc::new(world.clone()),
             engine: Arc::new(Engine::default()),
             bounds: Bounds::default(),
+            upstreams: Arc::default(),
         };
         let clock = clock::system();
         let asked = Decisions {

@@ -12,6 +12,7 @@ use http::Method;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::roles::Roles;
 use crate::audit::{NoRoom, Recorder, Stalled};
 use crate::decision::{Form, MOST_ADDRESSES, Outcome, Record, Who, Word};
 use crate::meters::{self, Via};
@@ -28,6 +29,8 @@ pub struct App {
     pub store: Store,
     /// Who decides.
     pub decisions: Decisions,
+    /// By what.
+    pub roles: Roles,
 }
 
 /// Decides for callers of the API.

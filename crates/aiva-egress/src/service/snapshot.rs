@@ -25,7 +25,24 @@ use crate::tunnel::inspect::Inspection;
 /// What a snapshot is made of.
 pub(super) struct Source {
     pub(super) egress: Egress,
+    /// Roles that are kept over the API; those of the configuration win.
+    pub(super) stored: Arc<BTreeMap<String, config::Role>>,
     pub(super) own: Vec<SocketAddr>,
+}
+
+impl Source {
+    /// Whether a stored role is gone by: the configuration's of that name wins, and one whose upstream is gone must not go out
+    /// another way.
+    fn uses(&self, name: &str, role: &config::Role) -> bool {
+        let reached = self.egress.has_upstream(role);
+        if !reached {
+            tracing::error!(
+                role = name,
+                "the upstream of a stored egress role is not configured: the role is not in force"
+            );
+        }
+        reached && !self.egress.roles.contains_key(name)
+    }
 }
 
 /// Everything that is in force at one time.
@@ -59,7 +76,8 @@ impl Snapshot {
         };
         maker.routes(&source.egress.upstreams);
         let mut roles = HashMap::with_capacity(source.egress.roles.len());
-        for (name, config) in &source.egress.roles {
+        let stored = source.stored.iter().filter(|(name, role)| source.uses(name, role));
+        for (name, config) in source.egress.roles.iter().chain(stored) {
             if let Some(role) = maker.role(name, config) {
                 roles.insert(Arc::clone(&role.name), role);
             }
@@ -71,6 +89,12 @@ impl Snapshot {
                 DEFAULT => callers.add(name, config, Arc::clone(&default)),
                 role => match roles.get(role) {
                     Some(role) => callers.add(name, config, Arc::clone(role)),
+                    // Not stored yet, or not any more: the caller is known and reaches nothing.
+                    None if source.egress.knows(role) => {
+                        if let Some(closed) = maker.role(role, &config::Role::default()) {
+                            callers.add(name, config, closed);
+                        }
+                    }
                     None => maker.refuse("callers", name, format!("there is no role {role:?}")),
                 },
             }

@@ -40,8 +40,8 @@ pub(super) async fn write(
 async fn write_now(tx: &mut PgConnection, group: &Group, batch: &Batch, context: &Context) -> Done<()> {
     let records = &group.records;
     let added: HashSet<Vec<u8>> = sqlx::query_scalar(
-        "INSERT INTO egress_records (id, role, caller, form, host, outcome, reason, body)
-         SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+        "INSERT INTO egress_records (id, role, caller, form, host, outcome, reason, body, open)
+         SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[])
          ON CONFLICT (id) DO NOTHING RETURNING id",
     )
     .bind(each(records, |record| key(&record.id)))
@@ -52,6 +52,7 @@ async fn write_now(tx: &mut PgConnection, group: &Group, batch: &Batch, context:
     .bind(each(records, |record| record.outcome.word()))
     .bind(each(records, |record| &*record.reason))
     .bind(&batch.bodies)
+    .bind(each(records, Record::is_open))
     .fetch_all(&mut *tx)
     .await?
     .into_iter()
@@ -59,7 +60,7 @@ async fn write_now(tx: &mut PgConnection, group: &Group, batch: &Batch, context:
     let fresh: Vec<&Record> = records.iter().filter(|record| added.contains(key(&record.id))).collect();
     if !group.ends.is_empty() {
         sqlx::query(
-            "UPDATE egress_records r SET ended = e.ended FROM unnest($1::bytea[], $2::text[]) AS e (id, ended)
+            "UPDATE egress_records r SET ended = e.ended, open = FALSE FROM unnest($1::bytea[], $2::text[]) AS e (id, ended)
              WHERE r.id = e.id AND r.ended IS NULL",
         )
         .bind(each(&group.ends, |(id, _)| key(id)))

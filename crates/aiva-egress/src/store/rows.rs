@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{HostCount, Hour, NewHost, Summary};
-use crate::decision::{Form, Outcome, Record, first_id};
+use crate::decision::{Ended, Form, Outcome, Record, first_id};
 use crate::ports::Group;
 
 /// Which records to list.
@@ -282,6 +282,13 @@ pub(super) const SWEEP_ROLLED_UP: &str = "DELETE FROM egress_rolled_up WHERE hou
 /// A host that nobody has called for the whole time that is kept is new again.
 pub(super) const SWEEP_HOSTS: &str = "DELETE FROM egress_hosts WHERE first_at < $1 AND NOT EXISTS
     (SELECT 1 FROM egress_hours h WHERE h.role = egress_hosts.role AND h.host = egress_hosts.host AND h.outcome = 'allow')";
+
+/// The end of a record whose process was killed: nobody knows how it ended.
+pub(super) fn lost() -> Result<String, StoreError> {
+    to_json(&Ended { failure: Some("lost".to_owned()), ..Ended::default() })
+}
+
+pub(super) const END_LOST: &str = "UPDATE egress_records SET ended = $1, open = 0 WHERE open = 1";
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Rejected(Arc::new(error)))

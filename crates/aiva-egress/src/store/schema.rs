@@ -7,7 +7,10 @@ use aiva_store::migrate::{MigrationSet, Phase, Step};
 /// The steps of this crate.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     owner: "egress",
-    steps: &[Step { version: 1, name: "records", phase: Phase::Expand, sqlite: SQLITE_1, postgres: POSTGRES_1 }],
+    steps: &[
+        Step { version: 1, name: "records", phase: Phase::Expand, sqlite: SQLITE_1, postgres: POSTGRES_1 },
+        Step { version: 2, name: "roles", phase: Phase::Expand, sqlite: SQLITE_2, postgres: POSTGRES_2 },
+    ],
 };
 
 const SQLITE_1: &str = "
@@ -45,4 +48,24 @@ CREATE TABLE egress_hosts (
 );
 CREATE INDEX egress_hosts_by_time ON egress_hosts (first_at);
 CREATE TABLE egress_rolled_up (hour BIGINT PRIMARY KEY);
+";
+
+const SQLITE_2: &str = "
+CREATE INDEX egress_records_by_caller ON egress_records (caller, id);
+ALTER TABLE egress_records ADD COLUMN open INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX egress_records_open ON egress_records (id) WHERE open = 1;
+CREATE TABLE egress_role_versions (
+  name TEXT NOT NULL, version INTEGER NOT NULL, changed_at INTEGER NOT NULL, changed_by TEXT NOT NULL, body TEXT,
+  PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+";
+
+const POSTGRES_2: &str = "
+CREATE INDEX egress_records_by_caller ON egress_records (caller, id);
+ALTER TABLE egress_records ADD COLUMN open BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX egress_records_open ON egress_records (id) WHERE open;
+CREATE TABLE egress_role_versions (
+  name TEXT COLLATE \"C\" NOT NULL, version BIGINT NOT NULL, changed_at BIGINT NOT NULL, changed_by TEXT NOT NULL, body TEXT,
+  PRIMARY KEY (name, version)
+);
 ";

@@ -38,8 +38,8 @@ pub(super) async fn write(
 
 fn write_now(tx: &Transaction<'_>, group: &Group, batch: &Batch, context: &Context) -> Done<()> {
     let mut insert = tx.prepare_cached(
-        "INSERT INTO egress_records (id, role, caller, form, host, outcome, reason, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO egress_records (id, role, caller, form, host, outcome, reason, body, open)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
     )?;
     let mut fresh: Vec<&Record> = Vec::with_capacity(group.records.len());
     for (record, body) in group.records.iter().zip(&batch.bodies) {
@@ -52,12 +52,14 @@ fn write_now(tx: &Transaction<'_>, group: &Group, batch: &Batch, context: &Conte
             record.outcome.word(),
             &*record.reason,
             body,
+            record.is_open(),
         ])?;
         if added == 1 {
             fresh.push(record);
         }
     }
-    let mut end = tx.prepare_cached("UPDATE egress_records SET ended = ?2 WHERE id = ?1 AND ended IS NULL")?;
+    let mut end =
+        tx.prepare_cached("UPDATE egress_records SET ended = ?2, open = 0 WHERE id = ?1 AND ended IS NULL")?;
     for ((id, _), ended) in group.ends.iter().zip(&batch.ends) {
         end.execute(params![key(id), ended])?;
     }
@@ -150,6 +152,11 @@ pub(super) async fn sweep(db: &Sqlite, first: Uuid, hour: i64, most: i64) -> Res
         Ok(gone as u64)
     });
     Ok(gone.await?)
+}
+
+pub(super) async fn end_lost(db: &Sqlite, ended: String) -> Result<u64, StoreError> {
+    let lost = db.write::<_, Plain, _>(move |tx| Ok(tx.prepare_cached(rows::END_LOST)?.execute([ended])? as u64));
+    Ok(lost.await?)
 }
 
 pub(super) async fn roll_up(db: &Sqlite, hour: i64, context: Context) -> Result<usize, StoreError> {

@@ -11,6 +11,7 @@ mod readers;
 mod rebinding;
 mod records;
 mod resolver;
+mod roles;
 mod selftest;
 mod stage;
 mod tokens;

@@ -14,6 +14,7 @@ use aiva_egress::http::routes;
 use aiva_egress::ports::{BadToken, Group, Journal as _, Tokens as _};
 use aiva_egress::service::Guard;
 use aiva_egress::service::records::{App, Decisions};
+use aiva_egress::service::roles::Roles;
 use aiva_egress::store::{Filter, MIGRATIONS, Store};
 use aiva_egress::token::Signer;
 use aiva_events::log::{self, Direction};
@@ -52,6 +53,7 @@ macro_rules! on_both_engines {
 on_both_engines!(
     a_group_that_is_written_again_changes_nothing,
     a_record_that_was_written_open_is_ended_once,
+    what_a_killed_process_left_open_is_ended_as_lost,
     lists_are_filtered_and_paged_from_the_latest,
     the_summary_counts_and_tells_what_is_new,
     events_are_told_once,
@@ -75,7 +77,7 @@ impl World {
         Self::on(db, Some(folder)).await
     }
 
-    async fn postgres() -> Option<Self> {
+    pub(crate) async fn postgres() -> Option<Self> {
         let url = aiva_testkit::postgres::database().await?;
         Some(Self::on(Database::Postgres(Postgres::connect(&url).await.unwrap()), None).await)
     }
@@ -106,24 +108,29 @@ impl World {
     }
 
     /// The short names of all events.
-    async fn told(&self) -> Vec<String> {
+    pub(crate) async fn told(&self) -> Vec<String> {
         let page = log::read(&self.db, &log::Filter::default(), Direction::After(0), usize::MAX).await.unwrap();
         page.into_iter().map(|(_, event)| event.kind.rsplit('.').next().unwrap().to_owned()).collect()
     }
 
     fn guard(&self) -> Guard {
+        self.guard_by(Egress::default())
+    }
+
+    pub(crate) fn guard_by(&self, egress: Egress) -> Guard {
         let resolver: Arc<Fixed> = Arc::new(Fixed::new([
             ("a.example.com", [93, 184, 216, 34].into()),
             ("inside.example.com", [10, 0, 0, 1].into()),
         ]));
         let resolvers = Box::new(move |_: &[std::net::SocketAddr]| Arc::clone(&resolver) as Arc<_>);
-        Guard::with_resolvers(Egress::default(), self.shared(), resolvers).unwrap().0
+        Guard::with_resolvers(egress, self.shared(), resolvers).unwrap().0
     }
 
     pub(crate) fn app(&self, guard: &Guard, recorder: &Recorder) -> App {
         let signer = Arc::new(Signer::random().unwrap());
         App {
             store: self.store.clone(),
+            roles: Roles::new(self.store.clone(), guard.clone()),
             decisions: Decisions {
                 recorder: recorder.clone(),
                 decide: Arc::new(guard.clone()),
@@ -168,6 +175,21 @@ async fn a_record_that_was_written_open_is_ended_once(world: World) {
     world.write(vec![], vec![(record.id, ended(5))]).await;
     world.write(vec![], vec![(record.id, ended(6))]).await;
     assert_eq!(world.store.get(record.id).await.unwrap().unwrap().ended, Some(ended(5)));
+}
+
+async fn what_a_killed_process_left_open_is_ended_as_lost(world: World) {
+    let record = |outcome| world.record("pay", "https://a.example.com", outcome, "x");
+    let (open, denied, ended) = (record(Outcome::Allow), record(Outcome::Deny), record(Outcome::Allow));
+    let whole = Record { ended: Some(Ended::default()), ..record(Outcome::Allow) };
+    world.write(vec![open.clone(), denied.clone(), ended.clone(), whole.clone()], vec![]).await;
+    world.write(vec![], vec![(ended.id, Ended { received: 7, ..Ended::default() })]).await;
+    let embedded = matches!(world.db, Database::Sqlite(_));
+    let lost = (world.store.end_lost().await.unwrap(), world.store.end_lost().await.unwrap());
+    assert_eq!(lost, if embedded { (1, 0) } else { (0, 0) });
+    let end = async |record: &Record| world.store.get(record.id).await.unwrap().unwrap().ended;
+    assert_eq!(end(&open).await.and_then(|end| end.failure), embedded.then(|| "lost".to_owned()));
+    assert_eq!((end(&denied).await, end(&ended).await.map(|end| end.received)), (None, Some(7)));
+    assert_eq!(end(&whole).await, Some(Ended::default()));
 }
 
 async fn lists_are_filtered_and_paged_from_the_latest(world: World) {
@@ -331,8 +353,13 @@ async fn a_token_is_honoured_by_the_guard_that_gave_it(world: World) {
 async fn every_operation_wants_exactly_its_permission(world: World) {
     let (app, _) = world.api(&world.guard(), &Recorder::default());
     for operation in Operation::ALL {
-        let path = operation.path().replace("{decision}", "00000000-0000-7000-8000-000000000000");
-        let body = if operation.method() == "POST" { json!({"url": "https://a.example.com"}) } else { Value::Null };
+        let path = operation.path();
+        let path = path.replace("{decision}", "00000000-0000-7000-8000-000000000000").replace("{role}", "shop");
+        let body = match operation.method() {
+            "POST" => json!({"url": "https://a.example.com"}),
+            "PUT" => json!({}),
+            _ => Value::Null,
+        };
         for (permission, allowed) in [(operation.permission(), true), ("findings:read", false)] {
             let only = Permissions::Only(Arc::from([permission.to_owned()]));
             let principal = Principal::new("bo", "bo", only, PrincipalKind::Person);

@@ -55,7 +55,7 @@ async fn until_stopped(serve: &Serve, found: &Found, terminal: Terminal) -> Resu
         match guard {
             Alone::Egress => {
                 let guard = wiring::egress_guard(found, &clock)?;
-                kept.start(found, &guard, &alerts, &supervisor)?;
+                kept.start(found, &guard, &alerts, &supervisor).await?;
                 let listening = wiring::egress(found, guard, &[admin_address], &alerts, &clock, &supervisor)?;
                 let tls = listening.tls.map_or_else(String::new, |address| format!("  with TLS https://{address}\n"));
                 let address = listening.plain;
@@ -111,12 +111,14 @@ impl Kept {
         Ok(Self { database: Some(database), _lock: lock })
     }
 
-    /// Has the guard's decisions recorded, and its tokens honoured, or says once that they are not.
-    fn start(&self, found: &Found, guard: &Guard, alerts: &Alerts, supervisor: &Supervisor) -> Result<()> {
+    /// Has the guard's decisions recorded, stored roles in force, and its tokens honoured, or says once that they are not.
+    async fn start(&self, found: &Found, guard: &Guard, alerts: &Alerts, supervisor: &Supervisor) -> Result<()> {
         let settings = &found.loaded.config;
         match &self.database {
             Some(database) => {
-                let _api = wiring::egress_records(settings, guard, database, alerts, &clock::system(), supervisor);
+                let clock = clock::system();
+                let (store, _) = wiring::egress_records(settings, guard, database, alerts, &clock, supervisor).await?;
+                wiring::egress_roles(&store, guard, supervisor).await?;
             }
             None => tracing::warn!(
                 "no records are kept: refusals stand in this log; store.database_url or server.data_dir would keep them"

@@ -20,6 +20,7 @@ use aiva_egress::proxy::tls::Tls;
 use aiva_egress::proxy::{self, Balancers, Proxy};
 use aiva_egress::retention;
 use aiva_egress::service::Guard;
+use aiva_egress::service::roles::Roles;
 use aiva_egress::store::Store;
 use aiva_egress::token::{self, Signer};
 use aiva_egress::workers::{self, Reload};
@@ -73,17 +74,36 @@ fn kept_key(data: &Path) -> Result<Secret> {
     Ok(Secret::new(key.ok_or_else(damaged)?))
 }
 
+/// Has the guard go by the roles that are stored, and by what others make of them.
+pub(crate) async fn egress_roles(store: &Store, guard: &Guard, supervisor: &Supervisor) -> Result<Roles> {
+    let roles = Roles::new(store.clone(), guard.clone());
+    roles.follow_up().await?;
+    let followed = roles.clone();
+    supervisor.spawn("egress-roles", Policy::service(Stage::Work), move |stop| {
+        let roles = followed.clone();
+        async move {
+            roles.follow(stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        }
+    });
+    Ok(roles)
+}
+
 /// Has every decision recorded in the database.
-pub(crate) fn egress_records(
+pub(crate) async fn egress_records(
     settings: &Settings,
     guard: &Guard,
     database: &Database,
     alerts: &Alerts,
     clock: &SharedClock,
     supervisor: &Supervisor,
-) -> (Store, Recorder) {
+) -> Result<(Store, Recorder)> {
     let store = Store::new(database.clone(), Arc::clone(clock));
     let recorder = Recorder::new(settings.egress.records.settings());
+    let lost = store.end_lost().await?;
+    if lost > 0 {
+        tracing::warn!(records = lost, "the process before this one was killed: what it had open is recorded as lost");
+    }
     guard.record(recorder.clone());
     let (writer, journal, told) = (recorder.clone(), store.clone(), alerts.clone());
     let watch = Arc::new(Watch::new(alerts.clone()));
@@ -103,7 +123,7 @@ pub(crate) fn egress_records(
             Ok::<(), std::convert::Infallible>(())
         }
     });
-    (store, recorder)
+    Ok((store, recorder))
 }
 
 /// Starts the proxy in front of the guard. `others` are this process's other listeners: nothing reaches them through it.
