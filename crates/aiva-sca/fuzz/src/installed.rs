@@ -1,5 +1,7 @@
 //! Holds the readers of what is installed to what every reader promises.
 
+use std::fs;
+
 use aiva_sca::inventory::{self, Options, What, read_installed};
 use aiva_sca::package::Status;
 
@@ -29,7 +31,7 @@ pub(crate) fn check(path: &str, what: What, bytes: &[u8]) {
 pub(crate) fn image(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("image.tar");
-    std::fs::write(&file, bytes).expect("the file can be written");
+    fs::write(&file, bytes).expect("the file can be written");
     let Ok(inventory) = inventory::image(&file, None, &Options::default(), &|_| {}) else { return };
     for input in &inventory.inputs {
         assert!(input.status == Status::Parsed || !input.problems.is_empty(), "{}: no reason given", input.path);

@@ -221,10 +221,6 @@ fn what_a_layer_takes_away_is_gone() {
     // Another thing in the place of a folder or a file.
     assert_eq!(rows_of(&[("app", Is::Symlink("old"))]), npm(&["c"]));
     assert_eq!(rows_of(&[("app/node_modules/a/package.json", Is::Folder)]), npm(&["b", "c"]));
-    assert_eq!(
-        rows_of(&[("app/node_modules/a/package.json", Is::Hardlink("app/node_modules/b/package.json"))]),
-        npm(&["b", "c"])
-    );
     assert_eq!(rows_of(&[("app/node_modules", Is::Folder)]), npm(&["a", "b", "c"])); // the same folder again
     assert_eq!(rows_of(&[("app/node_modules/a/package.json", Is::File(&c))]), npm(&["c", "b", "c"]));
     // Above the root is nothing.
@@ -374,4 +370,32 @@ fn what_a_layer_unpacks_to_is_not_kept() {
     let mut text = String::new();
     fs::File::open(folder.path().join("index.json")).unwrap().read_to_string(&mut text).unwrap();
     assert!(text.contains(&manifest));
+}
+
+#[test]
+fn a_hard_link_is_the_file_of_its_layer_that_it_names_or_nothing() {
+    let store = format!("store/{}", "f".repeat(140));
+    let content = manifest_of("a");
+    let (link, other) = ("app/node_modules/a/package.json", "app/node_modules/b/package.json");
+    let linked = layer(&[(&store, Is::File(&content)), (link, Is::Hardlink(&store))]);
+    assert_eq!(rows(&of_layers(&[linked]).inputs), ["npm a 1.0.0"]);
+    // The same where the target's name comes in a pax header.
+    let mut builder = Builder::new(Vec::new());
+    let mut header = Header::new_ustar();
+    header.set_size(content.len() as u64);
+    builder.append_data(&mut header, "store/f", content.as_slice()).unwrap();
+    builder.append_pax_extensions([("linkpath", b"store/f".as_slice())]).unwrap();
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Link);
+    header.set_size(0);
+    builder.append_link(&mut header, link, "short").unwrap();
+    assert_eq!(rows(&of_layers(&[builder.into_inner().unwrap()]).inputs), ["npm a 1.0.0"]);
+    // What leads to a layer below, out of the image or nowhere is said, not followed.
+    for target in ["nowhere", "../../etc/passwd", other] {
+        let below = layer(&[(other, Is::File(&manifest_of("b")))]);
+        let inventory = of_layers(&[below, layer(&[(link, Is::Hardlink(target))])]);
+        assert_eq!(rows(&inventory.inputs), ["npm b 1.0.0"], "{target}");
+        let said = inventory.inputs.iter().find(|input| input.path == link);
+        assert_eq!(said.map(|input| input.status), Some(Status::Failed), "{target}");
+    }
 }

@@ -514,3 +514,36 @@ fn archives_are_nested_only_so_deep() {
     assert!(last.problems[0].message.contains("nested too deep"), "{last:?}");
     assert!(piece.readings.len() < 8);
 }
+
+/// Written by Berkeley DB's own `db_load`, not by this test: a counter, three packages, one of them in overflow pages.
+#[test]
+fn a_database_of_the_real_berkeley_db_is_read() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/rpm_database");
+    for name in ["berkeley", "berkeley_big"] {
+        let piece = read_installed("var/lib/rpm/Packages", What::Rpm, &fs::read(corpus.join(name)).unwrap()).unwrap();
+        let reading = &piece.readings[0].1;
+        let packages: Vec<String> =
+            reading.packages.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+        assert_eq!(
+            (packages, reading.status),
+            (["a 1-2", "b 2:1-2", "c 1-2"].map(str::to_owned).to_vec(), Status::Parsed)
+        );
+    }
+}
+
+#[test]
+fn a_source_package_is_named_as_the_advisories_name_it() {
+    for (source, version, want) in [
+        ("", "1.0-1", "Debian:12 a 1.0-1"),
+        ("Source: b\n", "1.0-1", "Debian:12 a 1.0-1 from b 1.0-1"),
+        ("Source: b (2:1.0-1)\n", "1.0-1+b2", "Debian:12 a 1.0-1+b2 from b 2:1.0-1"),
+        ("Source: a (1.0-1)\n", "1.0-1+b2", "Debian:12 a 1.0-1+b2 from a 1.0-1"),
+        ("Source: linux-signed-amd64 (6.1.76+1)\n", "6.1.76-1", "Debian:12 a 6.1.76-1 from linux 6.1.76-1"),
+    ] {
+        let root = TempDir::new().unwrap();
+        put(root.path(), "etc/os-release", DEBIAN.as_bytes());
+        let status = format!("Package: a\nStatus: install ok installed\n{source}Version: {version}\n\n");
+        put(root.path(), "var/lib/dpkg/status", status.as_bytes());
+        assert_eq!(rows(&taken(root.path()).inputs), [want]);
+    }
+}

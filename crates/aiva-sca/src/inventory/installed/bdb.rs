@@ -82,13 +82,13 @@ impl<'b> File<'b> {
         for value in (1..count).step_by(2) {
             let start = self.short(page, HEADER + value * 2)?;
             let end = self.short(page, HEADER + (value - 1) * 2)?;
-            match page.get(start)? {
-                &ELSEWHERE => {
+            match *page.get(start)? {
+                ELSEWHERE => {
                     let (first, length) = (self.long(page, start + 4)?, self.long(page, start + 8)?);
                     let header = self.chain(first as usize, length as usize);
                     take(header.as_deref());
                 }
-                &IN_PLACE => {
+                IN_PLACE => {
                     let item = page.get(start + 1..end)?;
                     if item.len() >= SHORTEST {
                         take(Some(item));

@@ -82,6 +82,9 @@ impl<'t> Paragraph<'t> {
         // `openssl (3.0.11-1)`, or a name alone where the version is the same.
         let (source, rest) = self.source.split_once(' ').unwrap_or((self.source, ""));
         let version = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(self.version);
+        // A signed kernel is a copy of what `linux` built, at the package's own version; the advisories are about `linux`.
+        let is_signed = source == "linux-signed" || source.starts_with("linux-signed-");
+        let (source, version) = if is_signed { ("linux", self.version) } else { (source, version) };
         package.origin = origin(&package, source, version);
         reading.packages.push(package);
     }

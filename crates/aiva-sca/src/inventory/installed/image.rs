@@ -1,7 +1,7 @@
 //! A container image in a file or a folder: an OCI image layout, the same in a tar, or what `docker save` writes.
 //!
 //! Nothing is unpacked to disk. Of each layer only the files that tell what is installed are looked at, in memory; links are
-//! never followed, names that lead out of the root are refused, and every digest is checked before what it vouches for is
+//! never followed out of a layer, names that lead out of the root are refused, and every digest is checked before what it vouches for is
 //! believed. How much is unpacked, and how many entries and layers there may be, is bounded.
 //!
 //! Start reading at [`image`]; one layer is in [`super::layer`], where the blobs are in [`super::store`].
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 
 use super::super::walk::{Inventory, Options, Progress};
@@ -115,6 +115,7 @@ struct Descriptor {
     media_type: String,
     digest: String,
     platform: Option<Described>,
+    #[serde(deserialize_with = "or_default")]
     annotations: BTreeMap<String, String>,
 }
 
@@ -122,8 +123,10 @@ struct Descriptor {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Manifest {
+    #[serde(deserialize_with = "or_default")]
     manifests: Vec<Descriptor>,
     config: Option<Descriptor>,
+    #[serde(deserialize_with = "or_default")]
     layers: Vec<Descriptor>,
 }
 
@@ -136,6 +139,7 @@ struct Config {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RootFs {
+    #[serde(deserialize_with = "or_default")]
     diff_ids: Vec<String>,
 }
 
@@ -144,8 +148,13 @@ struct RootFs {
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     layers: Vec<String>,
+}
+
+/// An empty list, which Go writes as `null`.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A layer: what its blob is called, and what its content must hash to once it is unpacked.
@@ -173,8 +182,7 @@ pub fn image(
         if let Some(digest) = &layer.digest {
             verify(&store, &layer.blob, digest)?;
         }
-        let blob = store.open_blob(&layer.blob)?;
-        let (found, diff_id) = layer::read(blob, options.largest_file, &mut bounds)?;
+        let (found, diff_id) = layer::read(&store, &layer.blob, options.largest_file, &mut bounds)?;
         if layer.diff_id.as_ref().is_some_and(|wanted| *wanted != diff_id) {
             return Err(ImageError::Digest(format!("layer {at}")));
         }

@@ -1,9 +1,9 @@
 //! One layer of an image: a tar, plain or compressed with gzip or zstd, of which only the files that tell something are kept.
 //!
-//! It is read once, from its first byte to its last, and hashed on the way. Entries are names and bytes here: no link is followed,
-//! nothing is written.
+//! It is read from its first byte to its last, and hashed on the way. Entries are names and bytes here: nothing is written, and a hard
+//! link means another entry of the same layer or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
@@ -12,8 +12,9 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
+use super::super::reading::quote;
 use super::image::{ImageError, hex};
-use super::store::long_name_of;
+use super::store::{Extended, Store};
 use super::{Piece, What, binary, read as read_file, unread, what};
 
 /// What all layers together may come to.
@@ -40,38 +41,85 @@ pub(super) struct Found {
     pub(super) folders: Vec<String>,
     /// Links, devices and files of no interest, which end whatever had that name.
     pub(super) others: Vec<String>,
+    /// Hard links with what they link to.
+    links: BTreeMap<String, String>,
 }
 
 /// Reads a layer; answers also with the digest of its content.
 pub(super) fn read(
-    blob: BufReader<io::Take<std::fs::File>>,
+    store: &Store,
+    blob: &str,
     largest: u64,
     bounds: &mut Bounds,
 ) -> Result<(Found, String), ImageError> {
-    let mut content = Counted { inner: unpacked(blob)?, sum: Sha256::new(), left: bounds.bytes };
-    let mut archive = tar::Archive::new(&mut content);
     let mut found = Found::default();
-    let mut long_name: Option<Vec<u8>> = None;
+    let digest = each(store, blob, bounds, &mut |entry, kind, path, target| {
+        take(&mut found, entry, kind, path, &target, largest)
+    })?;
+    found.links.retain(|link, _| what(link).is_some());
+    if !found.links.is_empty() {
+        follow(store, blob, largest, bounds, &mut found)?;
+    }
+    Ok((found, digest))
+}
+
+/// Package managers that link files from a store of their own (pnpm, uv) make tars in which the file that tells is a hard link to
+/// one of no name: those are looked up in a second pass, by the names in the layer itself.
+fn follow(store: &Store, blob: &str, largest: u64, bounds: &mut Bounds, found: &mut Found) -> Result<(), ImageError> {
+    let mut wanted: HashMap<String, Vec<String>> = HashMap::new();
+    for (link, target) in std::mem::take(&mut found.links) {
+        wanted.entry(target).or_default().push(link);
+    }
+    each(store, blob, bounds, &mut |entry, kind, path, _| {
+        let is_file = matches!(kind, EntryType::Regular | EntryType::Continuous);
+        let Some(links) = wanted.get(&path).filter(|_| is_file) else { return Ok(()) };
+        let content = content(entry, Vec::new(), largest)?;
+        for link in links {
+            let Some(what) = what(link) else { continue };
+            found.pieces.remove(link);
+            let piece = match &content {
+                Some(content) => read_file(link, what, content),
+                None => Some(too_large(link, what, largest)),
+            };
+            found.pieces.extend(piece.map(|piece| (link.clone(), piece)));
+        }
+        Ok(())
+    })?;
+    for (target, links) in wanted {
+        for link in links {
+            if let Some(what) = what(&link).filter(|_| !found.pieces.contains_key(&link)) {
+                let why = format!("a hard link to {}, which is not in its layer: not read", quote(&target));
+                found.pieces.insert(link.clone(), unread(&link, what, why));
+            }
+        }
+    }
+    Ok(())
+}
+
+type Each<'e> = dyn FnMut(&mut tar::Entry<'_, Counted>, EntryType, String, Vec<u8>) -> io::Result<()> + 'e;
+
+/// Hands over each entry with its plain name and what it links to; answers with the digest of the whole.
+fn each(store: &Store, blob: &str, bounds: &mut Bounds, hand: &mut Each<'_>) -> Result<String, ImageError> {
+    let content = Counted { inner: unpacked(store.open_blob(blob)?)?, sum: Sha256::new(), left: bounds.bytes };
+    let mut archive = tar::Archive::new(content);
+    let mut extended = Extended::default();
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
         bounds.entries = bounds.entries.checked_sub(1).ok_or(ImageError::TooMuch("five million files"))?;
         let kind = entry.header().entry_type();
-        if let Some(name) = long_name_of(&mut entry, kind)? {
-            // A long link's name or a global header says nothing of the next entry's own.
-            if !name.is_empty() {
-                long_name = Some(name);
-            }
+        if extended.take(&mut entry, kind)? {
             continue;
         }
-        let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
-        let Some(path) = plain(&name) else {
-            continue; // Above the root there is nothing; an unpacker that went there would be the one that is broken.
-        };
-        take(&mut found, &mut entry, kind, path, largest)?;
+        let (name, target) = extended.names(&entry);
+        // Above the root there is nothing; an unpacker that went there would be the one that is broken.
+        if let Some(path) = plain(&name) {
+            hand(&mut entry, kind, path, target)?;
+        }
     }
+    let mut content = archive.into_inner();
     io::copy(&mut content, &mut io::sink())?;
     bounds.bytes = content.left;
-    Ok((found, hex(&content.sum.finalize())))
+    Ok(hex(&content.sum.finalize()))
 }
 
 /// Sorts one entry in.
@@ -80,6 +128,7 @@ fn take<R: Read>(
     entry: &mut tar::Entry<'_, R>,
     kind: EntryType,
     path: String,
+    target: &[u8],
     largest: u64,
 ) -> io::Result<()> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -94,16 +143,28 @@ fn take<R: Read>(
     }
     // Of two entries of one name the later counts.
     found.pieces.remove(&path);
-    if kind == EntryType::Directory {
-        found.folders.push(path);
-        return Ok(());
-    }
-    if matches!(kind, EntryType::Regular | EntryType::Continuous)
-        && let Some(piece) = piece(entry, &path, largest)?
-    {
-        found.pieces.insert(path, piece);
-    } else {
-        found.others.push(path);
+    found.links.remove(&path);
+    let piece = match kind {
+        EntryType::Directory => {
+            found.folders.push(path);
+            return Ok(());
+        }
+        EntryType::Regular | EntryType::Continuous => piece(entry, &path, largest)?,
+        EntryType::GNUSparse => what(&path).map(|what| unread(&path, what, "a file with holes: not read".to_owned())),
+        EntryType::Link => match plain(target) {
+            Some(target) => {
+                found.links.insert(path.clone(), target);
+                None
+            }
+            None => {
+                what(&path).map(|what| unread(&path, what, "a hard link out of the image: not followed".to_owned()))
+            }
+        },
+        _ => None,
+    };
+    match piece {
+        Some(piece) => drop(found.pieces.insert(path, piece)),
+        None => found.others.push(path),
     }
     Ok(())
 }
@@ -121,15 +182,26 @@ fn piece<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str, largest: u64) -> io
         None if binary::is_program(&bytes) => What::Program,
         None => return Ok(None),
     };
-    if entry.size() > largest {
-        let limit = largest / (1024 * 1024);
-        return Ok(Some(unread(path, what, format!("larger than {limit} MiB, the limit for one file: not read"))));
+    Ok(match content(entry, bytes, largest)? {
+        Some(content) => read_file(path, what, &content),
+        None => Some(too_large(path, what, largest)),
+    })
+}
+
+fn too_large(path: &str, what: What, largest: u64) -> Piece {
+    let limit = largest / (1024 * 1024);
+    unread(path, what, format!("larger than {limit} MiB, the limit for one file: not read"))
+}
+
+/// All of a file, of which the start may have been read already; `None` where that is too much.
+fn content<R: Read>(entry: &mut tar::Entry<'_, R>, start: Vec<u8>, largest: u64) -> io::Result<Option<Vec<u8>>> {
+    let size = entry.size();
+    if size > largest {
+        return Ok(None);
     }
+    let mut bytes = start;
     entry.read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != entry.size() {
-        return Err(io::Error::other("the layer ends within a file"));
-    }
-    Ok(read_file(path, what, &bytes))
+    if bytes.len() as u64 == size { Ok(Some(bytes)) } else { Err(io::Error::other("the layer ends within a file")) }
 }
 
 /// A name below the root without `.` and `/` at its start; `None` for the root itself and what leads out of it.

@@ -50,33 +50,25 @@ impl Store {
         file.seek(SeekFrom::Start(0))?;
         let mut archive = tar::Archive::new(file);
         let mut entries = HashMap::new();
-        let mut long_name = None;
+        let mut extended = Extended::default();
         for entry in archive.entries_with_seek()?.raw(true) {
             let mut entry = entry?;
             if entries.len() >= MOST_ENTRIES {
                 return Err(ImageError::TooMuch("a hundred thousand blobs"));
             }
             let kind = entry.header().entry_type();
-            if let Some(name) = long_name_of(&mut entry, kind)? {
-                // A header about times or a long link's target says nothing of the name.
-                if !name.is_empty() {
-                    long_name = Some(name);
-                }
+            if extended.take(&mut entry, kind)? {
                 continue;
             }
-            let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+            let (name, target) = extended.names(&entry);
             let Some(name) = plain(&name) else { continue };
             match kind {
                 EntryType::Regular | EntryType::Continuous => {
                     entries.insert(name, Entry::File(entry.raw_file_position(), entry.size()));
                 }
                 EntryType::Symlink | EntryType::Link => {
-                    let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-                    let folder = if kind == EntryType::Link {
-                        ""
-                    } else {
-                        name.rsplit_once('/').map_or("", |(folder, _)| folder)
-                    };
+                    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    let folder = if kind == EntryType::Link { "" } else { folder };
                     if let Some(target) = joined(folder, &String::from_utf8_lossy(&target)) {
                         entries.insert(name, Entry::Link(target));
                     }
@@ -164,33 +156,54 @@ fn joined(folder: &str, target: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The name that an entry gives to the one after it (GNU's long names and pax headers); `None` where it is an entry itself.
-pub(super) fn long_name_of<R: Read>(entry: &mut tar::Entry<'_, R>, kind: EntryType) -> io::Result<Option<Vec<u8>>> {
-    const LONGEST: u64 = 1 << 20;
-    let is_pax = matches!(kind, EntryType::XHeader | EntryType::XGlobalHeader);
-    if !is_pax && !matches!(kind, EntryType::GNULongName | EntryType::GNULongLink) {
-        return Ok(None);
-    }
-    if entry.size() > LONGEST {
-        return Err(io::Error::other("a name longer than a mebibyte"));
-    }
-    let mut text = Vec::new();
-    entry.read_to_end(&mut text)?;
-    if kind == EntryType::GNULongName {
-        text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
-        return Ok(Some(text));
-    }
-    let mut name = Vec::new();
-    if kind == EntryType::XHeader {
-        for extension in tar::PaxExtensions::new(&text) {
-            let extension = extension?;
-            match extension.key_bytes() {
-                b"path" => name = extension.value_bytes().to_vec(),
-                // What a reader makes of such an entry depends on the reader, and one of them would be shown another content.
-                b"size" => return Err(io::Error::other("an entry whose size is in an extended header")),
-                _ => {}
-            }
+/// What entries of their own say of the one after them: GNU's long names and pax headers.
+#[derive(Default)]
+pub(super) struct Extended {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl Extended {
+    /// Takes an entry in, if it is one of these.
+    pub(super) fn take<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>, kind: EntryType) -> io::Result<bool> {
+        const LONGEST: u64 = 1 << 20;
+        let is_pax = matches!(kind, EntryType::XHeader | EntryType::XGlobalHeader);
+        if !is_pax && !matches!(kind, EntryType::GNULongName | EntryType::GNULongLink) {
+            return Ok(false);
         }
+        if entry.size() > LONGEST {
+            return Err(io::Error::other("a name longer than a mebibyte"));
+        }
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text)?;
+        if !is_pax {
+            text.truncate(memchr::memchr(0, &text).unwrap_or(text.len()));
+        }
+        match kind {
+            EntryType::GNULongName => self.name = Some(text),
+            EntryType::GNULongLink => self.link = Some(text),
+            EntryType::XHeader => {
+                for extension in tar::PaxExtensions::new(&text) {
+                    let extension = extension?;
+                    let value = || Some(extension.value_bytes().to_vec());
+                    match extension.key_bytes() {
+                        b"path" => self.name = value(),
+                        b"linkpath" => self.link = value(),
+                        // What is made of such an entry depends on the reader, and one of them would be shown another content.
+                        b"size" => return Err(io::Error::other("an entry whose size is in an extended header")),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {} // A global header is about times and comments.
+        }
+        Ok(true)
     }
-    Ok(Some(name))
+
+    /// The name of an entry and what it links to; the next one begins anew.
+    pub(super) fn names<R: Read>(&mut self, entry: &tar::Entry<'_, R>) -> (Vec<u8>, Vec<u8>) {
+        let Self { name, link } = std::mem::take(self);
+        let own_link = || entry.link_name_bytes().unwrap_or_default().into_owned();
+        (name.unwrap_or_else(|| entry.path_bytes().into_owned()), link.unwrap_or_else(own_link))
+    }
 }
