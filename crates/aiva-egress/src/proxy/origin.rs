@@ -102,6 +102,11 @@ impl Link for Origin {
             Self::Tls(_) => Poll::Ready(()),
         }
     }
+
+    fn is_ended_by_closing(&self) -> bool {
+        // TLS has a goodbye of its own.
+        matches!(self, Self::Tcp(_))
+    }
 }
 
 impl AsyncRead for Origin {
