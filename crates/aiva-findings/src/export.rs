@@ -4,8 +4,8 @@
 //! made of the document. An upload reads the same document back.
 
 use aiva_contracts::api::{
-    Counts, DocumentAdvisories, DocumentFinding, DocumentInput, DocumentPackage, DocumentSchema, DocumentStatement,
-    DocumentSummary, Guard, InputCounts, InputStatus, Level, StatementStatus,
+    Counts, DocumentAdvisories, DocumentCanResolve, DocumentFinding, DocumentInput, DocumentPackage, DocumentSchema,
+    DocumentStatement, DocumentSummary, Guard, InputCounts, InputStatus, Level, StatementStatus,
 };
 use jiff::Timestamp;
 
@@ -73,6 +73,7 @@ pub fn document(results: Results, judge: &mut Judge) -> Document {
         known: None,
         packages: inputs.iter().map(|input| input.packages).sum(),
         not_judged: inputs.iter().map(|input| whole(input.not_judged.len())).sum(),
+        can_resolve: Some(inputs.iter().map(|input| whole(input.can_resolve.len())).sum()).filter(|count| *count > 0),
         inputs: count_inputs(&inputs, ignored),
         exceptions: judge.idle(),
     };
@@ -170,6 +171,20 @@ fn remedy(finding: &DocumentFinding) -> String {
     match finding.fixed_versions.as_slice() {
         [] => "no fixed version is known".to_owned(),
         versions => format!("fixed in {}", versions.join(", ")),
+    }
+}
+
+/// What a range without a pin can lead to, for a person: the advisories, the worst first, and from where on it is safe.
+pub fn spoken_possibility(entry: &DocumentCanResolve) -> String {
+    const LISTED: usize = 3;
+    let named = entry.advisories.iter().take(LISTED).map(|one| format!("{} ({})", one.id, one.severity));
+    let mut ids = named.collect::<Vec<_>>().join(", ");
+    if entry.advisories.len() > LISTED {
+        ids.push_str(&format!(" and {} more", entry.advisories.len() - LISTED));
+    }
+    match &entry.safe_from {
+        Some(version) => format!("it can resolve to a version with {ids}; from {version} on it cannot"),
+        None => format!("it can resolve to a version with {ids}; no version that it allows is known to be safe"),
     }
 }
 

@@ -4,8 +4,9 @@
 //! that nothing that was taken in can later make an answer invalid.
 
 use aiva_contracts::api::{
-    Acceptance, DocumentFinding, DocumentInput, DocumentMatch, DocumentNotJudged, DocumentPaths, DocumentPriority,
-    DocumentProblem, DocumentStatement, FindingKind, InputStatus, Level, PackageScope, Severity,
+    Acceptance, DocumentCanResolve, DocumentFinding, DocumentInput, DocumentMatch, DocumentNotJudged, DocumentPaths,
+    DocumentPossible, DocumentPriority, DocumentProblem, DocumentStatement, FindingKind, InputStatus, Level,
+    PackageScope, Severity,
 };
 use aiva_contracts::message::scan::v1 as message;
 
@@ -285,10 +286,6 @@ pub fn input(seen: message::ObservedInput) -> DocumentInput {
         message::InputStatus::Partial => InputStatus::Partial,
         message::InputStatus::Unsupported => InputStatus::Unsupported,
     };
-    let cut = |mut value: String, most: usize| {
-        text(&mut value, most);
-        value
-    };
     let line = |line: u32| line.min(i32::MAX.unsigned_abs());
     DocumentInput {
         path: cut(seen.path, 1000),
@@ -307,6 +304,7 @@ pub fn input(seen: message::ObservedInput) -> DocumentInput {
                 reason: cut(entry.reason, 2000),
             })
             .collect(),
+        can_resolve: seen.can_resolve.into_iter().take(100_000).map(can_resolve).collect(),
         problems: seen
             .problems
             .into_iter()
@@ -314,6 +312,39 @@ pub fn input(seen: message::ObservedInput) -> DocumentInput {
             .map(|problem| DocumentProblem { line: line(problem.line), message: cut(problem.message, 4000) })
             .collect(),
     }
+}
+
+fn cut(mut value: String, most: usize) -> String {
+    text(&mut value, most);
+    value
+}
+
+fn can_resolve(entry: message::CanResolve) -> DocumentCanResolve {
+    let scope = match entry.scope.as_str() {
+        "dev" => PackageScope::Dev,
+        "build" => PackageScope::Build,
+        "optional" => PackageScope::Optional,
+        "peer" => PackageScope::Peer,
+        _ => PackageScope::Runtime,
+    };
+    DocumentCanResolve {
+        ecosystem: cut(entry.ecosystem, 100),
+        name: cut(entry.name, 1000),
+        requirement: cut(entry.requirement, 2000),
+        line: entry.line.min(i32::MAX.unsigned_abs()),
+        scope,
+        safe_from: (!entry.safe_from.is_empty()).then(|| cut(entry.safe_from, 300)),
+        advisories: entry.advisories.into_iter().take(1000).map(possible).collect(),
+    }
+}
+
+fn possible(advisory: message::PossibleAdvisory) -> DocumentPossible {
+    let (kind, severity) = (kind_from(advisory.kind()), level_from(advisory.level()));
+    let aliases = advisory.aliases.into_iter().take(1000).map(|alias| cut(alias, 200)).collect();
+    let (mut id, mut summary) = (advisory.id, advisory.summary);
+    line(&mut id, 200);
+    line(&mut summary, 1000);
+    DocumentPossible { id, aliases, kind, severity, summary, known: None }
 }
 
 fn kind_from(kind: message::FindingKind) -> FindingKind {

@@ -79,9 +79,11 @@ impl Sight {
     }
 }
 
-/// Whether every input was read and judged to its end.
+/// Whether every input was read and judged to its end, and no range leaves open whether it is affected.
 pub fn is_complete(inputs: &[DocumentInput]) -> bool {
-    inputs.iter().all(|input| input.status == InputStatus::Parsed && input.not_judged.is_empty())
+    inputs
+        .iter()
+        .all(|input| input.status == InputStatus::Parsed && input.not_judged.is_empty() && input.can_resolve.is_empty())
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Scanner {
         run: &Run,
     ) -> Result<NewEvent, HandleError> {
         let subject = event.subject.as_str();
-        let inputs = report::inputs(&run.inventory.inputs, &run.result.not_judged);
+        let inputs = report::inputs(&run.inventory.inputs, &run.result.not_judged, &run.result.can_resolve);
         let mut input_chunks = 0;
         for chunk in inputs.chunks(CHUNK) {
             let observed = message::InputsObserved {

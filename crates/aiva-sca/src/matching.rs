@@ -29,8 +29,12 @@ pub struct Judgement {
 pub struct RangeJudgement {
     /// What affects every version that is allowed, worst first.
     pub always: Vec<Arc<Verdict>>,
-    /// Why the rest is not settled, for a person; `None` where nothing else that is allowed is affected.
-    pub open: Option<String>,
+    /// What affects some of what is allowed and not all of it, worst first.
+    pub possible: Vec<Arc<Verdict>>,
+    /// The lowest fixed version that is allowed and from which on nothing that is allowed is affected.
+    pub safe_from: Option<String>,
+    /// Why some advisory could not be judged, for a person.
+    pub unknown: Option<String>,
 }
 
 type DetailsCache = HashMap<(Ecosystem, u64, usize), Arc<Details<'static>>>;
@@ -99,28 +103,18 @@ impl Judge {
             .map(|group| Arc::new(verdict_of_range(ecosystem, entry.name(), text, requirement, &group)))
             .collect();
         sort(&mut always);
-        let mut open = Vec::new();
-        if !possible.is_empty() {
-            let mut ids: Vec<String> = groups(possible)
-                .iter()
-                .map(|group| {
-                    let records: BTreeSet<&str> = group.iter().map(|hit| &*hit.details.id).collect();
-                    let all: BTreeSet<&str> = group.iter().flat_map(|hit| names(&hit.details)).collect();
-                    main_id(&all, &records).to_owned()
-                })
-                .collect();
-            ids.sort_unstable();
-            let remedy = match floor {
-                Some(floor) => format!("from {floor} on it cannot"),
-                None => "no version that it allows is known to be safe".to_owned(),
-            };
-            open.push(format!("it can resolve to a version with {}; {remedy}", some(&ids)));
-        }
-        if !unknown.is_empty() {
-            unknown.sort_unstable();
-            open.push(format!("{} has a range whose bounds {ecosystem} cannot order", some(&unknown)));
-        }
-        Ok(RangeJudgement { always, open: (!open.is_empty()).then(|| open.join("; ")) })
+        // Another name of what is sure is no mere possibility.
+        let sure: BTreeSet<String> = always.iter().flat_map(|verdict| all_names(verdict)).map(str::to_owned).collect();
+        let mut possible: Vec<Arc<Verdict>> = groups(possible)
+            .into_iter()
+            .map(|group| Arc::new(told(ecosystem, entry.name(), Some(requirement.floor()), &group)))
+            .filter(|verdict| !all_names(verdict).any(|name| sure.contains(name)))
+            .collect();
+        sort(&mut possible);
+        unknown.sort_unstable();
+        let unknown = (!unknown.is_empty())
+            .then(|| format!("{} has a range whose bounds {ecosystem} cannot order", some(&unknown)));
+        Ok(RangeJudgement { always, possible, safe_from: floor, unknown })
     }
 
     fn hit<'a>(&self, advisory: &'a Advisory<'a>, name: &str, interval: Option<usize>) -> Result<Hit<'a>, Damage> {
@@ -147,6 +141,10 @@ impl Judge {
         lock().insert(advisory.place(), Arc::clone(&details));
         Ok(details)
     }
+}
+
+fn all_names(verdict: &Verdict) -> impl Iterator<Item = &str> {
+    std::iter::once(&verdict.id).chain(&verdict.aliases).map(String::as_str)
 }
 
 fn sort(verdicts: &mut [Arc<Verdict>]) {

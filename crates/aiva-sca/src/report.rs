@@ -4,35 +4,18 @@
 
 use aiva_contracts::message::scan::v1 as message;
 
-use crate::finding::{Finding, Kind};
+use crate::finding::{Finding, Kind, Verdict};
 use crate::package::{Input, Status};
-use crate::scan::Unjudged;
+use crate::scan::{Possible, Unjudged};
 use crate::severity::Level;
 
 /// A finding, complete.
 pub fn finding(finding: &Finding) -> message::ObservedFinding {
     let verdict = &finding.verdict;
-    let kind = match verdict.kind {
-        Kind::Malicious => message::FindingKind::Malicious,
-        Kind::Vulnerability => message::FindingKind::Vulnerability,
-        Kind::Unsound => message::FindingKind::Unsound,
-        Kind::Unmaintained => message::FindingKind::Unmaintained,
-        Kind::Yanked => message::FindingKind::Yanked,
-        Kind::License => message::FindingKind::License,
-        Kind::SupplyChain => message::FindingKind::SupplyChain,
-    };
-    let level = match verdict.severity.level {
-        Level::Critical => message::Level::Critical,
-        Level::High => message::Level::High,
-        Level::Medium => message::Level::Medium,
-        Level::Low => message::Level::Low,
-        Level::Unknown => message::Level::Unknown,
-        Level::Informational => message::Level::Informational,
-    };
     message::ObservedFinding {
         id: verdict.id.clone(),
         aliases: verdict.aliases.clone(),
-        kind: kind.into(),
+        kind: kind(verdict).into(),
         purl: finding.purl.clone(),
         package_name: finding.name.clone(),
         version: finding.version.clone(),
@@ -40,7 +23,7 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
         path: finding.path.clone(),
         line: finding.line,
         severity: Some(message::Severity {
-            level: level.into(),
+            level: level(verdict).into(),
             score: verdict.severity.score,
             vector: verdict.severity.vector.clone().unwrap_or_default(),
         }),
@@ -52,16 +35,45 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
     }
 }
 
-/// What became of each file, with the entries of it that nobody could judge, which are in the order of the files.
-pub fn inputs(inputs: &[Input], unjudged: &[Unjudged]) -> Vec<message::ObservedInput> {
+fn kind(verdict: &Verdict) -> message::FindingKind {
+    match verdict.kind {
+        Kind::Malicious => message::FindingKind::Malicious,
+        Kind::Vulnerability => message::FindingKind::Vulnerability,
+        Kind::Unsound => message::FindingKind::Unsound,
+        Kind::Unmaintained => message::FindingKind::Unmaintained,
+        Kind::Yanked => message::FindingKind::Yanked,
+        Kind::License => message::FindingKind::License,
+        Kind::SupplyChain => message::FindingKind::SupplyChain,
+    }
+}
+
+fn level(verdict: &Verdict) -> message::Level {
+    match verdict.severity.level {
+        Level::Critical => message::Level::Critical,
+        Level::High => message::Level::High,
+        Level::Medium => message::Level::Medium,
+        Level::Low => message::Level::Low,
+        Level::Unknown => message::Level::Unknown,
+        Level::Informational => message::Level::Informational,
+    }
+}
+
+/// What became of each file, with the entries of it that nobody could judge and those that can resolve to an affected version,
+/// which are both in the order of the files.
+pub fn inputs(inputs: &[Input], unjudged: &[Unjudged], can_resolve: &[Possible]) -> Vec<message::ObservedInput> {
     let mut unjudged = unjudged.iter().peekable();
+    let mut possible = can_resolve.iter().peekable();
     let mut told = Vec::with_capacity(inputs.len());
     for one in inputs {
         let mut entries = Vec::new();
         while let Some(entry) = unjudged.next_if(|entry| entry.path == one.path) {
             entries.push(not_judged(entry));
         }
-        told.push(input(one, entries));
+        let mut open = Vec::new();
+        while let Some(entry) = possible.next_if(|entry| entry.path == one.path) {
+            open.push(resolvable(entry));
+        }
+        told.push(message::ObservedInput { can_resolve: open, ..input(one, entries) });
     }
     told
 }
@@ -84,6 +96,26 @@ fn input(input: &Input, not_judged: Vec<message::NotJudged>) -> message::Observe
             .iter()
             .map(|problem| message::Problem { line: problem.line, message: problem.message.clone() })
             .collect(),
+        can_resolve: Vec::new(),
+    }
+}
+
+fn resolvable(entry: &Possible) -> message::CanResolve {
+    let advisory = |verdict: &Verdict| message::PossibleAdvisory {
+        id: verdict.id.clone(),
+        aliases: verdict.aliases.clone(),
+        kind: kind(verdict).into(),
+        level: level(verdict).into(),
+        summary: verdict.summary.clone(),
+    };
+    message::CanResolve {
+        ecosystem: entry.ecosystem.osv_name().to_owned(),
+        name: entry.name.clone(),
+        requirement: entry.requirement.clone(),
+        line: entry.line,
+        scope: entry.scope.name().to_owned(),
+        safe_from: entry.safe_from.clone().unwrap_or_default(),
+        advisories: entry.verdicts.iter().map(|verdict| advisory(verdict)).collect(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::advisory::{Damage, Entry, Index, IndexedEcosystem};
 use crate::finding::{Finding, Introduced, Verdict};
 use crate::graph::Graph;
 use crate::matching::{Judge, Judgement};
-use crate::package::{Ecosystem, Input, NotJudged, Package, Source};
+use crate::package::{Ecosystem, Input, NotJudged, Package, Scope, Source};
 use crate::purl::purl;
 use crate::system;
 use crate::version::Requirement;
@@ -25,6 +25,8 @@ pub struct ScanResult {
     pub findings: Vec<Finding>,
     /// In the order of the inputs, then by line.
     pub not_judged: Vec<Unjudged>,
+    /// In the order of the inputs, then by line.
+    pub can_resolve: Vec<Possible>,
     /// Packages that are not the public ones of their name.
     pub outside: Outside,
     /// What it was judged by.
@@ -59,6 +61,28 @@ pub struct Unjudged {
     pub reason: String,
 }
 
+/// An entry without a pin that allows affected and other versions alike. What it resolves to on the day of the installation
+/// decides, so it is neither a finding nor an entry that nothing is known of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Possible {
+    /// The file, relative to the scan's root.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// Whose names and versions apply.
+    pub ecosystem: Ecosystem,
+    /// The package.
+    pub name: String,
+    /// The range as written.
+    pub requirement: String,
+    /// What the package is needed for.
+    pub scope: Scope,
+    /// What affects some of what it allows, worst first.
+    pub verdicts: Vec<Arc<Verdict>>,
+    /// The first version that it allows from which on nothing that it allows is affected.
+    pub safe_from: Option<String>,
+}
+
 /// Packages that share a namespace with the public registry but come from elsewhere, so that public advisories do not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outside {
@@ -85,12 +109,14 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
     let mut result = ScanResult {
         findings: Vec::new(),
         not_judged: Vec::new(),
+        can_resolve: Vec::new(),
         outside: Outside::default(),
         advisories: Advisories { epoch: index.epoch(), built_at: index.built_at(), ecosystems: index.ecosystems() },
     };
     for ((input, named), introduced) in inputs.iter().zip(&looked_up).zip(&introduced) {
         let first_finding = result.findings.len();
         let first_unjudged = result.not_judged.len();
+        let first_possible = result.can_resolve.len();
         for entry in &input.not_judged {
             judge_open(input, entry, index, &judge, &mut result)?;
         }
@@ -138,12 +164,12 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
         // Stable: within a line the verdicts keep their own order.
         result.findings[first_finding..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
         result.not_judged[first_unjudged..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        result.can_resolve[first_possible..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
     }
     Ok(result)
 }
 
-/// Judges an entry without a pin by all that it allows: always affected, can resolve to an affected version (which stays open),
-/// or never.
+/// Judges an entry without a pin by all that it allows: always affected, can resolve to an affected version, or never.
 fn judge_open(
     input: &Input,
     entry: &NotJudged,
@@ -179,7 +205,19 @@ fn judge_open(
         scope: entry.scope,
         introduced: None,
     }));
-    result.not_judged.extend(judgement.open.map(open));
+    if !judgement.possible.is_empty() {
+        result.can_resolve.push(Possible {
+            path: input.path.clone(),
+            line: entry.line,
+            ecosystem: entry.ecosystem,
+            name: entry.name.clone(),
+            requirement: entry.requirement.clone(),
+            scope: entry.scope,
+            verdicts: judgement.possible,
+            safe_from: judgement.safe_from,
+        });
+    }
+    result.not_judged.extend(judgement.unknown.map(open));
     Ok(())
 }
 

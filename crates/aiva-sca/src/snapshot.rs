@@ -14,11 +14,11 @@ use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 use serde::{Deserialize, Deserializer};
 
 use crate::advisory::{Damage, Index};
-use crate::finding::Finding;
+use crate::finding::{Finding, Verdict};
 use crate::inventory::{Inventory, Kind};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Source, Status};
 use crate::report;
-use crate::scan::scan;
+use crate::scan::{ScanResult, scan};
 use crate::service::Run;
 
 /// The seed of digests: they are stored, so it never changes.
@@ -84,7 +84,7 @@ impl Snapshot {
             findings: facts.chain(run.kept.iter().cloned()).collect(),
             ..Default::default()
         };
-        let verdicts = verdicts(&run.result.findings);
+        let verdicts = verdicts(&run.result);
         let mut components: Vec<Component> = inventory.inputs.iter().flat_map(components_of).collect();
         components.sort();
         components.dedup();
@@ -128,7 +128,7 @@ pub fn changed<'c>(components: &'c [Component], index: &Index) -> Result<Vec<&'c
         }
     }
     let result = scan(&[asked], index)?;
-    let verdicts = verdicts(&result.findings);
+    let verdicts = verdicts(&result);
     let now =
         |one: &Component| verdicts.get(&(one.ecosystem.as_str(), &*one.name, &*one.version)).copied().unwrap_or(0);
     Ok(components.iter().filter(|one| now(one) != one.verdict).collect())
@@ -154,20 +154,26 @@ fn is_advised(finding: &Finding) -> bool {
 }
 
 /// What is said of each component, however often it occurs.
-fn verdicts(findings: &[Finding]) -> HashMap<(&'static str, &str, &str), i64> {
+fn verdicts(result: &ScanResult) -> HashMap<(&'static str, &str, &str), i64> {
     let mut said: HashMap<(&'static str, &str, &str), BTreeSet<String>> = HashMap::new();
-    for one in findings.iter().filter(|finding| is_advised(finding)) {
-        let verdict = &one.verdict;
-        let level = verdict.severity.level;
-        let text =
-            format!("{} {level:?} {} {}", verdict.id, verdict.aliases.join(","), verdict.fixed_versions.join(","));
-        said.entry((one.ecosystem.osv_name(), &one.name, &one.version)).or_default().insert(text);
+    for one in result.findings.iter().filter(|finding| is_advised(finding)) {
+        said.entry((one.ecosystem.osv_name(), &one.name, &one.version)).or_default().insert(gist(&one.verdict));
+    }
+    for one in &result.can_resolve {
+        let texts = one.verdicts.iter().map(|verdict| format!("possibly {}", gist(verdict)));
+        said.entry((one.ecosystem.osv_name(), &one.name, &one.requirement)).or_default().extend(texts);
     }
     let digest = |texts: BTreeSet<String>| {
         let text = texts.into_iter().collect::<Vec<_>>().join("\n");
         rapidhash_v3_seeded(text.as_bytes(), &RapidSecrets::seed(SEED)).cast_signed()
     };
     said.into_iter().map(|(component, texts)| (component, digest(texts))).collect()
+}
+
+/// What of a verdict a stored digest depends on.
+fn gist(verdict: &Verdict) -> String {
+    let Verdict { id, aliases, fixed_versions, severity, .. } = verdict;
+    format!("{id} {:?} {} {}", severity.level, aliases.join(","), fixed_versions.join(","))
 }
 
 fn deflate(bytes: &[u8]) -> Vec<u8> {

@@ -132,6 +132,9 @@ pub(crate) struct Scan {
     /// Whether a finding of unknown severity counts for the exit code.
     #[arg(long, value_enum, default_value_t = UnknownSeverity::Gate)]
     pub(crate) unknown_severity: UnknownSeverity,
+    /// Let ranges without a pin that can resolve to an affected version count for the exit code like findings.
+    #[arg(long)]
+    pub(crate) fail_on_ranges: bool,
     /// Leave out a finding by its id or an alias of it; may be repeated.
     #[arg(long, value_name = "ID")]
     pub(crate) ignore: Vec<String>,

@@ -42,14 +42,14 @@ pub(crate) fn results(
     state: AdvisoryState,
     packages: Packages,
 ) -> Results {
-    let (findings, unjudged, ecosystems) = match judged.scan {
+    let (findings, unjudged, can_resolve, ecosystems) = match judged.scan {
         Some(scan) => {
             let scan = scan.with(judged.facts);
-            (scan.findings, scan.not_judged, scan.advisories.ecosystems)
+            (scan.findings, scan.not_judged, scan.can_resolve, scan.advisories.ecosystems)
         }
-        None => (judged.facts, all_unjudged(&inventory.inputs), Vec::new()),
+        None => (judged.facts, all_unjudged(&inventory.inputs), Vec::new(), Vec::new()),
     };
-    let inputs = report::inputs(&inventory.inputs, &unjudged).into_iter().map(observation::input);
+    let inputs = report::inputs(&inventory.inputs, &unjudged, &can_resolve).into_iter().map(observation::input);
     Results {
         guard: Guard::Sca,
         service: service.to_owned(),

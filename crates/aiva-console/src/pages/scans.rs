@@ -12,7 +12,7 @@ use crate::client::{Failure, Viewer};
 use crate::layout::{Page, Section, notice};
 use crate::link::Link;
 use crate::ui;
-use aiva_contracts::api::{DocumentInput, InputPage, Scan, ScanPage, ScanState, StartScan};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, InputPage, Scan, ScanPage, ScanState, StartScan};
 
 const STATES: [(&str, &str); 6] = [
     ("", "Any"),
@@ -207,6 +207,11 @@ fn files(inputs: &[DocumentInput]) -> Markup {
                                 li { @if problem.line > 0 { "line " (problem.line) ": " } (problem.message) }
                             } (more(input.problems.len())) }
                         }
+                        @if !input.can_resolve.is_empty() {
+                            details { summary { (input.can_resolve.len()) " can resolve to an affected version" } ul.bullets.small { @for entry in input.can_resolve.iter().take(SHOWN) {
+                                li { code { (entry.name) " " (entry.requirement) } " " span.soft { (spoken(entry)) } }
+                            } (more(input.can_resolve.len())) } }
+                        }
                         @if !input.not_judged.is_empty() {
                             details { summary { (input.not_judged.len()) " not judged" } ul.bullets.small { @for entry in input.not_judged.iter().take(SHOWN) {
                                 li { code { (entry.name) " " (entry.requirement) } " " span.soft { (entry.reason) } }
@@ -219,6 +224,13 @@ fn files(inputs: &[DocumentInput]) -> Markup {
             } }
         } }
     }
+}
+
+/// What a range can resolve to, and from where on it cannot.
+fn spoken(entry: &DocumentCanResolve) -> String {
+    let ids: Vec<&str> = entry.advisories.iter().take(SHOWN).map(|one| one.id.as_str()).collect();
+    let safe = entry.safe_from.as_ref().map(|version| format!("; safe from {version} on")).unwrap_or_default();
+    format!("{}{safe}", ids.join(", "))
 }
 
 fn more(all: usize) -> Markup {

@@ -3525,6 +3525,9 @@ pub struct DocumentInput {
     pub packages: u64,
     /// Entries that nothing can be said of yet.
     pub not_judged: Vec<DocumentNotJudged>,
+    /// Entries without a pin that can resolve to an affected version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub can_resolve: Vec<DocumentCanResolve>,
     /// What could not be read.
     pub problems: Vec<DocumentProblem>,
 }
@@ -3556,6 +3559,12 @@ impl Check for DocumentInput {
         c.at("not_judged", |c| {
             c.count(self.not_judged.len(), 100000);
             c.each(&self.not_judged, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        c.at("can_resolve", |c| {
+            c.count(self.can_resolve.len(), 100000);
+            c.each(&self.can_resolve, |c, item| {
                 Check::check(item, c);
             });
         });
@@ -3623,6 +3632,136 @@ impl Check for DocumentNotJudged {
                 &Text {
                     min: 0,
                     max: 2000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+    }
+}
+/// An entry without a pin that allows affected and other versions alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentCanResolve {
+    /// The ecosystem as OSV names it.
+    pub ecosystem: String,
+    /// The package's name.
+    pub name: String,
+    /// The range as written.
+    pub requirement: String,
+    /// The line; 0 when the whole file is meant.
+    pub line: u32,
+    /// What a package is needed for.
+    pub scope: PackageScope,
+    /// The first version that it allows from which on nothing that it allows is affected; absent where none is known.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub safe_from: Option<String>,
+    /// What affects some of what it allows, the worst first.
+    pub advisories: Vec<DocumentPossible>,
+}
+impl Check for DocumentCanResolve {
+    fn check(&self, c: &mut Checker) {
+        c.at("ecosystem", |c| {
+            c.text(
+                &self.ecosystem,
+                &Text {
+                    min: 0,
+                    max: 100,
+                    pattern: Some(&[Piece { not: false, ranges: &[(' ', '~')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("name", |c| {
+            c.text(
+                &self.name,
+                &Text {
+                    min: 0,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("requirement", |c| {
+            c.text(
+                &self.requirement,
+                &Text {
+                    min: 0,
+                    max: 2000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("line", |c| {
+            c.integer(&self.line, 0, 2147483647);
+        });
+        if let Some(value) = &self.safe_from {
+            c.at("safe_from", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 300,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
+        c.at("advisories", |c| {
+            c.count(self.advisories.len(), 1000);
+            c.each(&self.advisories, |c, item| {
+                Check::check(item, c);
+            });
+        });
+    }
+}
+/// An advisory about some of the versions that a range allows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentPossible {
+    /// The CVE where there is one.
+    pub id: String,
+    /// Every other name of the same advisory.
+    pub aliases: Vec<String>,
+    /// What sort of fact a finding is.
+    pub kind: FindingKind,
+    /// Severity in words, the worst first.
+    pub severity: Level,
+    /// One line.
+    pub summary: String,
+    /// Whether the baseline has it too; only with a baseline.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
+}
+impl Check for DocumentPossible {
+    fn check(&self, c: &mut Checker) {
+        c.at("id", |c| {
+            c.text(
+                &self.id,
+                &Text {
+                    min: 1,
+                    max: 200,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("aliases", |c| {
+            c.count(self.aliases.len(), 1000);
+            c.each(&self.aliases, |c, item| {
+                c.text(
+                    item,
+                    &Text {
+                        min: 0,
+                        max: 200,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        });
+        c.at("summary", |c| {
+            c.text(
+                &self.summary,
+                &Text {
+                    min: 0,
+                    max: 1000,
                     pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
                 },
             );
@@ -4328,6 +4467,9 @@ pub struct DocumentSummary {
     pub packages: u64,
     /// Entries that nothing can be said of yet.
     pub not_judged: u64,
+    /// Entries without a pin that can resolve to an affected version.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub can_resolve: Option<u64>,
     /// Exceptions that match nothing or have run out.
     pub exceptions: Vec<DocumentException>,
 }
@@ -4358,6 +4500,11 @@ impl Check for DocumentSummary {
         c.at("not_judged", |c| {
             c.integer(&self.not_judged, 0, 1000000000);
         });
+        if let Some(value) = &self.can_resolve {
+            c.at("can_resolve", |c| {
+                c.integer(value, 0, 1000000000);
+            });
+        }
         c.at("exceptions", |c| {
             c.count(self.exceptions.len(), 10000);
             c.each(&self.exceptions, |c, item| {

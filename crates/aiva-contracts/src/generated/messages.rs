@@ -659,6 +659,53 @@ pub mod aiva {
                 /// What could not be read, and where.
                 #[prost(message, repeated, tag = "6")]
                 pub problems: ::prost::alloc::vec::Vec<Problem>,
+                /// Entries without a pin that can resolve to an affected version.
+                #[prost(message, repeated, tag = "7")]
+                pub can_resolve: ::prost::alloc::vec::Vec<CanResolve>,
+            }
+            /// An entry without a pin that allows affected and other versions alike.
+            #[derive(Clone, PartialEq, ::prost::Message)]
+            pub struct CanResolve {
+                /// The ecosystem as OSV names it.
+                #[prost(string, tag = "1")]
+                pub ecosystem: ::prost::alloc::string::String,
+                /// The package's name.
+                #[prost(string, tag = "2")]
+                pub name: ::prost::alloc::string::String,
+                /// The range as written.
+                #[prost(string, tag = "3")]
+                pub requirement: ::prost::alloc::string::String,
+                /// The line, from 1; 0 when the whole input is meant.
+                #[prost(uint32, tag = "4")]
+                pub line: u32,
+                /// What the package is needed for: runtime, dev, build, optional or peer.
+                #[prost(string, tag = "5")]
+                pub scope: ::prost::alloc::string::String,
+                /// The first version that it allows from which on nothing that it allows is affected; empty where none is known.
+                #[prost(string, tag = "6")]
+                pub safe_from: ::prost::alloc::string::String,
+                /// What affects some of what it allows, the worst first.
+                #[prost(message, repeated, tag = "7")]
+                pub advisories: ::prost::alloc::vec::Vec<PossibleAdvisory>,
+            }
+            /// An advisory about some of the versions that a range allows.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct PossibleAdvisory {
+                /// The CVE where there is one.
+                #[prost(string, tag = "1")]
+                pub id: ::prost::alloc::string::String,
+                /// Every other name of the same advisory.
+                #[prost(string, repeated, tag = "2")]
+                pub aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+                /// What sort of fact.
+                #[prost(enumeration = "FindingKind", tag = "3")]
+                pub kind: i32,
+                /// How bad.
+                #[prost(enumeration = "Level", tag = "4")]
+                pub level: i32,
+                /// One line.
+                #[prost(string, tag = "5")]
+                pub summary: ::prost::alloc::string::String,
             }
             /// An entry that nothing can be said of yet.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -968,6 +1015,12 @@ impl crate::envelope::EventMessage for aiva::scan::v1::InputsObserved {
 }
 impl crate::envelope::EventMessage for aiva::scan::v1::ObservedInput {
     const TYPE: &'static str = "aiva.scan.v1.ObservedInput";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::CanResolve {
+    const TYPE: &'static str = "aiva.scan.v1.CanResolve";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::PossibleAdvisory {
+    const TYPE: &'static str = "aiva.scan.v1.PossibleAdvisory";
 }
 impl crate::envelope::EventMessage for aiva::scan::v1::NotJudged {
     const TYPE: &'static str = "aiva.scan.v1.NotJudged";

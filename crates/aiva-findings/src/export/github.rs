@@ -5,7 +5,7 @@
 
 use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
 
-use super::{Document, introducers, remedy, wanting};
+use super::{Document, introducers, remedy, spoken_possibility, wanting};
 
 /// The document as workflow commands, one a line.
 pub fn annotations(document: &Document) -> String {
@@ -21,6 +21,12 @@ pub fn annotations(document: &Document) -> String {
         }
         let at = (finding.line, finding.column);
         out.push_str(&command(word(finding), &finding.path, at, &title, &message));
+    }
+    for input in &document.inputs {
+        for entry in &input.can_resolve {
+            let title = format!("{} {}: can resolve to an affected version", entry.name, entry.requirement);
+            out.push_str(&command("notice", &input.path, (entry.line, None), &title, &spoken_possibility(entry)));
+        }
     }
     for input in document.inputs.iter().filter(|input| input.status != InputStatus::Parsed) {
         let said = |line, message: &str| command("warning", &input.path, (line, None), "not read to its end", message);

@@ -3,7 +3,7 @@
 //! The page forbids itself to load anything (Content-Security-Policy), so that an advisory's text cannot call home from the
 //! reader's browser. Filters are check boxes and CSS.
 
-use aiva_contracts::api::{AdvisoryState, DocumentFinding, DocumentInput, InputStatus, Level};
+use aiva_contracts::api::{AdvisoryState, DocumentCanResolve, DocumentFinding, DocumentInput, InputStatus, Level};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Document, Standing, Tool, count_of, remedy, spoken_statement, standing, wanting};
@@ -47,6 +47,7 @@ pub fn html(document: &Document, target: &str, tool: Tool<'_>) -> String {
                             }
                         }
                     }
+                    (possible(document))
                     (gaps(document))
                     (inputs(document))
                 }
@@ -65,10 +66,12 @@ fn headline(document: &Document) -> Markup {
     let mut counts = summary.findings.clone();
     let numbers: Vec<(Level, u64)> = LEVELS.iter().map(|level| (*level, *count_of(&mut counts, *level))).collect();
     let total: u64 = numbers.iter().map(|(_, count)| count).sum();
-    let judged = document.advisories.state != AdvisoryState::Missing && summary.packages > 0;
+    let seen = summary.packages + summary.can_resolve.unwrap_or(0);
+    let judged = document.advisories.state != AdvisoryState::Missing && seen > 0;
     let (class, verdict) = match (total, judged) {
         (0, false) => ("unsure", "Nothing could be judged".to_owned()),
         (0, true) if summary.not_judged > 0 => ("unsure", "No known vulnerability in what could be judged".to_owned()),
+        (0, true) if summary.can_resolve.is_some() => ("unsure", "No known vulnerability in what is pinned".to_owned()),
         (0, true) => ("good", "No known vulnerability".to_owned()),
         (1, _) => ("bad", "1 finding wants action".to_owned()),
         (total, _) => ("bad", format!("{total} findings want action")),
@@ -90,6 +93,7 @@ fn headline(document: &Document) -> Markup {
             div { dt { "packages" } dd { (summary.packages) } }
             div { dt { "files" } dd { (files) } }
             @if summary.not_judged > 0 { div { dt { "not judged" } dd { (summary.not_judged) } } }
+            @if let Some(count) = summary.can_resolve { div { dt { "can resolve" } dd { (count) } } }
             @if let Some(known) = summary.known { div { dt { "known before" } dd { (known) } } }
             @if summary.accepted > 0 { div { dt { "accepted" } dd { (summary.accepted) } } }
             @if let Some(suppressed) = summary.suppressed { div { dt { "ruled out by VEX" } dd { (suppressed) } } }
@@ -205,6 +209,39 @@ fn excused(finding: &DocumentFinding) -> Markup {
                 @if let Some(by) = &finding.acceptance { "accepted until " (by.expires) " by " (by.owner) ": " (by.reason) }
                 @else if let Some(statement) = &finding.statement { (spoken_statement(statement)) }
             }
+        }
+    }
+}
+
+/// Ranges that allow affected and other versions alike.
+fn possible(document: &Document) -> Markup {
+    let count = document.inputs.iter().map(|input| input.can_resolve.len()).sum::<usize>();
+    html! {
+        @if count > 0 {
+            section {
+                h2 { "Can resolve to an affected version" span.count { (count) } }
+                p.hint { "Nothing pins these. What the range resolves to on the day of the installation decides." }
+                table.plain {
+                    thead { tr { th { "Package" } th { "Range" } th { "Where" } th { "Advisories" } th { "Safe from" } } }
+                    tbody {
+                        @for input in &document.inputs {
+                            @for entry in &input.can_resolve { (possibility(&input.path, entry)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn possibility(path: &str, entry: &DocumentCanResolve) -> Markup {
+    html! {
+        tr {
+            td { (entry.name) }
+            td { code { @if entry.requirement.is_empty() { "*" } @else { (entry.requirement) } } }
+            td { code { (path) } ", line " (entry.line) }
+            td { @for (at, one) in entry.advisories.iter().enumerate() { @if at > 0 { ", " } span title=(one.summary) { (one.id) " (" (one.severity) ")" } } }
+            td { @match &entry.safe_from { Some(version) => { (version) } None => { "none known" } } }
         }
     }
 }

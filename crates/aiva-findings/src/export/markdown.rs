@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use aiva_contracts::api::{AdvisoryState, DocumentFinding, InputStatus, Level};
 
-use super::{Document, Standing, count_of, introducers, remedy, spoken_statement, standing, wanting};
+use super::{
+    Document, Standing, count_of, introducers, remedy, spoken_possibility, spoken_statement, standing, wanting,
+};
 
 /// Findings and gaps beyond these are counted, not listed: comments have a size limit.
 const MOST_ROWS: usize = 200;
@@ -26,6 +28,7 @@ pub fn markdown(document: &Document) -> String {
         push(&mut known, &format!("- {} in {}: {}", code(&finding.id), package(finding), plain(&reason)));
     }
     section(&mut out, "Left out", &known);
+    section(&mut out, "Can resolve to an affected version", &possible(document));
     section(&mut out, "Not judged", &gaps(document));
     out
 }
@@ -47,16 +50,21 @@ fn headline(out: &mut String, document: &Document) {
         .collect();
     let summary = &document.summary;
     let files = summary.inputs.parsed + summary.inputs.partial;
-    let judged = document.advisories.state != AdvisoryState::Missing && summary.packages > 0;
+    let seen = summary.packages + summary.can_resolve.unwrap_or(0);
+    let judged = document.advisories.state != AdvisoryState::Missing && seen > 0;
     let verdict = match (said.is_empty(), judged) {
         (false, _) => said.join(", "),
         (true, false) => "Nothing could be judged".to_owned(),
         (true, true) if summary.not_judged > 0 => "No known vulnerability in what could be judged".to_owned(),
+        (true, true) if summary.can_resolve.is_some() => "No known vulnerability in what is pinned".to_owned(),
         (true, true) => "No known vulnerability".to_owned(),
     };
     let mut line = format!("{verdict}. {} in {}", counted(summary.packages, "package"), counted(files, "file"));
     if summary.not_judged > 0 {
         write!(line, ", {} entries not judged", summary.not_judged).expect("writing to a String cannot fail");
+    }
+    if let Some(count) = summary.can_resolve {
+        write!(line, ", {count} can resolve to an affected version").expect("writing to a String cannot fail");
     }
     if let Some(known) = summary.known {
         write!(line, ", {known} known from the baseline").expect("writing to a String cannot fail");
@@ -107,6 +115,19 @@ fn section(out: &mut String, title: &str, body: &str) {
     }
 }
 
+/// Ranges that allow affected and other versions alike.
+fn possible(document: &Document) -> String {
+    let entries = document.inputs.iter().flat_map(|input| input.can_resolve.iter().map(move |entry| (input, entry)));
+    let lines: Vec<String> = entries
+        .map(|(input, entry)| {
+            let what = code(&format!("{} {}", entry.name, entry.requirement));
+            let said = plain(&spoken_possibility(entry));
+            format!("- {} line {}: {what}: {said}", code(&input.path), entry.line)
+        })
+        .collect();
+    listed(lines)
+}
+
 fn gaps(document: &Document) -> String {
     let mut lines = Vec::new();
     for input in &document.inputs {
@@ -120,6 +141,11 @@ fn gaps(document: &Document) -> String {
             format!("- {file} line {}: {what}: {}", entry.line, plain(&entry.reason))
         }));
     }
+    listed(lines)
+}
+
+/// Lines of a list, the first of them where there are too many.
+fn listed(mut lines: Vec<String>) -> String {
     let more = lines.len().saturating_sub(MOST_ROWS);
     lines.truncate(MOST_ROWS);
     if more > 0 {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
+use aiva_contracts::api::{
+    DocumentCanResolve, DocumentFinding, DocumentInput, DocumentPossible, FindingKind, InputStatus, Level,
+};
 use serde_json::{Value, json};
 
 use super::{Document, Standing, Tool, remedy, spoken_statement, standing};
@@ -14,7 +16,17 @@ pub fn sarif(document: &Document, tool: Tool<'_>) -> Value {
     for finding in &document.findings {
         rules.entry(&finding.id).or_insert(finding);
     }
+    let mut rules: BTreeMap<&str, Value> = rules.into_iter().map(|(id, finding)| (id, rule(finding))).collect();
+    let possible = || document.inputs.iter().flat_map(|input| input.can_resolve.iter().map(move |one| (input, one)));
+    for advisory in possible().flat_map(|(_, entry)| &entry.advisories) {
+        rules.entry(&advisory.id).or_insert_with(|| rule_of_possible(advisory));
+    }
     let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(index, id)| (*id, index)).collect();
+    let found = document.findings.iter().map(|finding| result(finding, index[finding.id.as_str()]));
+    let to_review = possible().flat_map(|(input, entry)| {
+        entry.advisories.iter().map(|one| review(input, entry, one, index[one.id.as_str()])).collect::<Vec<_>>()
+    });
+    let results: Vec<Value> = found.chain(to_review).collect();
     let complete = document.inputs.iter().all(|input| input.status == InputStatus::Parsed);
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -23,7 +35,7 @@ pub fn sarif(document: &Document, tool: Tool<'_>) -> Value {
             "tool": { "driver": {
                 "name": "AIVA",
                 "version": tool.version,
-                "rules": rules.values().map(|finding| rule(finding)).collect::<Vec<_>>(),
+                "rules": rules.into_values().collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [{
@@ -31,7 +43,7 @@ pub fn sarif(document: &Document, tool: Tool<'_>) -> Value {
                 "toolExecutionNotifications": notifications(document),
                 "properties": { "complete": complete },
             }],
-            "results": document.findings.iter().map(|finding| result(finding, index[finding.id.as_str()])).collect::<Vec<_>>(),
+            "results": results,
         }],
     })
 }
@@ -112,6 +124,49 @@ fn result(finding: &DocumentFinding, rule: usize) -> Value {
     }
     if let Some(priority) = &finding.priority {
         result["rank"] = json!(priority.score);
+    }
+    result
+}
+
+/// The rule of an advisory that no finding is about.
+fn rule_of_possible(advisory: &DocumentPossible) -> Value {
+    let text = if advisory.summary.is_empty() { &advisory.id } else { &advisory.summary };
+    let mut rule = json!({
+        "id": advisory.id,
+        "name": "KnownAdvisory",
+        "shortDescription": { "text": text },
+        "defaultConfiguration": { "level": "none" },
+        "properties": { "tags": ["security", advisory.kind.as_str()], "aliases": advisory.aliases },
+    });
+    if let Some(severity) = stand_in(advisory.severity) {
+        rule["properties"]["security-severity"] = json!(format!("{severity:.1}"));
+    }
+    rule
+}
+
+/// A range that can resolve to an affected version: for somebody to look at, no failure (SARIF 2.1.0 §3.27.9, `review`).
+fn review(input: &DocumentInput, entry: &DocumentCanResolve, advisory: &DocumentPossible, rule: usize) -> Value {
+    let mut physical = json!({ "artifactLocation": { "uri": uri(&input.path), "uriBaseId": "%SRCROOT%" } });
+    if entry.line > 0 {
+        physical["region"] = json!({ "startLine": entry.line });
+    }
+    let safe = match &entry.safe_from {
+        Some(version) => format!("from {version} on it cannot"),
+        None => "no version that it allows is known to be safe".to_owned(),
+    };
+    let (name, range) = (&entry.name, &entry.requirement);
+    let text = format!("{name} {range} can resolve to an affected version: {} ({safe})", advisory.summary);
+    let mut result = json!({
+        "ruleId": advisory.id,
+        "ruleIndex": rule,
+        "kind": "review",
+        "level": "none",
+        "message": { "text": text },
+        "locations": [{ "physicalLocation": physical }],
+        "properties": { "kind": advisory.kind.as_str(), "range": range, "safeFrom": entry.safe_from },
+    });
+    if let Some(known) = advisory.known {
+        result["baselineState"] = json!(if known { "unchanged" } else { "new" });
     }
     result
 }

@@ -1,8 +1,9 @@
 //! The document's order, counts and round trip, and what the other forms make of it.
 
 use aiva_contracts::api::{
-    AdvisoryState, DocumentAdvisories, DocumentInput, DocumentPaths, DocumentProblem, DocumentStatement,
-    ExceptionMatch, FindingKind, Guard, InputStatus, Level, Origin, Severity, StatementStatus,
+    AdvisoryState, DocumentAdvisories, DocumentCanResolve, DocumentInput, DocumentPaths, DocumentPossible,
+    DocumentProblem, DocumentStatement, ExceptionMatch, FindingKind, Guard, InputStatus, Level, Origin, PackageScope,
+    Severity, StatementStatus,
 };
 use aiva_contracts::bounds::Check;
 use jiff::Timestamp;
@@ -42,6 +43,7 @@ fn results() -> Results {
         status,
         packages: 3,
         not_judged: vec![],
+        can_resolve: vec![],
         problems,
     };
     Results {
@@ -86,6 +88,58 @@ fn the_worst_come_first_and_the_accepted_last() {
     assert_eq!((document.summary.inputs.failed, document.summary.inputs.ignored), (1, 1));
     assert_eq!(document.summary.exceptions[0].package.as_deref(), Some("gone")); // it covers nothing: said
     assert_eq!(document.violations(), []);
+}
+
+/// A manifest whose range allows affected and other versions.
+fn with_a_range() -> Results {
+    let advisory = DocumentPossible {
+        id: "CVE-9".into(),
+        aliases: vec!["GHSA-9".into()],
+        kind: FindingKind::Vulnerability,
+        severity: Level::High,
+        summary: "does <b>harm</b>".into(),
+        known: None,
+    };
+    let entry = DocumentCanResolve {
+        ecosystem: "npm".into(),
+        name: "left-pad".into(),
+        requirement: "^1.2".into(),
+        line: 4,
+        scope: PackageScope::Runtime,
+        safe_from: Some("1.3.0".into()),
+        advisories: vec![advisory],
+    };
+    let mut results = results();
+    results.findings.clear();
+    results.inputs[1].can_resolve.push(entry);
+    results.inputs.remove(0);
+    results
+}
+
+#[test]
+fn what_a_range_can_resolve_to_is_told_in_every_form() {
+    let document = document(with_a_range(), &mut judge());
+    assert_eq!(document.summary.can_resolve, Some(1));
+    assert_eq!(document.violations(), []);
+    let said = "it can resolve to a version with CVE-9 (high); from 1.3.0 on it cannot";
+    let markdown = super::markdown(&document);
+    assert!(markdown.starts_with("# AIVA scan\n\nNo known vulnerability in what is pinned. "), "{markdown}");
+    assert!(markdown.contains(said), "{markdown}");
+    let page = super::html(&document, "shop", TOOL);
+    for part in ["<code>^1.2</code>", "CVE-9 (high)", "1.3.0", "No known vulnerability in what is pinned"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("<b>harm"), "{page}");
+    assert!(super::junit(&document).contains(&format!("<skipped message=\"line 4: {said}\"/>")));
+    let notice = "::notice file=web app/package-lock.json,line=4,title=left-pad ^1.2%3A can resolve";
+    assert!(super::annotations(&document).contains(notice), "{}", super::annotations(&document));
+    let sarif = sarif(&document, TOOL);
+    let result = &sarif["runs"][0]["results"][0];
+    // A result that is not `fail` has the level `none` (SARIF 2.1.0 §3.27.10).
+    assert_eq!((result["kind"].as_str(), result["level"].as_str()), (Some("review"), Some("none")));
+    assert_eq!(result["ruleId"], "CVE-9");
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
+    assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][0]["id"], "CVE-9");
 }
 
 #[test]

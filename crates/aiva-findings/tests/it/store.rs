@@ -39,6 +39,7 @@ fn input(path: &str, status: InputStatus) -> DocumentInput {
         status,
         packages: 1,
         not_judged: vec![],
+        can_resolve: vec![],
         problems: vec![],
     }
 }

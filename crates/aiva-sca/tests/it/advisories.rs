@@ -24,7 +24,7 @@ fn import(paths: &[PathBuf], dir: &Path) -> Result<ImportReport, ImportError> {
     advisory::import(paths, dir, now(), &|_| {})
 }
 
-fn sample_index() -> (TempDir, Index) {
+pub(crate) fn sample_index() -> (TempDir, Index) {
     let dir = TempDir::new().unwrap();
     import(&[samples()], dir.path()).unwrap();
     let index = Index::open(dir.path()).unwrap();
@@ -179,20 +179,26 @@ fn what_cannot_be_judged_is_said() {
 #[test]
 fn a_range_is_judged_by_all_that_it_allows() {
     let (_dir, index) = sample_index();
-    // What is always affected, and what stays open: an id and the floor from which it is safe.
-    type Row = (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
+    // What is always affected; what it can resolve to, with the floor from which it is safe; what was not judged.
+    enum Open {
+        No,
+        Possible(&'static str, &'static str),
+        Unjudged(&'static str),
+    }
+    use Open::{No, Possible, Unjudged};
+    type Row = (&'static str, &'static str, &'static [&'static str], Open);
     let rows: &[Row] = &[
-        ("two-ranges", "0.9", &["SAMPLE-2"], None),
-        ("two-ranges", ">=0.5, <2", &[], Some(("SAMPLE-2", "from 1.0.0 on"))),
-        ("two-ranges", "^1.2", &[], None),
-        ("two-ranges", "^2", &[], Some(("SAMPLE-2", "from 2.4.0 on"))),
-        ("two-ranges", "2.4.1", &[], None),
-        ("two-ranges", ">=0.1, <0.9", &["SAMPLE-2"], None),
-        ("two-ranges", "*", &[], Some(("SAMPLE-2", "from 2.4.0 on"))),
-        ("two-ranges", "~2.3", &["SAMPLE-2"], None),
-        ("unheard-of", "*", &[], None),
-        ("odd-bounds", "5", &[], Some(("SAMPLE-6", "cannot order"))),
-        ("two-ranges", "what is this", &[], Some(("a range", "a lockfile would pin it"))),
+        ("two-ranges", "0.9", &["SAMPLE-2"], No),
+        ("two-ranges", ">=0.5, <2", &[], Possible("SAMPLE-2", "1.0.0")),
+        ("two-ranges", "^1.2", &[], No),
+        ("two-ranges", "^2", &[], Possible("SAMPLE-2", "2.4.0")),
+        ("two-ranges", "2.4.1", &[], No),
+        ("two-ranges", ">=0.1, <0.9", &["SAMPLE-2"], No),
+        ("two-ranges", "*", &[], Possible("SAMPLE-2", "2.4.0")),
+        ("two-ranges", "~2.3", &["SAMPLE-2"], No),
+        ("unheard-of", "*", &[], No),
+        ("odd-bounds", "5", &[], Unjudged("SAMPLE-6 has a range whose bounds crates.io cannot order")),
+        ("two-ranges", "what is this", &[], Unjudged("a lockfile would pin it")),
     ];
     for (name, requirement, always, open) in rows {
         let mut manifest = input(Vec::new());
@@ -213,11 +219,21 @@ fn a_range_is_judged_by_all_that_it_allows() {
             assert!(finding.verdict.reason.starts_with("every version that"), "{}", finding.verdict.reason);
         }
         let reasons: Vec<&str> = result.not_judged.iter().map(|entry| entry.reason.as_str()).collect();
+        let possible: Vec<(&str, &str, u32, Option<&str>)> = result
+            .can_resolve
+            .iter()
+            .flat_map(|one| one.verdicts.iter().map(move |verdict| (one, verdict)))
+            .map(|(one, verdict)| (&*verdict.id, &*one.requirement, one.line, one.safe_from.as_deref()))
+            .collect();
         match open {
-            None => assert_eq!(reasons, [""; 0], "{name} {requirement}"),
-            Some((id, remedy)) => {
-                assert!(reasons.len() == 1 && reasons[0].contains(id), "{name} {requirement}: {reasons:?}");
-                assert!(reasons[0].contains(remedy), "{name} {requirement}: {reasons:?}");
+            No => assert_eq!((reasons.len(), possible.len()), (0, 0), "{name} {requirement}"),
+            Possible(id, safe_from) => {
+                assert_eq!(possible, [(*id, *requirement, 3, Some(*safe_from))], "{name} {requirement}");
+                assert_eq!(reasons, [""; 0], "{name} {requirement}");
+            }
+            Unjudged(says) => {
+                assert!(reasons.len() == 1 && reasons[0].contains(says), "{name} {requirement}: {reasons:?}");
+                assert_eq!(possible, [], "{name} {requirement}");
             }
         }
     }

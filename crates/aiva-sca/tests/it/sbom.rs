@@ -110,6 +110,7 @@ fn document(inventory: &Inventory) -> ScanDocument {
             inputs: InputCounts { parsed: 0, partial: 0, unsupported: 0, failed: 0, ignored: 0 },
             packages: 0,
             not_judged: 0,
+            can_resolve: None,
             exceptions: vec![],
         },
     }

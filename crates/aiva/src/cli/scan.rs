@@ -30,6 +30,7 @@ mod baseline;
 mod output;
 mod place;
 mod priority;
+mod range;
 mod shown;
 mod statements;
 
@@ -204,6 +205,7 @@ fn report(
     let known = baseline.map(|baseline| baseline::known(baseline, scan, found, service, index)).transpose()?;
     if let Some(known) = &known {
         known.mark(service, &mut results.findings);
+        known.mark_ranges(service, &mut results.inputs);
     }
     let mut judge = Judge::new(exceptions(&found.loaded.config.exceptions)?, today());
     // An exception for what a flag leaves out is in use all the same.
@@ -211,6 +213,7 @@ fn report(
         judge.cover(baseline::place(service, finding), finding.names());
     }
     let mut left_out = leave_out(scan, &mut results.findings);
+    left_out.extend(range::leave_out(scan, service, &mut results.inputs, &mut judge));
     let document = export::document(results, &mut judge);
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     left_out.push((count(document.summary.accepted), "accepted by exceptions"));
@@ -286,9 +289,14 @@ fn outcome(scan: &Scan, report: &Report) -> Outcome {
     if new.any(|finding| gate.counts(finding.severity.level.as_str())) {
         return Outcome::Findings;
     }
+    if scan.fail_on_ranges && range::any_counts(&report.document, gate) {
+        return Outcome::Findings;
+    }
     let summary = &report.document.summary;
     let unread = summary.inputs.partial + summary.inputs.failed;
     // A manifest that nobody reads beside a lockfile that was read is no gap; nothing read at all is one.
     let nothing_read = summary.inputs.parsed == 0 && summary.inputs.unsupported > 0;
-    if unread > 0 || summary.not_judged > 0 || nothing_read { Outcome::Incomplete } else { Outcome::Clean }
+    // What a range resolves to is settled by whoever installs.
+    let is_open = summary.not_judged > 0 || summary.can_resolve.is_some();
+    if unread > 0 || is_open || nothing_read { Outcome::Incomplete } else { Outcome::Clean }
 }

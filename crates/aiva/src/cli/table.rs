@@ -14,6 +14,8 @@ use super::terminal::printable;
 pub(crate) struct View {
     /// One row a finding and place.
     pub(crate) rows: Vec<Row>,
+    /// Entries without a pin that can resolve to an affected version, one sentence each.
+    pub(crate) possible: Vec<String>,
     /// Files that were not read to the end, and entries that nobody could judge, one sentence each.
     pub(crate) gaps: Vec<String>,
     /// Files read.
@@ -105,7 +107,8 @@ pub(crate) fn render(view: &View, look: Look) -> String {
         write_rows(&mut out, &rows, look);
         out.push('\n');
     }
-    write_gaps(&mut out, view, look);
+    write_list(&mut out, "Can resolve to an affected version", &view.possible, look);
+    write_list(&mut out, "Not judged", &view.gaps, look);
     write_closing(&mut out, view, look);
     out
 }
@@ -152,17 +155,17 @@ fn cells(row: &Row) -> [String; 6] {
     ]
 }
 
-fn write_gaps(out: &mut String, view: &View, look: Look) {
+fn write_list(out: &mut String, title: &str, sentences: &[String], look: Look) {
     const SHOWN: usize = 20;
-    if view.gaps.is_empty() {
+    if sentences.is_empty() {
         return;
     }
-    line(out, &look.paint("bold", "Not judged"));
-    for gap in view.gaps.iter().take(SHOWN) {
-        line(out, &format!("  {}", printable(gap)));
+    line(out, &look.paint("bold", title));
+    for sentence in sentences.iter().take(SHOWN) {
+        line(out, &format!("  {}", printable(sentence)));
     }
-    if view.gaps.len() > SHOWN {
-        line(out, &format!("  and {} more; `--format json` lists all", view.gaps.len() - SHOWN));
+    if sentences.len() > SHOWN {
+        line(out, &format!("  and {} more; `--format json` lists all", sentences.len() - SHOWN));
     }
     out.push('\n');
 }
@@ -183,6 +186,12 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
         let entries = if view.not_judged == 1 { "entry" } else { "entries" };
         write!(scope, ", {} {entries} not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
     }
+    match view.possible.len() {
+        0 => {}
+        1 => scope.push_str(", 1 entry can resolve to an affected version"),
+        count => write!(scope, ", {} entries can resolve to an affected version", grouped(count))
+            .expect("writing to a String cannot fail"),
+    }
     if let Some(known) = view.known {
         write!(scope, ", {known} known from the baseline").expect("writing to a String cannot fail");
     }
@@ -192,10 +201,12 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
     if counts.is_empty() {
         let nothing = if view.files == 0 && view.gaps.is_empty() {
             "No manifest or lockfile found.".to_owned()
-        } else if view.packages == 0 || !view.has_advisories {
+        } else if view.packages + view.possible.len() == 0 || !view.has_advisories {
             "Nothing could be judged.".to_owned()
         } else if view.not_judged > 0 {
             look.paint("good", "No known vulnerability in what could be judged.")
+        } else if !view.possible.is_empty() {
+            look.paint("good", "No known vulnerability in what is pinned.")
         } else {
             look.paint("good", "No known vulnerability.")
         };

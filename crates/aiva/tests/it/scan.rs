@@ -34,6 +34,45 @@ fn the_exit_code_says_what_happened() {
 }
 
 #[test]
+fn a_range_that_can_resolve_to_an_affected_version_is_neither_a_finding_nor_unjudged() {
+    let manifest = "[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[dependencies]\nrustls = \"0.21.3\"\n";
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.toml", manifest);
+    let run = world.aiva(&["scan", "code"]);
+    assert_eq!(run.code(), 3, "{}", run.out());
+    let said = "Cargo.toml:5: rustls 0.21.3: it can resolve to a version with CVE-2024-32650 (high); from 0.21.11 on it cannot";
+    assert!(run.out().contains(said), "{}", run.out());
+    assert!(run.out().contains("1 entry can resolve to an affected version"), "{}", run.out());
+    assert!(!run.out().contains("not judged"), "{}", run.out());
+    let document = world.aiva(&["scan", "code", "--format", "json"]).json();
+    let entry = &document["inputs"][0]["can_resolve"][0];
+    assert_eq!((entry["requirement"].as_str(), entry["safe_from"].as_str()), (Some("0.21.3"), Some("0.21.11")));
+    assert_eq!((entry["line"].as_u64(), entry["scope"].as_str()), (Some(5), Some("runtime")));
+    assert_eq!(entry["advisories"][0]["id"], "CVE-2024-32650");
+    assert_eq!((&document["summary"]["can_resolve"], &document["summary"]["not_judged"]), (&1.into(), &0.into()));
+    assert_eq!(document["findings"], serde_json::json!([]));
+    world.write("before.json", &document.to_string());
+    for (args, code) in [
+        (&["--fail-on-ranges"][..], 1),
+        (&["--fail-on-ranges", "--fail-on", "high"], 1),
+        (&["--fail-on-ranges", "--fail-on", "critical"], 3),
+        (&["--fail-on-ranges", "--baseline", "before.json"], 3), // known before
+        (&["--fail-on-ranges", "--ignore", "CVE-2024-32650"], 0),
+        (&["--fail-on-ranges", "--severity", "critical"], 0),
+    ] {
+        let run = world.aiva(&[&["scan", "code"], args].concat());
+        assert_eq!(run.code(), code, "{args:?}: {}", run.out());
+    }
+    world.write(
+        "aiva.toml",
+        "[[exceptions]]\nguard = \"sca\"\nmatch = { id = \"CVE-2024-32650\", package = \"rustls\" }\nowner = \"a\"\nreason = \"b\"\nexpires = 2999-01-01\n",
+    );
+    let run = world.aiva(&["scan", "code", "--fail-on-ranges"]);
+    assert_eq!(run.code(), 0, "{}", run.out());
+    assert!(run.out().contains("1 left out (possible, accepted by exceptions)"), "{}", run.out());
+}
+
+#[test]
 fn without_advisories_nothing_is_ever_clean() {
     let world = World::new();
     world.write("code/Cargo.lock", CLEAN);

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aiva_contracts::api::AdvisoryState;
+use aiva_contracts::api::{AdvisoryState, DocumentInput, DocumentPossible};
 use aiva_findings::export::Document;
 use aiva_findings::fingerprint::{Fingerprint, Place};
 use aiva_findings::observation::Observation;
@@ -19,6 +19,7 @@ use aiva_sca::inventory::{self, Kind};
 use anyhow::{Context as _, Result};
 
 use super::super::Scan;
+use super::range;
 use crate::failure::Failure;
 use crate::join::{self, Judged, Packages};
 use crate::settings::{self, Found};
@@ -33,6 +34,31 @@ impl Known {
             finding.context.known = Some(self.0.contains(&fingerprint(service, finding)));
         }
     }
+
+    /// Says of each advisory that a range can resolve to whether it was there before.
+    pub(super) fn mark_ranges(&self, service: &str, inputs: &mut [DocumentInput]) {
+        for DocumentInput { path, can_resolve, .. } in inputs {
+            for entry in can_resolve {
+                for one in &mut entry.advisories {
+                    one.known = Some(self.0.contains(&of_range(service, path, &entry.name, one)));
+                }
+            }
+        }
+    }
+}
+
+/// The identities of what ranges can resolve to: those of the findings that a pin would make of them.
+fn of_ranges<'d>(service: &'d str, inputs: &'d [DocumentInput]) -> impl Iterator<Item = String> + 'd {
+    inputs.iter().flat_map(move |input| {
+        input.can_resolve.iter().flat_map(move |entry| {
+            entry.advisories.iter().map(move |one| of_range(service, &input.path, &entry.name, one))
+        })
+    })
+}
+
+fn of_range(service: &str, path: &str, package: &str, advisory: &DocumentPossible) -> String {
+    let place = Place { guard: "sca", service, path, package };
+    Fingerprint::new(place, range::names(advisory)).to_string()
 }
 
 /// Where a finding is, as far as its identity goes.
@@ -47,7 +73,7 @@ fn fingerprint(service: &str, finding: &Observation) -> String {
 /// What a file or a revision had. A file wins over a revision of the same name.
 pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, index: Option<&Index>) -> Result<Known> {
     if Path::new(baseline).is_file() {
-        return of_file(Path::new(baseline));
+        return of_file(Path::new(baseline), service);
     }
     let Some(index) = index else {
         return Err(Failure::new("without advisories a revision cannot be judged")
@@ -62,14 +88,16 @@ pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, i
     let inventory = inventory::walk(&root, &options, &|_| {})?;
     let judged = aiva_sca::scan::scan(&inventory.inputs, index).context("the scan of the baseline was stopped")?;
     // Licences are looked up where packages are installed, which is beside the present tree.
-    let facts = settings::checks(&found.loaded.config.sca).run(&scan.path, &inventory.inputs, super::today());
+    let facts =
+        settings::checks(&found.loaded.config.sca).run(&scan.path, &inventory.inputs, super::today());
     let judged = Judged { scan: Some(judged), facts };
     let results = join::results(service, &inventory, judged, AdvisoryState::Current, Packages::Counted);
+    let possible = of_ranges(service, &results.inputs);
     let findings = results.findings.into_iter().map(Observation::bounded);
-    Ok(Known(findings.map(|finding| fingerprint(service, &finding)).collect()))
+    Ok(Known(findings.map(|finding| fingerprint(service, &finding)).chain(possible).collect()))
 }
 
-fn of_file(path: &Path) -> Result<Known> {
+fn of_file(path: &Path, service: &str) -> Result<Known> {
     let name = path.display();
     let text = fs::read(path).map_err(|error| Failure::new(format!("cannot read {name}")).because(error))?;
     let document: Document = serde_json::from_slice(&text).map_err(|error| {
@@ -77,7 +105,9 @@ fn of_file(path: &Path) -> Result<Known> {
             .because(error)
             .hint("make one with `aiva scan --format json --output FILE`")
     })?;
-    Ok(Known(document.findings.into_iter().map(|finding| finding.fingerprint.to_string()).collect()))
+    let possible = of_ranges(service, &document.inputs);
+    let found = document.findings.iter().map(|finding| finding.fingerprint.to_string());
+    Ok(Known(found.chain(possible).collect()))
 }
 
 /// Lays the files of a revision that a scan reads down in a folder; answers with what stands there for `path`.

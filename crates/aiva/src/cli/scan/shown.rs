@@ -1,7 +1,7 @@
 //! What a person is shown of a report: the rows of the table, and the gaps in words. Pure.
 
-use aiva_contracts::api::{AdvisoryState, InputStatus};
-use aiva_findings::export;
+use aiva_contracts::api::{AdvisoryState, DocumentCanResolve, DocumentInput, InputStatus};
+use aiva_findings::export::{self, Document};
 
 use super::super::table::{Row, View};
 use super::Report;
@@ -25,6 +25,7 @@ pub(super) fn view(report: &Report) -> View {
     let files = summary.inputs.parsed + summary.inputs.partial;
     View {
         rows: rows.collect(),
+        possible: possible(document),
         gaps: gaps(report),
         files: usize::try_from(files).unwrap_or(usize::MAX),
         packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
@@ -34,6 +35,18 @@ pub(super) fn view(report: &Report) -> View {
         known: report.known,
         advisories: report.advisories.clone(),
     }
+}
+
+/// What ranges can resolve to, one sentence each.
+fn possible(document: &Document) -> Vec<String> {
+    let said = |input: &DocumentInput| {
+        let sentence = |entry: &DocumentCanResolve| {
+            let said = export::spoken_possibility(entry);
+            format!("{}:{}: {} {}: {said}", input.path, entry.line, entry.name, entry.requirement)
+        };
+        input.can_resolve.iter().map(sentence).collect::<Vec<_>>()
+    };
+    document.inputs.iter().flat_map(said).collect()
 }
 
 /// What was not read or judged, one sentence each, the gravest first.
