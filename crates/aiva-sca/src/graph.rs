@@ -192,7 +192,8 @@ pub fn without_graph(kind: &str) -> Option<&'static str> {
         "Pipfile.lock" => Some("Pipfile.lock lists packages, but not which of them needs which"),
         "go.mod" => Some("go.mod lists modules, but not which of them needs which; `go mod why` asks the sources"),
         "requirements.txt" => Some("a requirements file lists packages, but not which of them needs which"),
-        "package.json" | "Cargo.toml" | "pyproject.toml" | "Pipfile" | "setup.cfg" | "pom.xml" | "csproj" => {
+        "package.json" | "Cargo.toml" | "pyproject.toml" | "Pipfile" | "setup.cfg" | "pom.xml" | "csproj"
+        | "composer.json" | "Gemfile" | "pubspec.yaml" | "mix.exs" | "deno.json" | "build.gradle" => {
             Some("a manifest lists only what the project itself asks for")
         }
         _ => Some("this file lists packages, but not which of them needs which"),

@@ -14,12 +14,13 @@ use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
-use super::{cargo_lock, include, yarn_lock};
-use crate::package::{Fact, Input, Package, Scope, Sign, Status};
+use super::{cargo_lock, include, pom_tree, yarn_lock};
+use crate::package::{Ecosystem, Fact, Input, Package, Scope, Sign, Status};
 
 /// Ties the readings of one tree together.
 pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &Options) -> Vec<Input> {
     include::follow(root, &mut readings, options);
+    pom_tree::settle(root, &mut readings, options);
     for (lock, manifests) in pair(&readings) {
         let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at)).collect();
         if let Some((found, reading)) = readings.get_mut(lock) {
@@ -38,7 +39,20 @@ pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &O
             *reading = Reading::default();
         }
     }
+    without_catalog(&mut readings);
     readings.into_iter().map(|(found, reading)| input(found.path, found.kind, reading)).collect()
+}
+
+/// What a gradle build takes from a catalog that is nowhere in the tree is lost, which is said.
+fn without_catalog(readings: &mut [(Found, Reading)]) {
+    if readings.iter().any(|(found, _)| found.kind == Kind::VersionCatalog) {
+        return;
+    }
+    for (_, reading) in readings {
+        if let Some(line) = reading.links.catalog.take() {
+            reading.problem(line, "what it takes from the version catalog is not known: no libs.versions.toml is here");
+        }
+    }
 }
 
 /// What a `go.mod` lists is not listed again by the folder of copies beside it.
@@ -57,7 +71,7 @@ fn vendored(readings: &mut [(Found, Reading)]) {
     }
 }
 
-/// Manifests that are not read, but whose lockfile beside them was, to the end.
+/// Manifests that are programs, and whose lockfile beside them was read to the end.
 fn covered(readings: &[(Found, Reading)]) -> Vec<usize> {
     let mut locks: HashMap<&str, Vec<Kind>> = HashMap::new();
     for (found, reading) in readings {
@@ -158,12 +172,15 @@ fn matches_any(globs: &[String], folder: &str) -> bool {
 struct Manifest {
     name: Option<String>,
     declared: Vec<Declared>,
+    /// Whether all of it was read.
+    is_whole: bool,
 }
 
 impl Manifest {
     fn of(readings: &[(Found, Reading)], at: usize) -> Option<Self> {
         let (_, reading) = readings.get(at)?;
-        Some(Self { name: reading.links.name.clone(), declared: reading.links.declared.clone() })
+        let (name, declared) = (reading.links.name.clone(), reading.links.declared.clone());
+        Some(Self { name, declared, is_whole: reading.status == Status::Parsed })
     }
 }
 
@@ -173,13 +190,42 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         Kind::CargoLock => cargo(lock, manifests),
         Kind::YarnLock => yarn(lock, manifests),
         Kind::PoetryLock => poetry(lock, manifests),
+        Kind::GemfileLock | Kind::GemsLocked | Kind::MixLock => by_program(lock, manifests),
+        Kind::ComposerLock => by_name(lock, manifests),
+        Kind::GradleLock => {
+            // What its catalog and its plugins ask for is not in the build itself, so only what is named is known.
+            let scopes = scopes(manifests);
+            let named = |package: &&mut Package| scopes.contains_key(package.name.as_str());
+            lock.packages.iter_mut().filter(named).for_each(|package| package.direct = Some(true));
+        }
         Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::PdmLock | Kind::Pylock => {
             by_name(lock, manifests);
             if !matches!(kind, Kind::PdmLock | Kind::Pylock) {
                 not_locked(lock, manifests); // Those two may hold only some groups of the manifest.
             }
         }
-        _ => {} // pnpm and uv tell all themselves.
+        _ => {} // pnpm, uv, pub, deno and the others tell all themselves.
+    }
+}
+
+/// Ruby's and Elixir's manifests are programs: what they name gives scopes, what a lockfile calls direct stays so.
+fn by_program(lock: &mut Reading, manifests: &[Manifest]) {
+    let scopes = scopes(manifests);
+    let is_whole = manifests.iter().all(|manifest| manifest.is_whole);
+    let all = lock.packages.iter().enumerate();
+    let found = all.filter_map(|(at, package)| {
+        let named = scopes.get(package.name.as_str()).copied();
+        let scope = named.or((package.direct == Some(true)).then_some(Scope::Runtime))?;
+        Some((graph::index(at), scope))
+    });
+    let roots: Vec<(u32, Scope)> = found.collect();
+    if is_whole || lock.packages.iter().any(|package| package.direct.is_some()) {
+        return graph::spread(&mut lock.packages, &lock.links.edges, &roots, |_| false);
+    }
+    for (at, _) in roots {
+        if let Some(package) = lock.packages.get_mut(at as usize) {
+            package.direct = Some(true);
+        }
     }
 }
 
@@ -198,7 +244,8 @@ fn scopes(manifests: &[Manifest]) -> HashMap<&str, Scope> {
 fn by_name(lock: &mut Reading, manifests: &[Manifest]) {
     let scopes = scopes(manifests);
     for package in lock.packages.iter_mut().filter(|package| package.direct.is_none()) {
-        package.direct = Some(scopes.contains_key(package.name.as_str()));
+        let small = || package.ecosystem == Ecosystem::Packagist && scopes.contains_key(&*package.name.to_lowercase());
+        package.direct = Some(scopes.contains_key(package.name.as_str()) || small());
     }
 }
 

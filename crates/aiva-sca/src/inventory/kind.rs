@@ -5,10 +5,11 @@
 
 use super::reading::Reading;
 use super::{
-    bill, bun_lock, cargo_lock, cargo_toml, composer_lock, conan_lock, deno_lock, door, gemfile_lock, go_mod,
-    gradle_lock, haskell_lock, mix_lock, npm_lock, nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock,
-    pipfile, pipfile_lock, pnpm_lock, podfile_lock, poetry_lock, pom_xml, pubspec_lock, pyproject, renv_lock,
-    requirements, setup_cfg, uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
+    bill, build_gradle, bun_lock, cargo_lock, cargo_toml, composer_json, composer_lock, conan_lock, deno_json,
+    deno_lock, door, gemfile, gemfile_lock, go_mod, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock, nuget_lock,
+    nuget_xml, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, podfile_lock, poetry_lock,
+    pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg, uv_lock, vendor_modules,
+    version_catalog, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -86,6 +87,18 @@ pub enum Kind {
     PackagesConfig,
     /// Maven's manifest.
     PomXml,
+    /// A gradle build, in Groovy or Kotlin.
+    BuildGradle,
+    /// Composer's manifest.
+    ComposerJson,
+    /// deno's configuration.
+    DenoJson,
+    /// Bundler's manifest.
+    Gemfile,
+    /// mix's manifest.
+    MixExs,
+    /// Dart's manifest.
+    PubspecYaml,
     /// renv's lockfile.
     RenvLock,
     /// stack's lockfile.
@@ -103,44 +116,25 @@ pub enum Kind {
 }
 
 /// Kinds that are named in the result, so that nobody takes them for read.
-const UNREAD: &[&str] = &[
-    "Gemfile",
-    "Gopkg.lock",
-    "build.gradle",
-    "build.gradle.kts",
-    "bun.lockb",
-    "composer.json",
-    "conda-lock.yml",
-    "deno.json",
-    "environment.yml",
-    "mix.exs",
-    "paket.lock",
-    "pubspec.yaml",
-    "rebar.lock",
-    "setup.py",
-];
-
-/// Manifests that are not read, and the lockfiles that say all of what they would.
-const ENOUGH: &[(&str, &[&str])] = &[
-    ("Gemfile", &["Gemfile.lock"]),
-    ("build.gradle", &["gradle.lockfile"]),
-    ("build.gradle.kts", &["gradle.lockfile"]),
-    ("composer.json", &["composer.lock"]),
-    ("deno.json", &["deno.lock"]),
-    ("mix.exs", &["mix.lock"]),
-    ("pubspec.yaml", &["pubspec.lock"]),
-];
+const UNREAD: &[&str] =
+    &["Gopkg.lock", "bun.lockb", "conda-lock.yml", "environment.yml", "paket.lock", "rebar.lock", "setup.py"];
 
 impl Kind {
-    /// Whether a lockfile of this name, when it was read, makes it no loss that this kind is not.
+    /// Whether a lockfile of this kind, when it was read, makes it no loss that not all of this kind was: such a manifest is a
+    /// program, and the lockfile has all of what it asks for.
     pub(crate) fn is_covered_by(self, lock: Self) -> bool {
-        let Self::Unread(name) = self else { return false };
-        ENOUGH.iter().any(|(manifest, locks)| *manifest == name && locks.contains(&lock.name()))
+        matches!(self, Self::BuildGradle | Self::Gemfile | Self::MixExs) && lock.locks() == Some(self)
     }
 
     /// The kind of the file with this name in this folder, if it is known.
     pub fn of(folder: &str, name: &str) -> Option<Self> {
         Some(match name {
+            "build.gradle" | "build.gradle.kts" => Self::BuildGradle,
+            "composer.json" => Self::ComposerJson,
+            "deno.json" | "deno.jsonc" => Self::DenoJson,
+            "Gemfile" | "gems.rb" => Self::Gemfile,
+            "mix.exs" => Self::MixExs,
+            "pubspec.yaml" => Self::PubspecYaml,
             "Cargo.lock" => Self::CargoLock,
             "Cargo.toml" => Self::CargoToml,
             "go.mod" => Self::GoMod,
@@ -233,6 +227,12 @@ impl Kind {
             Self::VerificationMetadata => "verification-metadata.xml",
             Self::SetupCfg => "setup.cfg",
             Self::VersionCatalog => "libs.versions.toml",
+            Self::BuildGradle => "build.gradle",
+            Self::ComposerJson => "composer.json",
+            Self::DenoJson => "deno.json",
+            Self::Gemfile => "Gemfile",
+            Self::MixExs => "mix.exs",
+            Self::PubspecYaml => "pubspec.yaml",
             Self::Bill => "bill of materials",
             Self::Unread(name) => name,
         }
@@ -275,6 +275,12 @@ impl Kind {
             }
             Self::PipfileLock => Some(Self::Pipfile),
             Self::NuGetLock => Some(Self::DotnetProject),
+            Self::ComposerLock => Some(Self::ComposerJson),
+            Self::DenoLock => Some(Self::DenoJson),
+            Self::GemfileLock | Self::GemsLocked => Some(Self::Gemfile),
+            Self::MixLock => Some(Self::MixExs),
+            Self::PubspecLock => Some(Self::PubspecYaml),
+            Self::GradleLock => Some(Self::BuildGradle),
             Self::PoetryLock | Self::UvLock | Self::PdmLock | Self::Pylock => Some(Self::PyProject),
             Self::CargoToml
             | Self::GoMod
@@ -282,20 +288,13 @@ impl Kind {
             | Self::Pipfile
             | Self::PyProject
             | Self::Requirements
-            | Self::ComposerLock
-            | Self::DenoLock
-            | Self::GemfileLock
-            | Self::GemsLocked
             | Self::GoWork
-            | Self::MixLock
             | Self::PackageResolved
             | Self::PodfileLock
-            | Self::PubspecLock
             | Self::VendorModules
             | Self::Workflow
             | Self::CabalFreeze
             | Self::ConanLock
-            | Self::GradleLock
             | Self::PackagesConfig
             | Self::RenvLock
             | Self::StackLock
@@ -306,6 +305,12 @@ impl Kind {
             | Self::SetupCfg
             | Self::VersionCatalog
             | Self::Bill
+            | Self::BuildGradle
+            | Self::ComposerJson
+            | Self::DenoJson
+            | Self::Gemfile
+            | Self::MixExs
+            | Self::PubspecYaml
             | Self::Unread(_) => None,
         }
     }
@@ -352,6 +357,12 @@ impl Kind {
             Self::Pylock => pdm_lock::read_pylock,
             Self::VendorModules => vendor_modules::read,
             Self::Workflow => workflow::read,
+            Self::BuildGradle => build_gradle::read,
+            Self::ComposerJson => composer_json::read,
+            Self::DenoJson => deno_json::read,
+            Self::Gemfile => gemfile::read,
+            Self::MixExs => mix_exs::read,
+            Self::PubspecYaml => pubspec_yaml::read,
             Self::Bill => bill::read,
             Self::Unread(name) => {
                 return Reading::unsupported(0, format!("{name} is known, but this release does not read it"));

@@ -15,7 +15,7 @@ const DEEPEST: u32 = 32;
 
 /// An Elixir term, as far as a lockfile needs it.
 #[derive(Debug)]
-enum Term {
+pub(super) enum Term {
     Atom(String),
     Text(String),
     Tuple(Vec<Term>, u32),
@@ -129,7 +129,7 @@ fn need(term: Term) -> Option<(String, u32)> {
 }
 
 /// A cursor over Elixir terms.
-struct Terms<'a> {
+pub(super) struct Terms<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -137,12 +137,27 @@ struct Terms<'a> {
     depth: u32,
 }
 
-impl Terms<'_> {
-    fn peek(&self) -> Option<u8> {
+impl<'a> Terms<'a> {
+    /// A cursor at a place of a text, which is on this line.
+    pub(super) fn at(text: &'a str, at: usize, line: u32) -> Self {
+        Self { text, bytes: text.as_bytes(), at, line, depth: 0 }
+    }
+
+    /// Where the cursor is, in bytes.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// The line of the cursor, from 1.
+    pub(super) fn line(&self) -> u32 {
+        self.line
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    fn gap(&mut self) {
+    pub(super) fn gap(&mut self) {
         while let Some(byte) = self.peek() {
             match byte {
                 b'\n' => self.line += 1,
@@ -166,7 +181,7 @@ impl Terms<'_> {
     }
 
     /// Takes these bytes, if they come next.
-    fn takes(&mut self, wanted: &[u8]) -> bool {
+    pub(super) fn takes(&mut self, wanted: &[u8]) -> bool {
         self.gap();
         let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(wanted));
         if is_next {
@@ -180,7 +195,7 @@ impl Terms<'_> {
         if self.at >= self.bytes.len() { Ok(()) } else { self.fault("something follows the end") }
     }
 
-    fn term(&mut self) -> Result<Term, Fault> {
+    pub(super) fn term(&mut self) -> Result<Term, Fault> {
         self.gap();
         match self.peek() {
             Some(b'{') => {
@@ -200,8 +215,30 @@ impl Terms<'_> {
                     _ => self.word().map(|word| Term::Atom(word.to_owned())),
                 }
             }
+            Some(b'~') => self.sigil(),
             _ => self.bare(),
         }
+    }
+
+    /// `~w(dev test)a`: words on one line, as atoms.
+    fn sigil(&mut self) -> Result<Term, Fault> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let Some(body) = rest.strip_prefix("~w") else { return self.fault("a sigil that is no list of words") };
+        let close = match body.chars().next() {
+            Some('(') => ')',
+            Some('[') => ']',
+            Some('{') => '}',
+            _ => return self.fault("a list of words without its bracket"),
+        };
+        let line = body.split('\n').next().unwrap_or_default();
+        let Some(end) = line.find(close) else { return self.fault("a list of words without its closing bracket") };
+        let words = line.get(1..end).unwrap_or_default().split_whitespace();
+        let words = words.map(|word| Term::Atom(word.to_owned())).collect();
+        self.at += 2 + end + 1;
+        if matches!(self.peek(), Some(b'a' | b's' | b'c')) {
+            self.at += 1;
+        }
+        Ok(Term::List(words))
     }
 
     /// A word (`true`), a number, or `key: value`.

@@ -2,7 +2,7 @@
 //! asks NuGet for.
 //!
 //! `packages.config` pins. In a project file a bare version is the lowest that will do, so only `[1.2.3]` pins; everything
-//! else is listed as not judged, as are versions that MSBuild computes.
+//! else is a range. Versions that MSBuild computes are listed as not judged.
 
 use super::reading::{Reading, quote};
 use super::xml::{self, Visit, attribute};
@@ -91,13 +91,13 @@ pub(crate) fn read_project(text: &str) -> Reading {
             reading.packages.push(Package { scope, direct: Some(true), ..package });
             continue;
         }
-        let reason = match version.as_str() {
-            "" => "its version is kept in another file",
-            version if version.contains("$(") || version.contains("@(") => "MSBuild computes its version",
-            _ => "the lowest version that will do, not a pinned one; packages.lock.json would pin it",
+        let (is_range, reason) = match version.as_str() {
+            "" => (false, "its version is kept in another file"),
+            version if version.contains("$(") || version.contains("@(") => (false, "MSBuild computes its version"),
+            _ => (true, "the lowest version that will do, not a pinned one; packages.lock.json would pin it"),
         };
         let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
-        reading.not_judged.push(NotJudged { scope, ..entry });
+        reading.not_judged.push(NotJudged { scope, is_range, ..entry });
     }
     reading.close()
 }

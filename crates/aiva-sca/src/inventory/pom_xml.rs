@@ -1,9 +1,9 @@
 //! `pom.xml`: what a Maven project asks for, with its own properties and managed versions; `verification-metadata.xml`: the
 //! artifacts whose checksums gradle knows.
 //!
-//! Read by itself. A version that a parent or an imported BOM manages, and a property that they set, is not in the file: the
-//! entry is listed as not judged. A bare version is Maven's soft requirement, which it takes unless something nearer asks
-//! for another: it counts as the version.
+//! Read by itself. What parents and imported BOMs in the same tree add is put in afterwards ([`super::pom_tree`]); what one adds that
+//! is not there leaves an entry not judged. A bare version is Maven's soft requirement, which it takes unless something nearer asks
+//! for another: it counts as the version. A profile is in force only if it is so by default; what it asks for is listed all the same.
 
 use std::collections::HashMap;
 
@@ -14,42 +14,69 @@ use crate::package::{Ecosystem, NotJudged, Package, Scope};
 /// How often a property may lead to another.
 const MOST_STEPS: usize = 16;
 
-#[derive(Default, Clone)]
-struct Dependency {
-    line: u32,
-    group: String,
-    artifact: String,
-    version: String,
-    scope: String,
-
-    optional: bool,
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Dependency {
+    pub(super) line: u32,
+    pub(super) group: String,
+    pub(super) artifact: String,
+    pub(super) version: String,
+    pub(super) scope: String,
+    pub(super) optional: bool,
 }
 
-#[derive(Default)]
-struct Pom {
+/// What a file says, before anything is inherited.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Pom {
     root: Option<String>,
-    properties: HashMap<String, String>,
-    own: Dependency,
-    parent: Dependency,
+    fault: Option<Fault>,
+    pub(super) properties: HashMap<String, String>,
+    pub(super) own: Dependency,
+    pub(super) parent: Dependency,
+    /// Where the parent is said to be; nothing said is `../pom.xml`.
+    pub(super) relative_path: Option<String>,
     at: Dependency,
     dependencies: Vec<Dependency>,
-    managed: Vec<Dependency>,
+    pub(super) managed: Vec<Dependency>,
     plugins: Vec<Dependency>,
+    profile: Profile,
+}
+
+/// The profile that is being read.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Profile {
+    is_active: bool,
+    properties: Vec<(String, String)>,
+    managed: Vec<Dependency>,
+}
+
+/// What a file gets from its parents and from the BOMs that they and it import.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Inherited {
+    /// Of the parents, the nearest first come.
+    pub(super) properties: HashMap<String, String>,
+    /// By `group:artifact`.
+    pub(super) managed: HashMap<String, Dependency>,
+    /// Parents and BOMs that are not in the tree, as `group:artifact:version`.
+    pub(super) missing: Vec<String>,
+    /// Imported BOMs of the file itself that were found, as they are written there.
+    pub(super) found: Vec<Dependency>,
+    /// Whether anybody looked for them.
+    pub(super) is_looked_up: bool,
 }
 
 /// Reads a `pom.xml`.
 pub(crate) fn read(text: &str) -> Reading {
-    let mut reading = Reading::default();
     let mut pom = Pom::default();
-    match xml::tell(text, &mut pom) {
-        Err(fault) => reading.fault(fault),
+    pom.fault = match xml::tell(text, &mut pom) {
+        Err(fault) => Some(fault),
         Ok(()) if pom.root.as_deref() != Some("project") => {
-            reading.problem(1, "its root is not <project>: not a pom.xml");
+            Some(Fault::new(1, "its root is not <project>: not a pom.xml"))
         }
-        Ok(()) => {}
-    }
-    pom.settle(&mut reading);
-    reading.close()
+        Ok(()) => None,
+    };
+    let mut reading = pom.settled(&Inherited::default());
+    reading.links.pom = Some(Box::new(pom));
+    reading
 }
 
 impl Visit for Pom {
@@ -64,7 +91,21 @@ impl Visit for Pom {
     fn close(&mut self, path: &[String], text: &str, line: u32) {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         match names.as_slice() {
+            ["project", "parent", "relativePath"] => self.relative_path = Some(text.to_owned()),
             ["project", "parent", key] => self.parent.set(key, text),
+            ["project", "profiles", "profile", "activation", "activeByDefault"] => {
+                self.profile.is_active = text == "true"
+            }
+            ["project", "profiles", "profile", "properties", key] => {
+                self.profile.properties.push(((*key).to_owned(), text.to_owned()));
+            }
+            ["project", "profiles", "profile"] => {
+                let Profile { is_active, properties, managed } = std::mem::take(&mut self.profile);
+                if is_active {
+                    self.properties.extend(properties);
+                    self.managed.splice(0..0, managed);
+                }
+            }
             ["project", key] if self.own.set_own(key, text) => {}
             ["project", "properties", key] => {
                 self.properties.insert((*key).to_owned(), text.to_owned());
@@ -81,7 +122,10 @@ impl Visit for Pom {
             | ["project", "profiles", "profile", "dependencies", "dependency"] => {
                 self.dependencies.push(self.at.clone())
             }
-            [.., "dependencyManagement", "dependencies", "dependency"] => self.managed.push(self.at.clone()),
+            ["project", "profiles", "profile", "dependencyManagement", "dependencies", "dependency"] => {
+                self.profile.managed.push(self.at.clone());
+            }
+            ["project", "dependencyManagement", "dependencies", "dependency"] => self.managed.push(self.at.clone()),
             ["project", "build", "plugins", "plugin"] | ["project", "build", "extensions", "extension"] => {
                 self.plugins.push(self.at.clone());
             }
@@ -97,7 +141,6 @@ impl Dependency {
             "artifactId" => &mut self.artifact,
             "version" => &mut self.version,
             "scope" => &mut self.scope,
-
             "optional" => {
                 self.optional = text == "true";
                 return;
@@ -126,10 +169,29 @@ impl Dependency {
 }
 
 impl Pom {
-    fn settle(mut self, reading: &mut Reading) {
+    /// The group and the version, which a parent may give.
+    pub(super) fn coordinates(&self) -> (String, String) {
         let inherited = |own: &str, parent: &str| if own.is_empty() { parent.to_owned() } else { own.to_owned() };
-        let (version, group) =
-            (inherited(&self.own.version, &self.parent.version), inherited(&self.own.group, &self.parent.group));
+        (inherited(&self.own.group, &self.parent.group), inherited(&self.own.version, &self.parent.version))
+    }
+
+    /// What the file asks for, with what it inherits.
+    pub(super) fn settled(&self, inherited: &Inherited) -> Reading {
+        let mut reading = Reading::default();
+        if let Some(fault) = &self.fault {
+            reading.fault(fault.clone());
+        }
+        self.with(&inherited.properties).settle(inherited, &mut reading);
+        reading.close()
+    }
+
+    /// With properties of its parents, and those that every project has.
+    pub(super) fn with(&self, properties: &HashMap<String, String>) -> Self {
+        let mut pom = self.clone();
+        for (name, value) in properties {
+            pom.properties.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let (group, version) = self.coordinates();
         for (name, value) in [
             ("project.version", version.clone()),
             ("pom.version", version.clone()),
@@ -141,71 +203,94 @@ impl Pom {
             ("project.parent.version", self.parent.version.clone()),
             ("project.parent.groupId", self.parent.group.clone()),
         ] {
-            self.properties.entry(name.to_owned()).or_insert(value);
+            pom.properties.entry(name.to_owned()).or_insert(value);
         }
+        pom
+    }
+
+    fn settle(mut self, inherited: &Inherited, reading: &mut Reading) {
         let mut managed: HashMap<String, Dependency> = HashMap::new();
         for one in std::mem::take(&mut self.managed) {
             match (one.scope.as_str(), self.resolved(&one.version)) {
-                ("import", version) => self.bom(&one, version.as_deref(), reading),
+                ("import", _) if inherited.found.contains(&one) => {}
+                ("import", version) => self.bom(&one, version.as_deref(), inherited, reading),
                 (_, version) => {
                     let version = version.unwrap_or_else(|| one.version.clone());
                     managed.entry(self.name(&one)).or_insert(Dependency { version, ..one });
                 }
             }
         }
+        for (name, one) in &inherited.managed {
+            managed.entry(name.clone()).or_insert_with(|| one.clone());
+        }
         for one in std::mem::take(&mut self.dependencies) {
             let name = self.name(&one);
             let known = managed.get(&name);
             let scope = known.filter(|_| one.scope.is_empty()).map_or_else(|| one.scope(), Dependency::scope);
             let written = if one.version.is_empty() { known.map_or("", |known| &known.version) } else { &one.version };
-            self.entry(&one, name, written, scope, reading);
+            self.entry(&one, name, written, (scope, inherited), reading);
         }
         for mut one in std::mem::take(&mut self.plugins) {
             if one.group.is_empty() {
                 "org.apache.maven.plugins".clone_into(&mut one.group);
             }
             let (name, written) = (self.name(&one), one.version.clone());
-            self.entry(&one, name, &written, Scope::Build, reading);
+            self.entry(&one, name, &written, (Scope::Build, inherited), reading);
         }
     }
 
-    fn name(&self, one: &Dependency) -> String {
+    /// `group:artifact`, with properties put in.
+    pub(super) fn name(&self, one: &Dependency) -> String {
         let resolved = |text: &str| self.resolved(text).unwrap_or_else(|| text.to_owned());
         format!("{}:{}", resolved(&one.group), resolved(&one.artifact))
     }
 
-    fn entry(&self, one: &Dependency, name: String, written: &str, scope: Scope, reading: &mut Reading) {
+    fn entry(
+        &self,
+        one: &Dependency,
+        name: String,
+        written: &str,
+        (scope, inherited): (Scope, &Inherited),
+        reading: &mut Reading,
+    ) {
         if one.group.is_empty() || one.artifact.is_empty() {
             return reading.problem(one.line, "a dependency without its group or its artifact");
         }
         let reason = match self.resolved(written) {
-            None => "a property that this file does not set; a parent or a BOM may",
+            None if inherited.is_looked_up => inherited.explain("a property that is not set here"),
+            None => "a property that this file does not set; a parent or a BOM may".to_owned(),
+            Some(version) if version.is_empty() && inherited.is_looked_up => {
+                inherited.explain("nothing here manages its version")
+            }
             Some(version) if version.is_empty() => {
-                "its version is managed by a parent or a BOM, which are not in this file"
+                "its version is managed by a parent or a BOM, which are not in this file".to_owned()
             }
             Some(version) if version.starts_with(['[', '(']) || version.contains(',') => {
-                "a range, not a pinned version"
+                return reading.range(Ecosystem::Maven, name, version, scope, one.line);
             }
             Some(version) if matches!(version.as_str(), "LATEST" | "RELEASE") => {
-                "whatever is newest, not a pinned version"
+                "whatever is newest, not a pinned version".to_owned()
             }
             Some(version) => {
                 let package = Package::new(Ecosystem::Maven, name, version, one.line);
                 return reading.packages.push(Package { scope, direct: Some(true), ..package });
             }
         };
-        let entry = NotJudged::new(Ecosystem::Maven, name, written, one.line, reason);
+        let entry = NotJudged::new(Ecosystem::Maven, name, written, one.line, &reason);
         reading.not_judged.push(NotJudged { scope, ..entry });
     }
 
-    fn bom(&self, one: &Dependency, version: Option<&str>, reading: &mut Reading) {
+    fn bom(&self, one: &Dependency, version: Option<&str>, inherited: &Inherited, reading: &mut Reading) {
         let version = version.unwrap_or(&one.version);
-        let reason = "an imported BOM: the versions that it manages are not in this file";
+        let reason = match inherited.is_looked_up {
+            true => "an imported BOM that is not in this tree: the versions that it manages are not known",
+            false => "an imported BOM: the versions that it manages are not in this file",
+        };
         reading.not_judged.push(NotJudged::new(Ecosystem::Maven, self.name(one), version, one.line, reason));
     }
 
     /// The text with its properties put in; `None` where one of them is not set here, or they go round in circles.
-    fn resolved(&self, text: &str) -> Option<String> {
+    pub(super) fn resolved(&self, text: &str) -> Option<String> {
         let mut text = text.to_owned();
         for _ in 0..MOST_STEPS {
             let Some(start) = text.find("${") else { return Some(text) };
@@ -217,6 +302,20 @@ impl Pom {
             text.replace_range(start..=end, value);
         }
         None
+    }
+}
+
+impl Inherited {
+    /// What is lacking, with the parents and BOMs that might have had it.
+    fn explain(&self, what: &str) -> String {
+        match self.missing.as_slice() {
+            [] => what.to_owned(),
+            [one] => format!("{what}; {one} may, which is not in this tree"),
+            [first, second] => format!("{what}; {first} or {second} may, which are not in this tree"),
+            [first, second, more @ ..] => {
+                format!("{what}; {first}, {second} or {} more may, which are not in this tree", more.len())
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
+use super::pom_xml::Pom;
 use crate::package::{Ecosystem, NotJudged, Package, Problem, Scope, Sign, Status};
 
 /// How many problems are kept one by one; the rest is only counted, so that a hostile file cannot fill the memory.
@@ -41,6 +42,10 @@ pub(crate) struct Links {
     pub(crate) signs: Vec<Sign>,
     /// requirements.txt: other files it takes in.
     pub(crate) includes: Vec<Include>,
+    /// build.gradle: the first line that names something of the version catalog.
+    pub(crate) catalog: Option<u32>,
+    /// pom.xml: what it says, for its children and its heirs.
+    pub(crate) pom: Option<Box<Pom>>,
 }
 
 /// A requirement that a manifest states.

@@ -54,19 +54,19 @@ fn entry(manifest: &Manifest, alias: &str, item: &Item, scope: Scope, line: u32,
             reading.packages.push(Package { scope, direct: Some(true), ..package });
         }
         version => {
-            let reason = match version {
-                Some(_) => "a range or a dynamic version, not a pinned one; gradle.lockfile would pin it",
-                None => "its version is managed by a platform",
+            let (is_range, reason) = match version {
+                Some(_) => (true, "a range or a dynamic version, not a pinned one; gradle.lockfile would pin it"),
+                None => (false, "its version is managed by a platform"),
             };
             let version = version.unwrap_or_default();
             let entry = NotJudged::new(Ecosystem::Maven, name, version, line, reason);
-            reading.not_judged.push(NotJudged { scope, ..entry });
+            reading.not_judged.push(NotJudged { scope, is_range, ..entry });
         }
     }
 }
 
 /// The artifact that gradle looks up for a plugin's id (gradle, "Plugin Marker Artifacts").
-fn marker(id: &str) -> String {
+pub(super) fn marker(id: &str) -> String {
     format!("{id}:{id}.gradle.plugin")
 }
 
@@ -91,6 +91,6 @@ fn versioned(manifest: &Manifest, item: &Item) -> Option<String> {
     }
 }
 
-fn is_fixed(version: &str) -> bool {
+pub(super) fn is_fixed(version: &str) -> bool {
     !version.is_empty() && !version.contains(['[', '(', ',', '+', ']', ')']) && !version.starts_with("latest.")
 }

@@ -1,7 +1,16 @@
-//! What a manifest allows, as spans of version keys: npm's ranges, cargo's requirements, PEP 440's specifiers.
+//! What a manifest allows, as spans of version keys: npm's ranges, cargo's requirements, PEP 440's specifiers, and those of Maven,
+//! NuGet, RubyGems, Composer, pub and Hex, which have a file each.
 //!
 //! A span may hold more than the tool would pick (pre-releases between two releases), never less, so that "none of it is
 //! affected" and "all of it is affected" are both sure. What cannot be read is `None`. Start reading at [`Requirement::parse`].
+
+mod composer;
+mod dart;
+mod hex;
+mod maven;
+mod nuget;
+mod rubygems;
+mod written;
 
 use super::Version;
 use crate::package::Ecosystem;
@@ -17,7 +26,7 @@ pub type Span = (Place, Option<Place>);
 pub struct Requirement(Vec<Span>);
 
 impl Requirement {
-    /// Reads a requirement in the ecosystem's own syntax. Empty and `*` allow everything.
+    /// Reads a requirement in the ecosystem's own syntax. Empty and `*` allow everything, where the ecosystem knows them.
     pub fn parse(ecosystem: Ecosystem, text: &str) -> Option<Self> {
         if text.len() > super::MAX_LENGTH {
             return None;
@@ -32,8 +41,20 @@ impl Requirement {
             }
             Ecosystem::CratesIo => all_of(listed(text, cargo)?),
             Ecosystem::PyPi => all_of(python(text)?),
+            Ecosystem::Maven => maven::parse(text)?,
+            Ecosystem::NuGet => nuget::parse(text)?,
+            Ecosystem::RubyGems => all_of(rubygems::parse(text)?),
+            Ecosystem::Packagist => composer::parse(text)?,
+            Ecosystem::Pub => all_of(dart::parse(text)?),
+            Ecosystem::Hex => hex::parse(text)?,
             // Their manifests pin, or are not read.
-            _ => return None,
+            Ecosystem::Go
+            | Ecosystem::ConanCenter
+            | Ecosystem::Cran
+            | Ecosystem::Hackage
+            | Ecosystem::SwiftUrl
+            | Ecosystem::GitHubActions
+            | Ecosystem::CocoaPods => return None,
         };
         let spans = joined(spans);
         (!spans.is_empty()).then_some(Self(spans))
@@ -320,13 +341,16 @@ fn caret_of_poetry(version: &str) -> Option<Vec<Span>> {
 }
 
 #[cfg(test)]
+mod tables;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     #[track_caller]
-    fn check(ecosystem: Ecosystem, requirement: &str, inside: &[&str], outside: &[&str]) {
+    pub(super) fn check(ecosystem: Ecosystem, requirement: &str, inside: &[&str], outside: &[&str]) {
         let parsed = Requirement::parse(ecosystem, requirement).unwrap_or_else(|| panic!("{requirement} is readable"));
         for (versions, wanted) in [(inside, true), (outside, false)] {
             for version in versions {

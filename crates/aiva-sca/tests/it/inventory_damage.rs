@@ -53,6 +53,8 @@ fn has_an_end(kind: Kind) -> bool {
             | Kind::PomXml
             | Kind::VerificationMetadata
             | Kind::Bill
+            | Kind::ComposerJson
+            | Kind::DenoJson
     )
 }
 

@@ -16,6 +16,8 @@ mod inventory_formats;
 mod inventory_tables;
 mod inventory_walk;
 mod licences;
+mod manifests;
+mod pom_tree;
 mod sbom;
 mod severity;
 mod supply;

@@ -1,0 +1,115 @@
+//! `composer.json`: what a PHP project asks Composer for.
+//!
+//! Three numbers and no sign are a pin, a branch (`dev-main`) is no version, everything else is a range. PHP itself and its
+//! extensions are no packages. Where packagist.org is switched off, a public name may be another package.
+
+use std::borrow::Cow;
+
+use super::json::{Json, Value};
+use super::reading::{Declared, Fault, Reading, quote};
+use crate::package::{Ecosystem, NotJudged, Package, Scope};
+
+struct Entry<'a> {
+    name: Cow<'a, str>,
+    requirement: String,
+    scope: Scope,
+    line: u32,
+}
+
+/// Reads a `composer.json`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let mut json = Json::new(text);
+    if json.next() != Value::Object {
+        return Reading::failed(json.line(), "not a manifest: composer.json begins with `{`");
+    }
+    let (mut entries, mut is_private) = (Vec::new(), false);
+    let outcome = json.object(|json, key, _| match key.as_ref() {
+        "name" => {
+            reading.links.name = json.string()?.map(Cow::into_owned);
+            Ok(())
+        }
+        "require" => list(json, Scope::Runtime, &mut entries, &mut reading),
+        "require-dev" => list(json, Scope::Dev, &mut entries, &mut reading),
+        "repositories" => repositories(json, &mut is_private),
+        _ => json.skip(),
+    });
+    if let Err(fault) = outcome.and_then(|()| json.end()) {
+        reading.fault(fault);
+    }
+    for entry in entries {
+        entry.settle(is_private, &mut reading);
+    }
+    reading.close()
+}
+
+fn list<'a>(
+    json: &mut Json<'a>,
+    scope: Scope,
+    entries: &mut Vec<Entry<'a>>,
+    reading: &mut Reading,
+) -> Result<(), Fault> {
+    json.object(|json, name, line| {
+        match json.string()? {
+            Some(requirement) => {
+                entries.push(Entry { name, requirement: requirement.trim().to_owned(), scope, line });
+            }
+            None => reading.problem(line, format!("the requirement of {} is not a string", quote(&name))),
+        }
+        Ok(())
+    })
+}
+
+/// `{"packagist.org": false}`, alone or in a list.
+fn repositories(json: &mut Json<'_>, is_private: &mut bool) -> Result<(), Fault> {
+    let mut one = |json: &mut Json<'_>| {
+        json.object(|json, key, _| {
+            let is_public = matches!(key.as_ref(), "packagist" | "packagist.org");
+            if is_public && json.next() == Value::Other {
+                *is_private |= !json.is_true()?;
+                return Ok(());
+            }
+            json.skip()
+        })
+    };
+    match json.next() {
+        Value::Array => json.array(one),
+        _ => one(json),
+    }
+}
+
+impl Entry<'_> {
+    fn settle(self, is_private: bool, reading: &mut Reading) {
+        let Self { name, requirement, scope, line } = self;
+        if !name.contains('/') {
+            return; // PHP, an extension, a library of the system.
+        }
+        let name = name.to_lowercase();
+        reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+        let is_branch = requirement.split(['|', ' ', ',']).any(|part| part.contains("dev-") || part.contains("-dev"));
+        let reason = match requirement.as_str() {
+            _ if is_private => "packagist.org is switched off, so a public name may be another package",
+            "self.version" => "the version of the project itself",
+            _ if is_branch => "a branch, not a released version",
+            text => match pinned(text) {
+                Some(version) => {
+                    let package = Package::new(Ecosystem::Packagist, name, version, line);
+                    return reading.packages.push(Package { scope, direct: Some(true), ..package });
+                }
+                None => return reading.range(Ecosystem::Packagist, name, requirement, scope, line),
+            },
+        };
+        let entry = NotJudged::new(Ecosystem::Packagist, name, requirement, line, reason);
+        reading.not_judged.push(NotJudged { scope, ..entry });
+    }
+}
+
+/// `1.2.3`, `v1.2.3-beta1`: with fewer numbers it has several spellings, so it is left to the ranges.
+fn pinned(text: &str) -> Option<&str> {
+    let version = text.strip_prefix('=').unwrap_or(text).trim_start_matches('=').trim();
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let core = version.split('-').next()?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_clean = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    ((3..=4).contains(&core.split('.').count()) && core.split('.').all(is_number) && is_clean).then_some(version)
+}

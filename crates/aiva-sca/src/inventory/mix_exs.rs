@@ -1,0 +1,177 @@
+//! `mix.exs`: the dependencies of an Elixir project, as far as they are literals.
+//!
+//! The file is a program. What is read is the list in `deps`: tuples of a name, a requirement and options. An entry that is
+//! computed, and a list that is put together from others, make the file partial and are named by their line.
+
+use super::address::without_secret;
+use super::mix_lock::{Term, Terms};
+use super::reading::{Declared, Reading, quote};
+use crate::package::{Ecosystem, NotJudged, Package, Scope};
+
+/// Reads a `mix.exs`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let code = without_comments(text);
+    match list(&code) {
+        Some(at) => entries(&code, at, &mut reading),
+        None if code.contains("deps") => {
+            let line = line_of(&code, code.find("deps").unwrap_or(0));
+            reading.problem(line, "its dependencies are computed: there is no literal list of them in `deps`");
+        }
+        None if !code.contains("defmodule") => reading.problem(1, "no module: not a mix.exs"),
+        None => {}
+    }
+    reading.close()
+}
+
+/// The same text with blanks where comments stand, so that places stay.
+fn without_comments(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut in_string = false;
+        let mut in_comment = false;
+        let mut escaped = false;
+        for c in line.chars() {
+            match c {
+                '"' if !in_comment && !escaped => in_string = !in_string,
+                '#' if !in_string => in_comment = true,
+                _ => {}
+            }
+            escaped = c == '\\' && !escaped;
+            if in_comment && c != '\n' && c != '\r' {
+                code.extend(std::iter::repeat_n(' ', c.len_utf8()));
+            } else {
+                code.push(c);
+            }
+        }
+    }
+    code
+}
+
+/// Where the list begins: after the head of the function `deps`, or after `deps:` in `project`.
+fn list(code: &str) -> Option<usize> {
+    let heads = ["defp deps", "def deps"].into_iter().filter_map(|head| code.find(head).map(|at| at + head.len()));
+    let inline = code.find("deps: [").map(|at| at + "deps: ".len());
+    for after in heads {
+        let mut rest = code.get(after..)?.trim_start();
+        rest = rest.strip_prefix("()").unwrap_or(rest).trim_start();
+        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+        let Some(body) = rest.strip_prefix("do") else { continue };
+        let body = body.strip_prefix(':').unwrap_or(body).trim_start();
+        if body.starts_with('[') {
+            return Some(code.len() - body.len());
+        }
+    }
+    inline
+}
+
+fn entries(code: &str, start: usize, reading: &mut Reading) {
+    let mut terms = Terms::at(code, start + 1, line_of(code, start));
+    loop {
+        if terms.takes(b"]") {
+            break;
+        }
+        terms.gap();
+        let (from, line) = (terms.place(), terms.line());
+        match terms.term() {
+            Ok(Term::Tuple(parts, line)) => entry(parts, line, reading),
+            Ok(_) => reading.problem(line, "not a dependency that could be read: it is computed"),
+            Err(fault) => {
+                reading.fault(fault);
+                // The next entry that begins a line of its own.
+                let rest = code.get(from + 1..).unwrap_or_default();
+                let next = rest.match_indices('\n').map(|(at, _)| at).find(|at| {
+                    rest.get(at + 1..).is_some_and(|line| line.trim_start_matches([' ', '\t']).starts_with('{'))
+                });
+                let Some(next) = next.map(|at| from + 1 + at) else { return };
+                terms = Terms::at(code, next, line_of(code, next));
+                continue;
+            }
+        }
+        if !terms.takes(b",") && terms.peek() != Some(b']') {
+            return reading.problem(terms.line(), "the list of dependencies is computed or was cut off here");
+        }
+    }
+    if terms.takes(b"++") || terms.takes(b"|>") {
+        reading.problem(terms.line(), "more dependencies are computed and added to the list");
+    }
+}
+
+fn entry(parts: Vec<Term>, line: u32, reading: &mut Reading) {
+    let mut parts = parts.into_iter();
+    let Some(Term::Atom(name)) = parts.next() else {
+        return reading.problem(line, "a dependency whose name is computed");
+    };
+    if name.is_empty() {
+        return reading.problem(line, "a dependency without a name");
+    }
+    let mut is_computed = false;
+    let mut requirement = String::new();
+    let mut options = Vec::new();
+    for part in parts {
+        match part {
+            Term::Text(text) => requirement = text,
+            Term::List(more) => options.extend(more),
+            Term::Pair(..) => options.push(part),
+            _ => {
+                is_computed = true;
+                reading.problem(line, format!("the requirement of {} is computed", quote(&name)));
+            }
+        }
+    }
+    let text = |key: &str| {
+        options.iter().find_map(|option| match option {
+            Term::Pair(own, value) if own == key => match &**value {
+                Term::Text(text) | Term::Atom(text) => Some(text.clone()),
+                _ => Some(String::new()),
+            },
+            _ => None,
+        })
+    };
+    let only: Vec<String> = options.iter().filter_map(only).flatten().collect();
+    let is_dev = !only.is_empty() && only.iter().all(|one| matches!(one.as_str(), "dev" | "test"));
+    let scope = if is_dev { Scope::Dev } else { Scope::Runtime };
+    reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+    let name = text("hex").filter(|real| !real.is_empty()).unwrap_or(name);
+    if text("path").is_some() || text("in_umbrella").is_some_and(|word| word == "true") {
+        return;
+    }
+    let git = ["git", "github"].into_iter().find_map(text);
+    let elsewhere = text("organization").or_else(|| text("repo")).filter(|repository| repository != "hexpm");
+    let (place, reason) = match (git, elsewhere) {
+        (Some(address), _) => (without_secret(&address).into_owned(), "a git dependency, not a released version"),
+        (_, Some(repository)) => (repository, "from another repository, where a public name may be another package"),
+        _ if is_computed => (requirement, "its requirement is computed"),
+        _ if is_pin(&requirement) => {
+            let version = requirement.trim_start_matches('=').trim();
+            let package = Package::new(Ecosystem::Hex, name, version, line);
+            return reading.packages.push(Package { scope, direct: Some(true), ..package });
+        }
+        _ => return reading.range(Ecosystem::Hex, name, requirement, scope, line),
+    };
+    let entry = NotJudged::new(Ecosystem::Hex, name, place, line, reason);
+    reading.not_judged.push(NotJudged { scope, ..entry });
+}
+
+/// `only: :dev`, `only: [:dev, :test]`.
+fn only(option: &Term) -> Option<Vec<String>> {
+    let Term::Pair(key, value) = option else { return None };
+    let atoms = |terms: &[Term]| {
+        terms.iter().map(|term| if let Term::Atom(name) = term { name.clone() } else { String::new() }).collect()
+    };
+    (key == "only").then(|| match &**value {
+        Term::Atom(name) => vec![name.clone()],
+        Term::List(terms) => atoms(terms),
+        _ => vec![String::new()],
+    })
+}
+
+fn is_pin(requirement: &str) -> bool {
+    let version = requirement.trim_start_matches("==").trim();
+    version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(' ')
+}
+
+fn line_of(text: &str, at: usize) -> u32 {
+    let lines = memchr::memchr_iter(b'\n', text.as_bytes().get(..at).unwrap_or_default()).count();
+    u32::try_from(lines + 1).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,138 @@
+//! `pubspec.yaml`: what a Dart or Flutter project asks pub for.
+//!
+//! A version without a sign is a pin. An override takes the place of what it overrides. A folder of the project and a part of the
+//! SDK are no packages; a git repository and another host are not the public package of the name.
+
+use std::borrow::Cow;
+
+use super::address::{host, without_secret};
+use super::reading::{Declared, Reading};
+use super::yaml::{self, Visit};
+use crate::package::{Ecosystem, NotJudged, Package, Scope};
+
+#[derive(Default)]
+struct Entry {
+    name: String,
+    line: u32,
+    scope: Scope,
+    is_override: bool,
+    version: String,
+    /// `git`, `path`, `sdk` or `hosted`, where the entry is a table.
+    kind: Option<&'static str>,
+    address: String,
+}
+
+#[derive(Default)]
+struct Pubspec {
+    name: Option<String>,
+    entries: Vec<Entry>,
+    has_keys: bool,
+}
+
+const KINDS: [&str; 4] = ["git", "path", "sdk", "hosted"];
+
+/// The scope of a section, and whether it overrides others.
+fn section(key: &str) -> Option<(Scope, bool)> {
+    Some(match key {
+        "dependencies" => (Scope::Runtime, false),
+        "dev_dependencies" => (Scope::Dev, false),
+        "dependency_overrides" => (Scope::Runtime, true),
+        _ => return None,
+    })
+}
+
+impl<'a> Visit<'a> for Pubspec {
+    fn key(&mut self, path: yaml::Path<'_, 'a>, line: u32) {
+        self.has_keys = true;
+        match path {
+            [list, name] => {
+                let Some((scope, is_override)) = section(list) else { return };
+                let name = name.clone().into_owned();
+                self.entries.push(Entry { name, line, scope, is_override, ..Entry::default() });
+            }
+            [list, _, kind] if section(list).is_some() => {
+                let kind = KINDS.into_iter().find(|known| kind == known);
+                if let (Some(entry), Some(kind)) = (self.entries.last_mut(), kind) {
+                    entry.kind = Some(kind);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, _: u32) {
+        let keys: Vec<&str> = path.iter().map(Cow::as_ref).collect();
+        if keys == ["name"] {
+            self.name = Some(value.to_owned());
+            return;
+        }
+        if keys.first().is_none_or(|list| section(list).is_none()) {
+            return;
+        }
+        let Some(entry) = self.entries.last_mut() else { return };
+        match keys.as_slice() {
+            [_, _] | [_, _, "version"] => value.clone_into(&mut entry.version),
+            [_, _, "git" | "path" | "sdk" | "hosted"] | [_, _, "git" | "hosted", "url"] => {
+                value.clone_into(&mut entry.address);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads a `pubspec.yaml`.
+pub(crate) fn read(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let (pubspec, fault) = yaml::tell(text, Pubspec::default);
+    if let Some(fault) = fault {
+        reading.fault(fault);
+    } else if !pubspec.has_keys {
+        reading.problem(1, "no keys: not a pubspec.yaml");
+    }
+    reading.links.name = pubspec.name;
+    let overridden: std::collections::HashSet<String> =
+        pubspec.entries.iter().filter(|entry| entry.is_override).map(|entry| entry.name.clone()).collect();
+    for entry in pubspec.entries {
+        let scope = entry.scope;
+        if !entry.is_override {
+            let requirement = entry.version.clone();
+            reading.links.declared.push(Declared { name: entry.name.clone(), requirement, scope });
+        }
+        if entry.is_override || !overridden.contains(&entry.name) {
+            entry.settle(&mut reading);
+        }
+    }
+    reading.close()
+}
+
+impl Entry {
+    fn settle(self, reading: &mut Reading) {
+        let Self { name, line, scope, version, .. } = self;
+        let address = without_secret(&self.address).into_owned();
+        let is_public = address.is_empty() || matches!(host(&address), "pub.dev" | "pub.dartlang.org");
+        let (place, reason) = match self.kind {
+            Some("path") => return,
+            Some("sdk") => (version, "a part of the SDK, not a package"),
+            Some("git") => (address, "a git dependency, not a released version"),
+            // `hosted: name` is another name at the public host.
+            Some("hosted") if !is_public && address.contains(':') => {
+                (version, "from another host, where a public name may be another package")
+            }
+            _ if name.is_empty() => return reading.problem(line, "a dependency without a name"),
+            _ if is_pin(&version) => {
+                let package = Package::new(Ecosystem::Pub, name, version, line);
+                return reading.packages.push(Package { scope, direct: Some(true), ..package });
+            }
+            _ => return reading.range(Ecosystem::Pub, name, version, scope, line),
+        };
+        if name.is_empty() {
+            return reading.problem(line, "a dependency without a name");
+        }
+        let entry = NotJudged::new(Ecosystem::Pub, name, place, line, reason);
+        reading.not_judged.push(NotJudged { scope, ..entry });
+    }
+}
+
+fn is_pin(version: &str) -> bool {
+    version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains([' ', '<', '>', '^', '='])
+}
