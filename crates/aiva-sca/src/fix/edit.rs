@@ -362,7 +362,7 @@ fn go_mod(text: &str, name: &str, to: &str, lines: &BTreeSet<u32>) -> Result<Opt
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let new = match (first, second) {
             ("go", version) if name == "stdlib" => Some((version, to.to_owned())),
-            ("toolchain", version) if name == "stdlib" => Some((version, format!("go{to}"))),
+            ("toolchain", version) if matches!(name, "stdlib" | "toolchain") => Some((version, format!("go{to}"))),
             (module, version) if module.trim_matches('"') == name && version.starts_with('v') => {
                 Some((version, format!("v{to}")))
             }

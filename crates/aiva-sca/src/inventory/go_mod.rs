@@ -2,7 +2,7 @@
 //! versions or, where another module asks for more, with a later one that it then writes down here.
 //!
 //! `replace` is followed, `exclude` and `retract` change nothing, and the `go` or `toolchain` line names the standard
-//! library's version.
+//! library's version. The `toolchain` line names the go command that builds, which has advisories of its own.
 
 use super::graph::index;
 use super::reading::{Reading, quote};
@@ -126,10 +126,16 @@ impl File {
 
     /// The toolchain that builds the module, else the language version, is the standard library's.
     fn standard_library(&mut self) {
+        let is_named = self.toolchain.is_some();
         let Some((version, line)) = self.toolchain.take().or(self.go.take()) else { return };
         let plain = version.split('-').next().unwrap_or(&version);
         if plain.starts_with(|c: char| c.is_ascii_digit()) {
             self.reading.packages.push(package("stdlib", plain, Some(true), line));
+            // The go line is only the least that builds it; the toolchain line names the go command itself.
+            if is_named {
+                let toolchain = package("toolchain", plain, Some(true), line);
+                self.reading.packages.push(Package { scope: Scope::Build, ..toolchain });
+            }
         } else {
             self.reading.problem(line, format!("not a Go version: {}", quote(&version)));
         }

@@ -676,7 +676,8 @@ example.com/b 2.0.0+incompatible 8 transitive runtime
 example.com/c 0.0.0-20200101000000-abcdefabcdef 9 transitive runtime
 example.com/d 1.0.0 10 direct runtime Path("../d")
 example.com/fork 1.5.0 11 direct runtime
-stdlib 1.22.3 4 direct runtime"#,
+stdlib 1.22.3 4 direct runtime
+toolchain 1.22.3 4 direct build"#,
     );
     status(Kind::GoMod, b"module x\nrequire (\n\ta v1.0.0\n", Status::Partial, "not closed");
     status(Kind::GoMod, b"module x\nrequire a\nrequire b v1.0.0\n", Status::Partial, "not a requirement");
@@ -721,7 +722,7 @@ unix 4.0.0 14 direct build
 
 #[test]
 fn unread_kinds_are_named() {
-    for name in ["bun.lockb", "build.gradle", "rebar.lock", "paket.lock", "setup.py"] {
+    for name in ["bun.lockb", "conda-lock.yml", "rebar.lock", "paket.lock", "setup.py"] {
         let kind = Kind::of("", name).unwrap();
         status(kind, b"anything", Status::Unsupported, name);
     }
