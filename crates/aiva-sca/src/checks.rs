@@ -7,6 +7,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
+use crate::advisory::Index;
 use crate::finding::Finding;
 use crate::licence::locate::Caches;
 use crate::licence::policy::Policy;
@@ -27,9 +28,9 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// What they find in the inputs below `root`.
-    pub fn run(&self, root: &Path, inputs: &[Input], today: Date) -> Vec<Finding> {
-        let mut findings = self.supply.judge(inputs);
+    /// What they find in the inputs below `root`; an index tells which names are public.
+    pub fn run(&self, root: &Path, inputs: &[Input], index: Option<&Index>, today: Date) -> Vec<Finding> {
+        let mut findings = self.supply.judge(inputs, index);
         if !self.licences.is_empty() {
             let policy = Policy { today: Some(today), ..self.licences.clone() };
             let licensed = survey::survey(root, inputs, &self.caches, Depth::Licences);

@@ -1,5 +1,6 @@
 //! The section `[sca]`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aiva_chassis::config::Reader;
@@ -9,9 +10,12 @@ use jiff::civil::Date;
 
 use crate::advisory::update::PUBLIC_EXPORTS;
 use crate::licence::policy::{self, Pattern, Policy};
+use crate::package::Ecosystem;
 use crate::score::Weights;
 use crate::score::signals::{PUBLIC_EPSS, PUBLIC_KEV};
+use crate::severity::Level;
 use crate::supply::Rules;
+use crate::supply::namespace::Namespace;
 use crate::supply::rule::Rule;
 
 config_section! {
@@ -37,6 +41,72 @@ config_section! {
         pub licences: Licences;
         /// Which rules about the ways of getting packages are in force; docs/supply-chain.md explains them.
         pub supply: Supply;
+        /// Names that belong to you, such as "@acme/*" or "com.acme:*", and the registry that they must come from.
+        pub namespaces: BTreeMap<String, NamespaceOwner>;
+    }
+}
+
+config_section! {
+    /// Where the names of a namespace come from; one from elsewhere is a finding.
+    pub struct NamespaceOwner {
+        /// Whose names they are, as OSV spells it: "npm", "PyPI", "crates.io", "Maven", "NuGet", ...
+        pub ecosystem: String, example "\"npm\"";
+        /// The registry's address, or the name that the package manager has for it.
+        pub registry: String, example "\"https://npm.acme.example\"";
+        /// How bad it is when one comes from elsewhere.
+        pub level: ConfusionLevel = "high";
+    }
+}
+
+config_words! {
+    /// How bad it is when a name comes from elsewhere than its namespace.
+    pub enum ConfusionLevel {
+        /// Stops everything.
+        Critical = "critical",
+        /// As a rule.
+        High = "high",
+        /// Worth a look.
+        Medium = "medium",
+        /// Small.
+        Low = "low",
+        /// Never fails a build.
+        Informational = "informational",
+    }
+}
+
+impl Sca {
+    /// The rules about the supply chain that are in force; what [`check_sca`] refused is not among them.
+    pub fn rules(&self) -> Rules {
+        let namespace = |(pattern, owner): (&String, &NamespaceOwner)| {
+            let level = match owner.level {
+                ConfusionLevel::Critical => Level::Critical,
+                ConfusionLevel::High => Level::High,
+                ConfusionLevel::Medium => Level::Medium,
+                ConfusionLevel::Low => Level::Low,
+                ConfusionLevel::Informational => Level::Informational,
+            };
+            let (pattern, registry) = (pattern.clone(), owner.registry.clone());
+            Some(Namespace { ecosystem: owner.ecosystem.parse().ok()?, pattern, registry, level })
+        };
+        let mut namespaces: Vec<Namespace> = self.namespaces.iter().filter_map(namespace).collect();
+        // The narrowest that holds a name owns it.
+        namespaces.sort_by_key(|one| (one.pattern.ends_with('*'), std::cmp::Reverse(one.pattern.len())));
+        Rules { namespaces, ..self.supply.rules() }
+    }
+}
+
+fn check_namespaces(sca: &Sca, reader: &mut Reader<'_>) {
+    for (pattern, owner) in &sca.namespaces {
+        let (stars, is_end) = (pattern.matches('*').count(), pattern.ends_with('*'));
+        if pattern.trim_matches('*').trim().is_empty() || stars > usize::from(is_end) {
+            reader.refuse("namespaces", format!("{pattern:?} is no name and no beginning of names with * at the end"));
+        }
+        if let Err(error) = owner.ecosystem.parse::<Ecosystem>() {
+            reader.refuse("namespaces", format!("{pattern:?}: {error}"));
+        }
+        if owner.registry.trim().is_empty() {
+            reader.refuse("namespaces", format!("{pattern:?}: the registry must not be empty"));
+        }
     }
 }
 
@@ -112,6 +182,8 @@ config_section! {
         pub install_scripts: bool = true;
         /// Packages that their authors tell users to leave.
         pub deprecated: bool = true;
+        /// Packages of your own or from elsewhere that bear the name of a public one.
+        pub confusable_names: bool = true;
     }
 }
 
@@ -157,9 +229,12 @@ impl Supply {
             Rule::NotRegistry => self.not_registry,
             Rule::InstallScript => self.install_scripts,
             Rule::Deprecated => self.deprecated,
+            Rule::ConfusableName => self.confusable_names,
+            // In force where a namespace is named.
+            Rule::DependencyConfusion | Rule::NamespaceUnproven => true,
         };
         let on = Rule::ALL.into_iter().filter(is_on).collect();
-        Rules { on, trusted_names: self.trusted_names.iter().cloned().collect() }
+        Rules { on, trusted_names: self.trusted_names.iter().cloned().collect(), namespaces: Vec::new() }
     }
 }
 
@@ -208,6 +283,7 @@ fn check_patterns(key: &str, all: &[String], reader: &mut Reader<'_>) {
 }
 
 fn check_sca(sca: &Sca, reader: &mut Reader<'_>) {
+    check_namespaces(sca, reader);
     if sca.advisories_every < Duration::from_secs(60) {
         reader.refuse("advisories_every", "must be at least a minute");
     }

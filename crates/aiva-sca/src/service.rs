@@ -176,7 +176,7 @@ impl Service {
             let options = inventory::Options { exclude: self.parts.exclude.clone(), ..inventory::Options::default() };
             let found = inventory::walk(&root, &options, progress)?;
             let prefix = prefix(source, &root);
-            let found_besides = self.parts.checks.run(&root, &found.inputs, today);
+            let found_besides = self.parts.checks.run(&root, &found.inputs, Some(&index), today);
             facts.extend(
                 found_besides.into_iter().map(|fact| Finding { path: format!("{prefix}{}", fact.path), ..fact }),
             );

@@ -7,13 +7,16 @@
 //! Start reading at [`Rules::judge`].
 
 pub mod lookalike;
+pub mod namespace;
 pub mod rule;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lookalike::Way;
+use namespace::Namespace;
 use rule::Rule;
 
+use crate::advisory::Index;
 use crate::finding::{self, Finding, Kind};
 use crate::package::{Ecosystem, Fact, Input, Package, Sign, Source};
 use crate::purl::purl;
@@ -26,11 +29,13 @@ pub struct Rules {
     pub on: BTreeSet<Rule>,
     /// Names that look like well-known ones and are known to be fine.
     pub trusted_names: BTreeSet<String>,
+    /// Names that belong to somebody; the first that holds a name counts.
+    pub namespaces: Vec<Namespace>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { on: Rule::ALL.into_iter().collect(), trusted_names: BTreeSet::new() }
+        Self { on: Rule::ALL.into_iter().collect(), trusted_names: BTreeSet::new(), namespaces: Vec::new() }
     }
 }
 
@@ -38,13 +43,15 @@ impl Default for Rules {
 const LISTED: usize = 5;
 
 impl Rules {
-    /// What the rules find.
-    pub fn judge(&self, inputs: &[Input]) -> Vec<Finding> {
+    /// What the rules find. An index tells which names are public besides the well-known ones.
+    pub fn judge(&self, inputs: &[Input], index: Option<&Index>) -> Vec<Finding> {
         let mut looked_up = HashMap::new();
         let mut findings = Vec::new();
         for input in inputs {
             self.names(input, &mut looked_up, &mut findings);
             self.sources(input, &mut findings);
+            self.confusable(input, index, &mut findings);
+            self.namespaces(input, &mut findings);
             self.signs(input, &mut findings);
         }
         findings
@@ -67,6 +74,50 @@ impl Rules {
             let rule = if found.way == Way::Homoglyph { Rule::Homoglyph } else { Rule::Typosquat };
             let reason = format!("{name:?} is {:?} with {}", found.of, found.way.text());
             self.tell(input, package, rule, reason, findings);
+        }
+    }
+
+    /// Packages from elsewhere that bear the name of a public one: public advisories do not speak of them, and whoever leaves out
+    /// where they come from gets the other.
+    fn confusable(&self, input: &Input, index: Option<&Index>, findings: &mut Vec<Finding>) {
+        if !self.on.contains(&Rule::ConfusableName) {
+            return;
+        }
+        for package in &input.packages {
+            let from = match &package.source {
+                Source::Registry => continue,
+                Source::PrivateRegistry(address) => format!("from {address}"),
+                Source::Git(address) => format!("from the git repository {address}"),
+                Source::Url(address) => format!("from {address}"),
+                Source::Path(_) => "of the project itself or from a folder".to_owned(),
+            };
+            let (ecosystem, name) = (package.ecosystem, package.name.as_str());
+            let known = if lookalike::is_known(ecosystem, name) {
+                "a well-known public package"
+            } else if index.is_some_and(|index| index.entry(ecosystem, name).is_ok_and(|entry| entry.is_some())) {
+                "a public package that advisories are about"
+            } else {
+                continue;
+            };
+            if !self.trusted_names.contains(name) {
+                let reason = format!("{name} is also {known}; this one is {from}");
+                self.tell(input, package, Rule::ConfusableName, reason, findings);
+            }
+        }
+    }
+
+    fn namespaces(&self, input: &Input, findings: &mut Vec<Finding>) {
+        if self.namespaces.is_empty() {
+            return;
+        }
+        for package in &input.packages {
+            let owner = self.namespaces.iter().find(|one| one.holds(package.ecosystem, &package.name));
+            let Some((rule, level, reason)) = owner.and_then(|owner| owner.judge(input.kind, package)) else {
+                continue;
+            };
+            let purl = purl(package.ecosystem, &package.name, &package.version);
+            let rule = finding::Rule { severity: Severity::of_level(level), ..as_rule(rule, reason) };
+            findings.push(finding::of_rule(&input.path, package, purl, rule));
         }
     }
 

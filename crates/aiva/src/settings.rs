@@ -133,7 +133,7 @@ pub(crate) fn data_directory(configured: Option<&Path>) -> Result<PathBuf, NoHom
 
 /// What scans look at besides advisories, with this machine's package caches.
 pub(crate) fn checks(sca: &Sca) -> Checks {
-    Checks { licences: sca.licences.policy(), supply: sca.supply.rules(), caches: caches() }
+    Checks { licences: sca.licences.policy(), supply: sca.rules(), caches: caches() }
 }
 
 /// Where package managers keep what they have downloaded: as their own variables say, else their usual place.

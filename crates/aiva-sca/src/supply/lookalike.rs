@@ -68,6 +68,17 @@ pub fn lookalike(ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
     }
 }
 
+/// Whether a name is one of the well-known ones.
+pub fn is_known(ecosystem: Ecosystem, name: &str) -> bool {
+    let names = match ecosystem.purl_type() {
+        "npm" => &NPM,
+        "pypi" => &PYPI,
+        "cargo" => &CRATES,
+        _ => return false,
+    };
+    names.known.binary_search(&name).is_ok()
+}
+
 static NPM: LazyLock<Names> = LazyLock::new(|| {
     Names::new(include_str!("../../data/names/npm.txt"), include_str!("../../data/names/npm-near.txt"))
 });

@@ -31,11 +31,18 @@ pub enum Rule {
     InstallScript,
     /// A package that its authors tell users to leave.
     Deprecated,
+    /// A package of somebody's namespace from another place than theirs.
+    DependencyConfusion,
+    /// A package of somebody's namespace of which the file does not say where it comes from.
+    NamespaceUnproven,
+    /// A package from elsewhere with the name of a public one.
+    ConfusableName,
 }
 
 impl Rule {
     /// Every rule, the gravest first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
+        Self::DependencyConfusion,
         Self::Homoglyph,
         Self::Typosquat,
         Self::ResolvedElsewhere,
@@ -49,6 +56,8 @@ impl Rule {
         Self::NotRegistry,
         Self::InstallScript,
         Self::Deprecated,
+        Self::ConfusableName,
+        Self::NamespaceUnproven,
     ];
 
     /// The name in reports and exceptions; part of a finding's identity, never changed.
@@ -67,13 +76,16 @@ impl Rule {
             Self::NotRegistry => "supply-not-registry",
             Self::InstallScript => "supply-install-script",
             Self::Deprecated => "supply-deprecated",
+            Self::DependencyConfusion => "supply-dependency-confusion",
+            Self::NamespaceUnproven => "supply-namespace-unproven",
+            Self::ConfusableName => "supply-confusable-name",
         }
     }
 
     /// How bad, in general.
     pub const fn level(self) -> Level {
         match self {
-            Self::Homoglyph | Self::ResolvedElsewhere => Level::High,
+            Self::Homoglyph | Self::ResolvedElsewhere | Self::DependencyConfusion => Level::High,
             Self::PlainHttp => Level::Medium,
             Self::Typosquat | Self::GitUnpinned => Level::Low,
             Self::PlainHttpChecked
@@ -83,7 +95,9 @@ impl Rule {
             | Self::NotLocked
             | Self::NotRegistry
             | Self::InstallScript
-            | Self::Deprecated => Level::Informational,
+            | Self::Deprecated
+            | Self::NamespaceUnproven
+            | Self::ConfusableName => Level::Informational,
         }
     }
 
@@ -103,6 +117,9 @@ impl Rule {
             Self::NotRegistry => "comes from outside of a registry",
             Self::InstallScript => "runs a script at installation",
             Self::Deprecated => "deprecated by its authors",
+            Self::DependencyConfusion => "comes from another place than its namespace",
+            Self::NamespaceUnproven => "nothing says that it comes from the registry of its namespace",
+            Self::ConfusableName => "bears the name of a public package",
         }
     }
 
@@ -140,6 +157,21 @@ impl Rule {
             Self::InstallScript => {
                 "The script runs with your rights on every machine that installs. Where it is not needed, install with \
                  scripts off (`npm install --ignore-scripts`, pnpm's `onlyBuiltDependencies`)."
+            }
+            Self::DependencyConfusion => {
+                "Whoever publishes the name there decides what is installed. If it is not yours, treat the machines that \
+                 installed it as breached. Bind the names to their registry in the package manager's own settings (a scope in \
+                 `.npmrc`, an explicit index of uv, Poetry or Pipenv, a source mapping of NuGet), write the lockfile anew, and \
+                 take the name at the public registry for yourself."
+            }
+            Self::NamespaceUnproven => {
+                "This format does not record registries, so the package manager's settings decide on every machine anew. Bind \
+                 the names to their registry there, and have the mirror refuse them from anywhere else."
+            }
+            Self::ConfusableName => {
+                "Public advisories about the name are not about this package, so they are not applied to it. Whoever installs \
+                 without its source gets the public one. Another name, or a namespace of your own in `[sca.namespaces]`, ends \
+                 that. If it is fine, put the name into `trusted_names` of `[sca.supply]`."
             }
             Self::Deprecated => "Plan to replace it; its authors will not mend it.",
         }

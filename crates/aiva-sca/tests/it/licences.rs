@@ -156,7 +156,7 @@ fn what_the_policy_refuses_is_a_finding_and_no_policy_is_no_finding() {
     let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
     let ids = |licences: Policy| {
         let checks = Checks { licences, ..Checks::default() };
-        let mut findings = checks.run(folder.path(), &inventory.inputs, date(2026, 11, 21));
+        let mut findings = checks.run(folder.path(), &inventory.inputs, None, date(2026, 11, 21));
         findings.retain(|finding| finding.verdict.kind == Kind::License); // the supply chain has rules of its own
         findings.iter().map(|one| format!("{} {}:{}", one.verdict.id, one.name, one.line)).collect::<Vec<_>>()
     };

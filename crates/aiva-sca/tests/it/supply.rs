@@ -3,7 +3,10 @@
 use std::fs;
 
 use aiva_sca::inventory::{Options, walk};
+use aiva_sca::package::Ecosystem;
+use aiva_sca::severity::Level;
 use aiva_sca::supply::Rules;
+use aiva_sca::supply::namespace::Namespace;
 use aiva_sca::supply::rule::Rule;
 
 /// The findings of a tree, as `rule name:line`, with all rules in force.
@@ -16,11 +19,11 @@ fn check(files: &[(&str, &str)], want: &[&str]) {
         fs::write(file, text).unwrap();
     }
     let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
-    let findings = Rules::default().judge(&inventory.inputs);
+    let findings = Rules::default().judge(&inventory.inputs, None);
     let got: Vec<String> = findings.iter().map(|one| format!("{} {}:{}", one.verdict.id, one.name, one.line)).collect();
     assert_eq!(got, want);
     let off = Rules { on: [].into(), ..Rules::default() };
-    assert!(off.judge(&inventory.inputs).is_empty());
+    assert!(off.judge(&inventory.inputs, None).is_empty());
 }
 
 /// A package-lock.json of one package.
@@ -117,6 +120,64 @@ fn a_workflow_is_pinned_by_commits_only() {
         - uses: actions/cache@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v3.5.2\n      - uses: ./local\n      - uses: some/one@main\n";
     let want = ["supply-action-unpinned actions/checkout:6", "supply-action-unpinned some/one:9"];
     check(&[(".github/workflows/ci.yml", workflow)], &want);
+}
+
+#[test]
+fn a_name_of_a_public_package_from_elsewhere_is_noted() {
+    let git = r#""version":"4.17.21","resolved":"git+ssh://git@github.com/acme/lodash.git#0123456789012345678901234567890123456789""#;
+    check_npm(git, &["supply-not-registry lodash:2", "supply-confusable-name lodash:2"]);
+    let private = GOOD.replace("https://registry.npmjs.org/lodash", "https://npm.corp.example/lodash");
+    check_npm(&private, &["supply-confusable-name lodash:2"]);
+    let own = "version = 4\n\n[[package]]\nname = \"serde\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"our-own\"\nversion = \"0.1.0\"\n";
+    check(&[("Cargo.lock", own)], &["supply-confusable-name serde:3"]);
+    // Nothing well-known, but advisories are about it.
+    let folder = tempfile::tempdir().unwrap();
+    let lock = own.replace("serde", "two-ranges");
+    fs::write(folder.path().join("Cargo.lock"), lock).unwrap();
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let (_dir, index) = crate::advisories::sample_index();
+    let rules = Rules::default();
+    assert!(rules.judge(&inventory.inputs, None).is_empty());
+    let noted = rules.judge(&inventory.inputs, Some(&index));
+    assert_eq!(noted.len(), 1);
+    assert_eq!((noted[0].verdict.id.as_str(), noted[0].name.as_str()), ("supply-confusable-name", "two-ranges"));
+    assert!(noted[0].verdict.reason.contains("that advisories are about"), "{}", noted[0].verdict.reason);
+    let trusted = Rules { trusted_names: ["two-ranges".to_owned()].into(), ..Rules::default() };
+    assert!(trusted.judge(&inventory.inputs, Some(&index)).is_empty());
+}
+
+#[test]
+fn a_package_of_a_namespace_must_come_from_its_registry() {
+    let owner = |ecosystem, pattern: &str| Namespace {
+        ecosystem,
+        pattern: pattern.to_owned(),
+        registry: "https://npm.acme.example".to_owned(),
+        level: Level::Critical,
+    };
+    let rules = Rules {
+        namespaces: vec![owner(Ecosystem::Npm, "@acme/*"), owner(Ecosystem::Go, "acme.example/*")],
+        ..Rules { on: [].into(), ..Rules::default() }
+    };
+    let judge = |path: &str, text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(path), text).unwrap();
+        let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+        let told = rules.judge(&inventory.inputs, None).into_iter();
+        told.map(|one| format!("{} {}:{} {:?}", one.verdict.id, one.name, one.line, one.verdict.severity.level))
+            .collect::<Vec<_>>()
+    };
+    let from = |host: &str| {
+        format!(
+            "{{\"lockfileVersion\":3,\"packages\":{{\"\":{{\"name\":\"app\"}},\n\"node_modules/@acme/core\":{{\"version\":\"1.0.0\",\
+             \"resolved\":\"https://{host}/@acme/core/-/core-1.0.0.tgz\"}}}}}}"
+        )
+    };
+    assert_eq!(judge("package-lock.json", &from("npm.acme.example")), [""; 0]);
+    let confusion = ["supply-dependency-confusion @acme/core:2 Critical"];
+    assert_eq!(judge("package-lock.json", &from("registry.npmjs.org")), confusion);
+    assert_eq!(judge("package-lock.json", &from("npm.acme.example.evil.example")), confusion);
+    let module = "module x\n\nrequire acme.example/core v1.0.0\n";
+    assert_eq!(judge("go.mod", module), ["supply-namespace-unproven acme.example/core:3 Informational"]);
 }
 
 #[test]

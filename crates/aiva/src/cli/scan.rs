@@ -67,7 +67,7 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
         }
         Knowledge { index: None, .. } => None,
     };
-    let facts = settings::checks(&settings.sca).run(&scan.path, &inventory.inputs, today());
+    let facts = settings::checks(&settings.sca).run(&scan.path, &inventory.inputs, index.index.as_ref(), today());
     let judged = Judged { scan: judged, facts };
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, &inventory, judged, &index, &data.join("advisories"))?;

@@ -89,7 +89,7 @@ pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, i
     let judged = aiva_sca::scan::scan(&inventory.inputs, index).context("the scan of the baseline was stopped")?;
     // Licences are looked up where packages are installed, which is beside the present tree.
     let facts =
-        settings::checks(&found.loaded.config.sca).run(&scan.path, &inventory.inputs, super::today());
+        settings::checks(&found.loaded.config.sca).run(&scan.path, &inventory.inputs, Some(index), super::today());
     let judged = Judged { scan: Some(judged), facts };
     let results = join::results(service, &inventory, judged, AdvisoryState::Current, Packages::Counted);
     let possible = of_ranges(service, &results.inputs);
