@@ -54,7 +54,8 @@ impl Requirement {
             | Ecosystem::Hackage
             | Ecosystem::SwiftUrl
             | Ecosystem::GitHubActions
-            | Ecosystem::CocoaPods => return None,
+            | Ecosystem::CocoaPods
+            | Ecosystem::System(_) => return None,
         };
         let spans = joined(spans);
         (!spans.is_empty()).then_some(Self(spans))
