@@ -47,7 +47,7 @@ config_section! {
 }
 
 config_section! {
-    /// Where the names of a namespace come from; one from elsewhere is a finding.
+    /// Names that belong to you, such as "@acme/*" or "com.acme:*", and the registry that they must come from.
     pub struct NamespaceOwner {
         /// Whose names they are, as OSV spells it: "npm", "PyPI", "crates.io", "Maven", "NuGet", ...
         pub ecosystem: String, example "\"npm\"";

@@ -83,6 +83,7 @@ impl Rules {
         if !self.on.contains(&Rule::ConfusableName) {
             return;
         }
+        let mut private: Vec<&Package> = Vec::new();
         for package in &input.packages {
             let from = match &package.source {
                 Source::Registry => continue,
@@ -99,11 +100,26 @@ impl Rules {
             } else {
                 continue;
             };
-            if !self.trusted_names.contains(name) {
+            if self.trusted_names.contains(name) {
+                continue;
+            }
+            // A mirror serves every public name, so another registry is told of once a file.
+            if let Source::PrivateRegistry(_) = package.source {
+                private.push(package);
+            } else {
                 let reason = format!("{name} is also {known}; this one is {from}");
                 self.tell(input, package, Rule::ConfusableName, reason, findings);
             }
         }
+        let Some(first) = private.first() else { return };
+        let mut names: Vec<&str> = private.iter().map(|package| package.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let listed = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+        let reason = format!("{} names of public packages come from other registries: {listed}", names.len());
+        let whole = Package::new(first.ecosystem, input.kind, "", first.line);
+        let rule = as_rule(Rule::ConfusableName, reason);
+        findings.push(finding::of_rule(&input.path, &whole, String::new(), rule));
     }
 
     fn namespaces(&self, input: &Input, findings: &mut Vec<Finding>) {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::address::{host, without_secret};
+use super::door;
 use super::reading::{Declared, Reading};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
@@ -85,7 +86,8 @@ pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let (pubspec, fault) = yaml::tell(text, Pubspec::default);
     if let Some(fault) = fault {
-        reading.fault(fault);
+        // The end of the text counts as a line of its own where it is cut.
+        reading.problem(fault.line.min(door::last_line(text)), fault.message);
     } else if !pubspec.has_keys {
         reading.problem(1, "no keys: not a pubspec.yaml");
     }

@@ -47,7 +47,11 @@ fn an_ordinary_npm_lockfile_has_nothing_to_tell() {
     check_npm(r#""version":"4.17.21","resolved":"../lodash","link":true"#, &[]);
     let mirrored = GOOD.replace("https://registry.npmjs.org/", "https://registry.npmmirror.com/");
     check_npm(&mirrored, &[]);
-    check_npm(&GOOD.replace("https://registry.npmjs.org/lodash", "https://npm.corp.example/api/npm/all/lodash"), &[]);
+    // A mirror and a registry of one's own look alike: told once a file.
+    check_npm(
+        &GOOD.replace("https://registry.npmjs.org/lodash", "https://npm.corp.example/api/npm/all/lodash"),
+        &["supply-confusable-name package-lock.json:2"],
+    );
 }
 
 #[test]
@@ -71,8 +75,11 @@ fn what_comes_from_elsewhere_is_told() {
     let git = |reference: &str| {
         format!(r#""version":"4.17.21","resolved":"git+ssh://git@github.com/lodash/lodash.git#{reference}""#)
     };
-    check_npm(&git(commit), &["supply-not-registry lodash:2"]);
-    check_npm(&git("main"), &["supply-not-registry lodash:2", "supply-git-unpinned lodash:2"]);
+    check_npm(&git(commit), &["supply-not-registry lodash:2", "supply-confusable-name lodash:2"]);
+    check_npm(
+        &git("main"),
+        &["supply-not-registry lodash:2", "supply-confusable-name lodash:2", "supply-git-unpinned lodash:2"],
+    );
 }
 
 #[test]
@@ -127,9 +134,9 @@ fn a_name_of_a_public_package_from_elsewhere_is_noted() {
     let git = r#""version":"4.17.21","resolved":"git+ssh://git@github.com/acme/lodash.git#0123456789012345678901234567890123456789""#;
     check_npm(git, &["supply-not-registry lodash:2", "supply-confusable-name lodash:2"]);
     let private = GOOD.replace("https://registry.npmjs.org/lodash", "https://npm.corp.example/lodash");
-    check_npm(&private, &["supply-confusable-name lodash:2"]);
+    check_npm(&private, &["supply-confusable-name package-lock.json:2"]);
     let own = "version = 4\n\n[[package]]\nname = \"serde\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"our-own\"\nversion = \"0.1.0\"\n";
-    check(&[("Cargo.lock", own)], &["supply-confusable-name serde:3"]);
+    check(&[("Cargo.lock", own)], &["supply-confusable-name serde:4"]);
     // Nothing well-known, but advisories are about it.
     let folder = tempfile::tempdir().unwrap();
     let lock = own.replace("serde", "two-ranges");
