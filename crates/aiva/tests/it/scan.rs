@@ -27,7 +27,7 @@ fn the_exit_code_says_what_happened() {
     check("Cargo.lock", AFFECTED, &["--fail-on", "none"], 0, &[]);
     check("Cargo.lock", AFFECTED, &["--ignore", "CVE-2024-32650"], 0, &["1 left out (--ignore)"]);
     check("Cargo.lock", AFFECTED, &["--exclude", "Cargo.lock"], 0, &["No manifest or lockfile found."]);
-    check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "not judged"]);
+    check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "can resolve to an affected version"]);
     check("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {", &[], 3, &["package-lock.json"]);
     check("package-lock.json", "\u{0}\u{1}\u{2}", &[], 3, &["package-lock.json"]);
     check("paket.lock", "x", &[], 3, &["this release does not read paket.lock"]);
