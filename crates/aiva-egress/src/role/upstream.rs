@@ -111,7 +111,7 @@ impl Read {
             }
             _ => None,
         };
-        let credentials = config.credentials.as_ref().map(|secret| credentials(secret));
+        let credentials = config.credentials.as_ref().map(credentials);
         let credentials = credentials.transpose().map_err(|message| wrong.add("credentials".to_owned(), message)).ok();
         if config.timeout.is_zero() {
             wrong.add("timeout".to_owned(), "must be longer than nothing".to_owned());
