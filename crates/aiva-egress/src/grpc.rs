@@ -26,7 +26,11 @@ use crate::http::{Ask, answer};
 use crate::meters::Via;
 use crate::service::records::{Answered, Decisions as Questions};
 
-#[expect(clippy::allow_attributes, reason = "generated code silences what its shape makes")]
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code silences what its shape makes"
+)]
 mod generated;
 
 pub use generated::{decisions_client as client, decisions_server as server};
