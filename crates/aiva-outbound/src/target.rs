@@ -88,7 +88,7 @@ impl Target {
             rest => rest.to_owned(),
         };
         let port = port.unwrap_or(scheme.default_port());
-        Ok(Self { scheme, host, port, credentials, path_and_query: escape(&path_and_query) })
+        Ok(Self { scheme, host, port, credentials, path_and_query: escape(path_and_query) })
     }
 
     /// Reads the authority of a CONNECT request, `host:port`; the port is never left out (RFC 9110 §9.3.6).
@@ -200,6 +200,10 @@ fn check_text(text: &str) -> Result<(), Reason> {
     if text.is_empty() || text.len() > MAX_LENGTH {
         return Err(Reason::NotUrl);
     }
+    // Nearly every text is plain, which is quickly seen.
+    if text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+        return Ok(());
+    }
     for c in text.chars() {
         if c.is_control() {
             return Err(Reason::ControlCharacter);
@@ -290,6 +294,10 @@ fn host(text: &str) -> Result<Host, Reason> {
 
 /// The name in A-labels (RFC 5890). A label that compatibility mapping would turn into another ASCII label is refused.
 fn ascii(text: &str) -> Result<String, Reason> {
+    let lower = text.to_ascii_lowercase();
+    if lower.is_ascii() && !lower.contains("xn--") {
+        return Ok(lower);
+    }
     if text.contains(['\u{3002}', '\u{ff0e}', '\u{ff61}']) {
         return Err(Reason::HostUnicode);
     }
@@ -346,7 +354,10 @@ fn without_dots(path: &str) -> String {
 }
 
 /// A request line is ASCII: what is not goes percent-encoded (RFC 3986 §2.1, as WHATWG does for paths).
-fn escape(path: &str) -> String {
+fn escape(path: String) -> String {
+    if path.is_ascii() {
+        return path;
+    }
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii() {
