@@ -63,7 +63,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Scan dependency manifests and lockfiles for known vulnerabilities; needs no server.
-    Scan(Scan),
+    Scan(Box<Scan>),
     /// The advisory index that scans read.
     #[command(subcommand)]
     Advisories(Advisories),
