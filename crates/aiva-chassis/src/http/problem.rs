@@ -16,6 +16,9 @@ use super::auth::Permission;
 /// The media type of every error body.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// So many bad fields are told in one answer; the contract has the same bound.
+const MOST_ERRORS: usize = 1000;
+
 /// One bad field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
@@ -202,9 +205,14 @@ impl ApiError {
         )
     }
 
-    /// Says which fields are bad.
+    /// Says which fields are bad; of very many the first, and how many more there are.
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+    pub fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
+        if errors.len() > MOST_ERRORS {
+            let more = errors.len() - (MOST_ERRORS - 1);
+            errors.truncate(MOST_ERRORS - 1);
+            errors.push(FieldError::new("", format!("{more} more are not valid")));
+        }
         self.0.errors = errors;
         self
     }
@@ -388,6 +396,15 @@ mod tests {
         check(ApiError::internal("disk on fire"), 500, "internal");
         check(ApiError::unavailable(Duration::ZERO), 503, "unavailable");
         check(ApiError::timed_out(), 504, "timed_out");
+    }
+
+    #[test]
+    fn of_very_many_bad_fields_the_rest_is_counted() {
+        for (count, want, last) in [(1000, 1000, "bad 999"), (1001, 1000, "2 more are not valid"), (2, 2, "bad 1")] {
+            let errors = (0..count).map(|number| FieldError::new("/a", format!("bad {number}"))).collect();
+            let told = ApiError::unprocessable(errors).problem(None, Audience::Caller).errors;
+            assert_eq!((told.len(), told.last().unwrap().message.as_str()), (want, last), "{count}");
+        }
     }
 
     #[test]
