@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test and its helpers stop at the first surprise")]
 
+#[macro_use]
+mod engines;
+
 mod fuzz_corpus;
 mod grpc;
 mod guard;

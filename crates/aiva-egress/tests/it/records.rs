@@ -31,25 +31,6 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-macro_rules! on_both_engines {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::World::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                if let Some(world) = super::World::postgres().await {
-                    super::$name(world).await;
-                }
-            })*
-        }
-    };
-}
-
 on_both_engines!(
     a_group_that_is_written_again_changes_nothing,
     a_record_that_was_written_open_is_ended_once,

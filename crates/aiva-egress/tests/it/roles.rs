@@ -18,25 +18,6 @@ use tower::ServiceExt as _;
 
 use crate::records::World;
 
-macro_rules! on_both_engines {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::World::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                if let Some(world) = super::World::postgres().await {
-                    super::$name(world).await;
-                }
-            })*
-        }
-    };
-}
-
 on_both_engines!(
     a_stored_role_is_versioned_and_in_force_at_once,
     everything_that_is_wrong_is_said_at_once_and_nothing_is_stored,
