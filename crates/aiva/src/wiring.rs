@@ -164,7 +164,7 @@ impl Parts {
         let (records, recorder) = egress_records(settings, &egress, &database, &alerts, &clock, supervisor).await?;
         let decide = Arc::new(egress.clone());
         let decisions = Decisions { recorder, decide, signer, clock: Arc::clone(&clock) };
-        let roles = egress_roles(&records, &egress, supervisor).await?;
+        let roles = egress_roles(&records, &egress, &database, supervisor).await?;
         let asked = App { store: records, decisions: decisions.clone(), roles };
         let token = TokenFile::within(data);
         token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions

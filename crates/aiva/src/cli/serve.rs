@@ -118,7 +118,7 @@ impl Kept {
             Some(database) => {
                 let clock = clock::system();
                 let (store, _) = wiring::egress_records(settings, guard, database, alerts, &clock, supervisor).await?;
-                wiring::egress_roles(&store, guard, supervisor).await?;
+                wiring::egress_roles(&store, guard, database, supervisor).await?;
             }
             None => tracing::warn!(
                 "no records are kept: refusals stand in this log; store.database_url or server.data_dir would keep them"

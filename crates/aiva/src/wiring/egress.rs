@@ -74,10 +74,18 @@ fn kept_key(data: &Path) -> Result<Secret> {
     Ok(Secret::new(key.ok_or_else(damaged)?))
 }
 
-/// Has the guard go by the roles that are stored, and by what others make of them.
-pub(crate) async fn egress_roles(store: &Store, guard: &Guard, supervisor: &Supervisor) -> Result<Roles> {
+/// Has the guard go by the roles that are stored, and by what others make of them. The embedded database has no others.
+pub(crate) async fn egress_roles(
+    store: &Store,
+    guard: &Guard,
+    database: &Database,
+    supervisor: &Supervisor,
+) -> Result<Roles> {
     let roles = Roles::new(store.clone(), guard.clone());
     roles.follow_up().await?;
+    if matches!(database, Database::Sqlite(_)) {
+        return Ok(roles);
+    }
     let followed = roles.clone();
     supervisor.spawn("egress-roles", Policy::service(Stage::Work), move |stop| {
         let roles = followed.clone();
