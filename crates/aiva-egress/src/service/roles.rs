@@ -127,6 +127,8 @@ impl Roles {
         }
         let stored = roles.len();
         match self.0.guard.store_roles(roles) {
+            // Nothing is stored and nothing was: nobody asked about it.
+            Ok(_) if stored == 0 && in_force.is_none() => {}
             Ok(told) => tracing::info!(stored, roles = told.roles, "the stored egress roles are in force"),
             Err(error) => tracing::error!(error = %error, "the stored egress roles are not in force"),
         }
