@@ -38,7 +38,7 @@ pub const DEFAULT: &str = "default";
 config_section! {
     /// Where services may call out, through the proxy.
     pub struct Egress checks check_egress {
-        /// Where the proxy listens: HTTP/1.1 in absolute form, CONNECT and SOCKS5.
+        /// Where the proxy listens: HTTP/1.1 in absolute form, CONNECT (over HTTP/2 too) and SOCKS5.
         pub listen: SocketAddr = "127.0.0.1:4750";
         /// A socket in the file system to listen on as well; its callers are known by their user ids.
         pub socket: Option<PathBuf>, example "\"/run/aiva/egress.sock\"";

@@ -1,4 +1,4 @@
-//! The forward proxy: HTTP/1.1 in absolute form, CONNECT and SOCKS5, in front of a judge.
+//! The forward proxy: HTTP/1.1 in absolute form, CONNECT (HTTP/2 too) and SOCKS5, in front of a judge.
 //!
 //! Promises: what is forwarded was judged, and goes to an address of its ruling and to no other; every message is read
 //! strictly and written anew; a refusal is legible and cannot be mistaken for the origin's; memory, connections and time
@@ -6,7 +6,7 @@
 //!
 //! - [`head`], [`body`], [`preface`], [`fault`]: pure readers of bytes; [`write`] and [`answer`]: pure writers;
 //! - [`pump`], [`exchange`], [`connect`], [`upstream`], [`pool`], [`buffer`]: bytes on their way;
-//! - [`connection`], [`worker`]: a client's connection, and a thread of them.
+//! - [`connection`], [`http2`], [`worker`]: a client's connection, and a thread of them.
 //!
 //! Start reading at [`Proxy::bind`]; a request's way begins in [`connection`].
 
@@ -32,6 +32,7 @@ pub mod fault;
 pub mod files;
 pub mod handles;
 pub mod head;
+pub mod http2;
 pub mod interfaces;
 pub mod judge;
 pub mod limits;

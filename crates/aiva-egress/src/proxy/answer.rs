@@ -106,33 +106,43 @@ impl Answer {
     pub fn bytes(&self, keep_alive: bool, head_only: bool) -> Vec<u8> {
         let body = self.body();
         let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, title(self.status));
-        let mut field = |name: &str, value: &str| {
+        let length = ("Content-Length", body.len().to_string());
+        let connection = ("Connection", if keep_alive { "keep-alive" } else { "close" }.to_owned());
+        for (name, value) in self.fields().into_iter().chain([length, connection]) {
             out.push_str(name);
             out.push_str(": ");
-            out.extend(value.chars().map(|c| if c == '\t' || (' '..='~').contains(&c) { c } else { '?' }));
+            out.push_str(&value);
             out.push_str("\r\n");
-        };
-        field("Content-Type", "application/problem+json");
-        field("Content-Length", &body.len().to_string());
-        field("Aiva-Decision", &self.decision());
-        field("Proxy-Status", &format!("aiva; error={}; details={}", self.proxy_error, quoted(&self.reason)));
-        field("Cache-Control", "no-store");
-        if self.status == 407 {
-            field("Proxy-Authenticate", "Basic realm=\"aiva egress\", charset=\"UTF-8\"");
         }
-        if self.status == 405 {
-            field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT");
-        }
-        if let Some(seconds) = self.retry_after {
-            field("Retry-After", &seconds.to_string());
-        }
-        field("Connection", if keep_alive { "keep-alive" } else { "close" });
         out.push_str("\r\n");
         let mut out = out.into_bytes();
         if !head_only {
             out.extend_from_slice(&body);
         }
         out
+    }
+
+    /// The fields that every version of HTTP has, in characters that cannot end one.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![
+            ("Content-Type", "application/problem+json".to_owned()),
+            ("Aiva-Decision", self.decision()),
+            ("Proxy-Status", format!("aiva; error={}; details={}", self.proxy_error, quoted(&self.reason))),
+            ("Cache-Control", "no-store".to_owned()),
+        ];
+        if self.status == 407 {
+            fields.push(("Proxy-Authenticate", "Basic realm=\"aiva egress\", charset=\"UTF-8\"".to_owned()));
+        }
+        if self.status == 405 {
+            fields.push(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT".to_owned()));
+        }
+        fields.extend(self.retry_after.map(|seconds| ("Retry-After", seconds.to_string())));
+        for (_, value) in &mut fields {
+            if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+                *value = value.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+            }
+        }
+        fields
     }
 
     /// `deny; rule=...; reason=...; id=...`, the parameters that there are.
@@ -153,7 +163,8 @@ impl Answer {
         text
     }
 
-    fn body(&self) -> Vec<u8> {
+    /// The problem, as JSON.
+    pub fn body(&self) -> Vec<u8> {
         let code = match (self.kind, self.status) {
             (_, 407) => "egress_credentials_required",
             (Kind::Deny, _) => "egress_denied",

@@ -21,6 +21,7 @@ use super::exchange::Asked;
 use super::fault::Fault;
 use super::handles::Handle;
 use super::head::{self, Form as HeadForm, Request};
+use super::http2;
 use super::judge::{Ask, Form, Peer, Presented, Ruling};
 use super::limits::Claim;
 use super::metrics::{Became, HEAD_MEMORY};
@@ -31,7 +32,7 @@ use super::write;
 
 mod forward;
 mod socks;
-mod tunnel;
+pub(super) mod tunnel;
 
 use tunnel::Manner;
 pub use tunnel::Tunnel;
@@ -63,6 +64,14 @@ enum Waited {
     Fault(Fault),
 }
 
+/// What a connection becomes when its requests are over.
+pub enum Onward {
+    /// A tunnel.
+    Tunnel(Box<Tunnel>),
+    /// HTTP/2, with what was read of it.
+    Http2(Vec<u8>),
+}
+
 /// What follows a request.
 enum Next {
     Request,
@@ -71,14 +80,20 @@ enum Next {
 }
 
 impl Connection<'_> {
-    /// Serves requests until the connection ends (`None`) or becomes a tunnel.
-    pub async fn serve(mut self) -> Option<Box<Tunnel>> {
+    /// Serves requests until the connection ends (`None`) or becomes something else.
+    pub async fn serve(mut self) -> Option<Onward> {
         let settings = &self.worker.shared.settings;
         let mut timer = pin!(sleep_until(Instant::now() + settings.head_timeout));
         let mut claim = self.worker.shared.limits.head();
         let mut patience = settings.head_timeout;
+        let mut is_first = true;
         loop {
-            let next = match self.head(timer.as_mut(), patience, &mut claim).await {
+            let waited = self.head(timer.as_mut(), patience, &mut claim).await;
+            let next = match waited {
+                // A client says so before anything else, or not at all.
+                Waited::Head(_) if is_first && self.inbox.starts_with(http2::PREFACE) => {
+                    return Some(Onward::Http2(self.inbox));
+                }
                 Waited::Head(end) => self.request(end, timer.as_mut()).await,
                 Waited::Socks => self.socks(timer.as_mut()).await,
                 Waited::Gone => return None,
@@ -87,9 +102,9 @@ impl Connection<'_> {
                 Waited::Fault(fault) => self.malformed(fault).await,
             };
             match next {
-                Next::Request => patience = settings.keep_alive,
+                Next::Request => (patience, is_first) = (settings.keep_alive, false),
                 Next::Close => return None,
-                Next::Tunnel(tunnel) => return Some(tunnel),
+                Next::Tunnel(tunnel) => return Some(Onward::Tunnel(tunnel)),
             }
         }
     }
@@ -195,8 +210,7 @@ impl Connection<'_> {
                     }
                     Some(Ruling::Allow(allowed)) => {
                         drop(inbox);
-                        let first = std::mem::take(&mut self.inbox);
-                        self.tunnel(first, *allowed, Manner::Connect).await
+                        self.tunnel(*allowed, Manner::Connect).await
                     }
                 }
             }
@@ -312,7 +326,7 @@ fn plain(url: &str) -> Result<Target, Reason> {
 }
 
 /// What a tunnel is judged as: `https`, whatever goes through it.
-fn tunnel_to(authority: &str) -> Result<Target, Reason> {
+pub(super) fn tunnel_to(authority: &str) -> Result<Target, Reason> {
     let (host, port) = Target::parse_authority(authority)?;
     Target::parse(&format!("https://{host}:{port}/"))
 }

@@ -99,6 +99,8 @@ faults! {
     ConnectBody = "connect-body", 400, "send CONNECT without a body";
     /// A target that is not UTF-8.
     TargetEncoding = "target-encoding", 400, "percent-encode the address";
+    /// A request over HTTP/2 that asks for no tunnel.
+    Http2Request = "http2-request", 400, "over HTTP/2 ask for tunnels only (CONNECT host:port); send requests for http:// addresses over HTTP/1.1";
     /// TRACE would echo the request's secrets.
     Trace = "trace", 405, "TRACE is not forwarded";
     /// An expectation other than `100-continue`.

@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::fault::Fault;
+use super::http2::Abuse;
 use super::judge::Form;
 use super::limits::Full;
 use crate::tunnel::relay::End;
@@ -57,11 +58,14 @@ pub struct Counters {
     pub forbidden: Counter,
     /// Clients that left before anything was decided.
     pub left: Counter,
+    /// Connections that spoke HTTP/2.
+    pub http2: Counter,
     /// Heads that did not come in time.
     pub slow: Counter,
     requests: [[Counter; 3]; 2],
     faults: Vec<Counter>,
     full: [Counter; 3],
+    abuses: [(Abuse, Counter); 3],
     ends: Vec<(End, Counter)>,
     /// Bytes from clients, bodies and tunnels.
     pub sent: Counter,
@@ -93,6 +97,7 @@ impl Counters {
         );
         let faults = reasons("egress_proxy_malformed", "Messages that the egress proxy refused to read, by fault");
         let full = reasons("egress_proxy_overload", "What the egress proxy turned away for want of room, by reason");
+        let abuses = reasons("egress_proxy_http2_abuse", "HTTP/2 connections that were cut off, by reason");
         let ends = reasons("egress_proxy_tunnels_ended", "Tunnels that have ended, by how");
         let of = |family: &Family<ReasonLabels, Counter>, reason| family.get_or_create_owned(&ReasonLabels { reason });
         let direction = |direction| bytes.get_or_create_owned(&DirectionLabels { direction });
@@ -116,6 +121,11 @@ impl Counters {
                 "Clients that left while their request was being decided",
                 Counter::default(),
             ),
+            http2: metrics().register(
+                "egress_proxy_http2_connections",
+                "Connections that spoke HTTP/2 to the egress proxy",
+                Counter::default(),
+            ),
             slow: metrics().register(
                 "egress_proxy_slow_heads",
                 "Connections closed because their request did not come in time",
@@ -124,6 +134,7 @@ impl Counters {
             requests: [of_form("request"), of_form("tunnel")],
             faults: Fault::ALL.iter().map(|fault| of(&faults, fault.word())).collect(),
             full: [of(&full, Full::Connections.word()), of(&full, Full::Source.word()), of(&full, HEAD_MEMORY)],
+            abuses: Abuse::ALL.map(|abuse| (abuse, of(&abuses, abuse.word()))),
             ends: ENDS.iter().map(|end| (*end, of(&ends, end.name()))).collect(),
             sent: direction("sent"),
             received: direction("received"),
@@ -160,6 +171,13 @@ impl Counters {
     /// There was no memory for a head.
     pub fn no_head_memory(&self) {
         self.full[2].inc();
+    }
+
+    /// An HTTP/2 connection was cut off.
+    pub fn abused(&self, abuse: Abuse) {
+        if let Some((_, counter)) = self.abuses.iter().find(|(one, _)| *one == abuse) {
+            counter.inc();
+        }
     }
 
     /// A tunnel has ended.

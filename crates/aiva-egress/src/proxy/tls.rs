@@ -1,6 +1,6 @@
 //! TLS to the proxy itself, from files that are read again when they change.
 //!
-//! Promises: TLS 1.2 and 1.3, HTTP/1.1 only; a client's certificate is believed when one of the authorities signed it and no
+//! Promises: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1; a client's certificate is believed when one of the authorities signed it and no
 //! revocation list names it; where there are lists, a certificate that none speaks of is refused. A list that is past its time
 //! ends no handshake: who calls is then told why it gets nowhere ([`Revoked`]). Files that cannot be used
 //! leave what was in force; new ones count for new connections, and nothing is resumed from before. Start reading at
@@ -119,7 +119,7 @@ fn config(files: &ProxyTls, base: &Path) -> Result<(ServerConfig, Revoked), TlsE
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok((config, revoked))
 }
 

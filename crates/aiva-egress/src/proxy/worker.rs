@@ -18,8 +18,9 @@ use tokio::time::timeout;
 
 use super::Settings;
 use super::answer::Answer;
-use super::connection::Connection;
+use super::connection::{Connection, Onward};
 use super::handles::{Handles, Registration};
+use super::http2;
 use super::judge::{Dial, Judge, Peer};
 use super::limits::{Full, Limits, Place};
 use super::metrics::Counters;
@@ -28,6 +29,7 @@ use super::preface;
 use super::stream::Stream;
 use super::tls::Tls;
 use crate::caller::Certificate;
+use crate::tunnel::relay::End;
 
 /// How often idle connections to origins are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -174,9 +176,26 @@ impl Worker {
         let _open = Open(counters);
         // Boxed, so that nothing of the requests is left in memory while a tunnel is carried.
         let served = Box::pin(self.requests(accepted, &registration, place)).await;
-        if let Some((mut stream, tunnel, _place)) = served {
-            tunnel.carry(&mut stream, &registration.handle, counters).await;
+        let handle = &registration.handle;
+        match served {
+            Some((mut stream, Onward::Tunnel(tunnel), _, _place)) => {
+                let ended = async {
+                    handle.ended().await;
+                    End::Ended
+                };
+                tunnel.carry(&mut stream, handle, counters, ended).await;
+            }
+            Some((stream, Onward::Http2(inbox), peer, _place)) => {
+                // Boxed for the same reason.
+                Box::pin(http2::serve(&self, stream, inbox, &peer, handle)).await;
+            }
+            None => {}
         }
+    }
+
+    /// One more thing of this thread that can be told to end.
+    pub fn register(&self) -> Registration {
+        self.handles.register()
     }
 
     async fn requests(
@@ -184,7 +203,7 @@ impl Worker {
         accepted: Accepted,
         registration: &Registration,
         mut place: Place,
-    ) -> Option<(Stream, Box<super::connection::Tunnel>, Place)> {
+    ) -> Option<(Stream, Onward, Peer, Place)> {
         let limit = self.shared.settings.head_timeout;
         let (mut stream, peer) = timeout(limit, self.greet(accepted)).await.ok()??;
         if let Some(Err(full)) = peer.address.map(|source| place.name(source.ip())) {
@@ -195,8 +214,8 @@ impl Worker {
         }
         let handle = &registration.handle;
         let connection = Connection { worker: self, peer: &peer, handle, stream: &mut stream, inbox: Vec::new() };
-        let tunnel = connection.serve().await?;
-        Some((stream, tunnel, place))
+        let onward = connection.serve().await?;
+        Some((stream, onward, peer, place))
     }
 
     /// Finds out who is there: the balancer's preface, the TLS handshake, the user behind a local socket.
@@ -245,9 +264,14 @@ impl Drop for Open {
     }
 }
 
-fn full_answer(full: Full) -> Vec<u8> {
+/// What is said when there is no place.
+pub fn full(full: Full) -> Answer {
     let detail = "the egress proxy has no place for another connection: try again";
-    Answer::failed(503, full.word(), detail, "connection_limit_reached").retry_after(1).bytes(false, false)
+    Answer::failed(503, full.word(), detail, "connection_limit_reached").retry_after(1)
+}
+
+fn full_answer(reason: Full) -> Vec<u8> {
+    full(reason).bytes(false, false)
 }
 
 impl Listening {

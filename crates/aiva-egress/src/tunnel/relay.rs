@@ -82,13 +82,13 @@ impl Relay {
         (self.up.moved(), self.down.moved())
     }
 
-    /// Carries until the end. `ended` resolves when somebody wants it to end.
+    /// Carries until the end. `ended` resolves when somebody wants it to end, and says as what that counts.
     pub async fn run<C: Link, O: Link>(
         &mut self,
         client: &mut C,
         origin: &mut O,
         bounds: Bounds,
-        ended: impl Future<Output = ()>,
+        ended: impl Future<Output = End>,
     ) -> End {
         let mut ended = pin!(ended);
         let mut timer = pin!(sleep_until(Instant::now() + bounds.idle / 2));
@@ -97,8 +97,8 @@ impl Relay {
             if let Poll::Ready(end) = self.poll_both(context, client, origin) {
                 return Poll::Ready(end);
             }
-            if ended.as_mut().poll(context).is_ready() {
-                return Poll::Ready(End::Ended);
+            if let Poll::Ready(end) = ended.as_mut().poll(context) {
+                return Poll::Ready(end);
             }
             self.poll_time(context, timer.as_mut(), &mut quiet, bounds)
         })

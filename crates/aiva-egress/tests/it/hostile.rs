@@ -230,7 +230,14 @@ async fn an_answer_without_a_sane_head_is_not_passed_on() {
 
 /// Never answers; whoever asks counts as long as it is still waited for.
 #[derive(Default)]
-struct Silent(Arc<tokio::sync::watch::Sender<usize>>);
+pub(crate) struct Silent(Arc<tokio::sync::watch::Sender<usize>>);
+
+impl Silent {
+    /// How many are waited for.
+    pub(crate) fn waiting(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.0.subscribe()
+    }
+}
 
 struct Waiting(Arc<tokio::sync::watch::Sender<usize>>);
 
@@ -252,7 +259,7 @@ impl Resolver for Silent {
 #[tokio::test]
 async fn nobody_waits_for_the_lookup_of_a_client_that_has_left() {
     let silent = Arc::new(Silent::default());
-    let mut waiting = silent.0.subscribe();
+    let mut waiting = silent.waiting();
     let (origin, _) = Origin::keeping().await;
     let stage = Stage::start(silent, Policy::public(), Settings::default(), Bounds::default(), origin.address).await;
     for bytes in [

@@ -9,6 +9,7 @@ mod fuzz_corpus;
 mod grpc;
 mod guard;
 mod hostile;
+mod http2;
 mod proxy;
 mod readers;
 mod rebinding;

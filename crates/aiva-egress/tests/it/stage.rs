@@ -76,6 +76,11 @@ impl Stage {
         self.dialled.lock().unwrap().clone()
     }
 
+    /// The process goes down.
+    pub(crate) fn stop(&self) {
+        self.shutdown.stop(Stopping::Edge).begin();
+    }
+
     /// A client of the proxy.
     pub(crate) async fn client(&self) -> Client {
         self.client_from(Ipv4Addr::LOCALHOST).await

@@ -23,7 +23,7 @@ use super::{Connection, Next};
 const MOST_SENT: u64 = u64::MAX;
 
 /// The word in the record of a request whose client did not wait.
-const CLIENT_GONE: &str = "client-gone";
+pub(super) const CLIENT_GONE: &str = "client-gone";
 
 /// What goes to the origin.
 pub(super) struct Sending {

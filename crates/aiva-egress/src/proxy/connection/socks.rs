@@ -51,10 +51,7 @@ impl Connection<'_> {
         let judging = self.worker.shared.judge.judge(who, ask);
         match unless_gone(self.stream, &mut self.inbox, judging).await {
             None => Some(self.gone(Form::Tunnel)),
-            Some(Ruling::Allow(allowed)) => {
-                let first = std::mem::take(&mut self.inbox);
-                Some(self.tunnel(first, *allowed, Manner::Socks).await)
-            }
+            Some(Ruling::Allow(allowed)) => Some(self.tunnel(*allowed, Manner::Socks).await),
             Some(Ruling::Refuse(answer)) => {
                 self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
                 Some(self.decline(&answer, Manner::Socks).await)

@@ -13,9 +13,10 @@ use super::super::judge::{self, Allowed, Finished, Form, Permit};
 use super::super::metrics::{Became, Counters};
 use super::super::origin::Origin;
 use super::super::socks;
-use super::super::stream::Stream;
+use super::super::stream::Link;
 use super::super::upstream::reach;
-use super::forward::{told, unreachable};
+use super::super::worker::Worker;
+use super::forward::{CLIENT_GONE, told, unreachable};
 use super::{Connection, Next};
 use crate::tunnel::inspect::Opening;
 use crate::tunnel::open;
@@ -33,63 +34,26 @@ pub(super) enum Manner {
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 impl Connection<'_> {
-    /// `first` is what the client has sent behind its request, hoping that it is allowed.
-    pub(super) async fn tunnel(&mut self, mut first: Vec<u8>, allowed: Allowed, manner: Manner) -> Next {
-        let counters = self.worker.shared.counters;
-        let connecting = reach(&*self.worker.shared.dial, &allowed);
-        let Some(made) = unless_gone(self.stream, &mut first, connecting).await else {
-            return self.left(Form::Tunnel, &allowed);
-        };
-        let (address, mut origin) = match made {
-            Ok(made) => made,
-            Err(error) => {
-                counters.request(Form::Tunnel, Became::Failed);
-                let answer = unreachable(&allowed, &error);
-                let (failure, upstream) = (Some(answer.reason.clone()), told(&error));
-                let status = Some(answer.status);
-                allowed.permit.finish(&Finished { status, failure, upstream, ..Finished::default() });
-                return self.decline(&answer, manner).await;
-            }
+    /// What the client has sent behind its request, hoping that it is allowed, is in the inbox.
+    pub(super) async fn tunnel(&mut self, allowed: Allowed, manner: Manner) -> Next {
+        let mut first = std::mem::take(&mut self.inbox);
+        let reached = match reach_for(self.worker, self.stream, &mut first, &allowed).await {
+            Ok(reached) => reached,
+            Err(Unopened::Gone) => return Next::Close,
+            Err(Unopened::Failed(answer)) => return self.decline(&answer, manner).await,
         };
         let established = match manner {
             Manner::Connect => ESTABLISHED,
             Manner::Socks => &socks::reply(0),
         };
         if self.stream.write_all(established).await.is_err() {
-            counters.request(Form::Tunnel, Became::Failed);
-            allowed.permit.finish(&Finished {
-                connected: Some(address),
-                end: Some(End::Broken),
-                ..Finished::default()
-            });
+            broke(self.worker, reached.0, &allowed);
             return Next::Close;
         }
-        let mut opening = None;
-        if !allowed.inspection.is_off() {
-            let allows = |name: &str| allowed.permit.allows_name(name);
-            let host = allowed.target.host();
-            let seen = open::open(&allowed.inspection, host, allows, self.stream, &mut origin, &mut first).await;
-            match seen {
-                Ok(seen) if seen.is_refused() => return self.refuse_opening(&seen, address, &allowed).await,
-                Ok(seen) => opening = Some(Box::new(seen)),
-                Err(_) => {
-                    counters.request(Form::Tunnel, Became::Failed);
-                    let end = Some(End::Broken);
-                    allowed.permit.finish(&Finished { connected: Some(address), end, ..Finished::default() });
-                    return Next::Close;
-                }
-            }
+        match look_inside(self.worker, self.stream, reached, first, allowed).await {
+            Some(tunnel) => Next::Tunnel(tunnel),
+            None => self.close(false).await,
         }
-        counters.request(Form::Tunnel, Became::Done);
-        Next::Tunnel(Box::new(Tunnel {
-            origin,
-            first,
-            address,
-            upstream: allowed.upstream.map(|upstream| Arc::clone(upstream.name())),
-            permit: allowed.permit,
-            bounds: allowed.bounds,
-            opening,
-        }))
     }
 
     /// There will be no tunnel; nothing more is read as a request.
@@ -102,23 +66,107 @@ impl Connection<'_> {
             },
         }
     }
+}
 
-    async fn refuse_opening(&mut self, opening: &Opening, address: SocketAddr, allowed: &Allowed) -> Next {
-        self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
-        let id = allowed.permit.id();
-        let answer = |finding: &crate::tunnel::inspect::Finding| {
-            let detail = format!("the tunnel may carry TLS for its own name only, not {}", finding.what);
-            Answer::denied("inspection", finding.reason, &id, detail).bytes(false, false)
-        };
-        open::refuse(self.stream, opening, answer).await;
-        let refused = opening.findings.iter().find(|finding| finding.enforced);
-        allowed.permit.finish(&Finished {
-            connected: Some(address),
-            failure: refused.map(|finding| finding.reason.to_owned()),
-            ..found(Some(opening))
-        });
-        self.close(false).await
+/// Why there is no connection for a tunnel.
+pub(in crate::proxy) enum Unopened {
+    /// The client left.
+    Gone,
+    /// This is to be said.
+    Failed(Box<Answer>),
+}
+
+/// A connection for an allowed tunnel, as long as the client waits; what it sends meanwhile goes to `first`. Where there is
+/// none, the permit has been told.
+pub(in crate::proxy) async fn reach_for<C: Link>(
+    worker: &Worker,
+    client: &mut C,
+    first: &mut Vec<u8>,
+    allowed: &Allowed,
+) -> Result<(SocketAddr, Origin), Unopened> {
+    let counters = worker.shared.counters;
+    match unless_gone(client, first, reach(&*worker.shared.dial, allowed)).await {
+        Some(Ok(reached)) => Ok(reached),
+        Some(Err(error)) => {
+            counters.request(Form::Tunnel, Became::Failed);
+            let answer = unreachable(allowed, &error);
+            let (failure, upstream) = (Some(answer.reason.clone()), told(&error));
+            let status = Some(answer.status);
+            allowed.permit.finish(&Finished { status, failure, upstream, ..Finished::default() });
+            Err(Unopened::Failed(Box::new(answer)))
+        }
+        None => {
+            counters.request(Form::Tunnel, Became::Failed);
+            allowed.permit.finish(&Finished { failure: Some(CLIENT_GONE.to_owned()), ..Finished::default() });
+            Err(Unopened::Gone)
+        }
     }
+}
+
+/// A side broke before the tunnel stood.
+pub(in crate::proxy) fn broke(worker: &Worker, address: SocketAddr, allowed: &Allowed) {
+    worker.shared.counters.request(Form::Tunnel, Became::Failed);
+    let (connected, end) = (Some(address), Some(End::Broken));
+    allowed.permit.finish(&Finished { connected, end, ..Finished::default() });
+}
+
+/// Looks at what a granted tunnel opens with, where the role wants that; `None` where that ends it, of which the permit and,
+/// as far as its language has words, the client have been told.
+pub(in crate::proxy) async fn look_inside<C: Link>(
+    worker: &Worker,
+    client: &mut C,
+    (address, mut origin): (SocketAddr, Origin),
+    mut first: Vec<u8>,
+    allowed: Allowed,
+) -> Option<Box<Tunnel>> {
+    let mut opening = None;
+    if !allowed.inspection.is_off() {
+        let allows = |name: &str| allowed.permit.allows_name(name);
+        let host = allowed.target.host();
+        match open::open(&allowed.inspection, host, allows, client, &mut origin, &mut first).await {
+            Ok(seen) if seen.is_refused() => {
+                refuse_opening(worker, client, &seen, address, &allowed).await;
+                return None;
+            }
+            Ok(seen) => opening = Some(Box::new(seen)),
+            Err(_) => {
+                broke(worker, address, &allowed);
+                return None;
+            }
+        }
+    }
+    worker.shared.counters.request(Form::Tunnel, Became::Done);
+    Some(Box::new(Tunnel {
+        origin,
+        first,
+        address,
+        upstream: allowed.upstream.map(|upstream| Arc::clone(upstream.name())),
+        permit: allowed.permit,
+        bounds: allowed.bounds,
+        opening,
+    }))
+}
+
+async fn refuse_opening<C: Link>(
+    worker: &Worker,
+    client: &mut C,
+    opening: &Opening,
+    address: SocketAddr,
+    allowed: &Allowed,
+) {
+    worker.shared.counters.request(Form::Tunnel, Became::Refused);
+    let id = allowed.permit.id();
+    let answer = |finding: &crate::tunnel::inspect::Finding| {
+        let detail = format!("the tunnel may carry TLS for its own name only, not {}", finding.what);
+        Answer::denied("inspection", finding.reason, &id, detail).bytes(false, false)
+    };
+    open::refuse(client, opening, answer).await;
+    let refused = opening.findings.iter().find(|finding| finding.enforced);
+    allowed.permit.finish(&Finished {
+        connected: Some(address),
+        failure: refused.map(|finding| finding.reason.to_owned()),
+        ..found(Some(opening))
+    });
 }
 
 fn found(opening: Option<&Opening>) -> Finished {
@@ -142,8 +190,14 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// Carries it until it ends.
-    pub async fn carry(mut self: Box<Self>, client: &mut Stream, handle: &Handle, counters: &Counters) {
+    /// Carries it until it ends; `ended` resolves when somebody wants it to.
+    pub async fn carry<C: Link>(
+        mut self: Box<Self>,
+        client: &mut C,
+        handle: &Handle,
+        counters: &Counters,
+        ended: impl Future<Output = End>,
+    ) -> End {
         handle.carries(Arc::clone(&self.permit), self.address);
         // A policy that came while the tunnel was being opened has not seen it.
         if !self.permit.holds(self.address) {
@@ -156,7 +210,7 @@ impl Tunnel {
             bytes: self.bounds.bytes,
         };
         let mut relay = Relay::new(std::mem::take(&mut self.first), &bounds);
-        let end = relay.run(client, &mut self.origin, bounds, handle.ended()).await;
+        let end = relay.run(client, &mut self.origin, bounds, ended).await;
         counters.tunnels.dec();
         counters.ended(end);
         let (sent, received) = relay.moved();
@@ -171,5 +225,6 @@ impl Tunnel {
             end: Some(end),
             ..found(self.opening.as_deref())
         });
+        end
     }
 }
