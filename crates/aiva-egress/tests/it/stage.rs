@@ -78,7 +78,8 @@ impl Stage {
 
     /// The process goes down.
     pub(crate) fn stop(&self) {
-        self.shutdown.stop(Stopping::Edge).begin();
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move { drop(shutdown.drain(PATIENCE).await) });
     }
 
     /// A client of the proxy.

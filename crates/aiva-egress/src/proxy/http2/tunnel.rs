@@ -41,10 +41,10 @@ pub(super) async fn serve(
     let counters = worker.shared.counters;
     let (head, body) = request.into_parts();
     let mut link = H2Link::new(body, respond);
-    let fault = match &head.method {
-        &Method::CONNECT if head.headers.contains_key(CONTENT_LENGTH) => Some(Fault::ConnectBody),
-        &Method::CONNECT if head.headers.contains_key(TRANSFER_ENCODING) => Some(Fault::ConnectBody),
-        &Method::CONNECT => None,
+    let fault = match head.method {
+        Method::CONNECT if head.headers.contains_key(CONTENT_LENGTH) => Some(Fault::ConnectBody),
+        Method::CONNECT if head.headers.contains_key(TRANSFER_ENCODING) => Some(Fault::ConnectBody),
+        Method::CONNECT => None,
         _ => Some(Fault::Http2Request),
     };
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
