@@ -137,10 +137,16 @@ async fn a_refusal_is_said_on_its_stream_and_disturbs_no_other() {
 
 #[tokio::test]
 async fn an_origin_that_breaks_is_an_error_of_its_stream() {
-    let origin = Origin::start(|stream| async move { stream.set_zero_linger().unwrap() }).await;
+    let origin = Origin::start(|mut stream| async move {
+        // Not before it was asked something: a connection that breaks at once is one that could not be made.
+        drop(stream.read_u8().await);
+        stream.set_zero_linger().unwrap();
+    })
+    .await;
     let stage = stage(&origin).await;
     let (client, _connection) = client(&stage).await;
-    let (answer, _to) = ask(&client, connect("a.example.com:443")).await;
+    let (answer, mut to) = ask(&client, connect("a.example.com:443")).await;
+    to.send_data(Bytes::from_static(b"?"), false).unwrap();
     let error = all(answer.into_body()).await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::CONNECT_ERROR));
     // The connection goes on.
