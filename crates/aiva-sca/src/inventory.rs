@@ -26,6 +26,7 @@ mod find;
 mod gemfile;
 mod gemfile_lock;
 mod go_mod;
+mod go_sum;
 mod gradle_lock;
 mod graph;
 mod haskell_lock;

@@ -119,9 +119,19 @@ impl File {
         } else if !self.has_module {
             self.reading.problem(1, "no module line: not a go.mod, or it was damaged");
         }
+        if !self.is_work && !self.reading.packages.is_empty() && !self.names_all() {
+            self.reading.links.partial_graph = Some(self.go.as_ref().map_or(1, |(_, line)| *line));
+        }
         apply(&self.replaces, &mut self.reading);
         self.standard_library();
         self.reading.close()
+    }
+
+    /// Whether it has all modules of the build: the go command writes them from Go 1.17 on, and takes a missing line for 1.16.
+    fn names_all(&self) -> bool {
+        let Some((version, _)) = &self.go else { return false };
+        let mut numbers = version.split(['.', '-', 'r', 'b']).map(|part| part.parse::<u32>().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (1, 17)
     }
 
     /// The toolchain that builds the module, else the language version, is the standard library's.

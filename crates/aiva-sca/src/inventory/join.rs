@@ -14,12 +14,13 @@ use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
-use super::{cargo_lock, include, pom_tree, yarn_lock};
+use super::{cargo_lock, go_sum, include, pom_tree, yarn_lock};
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Sign, Status};
 
 /// Ties the readings of one tree together.
 pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &Options) -> Vec<Input> {
     include::follow(root, &mut readings, options);
+    go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);
     for (lock, manifests) in pair(&readings) {
         let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at)).collect();

@@ -6,10 +6,10 @@
 use super::reading::Reading;
 use super::{
     bill, build_gradle, bun_lock, cargo_lock, cargo_toml, composer_json, composer_lock, conan_lock, deno_json,
-    deno_lock, door, gemfile, gemfile_lock, go_mod, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock, nuget_lock,
-    nuget_xml, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, podfile_lock, poetry_lock,
-    pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg, uv_lock, vendor_modules,
-    version_catalog, workflow, yarn_lock,
+    deno_lock, door, gemfile, gemfile_lock, go_mod, go_sum, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock,
+    nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, podfile_lock,
+    poetry_lock, pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg, uv_lock,
+    vendor_modules, version_catalog, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -55,6 +55,8 @@ pub enum Kind {
     GemsLocked,
     /// Go's list of modules that are built together.
     GoWork,
+    /// Go's list of hashes; read only beside a manifest that does not name every module, never found by itself.
+    GoSum,
     /// mix's lockfile.
     MixLock,
     /// The lockfile of Swift's package manager.
@@ -206,6 +208,7 @@ impl Kind {
             Self::GemfileLock => "Gemfile.lock",
             Self::GemsLocked => "gems.locked",
             Self::GoWork => "go.work",
+            Self::GoSum => "go.sum",
             Self::MixLock => "mix.lock",
             Self::PackageResolved => "Package.resolved",
             Self::PdmLock => "pdm.lock",
@@ -247,6 +250,7 @@ impl Kind {
             | Self::DenoLock
             | Self::GemfileLock
             | Self::GemsLocked
+            | Self::GoSum
             | Self::MixLock
             | Self::PackageResolved
             | Self::PodfileLock
@@ -289,6 +293,7 @@ impl Kind {
             | Self::PyProject
             | Self::Requirements
             | Self::GoWork
+            | Self::GoSum
             | Self::PackageResolved
             | Self::PodfileLock
             | Self::VendorModules
@@ -349,6 +354,7 @@ impl Kind {
             Self::DenoLock => deno_lock::read,
             Self::GemfileLock | Self::GemsLocked => gemfile_lock::read,
             Self::GoWork => go_mod::read_work,
+            Self::GoSum => go_sum::read,
             Self::MixLock => mix_lock::read,
             Self::PackageResolved => package_resolved::read,
             Self::PdmLock => pdm_lock::read,

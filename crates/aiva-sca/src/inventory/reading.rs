@@ -44,6 +44,8 @@ pub(crate) struct Links {
     pub(crate) includes: Vec<Include>,
     /// build.gradle: the first line that names something of the version catalog.
     pub(crate) catalog: Option<u32>,
+    /// go.mod from before Go 1.17: the line that says so. What its modules need in turn is not in it.
+    pub(crate) partial_graph: Option<u32>,
     /// pom.xml: what it says, for its children and its heirs.
     pub(crate) pom: Option<Box<Pom>>,
 }
