@@ -51,6 +51,7 @@ def pairs(rows, records):
     for (path, ecosystem, name, version), groups in rows:
         if ecosystem == "Go":
             version = version.removeprefix("v")
+            path = re.sub(r"go\.sum$", "go.mod", path)  # tools differ in which of the two they name for what only go.sum has
         found |= {(path, ecosystem, fold(ecosystem, name), version, group) for group in groups}
     return found
 
@@ -89,6 +90,9 @@ def kind_of(pair, about, records):
         return "local version"
     if events and listed and not any(affected_by(ecosystem, {"ranges": a.get("ranges")}, version) for _, a in about):
         return "listed, outside of every range"
+    types = [[r["type"] for r in a.get("ranges") or []] for _, a in about]
+    if any(some[:1] == ["GIT"] and len(some) > 1 for some in types):
+        return "a GIT range stands before the range of versions"
     if len(about) > 1 or any(len(a.get("ranges") or []) > 1 for _, a in about):
         return "several ranges or records of one advisory"
     return "plain"
