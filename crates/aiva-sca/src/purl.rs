@@ -3,9 +3,11 @@
 //! Reading is for the bills of materials of other tools: a URL names a package, or it says why it does not. It is never
 //! taken for the name of another package, and what its qualifiers say of where it comes from is kept.
 
+mod installed;
+
 use crate::inventory::{host, without_secret};
 use crate::name::repository;
-use crate::package::{Ecosystem, Source};
+use crate::package::{BuiltFrom, Ecosystem, Source};
 use crate::system::System;
 
 /// The package that a package URL names.
@@ -19,6 +21,8 @@ pub struct Named {
     pub version: String,
     /// Where it comes from, as the qualifiers have it.
     pub source: Source,
+    /// The source package of what a system has installed, where the qualifiers name another one.
+    pub built_from: Option<BuiltFrom>,
 }
 
 /// Why a package URL names no package that can be judged.
@@ -30,6 +34,9 @@ pub enum NotNamed {
     /// Its type is none of the ecosystems that are known here.
     #[error("packages of this type are not judged by this release")]
     Foreign,
+    /// A package of a distribution without a release.
+    #[error("it names no release of its distribution (distro=debian-12), and advisories hold for one release")]
+    NoRelease,
 }
 
 /// Reads a package URL.
@@ -48,6 +55,9 @@ pub fn read(url: &str) -> Result<Named, NotNamed> {
         .ok_or(NotNamed::Malformed)?;
     let version = decode(version).ok_or(NotNamed::Malformed)?;
     let Some((last, above)) = parts.split_last() else { return Err(NotNamed::Malformed) };
+    if let Some(kind) = ["deb", "rpm", "apk"].into_iter().find(|known| known.eq_ignore_ascii_case(kind)) {
+        return installed::read(kind, &above.join("/"), last, &version, qualifiers);
+    }
     let ecosystem = Ecosystem::LANGUAGES.into_iter().find(|known| known.purl_type().eq_ignore_ascii_case(kind));
     let ecosystem = ecosystem.ok_or(NotNamed::Foreign)?;
     let name = match ecosystem {
@@ -60,7 +70,7 @@ pub fn read(url: &str) -> Result<Named, NotNamed> {
         Ecosystem::Go => version.strip_prefix('v').unwrap_or(&version).to_owned(),
         _ => version,
     };
-    Ok(Named { ecosystem, name, version, source: source(qualifiers)? })
+    Ok(Named { ecosystem, name, version, source: source(qualifiers)?, built_from: None })
 }
 
 /// Hosts from which a package is the public one of its name.
@@ -286,7 +296,7 @@ mod tests {
             ("pkg:npm/@1", Err(NotNamed::Malformed)),
             ("pkg:npm", Err(NotNamed::Malformed)),
             ("npm/a@1", Err(NotNamed::Malformed)),
-            ("pkg:deb/debian/curl@7.50.3-1?arch=i386", Err(NotNamed::Foreign)),
+            ("pkg:oci/debian@sha256:00?arch=i386", Err(NotNamed::Foreign)),
         ] {
             assert_eq!(named(url), want, "{url}");
         }
@@ -347,7 +357,10 @@ mod tests {
                 "pkg:deb/ubuntu/libc6@2.35-0ubuntu3?distro=ubuntu-22.04-LTS",
             ),
         ] {
-            assert_eq!(purl(system.parse().unwrap(), name, version), want);
+            let ecosystem: Ecosystem = system.parse().unwrap();
+            assert_eq!(purl(ecosystem, name, version), want);
+            let back = read(want).unwrap();
+            assert_eq!((back.ecosystem, back.name.as_str(), back.version.as_str()), (ecosystem, name, version));
         }
     }
 

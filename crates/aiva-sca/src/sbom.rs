@@ -237,9 +237,14 @@ impl Component<'_> {
     }
 }
 
-/// Where others find the package; `None` for the project's own.
+/// Where others find the package; `None` for the project's own. What a distribution's package was built from is said as Syft says
+/// it: most advisories are about that, so a bill without it could not be judged again.
 fn located(package: &Package) -> Option<String> {
     let plain = purl(package.ecosystem, &package.name, &package.version);
+    if let Some(from) = package.built_from() {
+        let between = if plain.contains('?') { '&' } else { '?' };
+        return Some(format!("{plain}{between}upstream={}%40{}", encoded(&from.name), encoded(&from.version)));
+    }
     let qualified = |key: &str, value: &str| Some(format!("{plain}?{key}={}", encoded(value)));
     match &package.source {
         Source::Registry => Some(plain),

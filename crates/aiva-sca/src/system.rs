@@ -5,6 +5,8 @@
 //! the index keeps them. Names of releases are kept once for the whole process, so that a `System` is as small as a number;
 //! there is a bound, so that a hostile file cannot fill the memory. Start reading at [`System::of`] and [`System::installed`].
 
+mod distro;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;

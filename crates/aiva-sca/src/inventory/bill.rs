@@ -1,15 +1,15 @@
 //! Bills of materials that other tools wrote: CycloneDX 1.2 to 1.7 and SPDX 2.2 to 3.0, told apart by what is in them.
 //!
-//! A component is the package that its package URL names. One without, or of a kind that has no ecosystem here (`deb`, `oci`),
-//! is a problem of the file: it is never passed over, and never judged by its plain name. What a bill is about (the project
-//! itself) is no package of it. CycloneDX in XML is in [`super::bill_xml`]. Start reading at [`read`].
+//! A component is the package that its package URL names. One without, or of a kind that has no ecosystem here (`oci`), is a
+//! problem of the file: it is never passed over, and never judged by its plain name. What a distribution's package was built
+//! from is known by the URL or by Trivy's properties. What a bill is about (the project itself) is no package of it. CycloneDX in XML is in [`super::bill_xml`]. Start reading at [`read`].
 
 use std::collections::{HashMap, HashSet};
 
 use super::graph::{index, stronger};
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
-use crate::package::{NotJudged, Package, Scope};
+use crate::package::{BuiltFrom, NotJudged, Origin, Package, Scope};
 use crate::purl::{self, Named};
 
 /// What a bill says, whatever its form.
@@ -39,6 +39,8 @@ pub(super) struct Component {
     pub(super) purl: Option<String>,
     pub(super) scope: Scope,
     pub(super) licenses: Vec<String>,
+    /// What Trivy says of the source package: name, version, release, epoch.
+    pub(super) built_from: [String; 4],
     /// A file, a device, an operating system: no package of any ecosystem.
     pub(super) is_other: bool,
 }
@@ -144,6 +146,7 @@ fn cyclonedx_component(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault
             "purl" => own.purl = Some(text(json)?),
             "scope" => own.scope = scope(&text(json)?),
             "licenses" => json.array(|json| license(json, &mut own.licenses))?,
+            "properties" => json.array(|json| property(json, &mut own.built_from))?,
             _ => json.skip()?,
         }
         Ok(())
@@ -152,6 +155,33 @@ fn cyclonedx_component(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault
         own.finish(&group);
     }
     Ok(())
+}
+
+/// Trivy names the source package in properties of its own.
+fn property(json: &mut Json<'_>, built_from: &mut [String; 4]) -> Result<(), Fault> {
+    let (mut name, mut value) = (String::new(), String::new());
+    json.object(|json, key, _| {
+        match &*key {
+            "name" => name = text(json)?,
+            "value" => value = text(json)?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    let fields = ["SrcName", "SrcVersion", "SrcRelease", "SrcEpoch"];
+    let field = name.strip_prefix("aquasecurity:trivy:").and_then(|name| fields.iter().position(|one| *one == name));
+    if let Some(place) = field.and_then(|at| built_from.get_mut(at)) {
+        *place = value;
+    }
+    Ok(())
+}
+
+/// The source package that Trivy's properties name.
+fn source_package(properties: [String; 4]) -> Option<BuiltFrom> {
+    let [name, version, release, epoch] = properties;
+    let epoch = if matches!(epoch.as_str(), "" | "0") { String::new() } else { format!("{epoch}:") };
+    let release = if release.is_empty() { release } else { format!("-{release}") };
+    (!name.is_empty() && !version.is_empty()).then(|| BuiltFrom { name, version: format!("{epoch}{version}{release}") })
 }
 
 impl Component {
@@ -380,7 +410,7 @@ fn is_elsewhere(id: &str) -> bool {
 
 /// Adds a component to the packages; where it is then.
 fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut Reading) -> Option<u32> {
-    let Component { line, name, version, purl, scope, licenses, is_other, .. } = component;
+    let Component { line, name, version, purl, scope, licenses, built_from: properties, is_other, .. } = component;
     let Some(url) = purl.filter(|url| !url.is_empty()) else {
         if !is_other {
             let message = format!("{} has no package URL, so nobody can tell which package it is", quote(&name));
@@ -388,7 +418,7 @@ fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut R
         }
         return None;
     };
-    let Named { ecosystem, name, version: pinned, source } = match purl::read(&url) {
+    let Named { ecosystem, name, version: pinned, source, built_from } = match purl::read(&url) {
         Ok(named) => named,
         Err(error) => {
             reading.problem(line, format!("{}: {error}", quote(&url)));
@@ -401,7 +431,10 @@ fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut R
         reading.not_judged.push(NotJudged { scope, ..entry });
         return None;
     }
-    let package = Package { scope, source, ..Package::new(ecosystem, name, version, line) };
+    let said = || source_package(properties).filter(|from| from.name != name || from.version != version);
+    let built_from = built_from.or_else(|| ecosystem.system().and_then(|_| said()));
+    let origin = built_from.map(|from| Box::new(Origin { built_from: Some(from), layer: None }));
+    let package = Package { scope, source, origin, ..Package::new(ecosystem, name, version, line) };
     // Some tools list a package once for each place in which they found it.
     let key = Package { line: 0, scope: Scope::Runtime, ..package.clone() };
     if let Some(at) = seen.get(&key) {

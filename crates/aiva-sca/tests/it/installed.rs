@@ -208,7 +208,7 @@ pub(crate) fn rpmdb() -> Vec<u8> {
     fs::read(file).unwrap()
 }
 
-fn put(root: &Path, path: &str, content: &[u8]) {
+pub(crate) fn put(root: &Path, path: &str, content: &[u8]) {
     let file = root.join(path);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(&file, content).unwrap();
@@ -219,7 +219,7 @@ fn put(root: &Path, path: &str, content: &[u8]) {
     }
 }
 
-fn taken(root: &Path) -> Inventory {
+pub(crate) fn taken(root: &Path) -> Inventory {
     rootfs(root, &Options::default(), Expect::System, &|_| {}).unwrap()
 }
 

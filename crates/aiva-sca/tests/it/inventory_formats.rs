@@ -194,15 +194,19 @@ fn a_bill_of_materials_is_read_by_its_package_urls() {
     check(Kind::Bill, &bill(&format!("{one},{moving}"), ""), Parsed, &["a 1.0.0"], &["b "], "");
     let nameless = r#"{"type":"library","name":"b","version":"1"}"#;
     check(Kind::Bill, &bill(&format!("{one},{nameless}"), ""), Partial, &["a 1.0.0"], &[], "\"b\" has no package URL");
-    let foreign = r#"{"type":"library","name":"curl","version":"1","purl":"pkg:deb/debian/curl@1"}"#;
-    check(
-        Kind::Bill,
-        &bill(&format!("{one},{foreign}"), ""),
-        Partial,
-        &["a 1.0.0"],
-        &[],
-        "of this type are not judged",
-    );
+    for (purl, says) in
+        [("pkg:oci/curl@1", "of this type are not judged"), ("pkg:deb/debian/curl@1", "names no release")]
+    {
+        let other = format!("{{\"type\":\"library\",\"name\":\"curl\",\"version\":\"1\",\"purl\":\"{purl}\"}}");
+        check(Kind::Bill, &bill(&format!("{one},{other}"), ""), Partial, &["a 1.0.0"], &[], says);
+    }
+    // Trivy names the source package in properties.
+    let trivy = r#"{"type":"library","name":"libssl3","version":"3.0.11-1","purl":"pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12.4",
+        "properties":[{"name":"aquasecurity:trivy:SrcName","value":"openssl"},{"name":"aquasecurity:trivy:SrcVersion","value":"3.0.11"},
+        {"name":"aquasecurity:trivy:SrcRelease","value":"1"},{"name":"aquasecurity:trivy:PkgType","value":"debian"}]}"#;
+    let reading = Kind::Bill.read(bill(trivy, "").as_bytes());
+    let from = reading.packages[0].built_from().unwrap();
+    assert_eq!((&*reading.packages[0].version, &*from.name, &*from.version), ("3.0.11-1", "openssl", "3.0.11-1"));
     let file = r#"{"type":"file","name":"go.sum"}"#;
     check(Kind::Bill, &bill(&format!("{one},{file}"), ""), Parsed, &["a 1.0.0"], &[], "");
     let needs = r#","dependencies":[{"ref":"a","dependsOn":["b"]}]"#;

@@ -96,6 +96,11 @@ fn document(inventory: &Inventory) -> ScanDocument {
         expires: jiff::civil::date(2027, 1, 1),
         exception: None,
     });
+    document_of(findings)
+}
+
+/// A document with these findings, and nothing else that a bill takes from it.
+pub(crate) fn document_of(findings: Vec<DocumentFinding>) -> ScanDocument {
     ScanDocument {
         schema: DocumentSchema::AivaScan1,
         advisories: DocumentAdvisories { state: AdvisoryState::Current, ecosystems: vec![] },
@@ -116,7 +121,7 @@ fn document(inventory: &Inventory) -> ScanDocument {
     }
 }
 
-const MADE: Made<'_> = Made { target: "locks", version: "0.1.0", at: Timestamp::UNIX_EPOCH };
+pub(crate) const MADE: Made<'_> = Made { target: "locks", version: "0.1.0", at: Timestamp::UNIX_EPOCH };
 
 #[track_caller]
 fn check(validator: &Validator, document: &Value) {

@@ -6,9 +6,14 @@ use std::fs;
 use std::path::Path;
 
 use aiva_sca::advisory::{self, Index};
+use aiva_sca::inventory::{Inventory, Kind, single_input};
 use aiva_sca::package::{BuiltFrom, Ecosystem, Input, Origin, Package, Status};
+use aiva_sca::sbom::{self, Bom};
 use aiva_sca::scan::{ScanResult, scan};
 use tempfile::TempDir;
+
+use crate::installed::{APK, DEBIAN, STATUS, put as put_file, rpmdb, taken};
+use crate::sbom::{MADE, document_of};
 
 /// A record about packages of releases: release, name, event that ends it.
 fn record(id: &str, upstream: &str, affected: &[(&str, &str, &str)]) -> String {
@@ -168,4 +173,56 @@ fn exports_of_single_releases_add_up() {
     check(&index, installed("Debian:11", "bash", "5.1-1", None), &["DSA-2-1"]);
     check(&index, installed("Debian:11", "bash", "5.2-1", None), &[]);
     assert!(Ecosystem::ALL.contains(&index.ecosystems()[0].ecosystem)); // one place for all releases
+}
+
+/// The systems whose databases of packages the other tests read.
+fn roots() -> Vec<(&'static str, Inventory)> {
+    let files: [(&str, &[u8], &str, &[u8]); 3] = [
+        ("Debian:12", DEBIAN.as_bytes(), "var/lib/dpkg/status", STATUS.as_bytes()),
+        ("Alpine:v3.19", b"ID=alpine\nVERSION_ID=3.19.1\n", "lib/apk/db/installed", APK.as_bytes()),
+        ("Red Hat:enterprise_linux:9", b"ID=rhel\nVERSION_ID=9.3\n", "usr/lib/sysimage/rpm/rpmdb.sqlite", &rpmdb()),
+    ];
+    let take = |(system, release, path, database): (&'static str, &[u8], &str, &[u8])| {
+        let root = TempDir::new().unwrap();
+        put_file(root.path(), "etc/os-release", release);
+        put_file(root.path(), path, database);
+        (system, taken(root.path()))
+    };
+    files.map(take).into()
+}
+
+/// What was found, without the place.
+fn found(result: &ScanResult) -> Vec<(String, String, String, String, String)> {
+    let row = |finding: &aiva_sca::finding::Finding| {
+        let verdict = &finding.verdict;
+        let system = finding.ecosystem.osv_name().to_owned();
+        (verdict.id.clone(), system, finding.name.clone(), finding.version.clone(), verdict.reason.clone())
+    };
+    let mut rows: Vec<_> = result.findings.iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_bill_of_a_root_is_judged_as_the_root_itself() {
+    let (_dir, index) = sample();
+    for (system, inventory) in roots() {
+        let direct = scan(&inventory.inputs, &index).unwrap();
+        assert!(!direct.findings.is_empty(), "{system} has nothing to find: {:#?}", inventory.inputs);
+        let document = document_of(Vec::new());
+        let bom = Bom::new(&inventory.inputs, &document, MADE);
+        let bills = [
+            ("bom.json", sbom::cyclonedx(&bom).to_string()),
+            ("bom.xml", sbom::cyclonedx_xml(&bom)),
+            ("a.spdx.json", sbom::spdx(&bom).to_string()),
+            ("a.spdx3.json", sbom::spdx3(&bom).to_string()),
+        ];
+        for (name, bill) in bills {
+            let input = single_input(name, Kind::Bill, Kind::Bill.read(bill.as_bytes()));
+            assert_eq!((input.status, input.problems.as_slice()), (Status::Parsed, [].as_slice()), "{system} {name}");
+            let again = scan(&[input], &index).unwrap();
+            assert_eq!(found(&again), found(&direct), "{system} {name}");
+            assert_eq!(again.not_judged.len(), direct.not_judged.len(), "{system} {name}");
+        }
+    }
 }
