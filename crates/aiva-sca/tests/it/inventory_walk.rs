@@ -96,7 +96,9 @@ fn the_answer_does_not_depend_on_threads_and_progress_reaches_the_end() {
         let got = walk(&locks(), &Options { threads, ..Options::default() }, &progress).unwrap();
         assert_eq!(got, want);
         let (found, read) = *seen.lock().unwrap();
-        assert_eq!((found, read), (want.inputs.len(), want.inputs.len()));
+        // What another file leads to is not found by the walk itself.
+        let walked = want.inputs.iter().filter(|input| input.kind != "go.sum").count();
+        assert_eq!((found, read), (walked, walked));
     }
 }
 
@@ -251,4 +253,39 @@ fn a_lockfile_of_many_megabytes_is_read_in_one_pass() {
     let root = tree(&[("Cargo.lock", &text)]);
     let inventory = take(root.path());
     assert_eq!((inventory.inputs[0].status, inventory.inputs[0].packages.len()), (Status::Parsed, 60_000));
+}
+
+#[test]
+fn an_old_go_mod_is_completed_by_its_go_sum() {
+    let sum = "example.com/a v1.0.0 h1:x=\nexample.com/a v1.0.0/go.mod h1:x=\nexample.com/b v1.9.0 h1:x=\n\
+               example.com/b v1.10.0 h1:x=\nexample.com/c v1.0.0/go.mod h1:x=\n";
+    let module = |line: &str| format!("module x\n\n{line}\nrequire example.com/a v1.0.0\n");
+    let rows = |files: &[(&str, &str)]| {
+        let inventory = take(tree(files).path());
+        let inputs = inventory.inputs.iter();
+        let packages = |input: &Input| {
+            let pinned =
+                input.packages.iter().map(|one| format!("{}:{} {} {}", input.path, one.line, one.name, one.version));
+            let open = input.not_judged.iter().map(|one| format!("{}:{} {}", input.path, one.line, one.name));
+            pinned.chain(open).filter(|row| !row.contains("stdlib")).collect::<Vec<_>>()
+        };
+        (inputs.clone().flat_map(packages).collect::<Vec<_>>(), inputs.map(|input| input.status).max())
+    };
+    let old = module("go 1.16\n");
+    let (own, added) = ("go.mod:5 example.com/a 1.0.0", "go.sum:4 example.com/b 1.10.0");
+    // The highest version of what has code of its own; `c` was only looked at.
+    assert_eq!(rows(&[("go.mod", &old), ("go.sum", sum)]).0, [own, added]);
+    assert_eq!(rows(&[("go.mod", &module("")), ("go.sum", sum)]).0, ["go.mod:4 example.com/a 1.0.0", added]);
+    // From Go 1.17 on the go.mod has all of them.
+    for line in ["go 1.17\n", "go 1.21rc2\n", "go 2\n"] {
+        assert_eq!(rows(&[("go.mod", &module(line)), ("go.sum", sum)]).0, [own], "{line}");
+    }
+    assert_eq!(rows(&[("go.mod", &old)]).0, [own, "go.mod:3 modules that these need"]);
+    let vendored = "# example.com/a v1.0.0\n## explicit\nexample.com/a\n# example.com/b v1.10.0\nexample.com/b\n";
+    assert_eq!(
+        rows(&[("go.mod", &old), ("go.sum", sum), ("vendor/modules.txt", vendored)]).0,
+        [own, "vendor/modules.txt:4 example.com/b 1.10.0"]
+    );
+    assert_eq!(rows(&[("go.mod", &old), ("go.sum", "example.com/b v1.0.0\n")]).1, Some(Status::Failed));
+    assert_eq!(rows(&[("go.mod", &old), ("go.sum", &sum[..sum.len() - 1])]).1, Some(Status::Partial)); // cut
 }
