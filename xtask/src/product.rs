@@ -30,7 +30,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `aiva up` with these arguments and waits until it says where it is; it has no rate limits.
     pub(crate) fn start(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut child = spawn(binary, data, arguments)?;
+        Self::start_with(binary, data, arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn start_with(
+        binary: &Path,
+        data: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut child = start(binary, data, arguments, variables)?;
         let mut lines = BufReader::new(child.stdout.take().context("the server's output")?);
         let (mut url, mut admin, mut line) = (None, None, String::new());
         loop {
@@ -85,7 +95,12 @@ impl Drop for Server {
 
 /// Starts the server and waits for nothing.
 pub(crate) fn spawn(binary: &Path, data: &Path, arguments: &[&str]) -> Result<Child> {
+    start(binary, data, arguments, &[])
+}
+
+fn start(binary: &Path, data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Child> {
     Command::new(binary)
+        .envs(variables.iter().copied())
         .arg("up")
         .args(arguments)
         .args([

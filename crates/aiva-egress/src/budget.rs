@@ -14,7 +14,8 @@ use crate::proxy::judge::Form;
 
 mod sliding;
 
-/// The limits of one role and what it has used.
+/// The limits of one role and what it has used. Clones count together.
+#[derive(Clone)]
 pub struct Budget {
     requests: Option<u64>,
     tunnels: Option<u64>,

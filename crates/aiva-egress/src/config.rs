@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aiva_chassis::config::{Network, Reader};
+use aiva_chassis::config::{ByteSize, Network, Reader};
 use aiva_chassis::secret::Secret;
 use aiva_chassis::{config_section, config_words};
 
@@ -31,6 +31,12 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// What a role names for its upstream that connects by itself.
 pub const DIRECT: &str = "direct";
+
+/// The most redirects that a fetch may follow; the contract says so.
+const MOST_FETCH_REDIRECTS: usize = 20;
+
+/// The most bytes that a fetch may bring.
+const MOST_FETCH_BYTES: u64 = 64 << 20;
 
 /// The role of callers that nobody knows.
 pub const DEFAULT: &str = "default";
@@ -55,6 +61,8 @@ config_section! {
         pub token_key: Option<Secret>, example "{ file = \"/etc/aiva/egress-token-key\" }";
         /// What is kept of decisions.
         pub records: Records;
+        /// What is fetched for callers of the API.
+        pub fetch: Fetch;
         /// Who calls.
         pub callers: BTreeMap<String, Caller>;
         /// Roles that are kept over the API instead of here, which callers and services may name: until one is stored, its callers
@@ -95,6 +103,24 @@ impl Records {
             Stalled::Log => audit::Stalled::Log,
         };
         audit::Settings { patience: self.wait, stalled, ..audit::Settings::default() }
+    }
+}
+
+config_section! {
+    /// What is fetched for callers of the API (agents, link previews). A request can only ask for less.
+    pub struct Fetch checks check_fetch {
+        /// The most bytes of an answer; what is more is cut off.
+        pub max_bytes: ByteSize = "5MiB";
+        /// How long a fetch may take in all; less than `server.request_timeout`, or that ends it.
+        pub timeout: Duration = "20s";
+        /// How many redirects are followed.
+        pub max_redirects: usize = 5;
+        /// Content types that are taken; any if empty.
+        pub content_types: Vec<String>, example "[\"text/*\", \"application/json\"]";
+        /// How many fetches are under way at once; further ones are told to come back.
+        pub concurrent: usize = 32;
+        /// Roles that a fetch may go by; every role if empty.
+        pub roles: Vec<String>, example "[\"agents\"]";
     }
 }
 
@@ -194,9 +220,24 @@ impl Default for Egress {
             upstream: None,
             token_key: None,
             records: Records { keep: KEEP, wait: WAIT, stalled: Stalled::Deny },
+            fetch: Fetch::default(),
             callers: BTreeMap::new(),
             stored_roles: Vec::new(),
             roles: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Fetch {
+    /// What an empty section says.
+    fn default() -> Self {
+        Self {
+            max_bytes: ByteSize(5 << 20),
+            timeout: Duration::from_secs(20),
+            max_redirects: 5,
+            content_types: Vec::new(),
+            concurrent: 32,
+            roles: Vec::new(),
         }
     }
 }
@@ -235,6 +276,11 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
     if egress.token_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_KEY) {
         let message = "is too short to keep anybody from guessing it: `openssl rand -hex 32` prints a good one";
         reader.refuse("token_key", message);
+    }
+    for (at, role) in egress.fetch.roles.iter().enumerate() {
+        if role != DEFAULT && !egress.roles.contains_key(role) && !egress.stored_roles.contains(role) {
+            reader.refuse(&format!("fetch.roles[{at}]"), format!("there is no role {role:?}"));
+        }
     }
     if !egress.listen.ip().is_loopback() && has_passwords(egress) {
         reader.hazard("listen", "takes the callers' passwords over the network in plain: let them use egress.tls, and bind this one to loopback");
@@ -335,6 +381,21 @@ fn check_caller(caller: &Caller, reader: &mut Reader<'_>) {
     for (at, network) in caller.sources.iter().enumerate().filter(|(_, network)| network.is_everything()) {
         let message = format!("{network} is everybody: that is what [egress.roles.default] is for");
         reader.refuse(&format!("sources[{at}]"), message);
+    }
+}
+
+fn check_fetch(fetch: &Fetch, reader: &mut Reader<'_>) {
+    if fetch.timeout.is_zero() {
+        reader.refuse("timeout", "must be longer than nothing");
+    }
+    if fetch.max_redirects > MOST_FETCH_REDIRECTS {
+        reader.refuse("max_redirects", format!("must be at most {MOST_FETCH_REDIRECTS}"));
+    }
+    if fetch.max_bytes.0 > MOST_FETCH_BYTES {
+        reader.refuse("max_bytes", "must be at most 64MiB: an answer is held in memory");
+    }
+    if fetch.concurrent == 0 {
+        reader.refuse("concurrent", "must be at least 1");
     }
 }
 

@@ -235,6 +235,9 @@ pub struct Record {
     pub aliases: Vec<String>,
     /// The name has turned from public to internal.
     pub rebound: Option<Rebound>,
+    /// Of a fetch that was redirected, the record before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Uuid>,
     /// How it ended; `None` while it is open, and always for a refusal or a mere question.
     pub ended: Option<Ended>,
 }
@@ -272,6 +275,7 @@ impl Record {
             addresses,
             aliases,
             rebound,
+            follows: None,
             ended: None,
         }
     }
@@ -293,6 +297,7 @@ impl Record {
             addresses: Vec::new(),
             aliases: Vec::new(),
             rebound: None,
+            follows: None,
             ended: None,
         }
     }

@@ -3,6 +3,8 @@
 //! Extract, convert, call, answer. What is shown is on the disk. What would allow a refused request is shown to operators
 //! only.
 
+mod fetch;
+pub mod mcp;
 mod roles;
 mod told;
 
@@ -37,6 +39,13 @@ impl Need for Ask {
     const PERMISSION: Permission = Permission("egress:decide");
 }
 
+/// May have something fetched.
+pub(crate) struct Fetch;
+
+impl Need for Fetch {
+    const PERMISSION: Permission = Permission("egress:fetch");
+}
+
 /// The route of questions alone, for whoever keeps no records.
 pub fn decisions(decisions: Decisions) -> Routes {
     let operation = Operation::Decide;
@@ -55,11 +64,12 @@ impl FromRef<App> for Roles {
     }
 }
 
-/// All routes of this crate.
+/// All routes of the contract that are this crate's.
 pub fn routes(app: App) -> Routes {
     let handler = |operation: Operation| match operation {
         Operation::ListDecisions => on(operation.method(), list_decisions),
         Operation::Decide => on(operation.method(), decide),
+        Operation::Fetch => on(operation.method(), fetch::fetch),
         Operation::GetDecision => on(operation.method(), get_decision),
         Operation::GetEgressSummary => on(operation.method(), get_egress_summary),
         Operation::ListEgressRoles => on(operation.method(), roles::list_egress_roles),

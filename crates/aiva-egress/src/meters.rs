@@ -85,6 +85,7 @@ pub const TOKEN_ROLE: &str = "token-role";
 const TOKENS: [&str; 4] = [TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_MISMATCH, TOKEN_ROLE];
 
 /// One role's counters.
+#[derive(Clone)]
 pub struct Meters {
     /// Allowed.
     pub allowed: Counter,

@@ -14,9 +14,11 @@ use http::Method;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::budget::Budget;
 use crate::decision::{Ended, Record};
+use crate::meters::Meters;
 use crate::proxy::judge::Bounds;
-use crate::role::upstream::Upstreams;
+use crate::role::upstream::{Route, Upstreams};
 
 /// What a role goes by, as it is in force now.
 #[derive(Clone)]
@@ -33,6 +35,14 @@ pub struct Rules {
     pub bounds: Bounds,
     /// Every upstream there is: none of them is a destination.
     pub upstreams: Arc<Upstreams>,
+    /// The upstream that it goes through, where it does.
+    pub route: Option<Arc<Route>>,
+    /// What all of its callers together may use, where that is limited.
+    pub budget: Option<Budget>,
+    /// Whether what its lists or budget refuse is only told of.
+    pub tells: bool,
+    /// What is counted of it.
+    pub meters: Meters,
 }
 
 impl Rules {

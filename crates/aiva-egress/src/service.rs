@@ -294,6 +294,10 @@ impl Decide for Guard {
             engine: Arc::clone(&role.lookups.engine),
             bounds: role.bounds,
             upstreams: Arc::clone(&role.upstreams),
+            route: role.route.clone(),
+            budget: role.budget.clone(),
+            tells: role.tells,
+            meters: role.meters.clone(),
         })
     }
 

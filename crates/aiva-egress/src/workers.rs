@@ -239,6 +239,7 @@ impl Reload {
             ("balancers", same(&self.started.balancers, &egress.balancers)),
             ("tls", same(&self.started.tls, &egress.tls)),
             ("records", same(&self.started.records, &egress.records)),
+            ("fetch", same(&self.started.fetch, &egress.fetch)),
             // A secret does not show in its debug form.
             ("token_key", self.started.token_key == egress.token_key),
         ];

@@ -170,7 +170,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    policy: Policy,
+    policy: Arc<Policy>,
     resolver: Arc<dyn Resolver>,
     connector: Connector,
     pool: Pool,
@@ -194,7 +194,7 @@ pub type Observer = Arc<dyn Fn(&Target, &Verdict) + Send + Sync>;
 /// Sets a [`Client`] up.
 pub struct Builder {
     engine: Arc<Engine>,
-    policy: Policy,
+    policy: Arc<Policy>,
     resolver: Arc<dyn Resolver>,
     tls: Tls,
     upstream: Option<Upstream>,
@@ -302,10 +302,10 @@ impl Builder {
 
 impl Client {
     /// Starts to set a client up.
-    pub fn builder(policy: Policy) -> Builder {
+    pub fn builder(policy: impl Into<Arc<Policy>>) -> Builder {
         Builder {
             engine: Arc::default(),
-            policy,
+            policy: policy.into(),
             resolver: Arc::new(Dns::system()),
             tls: Tls::system(),
             upstream: None,

@@ -53,13 +53,18 @@ pub(crate) fn admit(policy: &mut Policy, url: &str) {
     }
 }
 
-/// The client.
-pub(crate) fn client(outbound: &Outbound, policy: Policy, base: &Path) -> Result<Client, TlsError> {
+/// Whom to trust: the machine's authorities, and those that the configuration adds.
+pub(crate) fn tls(outbound: &Outbound, base: &Path) -> Result<Tls, TlsError> {
     let mut tls = Tls::system();
     for file in &outbound.extra_ca_files {
         tls = tls.with_file(base.join(file))?;
     }
-    let mut builder = Client::builder(policy).tls(tls).user_agent(USER_AGENT);
+    Ok(tls)
+}
+
+/// The client.
+pub(crate) fn client(outbound: &Outbound, policy: Policy, base: &Path) -> Result<Client, TlsError> {
+    let mut builder = Client::builder(policy).tls(tls(outbound, base)?).user_agent(USER_AGENT);
     if let Some(proxy) = &outbound.proxy {
         builder = builder.upstream(upstream(proxy, outbound));
     }

@@ -15,6 +15,7 @@ pub(crate) mod exit;
 pub(crate) mod fix;
 pub(crate) mod handbook;
 pub(crate) mod licences;
+pub(crate) mod mcp;
 pub(crate) mod migrate;
 pub(crate) mod progress;
 pub(crate) mod remote;
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     /// Where services may call out: ask, prove, move in.
     #[command(subcommand)]
     Egress(egress::Egress),
+    /// Speak the Model Context Protocol on stdin and stdout: an agent's tools `fetch` and `check_url`, by a running server.
+    Mcp(Server),
     /// Print a script that completes commands and flags in a shell.
     Completions {
         /// Which shell.

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Migrate(command) => cli::migrate::run(command, &global, terminal),
         Command::Events(command) => cli::events::run(command, &global, terminal),
         Command::Egress(command) => cli::egress::run(command, &global, terminal),
+        Command::Mcp(server) => cli::mcp::run(server, &global, terminal),
         Command::Completions { shell } => cli::handbook::completions(*shell, terminal),
         Command::Man { folder } => cli::handbook::man(folder.as_deref(), terminal),
     };

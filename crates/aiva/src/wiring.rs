@@ -43,7 +43,7 @@ use crate::settings::{Found, Settings};
 
 mod egress;
 
-pub(crate) use egress::{egress, egress_guard, egress_records, egress_roles, egress_tokens};
+pub(crate) use egress::{egress, egress_fetches, egress_guard, egress_records, egress_roles, egress_tokens};
 
 /// Every crate's schema steps, in the order in which they are applied.
 pub(crate) const MIGRATIONS: &[MigrationSet] = &[
@@ -162,10 +162,11 @@ impl Parts {
         let egress = egress_guard(found, &clock)?;
         let signer = egress_tokens(settings, &egress, Some(data))?.context("a server has a data directory")?;
         let (records, recorder) = egress_records(settings, &egress, &database, &alerts, &clock, supervisor).await?;
+        let fetcher = egress_fetches(found, &recorder, &clock)?;
         let decide = Arc::new(egress.clone());
         let decisions = Decisions { recorder, decide, signer, clock: Arc::clone(&clock) };
         let roles = egress_roles(&records, &egress, &database, supervisor).await?;
-        let asked = App { store: records, decisions: decisions.clone(), roles };
+        let asked = App { store: records, decisions: decisions.clone(), roles, fetcher };
         let token = TokenFile::within(data);
         token.ensure()?; // before anybody signs in: a token that appears later is another one, and ends the sessions
         let door = Arc::new(Door::new(token, Arc::clone(&clock)));
@@ -177,13 +178,15 @@ impl Parts {
                 .merge(aiva_events::http::routes(database.clone(), supervisor.shutdown().stop(Stage::Edge)))
                 .merge(aiva_console::meta::routes(version()))
         };
+        let origins = settings.server.cors_origins.iter().map(|origin| origin.as_uri().to_string());
+        let mcp = aiva_egress::http::mcp::routes(asked.clone(), origins.collect::<Vec<_>>());
         let console = Console::new(api().into_router(), Arc::clone(&clock)).routes();
         let stop = supervisor.shutdown().stop(Stage::Edge);
         let names = [aiva_egress::grpc::NAME];
         let descriptors = [aiva_contracts::FILE_DESCRIPTOR_SET];
         let services = grpc::services(supervisor.health().clone(), stop.clone(), &names, &descriptors)?
             .add_service(aiva_egress::grpc::service(decisions, stop));
-        let routes = api().merge(console).merge(aiva_authn::http::routes(Arc::clone(&door))).grpc(services);
+        let routes = api().merge(console).merge(mcp).merge(aiva_authn::http::routes(Arc::clone(&door))).grpc(services);
         let router = Stack::configured(&settings.server, clock)
             .limits_for(
                 "/v1/services/{service}/uploads",

@@ -12,11 +12,14 @@ use crate::product::{self, Server};
 /// Endless streams, a download from the Internet, and the contract itself, whose YAML no schema describes.
 const UNFIT: &str = "/events/tail$|/scans/[^/]+/events$|/advisories/updates$|/openapi.yaml$";
 
+/// The attacker may ask for fetches of whatever it thinks of: none may reach anybody, not even through the DNS.
+const NOBODY_LEAVES: (&str, &str) = ("AIVA__EGRESS__ROLES__DEFAULT__MODE", "enforce");
+
 /// Starts the product on the demo in a folder of its own, attacks it, and stops it.
 pub(super) fn run(schemathesis: &str, target: &Path, work: &Path) -> Result<()> {
     let binary = super::product(target)?;
     let data = tempfile::Builder::new().prefix("contract-fuzz").tempdir_in(work)?;
-    let server = Server::start(&binary, data.path(), &["--demo"])?;
+    let server = Server::start_with(&binary, data.path(), &["--demo"], &[NOBODY_LEAVES])?;
     let token = product::token(&binary, data.path())?;
     let authorization = format!("Authorization: Bearer {token}");
     let (database, program) = (data.path().join("aiva.db").display().to_string(), binary.display().to_string());

@@ -25,6 +25,7 @@ const DECLARED_EDGES: &[(&str, &str, &str)] = &[
     ("aiva-egress", "selftest", "plays the origins that its cases describe"),
     ("aiva-egress", "tunnel", "carries a tunnel's bytes; its readers are pure"),
     ("aiva-egress", "audit", "gathers records from the proxy's threads and writes them in groups"),
+    ("aiva-egress", "fetch", "asks origins on behalf of callers of the API; what it reads of headers is pure"),
 ];
 
 /// What a pure noun has no business with.

@@ -2369,6 +2369,9 @@ pub struct Decision {
     /// The name had just turned from public to internal.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub rebound: Option<bool>,
+    /// Of a fetch that was redirected, the decision before it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub follows: Option<uuid::Uuid>,
     /// Whether it is still under way.
     pub open: bool,
     /// How an allowed request ended.
@@ -3142,6 +3145,258 @@ impl Check for Verdict {
                 c.text(value, &Text { min: 0, max: 8192, pattern: None });
             });
         }
+    }
+}
+/// How to ask; POST only where the role names it among its methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FetchMethod {
+    /// `GET`
+    #[serde(rename = "GET")]
+    GET,
+    /// `HEAD`
+    #[serde(rename = "HEAD")]
+    HEAD,
+    /// `POST`
+    #[serde(rename = "POST")]
+    POST,
+}
+impl FetchMethod {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::GET, Self::HEAD, Self::POST];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GET => "GET",
+            Self::HEAD => "HEAD",
+            Self::POST => "POST",
+        }
+    }
+}
+impl std::fmt::Display for FetchMethod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for FetchMethod {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for FetchMethod {
+    fn check(&self, _: &mut Checker) {}
+}
+/// What to fetch. Bounds can only be narrower than the configured ones, which hold without them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskFetch {
+    /// The address.
+    pub url: String,
+    /// How to ask; POST only where the role names it among its methods.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub method: Option<FetchMethod>,
+    /// The role to go by; the one of unknown callers without it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Header fields to send. Those that frame or forward a message, `Host`, `Accept-Encoding` and `Proxy-*` are refused.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub headers: Option<std::collections::BTreeMap<String, String>>,
+    /// The body, for POST.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The most bytes of the body; what is more is cut off.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// How long it may take in all, redirects included.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// How many redirects to follow; with 0 a redirect is the answer.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub max_redirects: Option<u32>,
+    /// Content types to take (`text/html`, `image/*`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub content_types: Vec<String>,
+}
+impl Check for AskFetch {
+    fn check(&self, c: &mut Checker) {
+        c.at("url", |c| {
+            c.text(&self.url, &Text { min: 1, max: 8192, pattern: None });
+        });
+        if let Some(value) = &self.role {
+            c.at("role", |c| {
+                c.text(value, &Text { min: 1, max: 200, pattern: None });
+            });
+        }
+        if let Some(value) = &self.headers {
+            c.at("headers", |c| {
+                c.count(value.len(), 32);
+                for (key, item) in value {
+                    c.key(key);
+                    c.at(key, |c| {
+                        c.text(
+                            item,
+                            &Text {
+                                min: 0,
+                                max: 4096,
+                                pattern: Some(&[Piece { not: false, ranges: &[(' ', '~')], min: 0, max: usize::MAX }]),
+                            },
+                        );
+                    });
+                }
+            });
+        }
+        if let Some(value) = &self.body {
+            c.at("body", |c| {
+                c.text(value, &Text { min: 0, max: 262144, pattern: None });
+            });
+        }
+        if let Some(value) = &self.max_bytes {
+            c.at("max_bytes", |c| {
+                c.integer(value, 1, 9007199254740991);
+            });
+        }
+        if let Some(value) = &self.timeout_ms {
+            c.at("timeout_ms", |c| {
+                c.integer(value, 1, 600000);
+            });
+        }
+        if let Some(value) = &self.max_redirects {
+            c.at("max_redirects", |c| {
+                c.integer(value, 0, 20);
+            });
+        }
+        c.at("content_types", |c| {
+            c.count(self.content_types.len(), 32);
+            c.each(&self.content_types, |c, item| {
+                c.text(
+                    item,
+                    &Text {
+                        min: 1,
+                        max: 100,
+                        pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        });
+    }
+}
+/// How a body is written; as text where it is UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum BodyEncoding {
+    /// `text`
+    #[serde(rename = "text")]
+    Text,
+    /// `base64`
+    #[serde(rename = "base64")]
+    Base64,
+}
+impl BodyEncoding {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Text, Self::Base64];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Base64 => "base64",
+        }
+    }
+}
+impl std::fmt::Display for BodyEncoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for BodyEncoding {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for BodyEncoding {
+    fn check(&self, _: &mut Checker) {}
+}
+/// One request of a fetch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FetchHop {
+    /// The record.
+    pub decision: uuid::Uuid,
+    /// Scheme, host and port.
+    pub origin: String,
+    /// What was decided; `unresolved` when the DNS gave no address.
+    pub outcome: DecisionOutcome,
+    /// The address that was connected to.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What was answered.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub status: Option<u32>,
+}
+impl Check for FetchHop {
+    fn check(&self, c: &mut Checker) {
+        c.at("origin", |c| {
+            c.text(&self.origin, &Text { min: 0, max: 400, pattern: None });
+        });
+        if let Some(value) = &self.address {
+            c.at("address", |c| {
+                c.text(value, &Text { min: 0, max: 100, pattern: None });
+            });
+        }
+        if let Some(value) = &self.status {
+            c.at("status", |c| {
+                c.integer(value, 0, 999);
+            });
+        }
+    }
+}
+/// What was fetched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// The status of the last answer.
+    pub status: u32,
+    /// Who answered at last, without credentials.
+    pub url: String,
+    /// The header fields of the last answer that tell what it is.
+    pub headers: std::collections::BTreeMap<String, String>,
+    /// How a body is written; as text where it is UTF-8.
+    pub encoding: BodyEncoding,
+    /// The body.
+    pub body: String,
+    /// How many bytes of it are here.
+    pub bytes: u64,
+    /// Whether there was more of it.
+    pub truncated: bool,
+    /// Every request that was made, the first first.
+    pub hops: Vec<FetchHop>,
+}
+impl Check for Fetched {
+    fn check(&self, c: &mut Checker) {
+        c.at("status", |c| {
+            c.integer(&self.status, 0, 999);
+        });
+        c.at("url", |c| {
+            c.text(&self.url, &Text { min: 0, max: 9000, pattern: None });
+        });
+        c.at("headers", |c| {
+            c.count(self.headers.len(), 32);
+            for (key, item) in &self.headers {
+                c.key(key);
+                c.at(key, |c| {
+                    c.text(item, &Text { min: 0, max: 8192, pattern: None });
+                });
+            }
+        });
+        c.at("body", |c| {
+            c.text(&self.body, &Text { min: 0, max: 1073741824, pattern: None });
+        });
+        c.at("bytes", |c| {
+            c.integer(&self.bytes, 0, 9007199254740991);
+        });
+        c.at("hops", |c| {
+            c.count(self.hops.len(), 21);
+            c.each(&self.hops, |c, item| {
+                Check::check(item, c);
+            });
+        });
     }
 }
 /// Decisions of one hour.
@@ -5630,6 +5885,8 @@ pub mod egress {
         DeleteEgressRole,
         /// `GET /v1/egress/roles/{role}/versions`: What a stored role was, who changed it and when, the latest first.
         ListEgressRoleVersions,
+        /// `POST /v1/egress/fetches`: Have something fetched; every hop is decided on and recorded like a request through the proxy.
+        Fetch,
         /// `GET /v1/egress/summary`: What was called most, what was refused, what is new, and how much over time.
         GetEgressSummary,
     }
@@ -5644,6 +5901,7 @@ pub mod egress {
             Self::PutEgressRole,
             Self::DeleteEgressRole,
             Self::ListEgressRoleVersions,
+            Self::Fetch,
             Self::GetEgressSummary,
         ];
         /// Its `operationId`.
@@ -5657,6 +5915,7 @@ pub mod egress {
                 Self::PutEgressRole => "putEgressRole",
                 Self::DeleteEgressRole => "deleteEgressRole",
                 Self::ListEgressRoleVersions => "listEgressRoleVersions",
+                Self::Fetch => "fetch",
                 Self::GetEgressSummary => "getEgressSummary",
             }
         }
@@ -5671,6 +5930,7 @@ pub mod egress {
                 Self::PutEgressRole => "PUT",
                 Self::DeleteEgressRole => "DELETE",
                 Self::ListEgressRoleVersions => "GET",
+                Self::Fetch => "POST",
                 Self::GetEgressSummary => "GET",
             }
         }
@@ -5685,6 +5945,7 @@ pub mod egress {
                 Self::PutEgressRole => "/v1/egress/roles/{role}",
                 Self::DeleteEgressRole => "/v1/egress/roles/{role}",
                 Self::ListEgressRoleVersions => "/v1/egress/roles/{role}/versions",
+                Self::Fetch => "/v1/egress/fetches",
                 Self::GetEgressSummary => "/v1/egress/summary",
             }
         }
@@ -5699,6 +5960,7 @@ pub mod egress {
                 Self::PutEgressRole => "egress:write",
                 Self::DeleteEgressRole => "egress:write",
                 Self::ListEgressRoleVersions => "egress:read",
+                Self::Fetch => "egress:fetch",
                 Self::GetEgressSummary => "egress:read",
             }
         }

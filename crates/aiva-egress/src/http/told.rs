@@ -112,6 +112,7 @@ pub(super) fn decision(record: Record, sees_remedy: bool) -> api::Decision {
         addresses: record.addresses.iter().take(MOST_ADDRESSES).map(ToString::to_string).collect(),
         aliases: record.aliases.into_iter().take(32).collect(),
         rebound: record.rebound.map(|_| true),
+        follows: record.follows,
         open,
         ended: record.ended.map(end),
     }

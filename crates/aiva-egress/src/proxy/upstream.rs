@@ -240,7 +240,10 @@ impl Upstream {
     }
 
     /// A tunnel to the first of these addresses that it leads to.
-    async fn first(
+    ///
+    /// # Errors
+    /// Why it leads to none of them in time.
+    pub async fn first(
         &self,
         dial: &dyn Dial,
         allowed: &[SocketAddr],

@@ -25,6 +25,7 @@ use super::score::{Outcome, Refusal};
 use super::world::World;
 use crate::audit::Recorder;
 use crate::http::decisions;
+use crate::meters::Meters;
 use crate::ports::{Decide, Rules};
 use crate::proxy::judge::Bounds;
 use crate::service::records::Decisions;
@@ -95,6 +96,10 @@ impl Api {
             engine: Arc::new(Engine::default()),
             bounds: Bounds::default(),
             upstreams: Arc::default(),
+            route: None,
+            budget: None,
+            tells: false,
+            meters: Meters::of("case"),
         };
         let clock = clock::system();
         let asked = Decisions {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::roles::Roles;
 use crate::audit::{NoRoom, Recorder, Stalled};
 use crate::decision::{Form, MOST_ADDRESSES, Outcome, Record, Who, Word};
+use crate::fetch::Fetcher;
 use crate::meters::{self, Via};
 use crate::ports::Decide;
 use crate::store::Store;
@@ -31,6 +32,8 @@ pub struct App {
     pub decisions: Decisions,
     /// By what.
     pub roles: Roles,
+    /// Fetches for callers.
+    pub fetcher: Fetcher,
 }
 
 /// Decides for callers of the API.
@@ -70,6 +73,8 @@ pub struct Answered {
     pub rule: String,
     /// The stable word of why.
     pub reason: Word,
+    /// What would allow it; for operators only.
+    pub remedy: Option<String>,
     /// The checked addresses, no more than the contract allows.
     pub connect_to: Vec<SocketAddr>,
     /// What the proxy honours, and until when; only of what may leave.
@@ -132,6 +137,7 @@ impl Decisions {
             role: Arc::clone(&record.who.role),
             rule: record.rule.clone(),
             reason: record.reason.clone(),
+            remedy: record.remedy.clone(),
             connect_to,
             token,
         };

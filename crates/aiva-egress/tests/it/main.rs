@@ -5,6 +5,7 @@
 #[macro_use]
 mod engines;
 
+mod fetch;
 mod fuzz_corpus;
 mod grpc;
 mod guard;

@@ -108,6 +108,12 @@ impl World {
     }
 
     pub(crate) fn app(&self, guard: &Guard, recorder: &Recorder) -> App {
+        self.app_with(guard, recorder, Egress::default().fetch)
+    }
+
+    /// With these bounds for fetches.
+    pub(crate) fn app_with(&self, guard: &Guard, recorder: &Recorder, fetch: aiva_egress::config::Fetch) -> App {
+        let tls = aiva_outbound::client::Tls::system();
         let signer = Arc::new(Signer::random().unwrap());
         App {
             store: self.store.clone(),
@@ -118,6 +124,7 @@ impl World {
                 signer,
                 clock: self.shared(),
             },
+            fetcher: aiva_egress::fetch::Fetcher::new(fetch, tls, recorder.clone(), self.shared()),
         }
     }
 

@@ -31,7 +31,7 @@ pub struct HyperConnector(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    policy: Policy,
+    policy: Arc<Policy>,
     resolver: Arc<dyn Resolver>,
     connector: Connector,
     limit: Duration,
@@ -40,7 +40,7 @@ struct Inner {
 impl HyperConnector {
     pub(super) fn new(
         engine: Arc<Engine>,
-        policy: Policy,
+        policy: Arc<Policy>,
         resolver: Arc<dyn Resolver>,
         connector: Connector,
         limit: Duration,

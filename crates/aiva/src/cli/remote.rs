@@ -10,7 +10,7 @@ use aiva_findings::export::Document;
 use aiva_outbound::client::Response;
 use aiva_store::directory::{self, DataDirectory};
 use anyhow::Result;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 
 use super::Server;
@@ -21,6 +21,9 @@ use crate::settings::{self, Found, Settings};
 
 /// The most that is read of an answer.
 const MOST_ANSWER: usize = 32 << 20;
+
+/// The most that is read of an answer to an agent: what a fetch may bring, in base64.
+const MOST_EXCHANGED: usize = 128 << 20;
 
 /// Where a server says in its data directory how it is reached from this machine.
 const ANNOUNCED: &str = "server-url";
@@ -97,19 +100,36 @@ impl Api {
         self.ask(self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json")).await.map(drop)
     }
 
+    /// POST of a message of the Model Context Protocol in this version; the answer as text, whatever it says. A refusal that
+    /// is JSON-RPC's own is an answer too.
+    pub(crate) async fn exchange(&self, path: &str, version: Option<&str>, body: String) -> Result<String> {
+        let mut request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        request = request.header(ACCEPT, "application/json, text/event-stream");
+        if let Some(version) = version {
+            request = request.header(http::HeaderName::from_static("mcp-protocol-version"), version);
+        }
+        let response = self.told(request.body(body).timeout(Duration::from_secs(300)), Some(400)).await?;
+        Ok(String::from_utf8(response.bytes(MOST_EXCHANGED).await?)?)
+    }
+
     /// The address of a path on this server.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.server)
     }
 
     async fn ask(&self, request: aiva_outbound::client::Request) -> Result<Response> {
+        self.told(request, None).await
+    }
+
+    /// An answer that is good, or of this status.
+    async fn told(&self, request: aiva_outbound::client::Request, also: Option<u16>) -> Result<Response> {
         let request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
         let response = request.send().await.map_err(|error| {
             Failure::new(format!("the server {} did not answer", self.server))
                 .because(error)
                 .hint("start it with `aiva up`, or say where it is with --server")
         })?;
-        if response.status.is_success() {
+        if response.status.is_success() || also == Some(response.status.as_u16()) {
             return Ok(response);
         }
         let status = response.status;

@@ -14,6 +14,7 @@ use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
 use aiva_egress::audit::Recorder;
 use aiva_egress::config::Egress;
 use aiva_egress::events::Watch;
+use aiva_egress::fetch::Fetcher;
 use aiva_egress::ports::Tokens;
 use aiva_egress::proxy::interfaces::reached_at;
 use aiva_egress::proxy::tls::Tls;
@@ -29,6 +30,7 @@ use aiva_store::Database;
 use aiva_store::directory::DataDirectory;
 use anyhow::{Context as _, Result};
 
+use crate::calls;
 use crate::failure::Failure;
 use crate::settings::{Found, Settings};
 
@@ -95,6 +97,13 @@ pub(crate) async fn egress_roles(
         }
     });
     Ok(roles)
+}
+
+/// Who fetches for callers of the API, and trusts whom every other call of this program trusts.
+pub(crate) fn egress_fetches(found: &Found, recorder: &Recorder, clock: &SharedClock) -> Result<Fetcher> {
+    let settings = &found.loaded.config;
+    let tls = calls::tls(&settings.outbound, &found.base)?;
+    Ok(Fetcher::new(settings.egress.fetch.clone(), tls, recorder.clone(), Arc::clone(clock)))
 }
 
 /// Has every decision recorded in the database.

@@ -7,6 +7,7 @@ mod deploy;
 mod egress;
 mod garbage;
 mod grpc;
+mod mcp;
 mod mirror;
 mod postgres;
 mod program;

@@ -116,6 +116,7 @@ fn facts(decision: &Decision) -> Markup {
                 dt { "Role" } dd { a href=(others().with("role", &decision.role)) { (decision.role) } }
                 dt { "Caller" } dd { a href=(others().with("caller", &decision.caller)) { (decision.caller) } }
                 @if let Some(place) = &decision.place { dt { "Host" } dd { a href=(others().with("host", &place.host)) { (place.host) } } }
+                @if let Some(before) = &decision.follows { dt { "Redirected by" } dd { a href=(Link::to("/console/egress/decisions").segment(&before.to_string())) { "the hop before" } } }
                 dt { "As" } dd { (super::asked_as(decision)) }
                 dt { "Same reason" } dd { a href=(others().with("reason", &decision.reason)) { (decision.reason) } }
                 dt { "Id" } dd { code { (decision.id) } }
