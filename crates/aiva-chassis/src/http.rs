@@ -36,7 +36,7 @@ pub use idempotency::IdempotencyKey;
 pub use page::{Cursor, Page, PageQuery};
 pub use precondition::{ETag, Preconditions};
 pub use problem::{ApiError, FieldError, Problem};
-pub use rate::{Rate, Rates};
+pub use rate::{Admission, Rate, Rates};
 pub use serve::{ListenLimits, Listener};
 pub use stack::{Limits, Stack};
 pub use tls::TlsFiles;

@@ -1,8 +1,9 @@
 //! The decision API over gRPC: `aiva.egress.v1.Decisions`, one question or a stream of them.
 //!
 //! Promises: the same verdicts, bounds and refusals as `POST /v1/egress/decisions`. On a stream, answers keep the order of the
-//! questions; at most [`AT_ONCE`] questions are under way, and the next is read when an answer was taken; a question that is
-//! wrong costs its own answer only. A stream ends with UNAVAILABLE when the server stops or after [`OLDEST`], so that
+//! questions; at most [`AT_ONCE`] questions are under way, and the next is read when an answer was taken; each counts like a
+//! request against the limits of its client, and whoever asks faster is read more slowly; a question that is wrong costs its
+//! own answer only. A stream ends with UNAVAILABLE when the server stops or after [`OLDEST`], so that
 //! credentials that were taken back do not live on in it: its caller opens another.
 
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aiva_chassis::http::context::RequestContext;
-use aiva_chassis::http::{Allowed, ApiError, Principal};
+use aiva_chassis::http::{Admission, Allowed, ApiError, Principal};
 use aiva_chassis::panic::{self, Entry, Place};
 use aiva_chassis::shutdown::Stop;
 use aiva_contracts::api;
@@ -84,7 +85,8 @@ impl Decisions for Service {
         let caller = Allowed::<Ask>::by(request.extensions())?.into_principal();
         let context = request.extensions().get::<Arc<RequestContext>>().cloned();
         let asker = Arc::new(Asker { decisions: self.decisions.clone(), caller, context });
-        let questions = questions(request.into_inner(), self.stop.clone());
+        let admission = request.extensions().get::<Admission>().cloned();
+        let questions = questions(request.into_inner(), admission, self.stop.clone());
         let answers = questions.map(move |question| {
             let asker = Arc::clone(&asker);
             async move {
@@ -101,23 +103,36 @@ impl Decisions for Service {
 /// What comes over the stream until it ends: by its caller, by the server's stop, or by its age.
 fn questions(
     incoming: Streaming<message::DecideStreamRequest>,
+    admission: Option<Admission>,
     stop: Stop,
 ) -> impl Stream<Item = Result<message::DecideStreamRequest, Status>> + Send {
     let ends = Instant::now() + OLDEST;
-    stream::unfold(Some((incoming, stop)), move |open| async move {
-        let (mut incoming, stop) = open?;
+    stream::unfold(Some((incoming, admission, stop)), move |open| async move {
+        let (mut incoming, admission, stop) = open?;
         let next = tokio::select! {
             biased;
             () = stop.begun() => Err(Status::unavailable("the server stops: open another stream")),
             () = tokio::time::sleep_until(ends) => Err(Status::unavailable("the stream is old: open another")),
-            next = incoming.message() => next,
+            next = one(&mut incoming, admission.as_ref()) => next,
         };
         match next {
-            Ok(Some(question)) => Some((Ok(question), Some((incoming, stop)))),
+            Ok(Some(question)) => Some((Ok(question), Some((incoming, admission, stop)))),
             Ok(None) => None,
             Err(ended) => Some((Err(ended), None)),
         }
     })
+}
+
+/// The next question, once it may pass.
+async fn one(
+    incoming: &mut Streaming<message::DecideStreamRequest>,
+    admission: Option<&Admission>,
+) -> Result<Option<message::DecideStreamRequest>, Status> {
+    let next = incoming.message().await?;
+    if let (Some(_), Some(admission)) = (&next, admission) {
+        admission.passed().await;
+    }
+    Ok(next)
 }
 
 /// Whoever opened a stream.

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -54,6 +54,25 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self { client: Rate::new(50, 100), service: Rate::new(2_000, 4_000), clients: 65_536 }
+    }
+}
+
+/// Counts what a long request asks for after it was let in, against the same limits: the messages of a stream, each like a
+/// request of the same client. The stack puts one into every request over gRPC where there are limits.
+#[derive(Clone)]
+pub struct Admission(Arc<dyn Fn() -> Result<(), Duration> + Send + Sync>);
+
+impl Admission {
+    /// By whoever counts.
+    pub fn new(admit: impl Fn() -> Result<(), Duration> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(admit))
+    }
+
+    /// Waits until one more may pass.
+    pub async fn passed(&self) {
+        while let Err(wait) = (self.0)() {
+            tokio::time::sleep(wait).await;
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use super::{
     contract::Routes,
     headers::{Cors, PREFLIGHT},
     problem::{ApiError, Audience, Rendered},
-    rate::{Limiter, Rate, Rates},
+    rate::{Admission, Limiter, Rate, Rates},
     trace::TraceContext,
 };
 use crate::{
@@ -162,7 +162,7 @@ impl Stack {
         let (router, table) = routes.into().into_parts();
         let shared = Shared {
             routes: RouteTable::new(&table, self.limits, self.overrides),
-            limiter: self.rates.map(|rates| Limiter::new(rates, DefaultClock::default())),
+            limiter: self.rates.map(|rates| Arc::new(Limiter::new(rates, DefaultClock::default()))),
             clock: self.clock,
             cors: self.cors,
             trusted: self.trusted,
@@ -185,7 +185,7 @@ struct Guarded<S> {
 
 struct Shared {
     routes: RouteTable,
-    limiter: Option<Limiter>,
+    limiter: Option<Arc<Limiter>>,
     clock: SharedClock,
     cors: Cors,
     trusted: Vec<Network>,
@@ -234,6 +234,10 @@ impl Shared {
         let mut observed = Observed::begin(&self, &route, &context, started);
 
         let entry = if caller.is_grpc() { Entry::Rpc } else { Entry::Request };
+        if let (Entry::Rpc, Some(limiter)) = (entry, &self.limiter) {
+            let (limiter, client) = (Arc::clone(limiter), context.client);
+            request.extensions_mut().insert(Admission::new(move || limiter.admit(client)));
+        }
         let work = tokio::time::timeout(route.limits.timeout, self.guarded(request, inner, &route, &context));
         let work = panic::catch(entry, || place(&context), work);
         let response = match context::within(Arc::clone(&context), work).instrument(span).await {

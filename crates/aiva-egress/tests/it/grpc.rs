@@ -5,8 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
-use aiva_chassis::http::{Permissions, Principal, PrincipalKind};
+use aiva_chassis::http::{Admission, Permissions, Principal, PrincipalKind};
 use aiva_chassis::shutdown::{Shutdown, Stage};
 use aiva_contracts::message::egress::v1 as message;
 use aiva_contracts::message::egress::v1::decide_stream_response::Answer;
@@ -65,6 +66,22 @@ impl Scene {
             Future = impl Future<Output = Result<http::Response<tonic::body::Body>, Infallible>> + Send,
         > + Clone,
     > {
+        self.counted(permission, None)
+    }
+
+    /// The same where somebody counts its questions.
+    fn counted(
+        &self,
+        permission: &str,
+        admission: Option<Admission>,
+    ) -> DecisionsClient<
+        impl tower::Service<
+            http::Request<tonic::body::Body>,
+            Response = http::Response<tonic::body::Body>,
+            Error = Infallible,
+            Future = impl Future<Output = Result<http::Response<tonic::body::Body>, Infallible>> + Send,
+        > + Clone,
+    > {
         let resolver = Arc::clone(&self.resolver);
         let resolvers = Box::new(move |_: &[std::net::SocketAddr]| Arc::clone(&resolver) as Arc<dyn Resolver>);
         let (guard, _) = Guard::with_resolvers(Egress::default(), self.world.shared(), resolvers).unwrap();
@@ -74,6 +91,9 @@ impl Scene {
         let principal = Principal::new("bo", "bo", only, PrincipalKind::Person);
         DecisionsClient::new(tower::service_fn(move |mut request: http::Request<tonic::body::Body>| {
             request.extensions_mut().insert(principal.clone());
+            if let Some(admission) = admission.clone() {
+                request.extensions_mut().insert(admission);
+            }
             service.clone().oneshot(request)
         }))
     }
@@ -111,6 +131,42 @@ async fn a_stream_reads_no_further_than_its_window_and_keeps_the_order() {
             (verdict.outcome(), verdict.connect_to),
             (message::Outcome::Allow, vec!["93.184.216.34:443".into()])
         );
+    }
+    assert_eq!(answers.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_question_counts_and_is_held_until_it_may_pass() {
+    let stage = Scene::new(100).await;
+    let (tries, may_pass) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(2)));
+    let (tried, left) = (Arc::clone(&tries), Arc::clone(&may_pass));
+    let admission = Admission::new(move || {
+        tried.fetch_add(1, Ordering::Relaxed);
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        taken.map(drop).map_err(|_| Duration::from_millis(1))
+    });
+    let questions = stream::iter((0..5).map(|number| asked(number, "https://a.example.com")));
+    let client = stage.counted("egress:decide", Some(admission));
+    let mut answers = { client }.decide_stream(questions).await.unwrap().into_inner();
+    for number in 0..2 {
+        assert_eq!(answers.message().await.unwrap().unwrap().number, number);
+    }
+    // The third is asked for again and again, and nothing is decided before it may pass.
+    let third = async {
+        while tries.load(Ordering::Relaxed) < 10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(stage.resolver.asked.load(Ordering::Relaxed), 2);
+        may_pass.store(3, Ordering::Relaxed);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        answer = answers.message() => assert_eq!(answer.unwrap().unwrap().number, 2),
+        () = third => {}
+    }
+    for number in 3..5 {
+        assert_eq!(answers.message().await.unwrap().unwrap().number, number);
     }
     assert_eq!(answers.message().await.unwrap(), None);
 }

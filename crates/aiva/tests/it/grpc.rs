@@ -36,7 +36,7 @@ fn signed<T>(server: &Server, body: T) -> Request<T> {
 #[tokio::test]
 async fn decisions_are_answered_over_grpc_beside_rest() {
     let world = World::new();
-    let server = Server::start(&world);
+    let server = Server::start_with(&world, None, &[("AIVA__SERVER__RATE_LIMIT__PER_CLIENT", "0")]);
     let origin: http::Uri = server.url.parse().unwrap();
     let mut client = DecisionsClient::with_origin(channel(), origin.clone());
 
