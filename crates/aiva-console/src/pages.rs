@@ -50,6 +50,8 @@ pub(crate) fn routes() -> Routes<App> {
         .route("POST", "/console/advisories/update", hardened("POST", advisories::update))
         .route("GET", "/console/egress", hardened("GET", egress::list))
         .route("GET", "/console/egress/summary", hardened("GET", egress::summary::show))
+        .route("GET", "/console/egress/roles", hardened("GET", egress::roles::list))
+        .route("GET", "/console/egress/roles/{role}", hardened("GET", egress::roles::show))
         .route("GET", "/console/egress/decisions/{decision}", hardened("GET", egress::decision::show))
         .route("GET", "/console/events", hardened("GET", events::list))
         .route("POST", "/console/dead-letters/{letter}/redrive", hardened("POST", events::redrive))

@@ -2,6 +2,7 @@
 //! shared.
 
 pub(super) mod decision;
+pub(super) mod roles;
 pub(super) mod summary;
 mod words;
 
@@ -114,7 +115,10 @@ pub(super) async fn list(State(app): State<App>, viewer: Viewer, asked: Asked) -
     page.with(&html! {
         div.head {
             div { h1 { "Egress" } p.sub { "What services asked to reach, the latest first, and what was decided." } }
-            div.do { a.button href=(Link::to("/console/egress/summary").with("role", filter.role)) { "Summary" } }
+            div.do {
+                a.button href="/console/egress/roles" { "Roles" }
+                a.button href=(Link::to("/console/egress/summary").with("role", filter.role)) { "Summary" }
+            }
         }
         section.panel aria-label="Decisions" {
             (form(&filter, &roles))

@@ -172,6 +172,7 @@ fn about(description: &ServiceDescription) -> Markup {
                 Some(role) => {
                     a href=(Link::to("/console/egress/summary").with("role", role)) { code { (role) } }
                     " " a.small.soft href=(Link::to("/console/egress").with("role", role)) { "decisions" }
+                    " " a.small.soft href=(Link::to("/console/egress/roles").segment(role)) { "rules" }
                 },
                 None => span.muted { "None" },
             } }

@@ -90,6 +90,7 @@ async fn pages_render_in_a_browser_without_a_complaint() {
             (&scan, "Progress"),
             ("/console/egress", "new.example.net"),
             ("/console/egress/summary", "Most called"),
+            ("/console/egress/roles/batch", "Ways to internal places"),
             ("/docs", "listFindings"),
         ] {
             let seen = read(&browser, &format!("{server}{page}"));

@@ -343,6 +343,19 @@ fn egress_summary(texts: &Texts) -> Value {
     })
 }
 
+fn roles(texts: &Texts) -> Value {
+    let exception = |expires: &str| json!({ "host": "billing.corp.example", "address": "10.20.1.0/24", "ports": [8443], "owner": texts.path, "reason": texts.reason, "expires": expires });
+    json!([
+        { "name": "batch", "origin": "api", "version": 3, "changed_at": "2027-01-30T12:00:00Z", "changed_by": texts.path, "role": {
+            "mode": "report", "allow_domains": ["a.example", "b.example", "c.example", texts.path], "methods": ["GET"], "upstream": "corp",
+            "exceptions": { "billing": exception("2027-02-28"), "old": exception("2027-01-01") },
+            "allow_cidrs": [{ "cidr": "10.30.0.0/16:443", "owner": "ana@example.com", "expires": "2027-01-31" }],
+            "budgets": { "window": "1m", "requests": 12000 }, "bounds": { "connect": texts.path }, "inspection": { "sni": "enforce" },
+            "dns": { "servers": ["10.0.0.53:53"], "mixed": "filter" } } },
+        { "name": "checkout", "origin": "file", "role": { "deny_domains": ["*.ads.example"], "ports": [443] } },
+    ])
+}
+
 fn letter(texts: &Texts) -> Value {
     json!({ "id": LETTER, "consumer": "findings.ingest", "event": event(texts), "reason": texts.summary, "attempts": 5,
         "first_failed_at": "2027-01-31T11:00:00Z", "last_failed_at": "2027-01-31T11:58:01Z", "state": "waiting" })
@@ -413,6 +426,19 @@ fn fake_api(texts: &Texts) -> Router {
         .route("/v1/egress/decisions/01960a3e-6f2b-7c11-9d55-3f0c5b1d2e52", with(|t| of::<api::Decision>(decisions(t)[1].clone())))
         .route("/v1/egress/decisions/01960a3e-6f2b-7c11-9d55-3f0c5b1d2e53", with(|t| of::<api::Decision>(decisions(t)[2].clone())))
         .route("/v1/egress/summary", with(|t| of::<api::EgressSummary>(egress_summary(t))))
+        .route("/v1/egress/roles", with(|t| of::<api::EgressRoleList>(json!({ "items": roles(t) }))))
+        .route("/v1/egress/roles/batch", with(|t| of::<api::StoredEgressRole>(roles(t)[0].clone())))
+        .route("/v1/egress/roles/checkout", with(|t| of::<api::StoredEgressRole>(roles(t)[1].clone())))
+        .route("/v1/egress/roles/batch/versions", with(|t| of::<api::EgressRoleVersionPage>(json!({ "items": [
+            { "version": 3, "changed_at": "2027-01-30T12:00:00Z", "changed_by": t.path, "role": {} },
+            { "version": 2, "changed_at": "2027-01-29T12:00:00Z", "changed_by": "ana" },
+        ] }))))
+        .route("/v1/egress/roles/{name}", get(async |headers: HeaderMap| {
+            refuse(StatusCode::NOT_FOUND, "role_unknown", "there is no such role", json!([]), &headers)
+        }))
+        .route("/v1/egress/roles/{name}/versions", get(async |headers: HeaderMap| {
+            refuse(StatusCode::NOT_FOUND, "role_unknown", "there is no such role", json!([]), &headers)
+        }))
         .route("/v1/events", with(|t| of::<api::EventPage>(json!({ "items": [event(t)] }))))
         .route("/v1/dead-letters", with(|t| of::<api::DeadLetterPage>(json!({ "items": [letter(t)] }))))
         .route("/v1/dead-letters/{letter}", delete(async || StatusCode::NO_CONTENT))

@@ -17,6 +17,9 @@ pub(crate) fn addresses() -> Vec<String> {
         "/events",
         "/egress",
         "/egress/summary",
+        "/egress/roles",
+        "/egress/roles/batch",
+        "/egress/roles/checkout",
     ]
     .iter()
     .map(|path| format!("/console{path}"))

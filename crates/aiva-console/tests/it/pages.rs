@@ -182,6 +182,41 @@ async fn the_summary_says_what_is_called_and_by_whom() {
 }
 
 #[tokio::test]
+async fn a_role_says_what_it_opens_and_who_answers_for_it() {
+    check(
+        "/console/egress/roles",
+        &[
+            "href=\"/console/egress/roles/batch\"",
+            "stored, version 3",
+            "in aiva.toml",
+            "Only reports",
+            "and 1 more",
+            "1 ended",
+            "None: it names nothing",
+            "href=\"/console/services/checkout\"", // who has it
+        ],
+    )
+    .await;
+    check(
+        "/console/egress/roles/batch",
+        &[
+            "what is not listed passes and is told of",
+            "<code>billing.corp.example</code> at <code>10.20.1.0/24</code> :8443",
+            "28 days left",
+            "ended 30 days ago",
+            "ends today", // the network's last day counts
+            "12\u{202f}000",
+            "Deleted",
+        ],
+    )
+    .await;
+    check("/console/egress/roles/checkout", &["Enforces", "*.ads.example", "Nothing internal can be reached"]).await;
+    check("/console/egress/summary?role=checkout", &["href=\"/console/egress/roles/checkout\""]).await;
+    let (status, _, page) = open(&console(person(&[]), &Texts::default()), "/console/egress/roles/nobody").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{page}");
+}
+
+#[tokio::test]
 async fn a_change_is_answered_with_the_page_that_shows_it() {
     let console = console(person(&[]), &Texts::default());
     for (address, form, to) in [

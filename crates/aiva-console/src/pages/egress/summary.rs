@@ -44,7 +44,7 @@ pub(in crate::pages) async fn show(State(app): State<App>, viewer: Viewer, asked
                 h1 { "Egress summary" }
                 p.sub { @match role {
                     "" => span { "All roles" },
-                    role => { span { "Role " (role) } span.dot { "of " (used_by(&services, role)) } },
+                    role => { span { "Role " a href=(Link::to("/console/egress/roles").segment(role)) { (role) } } span.dot { "of " (used_by(&services, role)) } },
                 } }
             }
             div.do { a.button href=(Link::to("/console/egress").with("role", role)) { "Decisions" } }
@@ -69,7 +69,7 @@ pub(in crate::pages) async fn show(State(app): State<App>, viewer: Viewer, asked
 }
 
 /// Which services a role is of.
-fn by_role(page: ServicePage) -> BTreeMap<String, Vec<String>> {
+pub(super) fn by_role(page: ServicePage) -> BTreeMap<String, Vec<String>> {
     let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for service in page.items {
         if let Some(role) = service.description.egress_role {
@@ -80,7 +80,7 @@ fn by_role(page: ServicePage) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The services of a role, each linked.
-fn used_by(services: &BTreeMap<String, Vec<String>>, role: &str) -> Markup {
+pub(super) fn used_by(services: &BTreeMap<String, Vec<String>>, role: &str) -> Markup {
     let names = services.get(role).map_or(&[][..], Vec::as_slice);
     html! {
         @if names.is_empty() { "no service" }
