@@ -1,6 +1,7 @@
 //! `aiva egress`: ask what would be decided, prove the guard on a corpus, move in from another.
 //!
-//! All of it works offline and by the configuration; nothing is connected to.
+//! All of it works offline and by the configuration; nothing is connected to but the server whose records or stored roles are
+//! asked for.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ mod import;
 mod past;
 mod role;
 mod selftest;
+mod stored;
 
 /// `aiva egress`
 #[derive(Debug, Subcommand)]

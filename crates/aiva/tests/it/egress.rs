@@ -76,7 +76,7 @@ impl Proxy {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test's own server on loopback")]
-fn answer(address: &str, bytes: &str) -> String {
+pub(crate) fn answer(address: &str, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(bytes.as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();

@@ -11,6 +11,7 @@ mod mcp;
 mod mirror;
 mod postgres;
 mod program;
+mod roles;
 mod scan;
 mod server;
 mod update;

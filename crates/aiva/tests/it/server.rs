@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Where health and metrics are.
     pub(crate) admin: String,
+    /// Where the egress proxy is: host and port.
+    pub(crate) egress: String,
     pub(crate) token: String,
     pub(crate) client: Client,
 }
@@ -34,17 +36,28 @@ impl Server {
 
     /// With more variables.
     pub(crate) fn start_with(world: &World, database: Option<&str>, variables: &[(&str, &str)]) -> Self {
+        Self::launch(world, "--demo", database, variables)
+    }
+
+    /// By the configuration of the folder.
+    pub(crate) fn start_own(world: &World) -> Self {
+        Self::launch(world, "--no-update", None, &[])
+    }
+
+    fn launch(world: &World, flag: &str, database: Option<&str>, variables: &[(&str, &str)]) -> Self {
         let mut command = command(world.folder.path());
         command.envs(variables.iter().copied());
         command.envs(database.map(|url| ("DATABASE_URL", url)));
         command.env("AIVA__EGRESS__LISTEN", "127.0.0.1:0");
-        command.args(["up", "--demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);
+        command.args(["up", flag, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);
         let mut child = command.arg(world.path("data")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.find_map(|line| line.ok().filter(|line| line.contains("http://"))).unwrap();
         let url = line[line.find("http://").unwrap()..].split("/console").next().unwrap().to_owned();
         let line = lines.find_map(|line| line.ok().filter(|line| line.contains("/readyz"))).unwrap();
         let admin = line[line.find("http://").unwrap()..].split("/readyz").next().unwrap().to_owned();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("http_proxy="))).unwrap();
+        let egress = line.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
         std::thread::spawn(move || lines.count());
         let file = world.path("data").join("bootstrap-token");
         let token = std::fs::read_to_string(file).expect("a server makes its token at start").trim().to_owned();
@@ -52,7 +65,7 @@ impl Server {
         policy.ports = Ports::Any;
         policy.allow_blocks.push("127.0.0.1/32".parse().unwrap());
         let client = Client::builder(policy).resolver(Arc::new(Fixed::default())).build();
-        Self { child, url, admin, token, client }
+        Self { child, url, admin, egress, token, client }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

@@ -1,4 +1,5 @@
-//! `aiva egress check`: what the guard would say to one request, by the configuration here; nothing is connected to.
+//! `aiva egress check`: what the guard would say to one request, by the configuration here, and where it is asked for by the
+//! roles that a running server keeps; nothing else is connected to.
 //!
 //! Exit codes: 0 it may leave, 1 the policy refuses it, 2 nobody can say (the DNS gave no address).
 
@@ -16,11 +17,12 @@ use http::Method;
 use serde_json::json;
 
 use super::role::unknown;
-use crate::cli::Global;
+use super::stored;
 use crate::cli::exit::{Outcome, could_not};
 use crate::cli::terminal::Terminal;
+use crate::cli::{Global, Server};
 use crate::failure::Failure;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Found};
 
 /// `aiva egress check`
 #[derive(Debug, Args)]
@@ -36,9 +38,14 @@ pub(crate) struct Check {
     /// Say what was looked up, what every address is, and what would allow it.
     #[arg(long)]
     explain: bool,
+    /// Go by the roles that the running server keeps, too; --server implies it.
+    #[arg(long)]
+    stored: bool,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    server: Server,
 }
 
 /// `--format`
@@ -52,7 +59,7 @@ enum Format {
 
 pub(super) fn run(check: &Check, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
-    let role = role(&found.loaded.config, check.role.as_deref())?;
+    let role = role(check, &found)?;
     let method = Method::from_bytes(check.method.as_bytes())
         .map_err(|_| Failure::new(format!("{:?} is no method", check.method)).hint("write GET, POST, ..."))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -74,13 +81,17 @@ pub(super) fn run(check: &Check, global: &Global, terminal: Terminal) -> Result<
 }
 
 /// The role as the running guard would have it.
-fn role(settings: &Settings, name: Option<&str>) -> Result<Arc<Role>> {
+fn role(check: &Check, found: &Found) -> Result<Arc<Role>> {
+    let (settings, name) = (&found.loaded.config, check.role.as_deref());
     let (guard, _) = Guard::new(settings.egress.clone(), clock::system())?;
+    if check.stored || check.server.server.is_some() {
+        guard.store_roles(stored::roles(&check.server, found)?)?;
+    }
     let tls = settings.egress.tls.as_ref().map(|tls| tls.listen);
     let own = [settings.egress.listen, settings.server.listen, settings.server.admin_listen];
     guard.listens(&own.into_iter().chain(tls).collect::<Vec<_>>());
     let role = guard.role(name);
-    Ok(role.ok_or_else(|| unknown(settings, name.unwrap_or_default()))?)
+    Ok(role.ok_or_else(|| unknown(guard.roles(), name.unwrap_or_default()))?)
 }
 
 /// What may be shown of an address: no path, no credentials.

@@ -17,6 +17,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Deserialize;
 
+use super::stored;
 use crate::cli::exit::Outcome;
 use crate::cli::remote::Api;
 use crate::cli::terminal::{Terminal, complain};
@@ -53,6 +54,9 @@ pub(crate) struct Learn {
 /// `aiva egress plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
+    /// Go by the roles that the running server keeps, too; they are asked for wherever the decisions come from the server.
+    #[arg(long)]
+    stored: bool,
     #[command(flatten)]
     source: Source,
 }
@@ -90,6 +94,9 @@ pub(super) fn plan(command: &Plan, global: &Global, terminal: Terminal) -> Resul
     let (guard, ended) = Guard::new(found.loaded.config.egress.clone(), clock::system())?;
     for what in &ended.ended {
         complain(&format!("warning: {what} has ended and opens nothing"));
+    }
+    if command.stored || command.source.from.is_none() {
+        guard.store_roles(stored::roles(&command.source.server, &found)?)?;
     }
     guard.listens(&own(&found));
     let now: SystemTime = SystemClock.now().into();
