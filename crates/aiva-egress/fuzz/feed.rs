@@ -2,7 +2,8 @@
 // target exists without its corpus being replayed.
 
 /// The targets' names.
-pub const TARGETS: [&str; 7] = ["head", "chunks", "hello", "preface", "socks", "credentials", "certificate"];
+pub const TARGETS: [&str; 10] =
+    ["head", "chunks", "hello", "preface", "socks", "credentials", "certificate", "frames", "token", "acl"];
 
 /// Feeds bytes to the reader of a target.
 pub fn feed(target: &str, bytes: &[u8]) {
@@ -14,6 +15,9 @@ pub fn feed(target: &str, bytes: &[u8]) {
         "socks" => socks(bytes),
         "credentials" => credentials(bytes),
         "certificate" => certificate(bytes),
+        "frames" => frames(bytes),
+        "token" => token(bytes),
+        "acl" => acl(bytes),
         other => panic!("{other} is no target"),
     }
 }
@@ -92,4 +96,31 @@ fn certificate(bytes: &[u8]) {
     let certificate = Certificate::read(bytes);
     assert!(certificate.dns_names.iter().all(|name| !name.bytes().any(|byte| byte.is_ascii_uppercase())));
     let _read = Revoked::read([bytes], Outdated::Deny).map(|revoked| revoked.standing(&certificate, SystemTime::UNIX_EPOCH));
+}
+
+fn frames(bytes: &[u8]) {
+    use aiva_egress::proxy::http2::frames::Frames;
+    let whole = Frames::default().see(bytes);
+    assert!(whole as usize <= bytes.len() / 9, "every frame has a header");
+    // However the bytes are cut, they say the same.
+    for size in [1, 7, 9] {
+        let mut frames = Frames::default();
+        assert_eq!(bytes.chunks(size).map(|chunk| frames.see(chunk)).sum::<u32>(), whole);
+    }
+}
+
+fn token(bytes: &[u8]) {
+    use aiva_chassis::secret::Secret;
+    use aiva_egress::ports::{BadToken, Tokens as _};
+    use aiva_egress::token::Signer;
+    let signer = Signer::with_key(&Secret::new("nobody who fuzzes knows this key of ours".to_owned()));
+    assert!(matches!(signer.read(bytes, jiff::Timestamp::UNIX_EPOCH), Err(BadToken::Invalid)), "nobody else can sign");
+}
+
+fn acl(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(import) = aiva_egress::smokescreen::import(text) {
+        let written = import.toml();
+        assert!(written.parse::<toml_edit::DocumentMut>().is_ok(), "names are quoted: {written}");
+    }
 }

@@ -1,0 +1,4 @@
+//! Feeds arbitrary bytes to the reader of `frames`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| aiva_egress_fuzz::feed("frames", bytes));
