@@ -156,7 +156,8 @@ impl Proxy {
             first.push(socket.listen(BACKLOG)?.into_std()?);
         }
         let limits = Limits::new(settings.most);
-        let shared = Arc::new(Shared { settings, judge, dial, limits, counters: Counters::get() });
+        let (counters, handles) = (Counters::get(), Mutex::default());
+        let shared = Arc::new(Shared { settings, judge, dial, limits, counters, handles });
         Ok(Self {
             shared,
             listens: bound,

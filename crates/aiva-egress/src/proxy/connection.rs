@@ -118,15 +118,13 @@ impl Connection<'_> {
         let mut seen = 0;
         loop {
             if self.inbox.first() == Some(&VERSION) {
-                self.handle.is_busy();
-                return Waited::Socks;
+                return if self.begins() { Waited::Socks } else { Waited::Gone };
             }
             match head::end(&self.inbox, seen) {
                 Err(fault) => return Waited::Fault(fault),
                 Ok(Some(end)) => {
                     claim.settle();
-                    self.handle.is_busy();
-                    return Waited::Head(end);
+                    return if self.begins() { Waited::Head(end) } else { Waited::Gone };
                 }
                 Ok(None) => seen = self.inbox.len(),
             }
@@ -138,8 +136,8 @@ impl Connection<'_> {
                 if let Poll::Ready(read) = poll_more(context, self.stream, &mut self.inbox) {
                     return Poll::Ready(read);
                 }
-                // A request that has begun may still come in whole.
-                if is_first && self.handle.poll_ended(context).is_ready() {
+                // When the process stops, a request that has begun may still come in whole.
+                if (is_first || !self.worker.is_stopping()) && self.handle.poll_ended(context).is_ready() {
                     return Poll::Ready(Some(0));
                 }
                 timer.as_mut().poll(context).map(|()| None)
@@ -155,6 +153,11 @@ impl Connection<'_> {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whether the request that is there may begin: not if its place has become another's.
+    fn begins(&self) -> bool {
+        self.handle.is_busy() || self.worker.is_stopping()
     }
 
     /// One request whose head ends there.

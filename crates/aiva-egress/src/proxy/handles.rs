@@ -1,9 +1,10 @@
 //! Every open connection of one thread, so that any of them can be told to end.
 //!
-//! Connections end in two ways from outside: when the process stops (those that wait for a request at once, tunnels at the
-//! end of the drain), and when a new policy no longer allows an open tunnel. Start reading at [`Handles::end_idle`].
+//! Connections end in three ways from outside: when the process stops (those that wait for a request at once, tunnels at the
+//! end of the drain), when a new policy no longer allows an open tunnel, and when every place is taken and one that waits
+//! must make way. Start reading at [`Handles::end_idle`].
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,9 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::judge::Permit;
+
+/// How many connections are looked at for one that can make way: a bound on what a newcomer costs.
+const MOST_LOOKED_AT: usize = 64;
 
 /// What a connection is doing.
 #[derive(Default)]
@@ -41,9 +45,10 @@ impl Handle {
         *self.doing() = Doing::Waiting;
     }
 
-    /// It serves a request.
-    pub fn is_busy(&self) {
+    /// It serves a request. `false` if it was told to end before.
+    pub fn is_busy(&self) -> bool {
         *self.doing() = Doing::Busy;
+        !self.ended.load(Ordering::Acquire)
     }
 
     /// It carries a tunnel to this address.
@@ -76,8 +81,10 @@ impl Handle {
 /// All connections of one thread.
 #[derive(Default)]
 pub struct Handles {
-    open: Mutex<HashMap<u64, Arc<Handle>>>,
+    open: Mutex<BTreeMap<u64, Arc<Handle>>>,
     next: AtomicU64,
+    /// Where to look next for one that makes way.
+    oldest: AtomicU64,
     emptied: Notify,
 }
 
@@ -92,6 +99,25 @@ impl Handles {
     /// Ends those that wait for a request.
     pub fn end_idle(&self) {
         self.end_where(|doing| matches!(doing, Doing::Waiting));
+    }
+
+    /// Ends one that waits for a request or for the rest of one, of the oldest that were not ended before; whether there was one.
+    ///
+    /// Who says a request at once is not among them before as many others have come as there are places.
+    pub fn make_way(&self) -> bool {
+        let open = self.lock();
+        let from = self.oldest.load(Ordering::Relaxed);
+        let around = open.range(from..).chain(open.range(..from)).take(MOST_LOOKED_AT);
+        for (id, handle) in around {
+            self.oldest.store(id + 1, Ordering::Relaxed);
+            // Under its lock: it is busy, or it is ended.
+            let doing = handle.doing();
+            if matches!(*doing, Doing::Waiting) && !handle.ended.load(Ordering::Acquire) {
+                handle.end();
+                return true;
+            }
+        }
+        false
     }
 
     /// Ends the tunnels that the policy in force no longer allows; how many.
@@ -143,7 +169,7 @@ impl Handles {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Handle>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Handle>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

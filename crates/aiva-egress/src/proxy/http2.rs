@@ -215,7 +215,8 @@ impl<'w> Session<'w> {
 
     fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>, connection: &mut Served) {
         self.begun += 1;
-        self.handle.is_busy();
+        // If it was told to end, this is one of its last streams.
+        let _goes_on = self.handle.is_busy();
         if self.worker.is_stopping() {
             // This one is still served; the client learns to begin no more.
             connection.graceful_shutdown();

@@ -1,6 +1,7 @@
 //! How much the clients together may hold: connections, and bytes of unfinished heads.
 //!
-//! Promises: counters shared by all threads, given back when their holder is dropped, whatever became of it.
+//! Promises: counters shared by all threads, given back when their holder is dropped, whatever became of it. When every place
+//! is taken, a newcomer may [have the place](Limits::enter_instead) of one that was told to end.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A head up to this size needs no leave: ordinary requests are never refused for want of it.
 const FREE_HEAD: usize = 8 * 1024;
+
+/// How many may be in while those whose place they have are still on their way out.
+const CHANGING: usize = 64;
 
 /// The bounds.
 #[derive(Debug, Clone, Copy)]
@@ -60,12 +64,29 @@ impl Limits {
     /// # Errors
     /// When there is none left.
     pub fn enter(self: &Arc<Self>) -> Result<Place, Full> {
+        self.enter_up_to(self.most.connections)
+    }
+
+    fn enter_up_to(self: &Arc<Self>, most: usize) -> Result<Place, Full> {
         // From here on, dropping the place gives back what it has.
         let place = Place { limits: Arc::clone(self), source: None };
-        match self.connections.fetch_add(1, Ordering::Relaxed) < self.most.connections {
+        match self.connections.fetch_add(1, Ordering::Relaxed) < most {
             true => Ok(place),
             false => Err(Full::Connections),
         }
+    }
+
+    /// Takes the place of one that was told to end and has not left yet.
+    ///
+    /// # Errors
+    /// When too many are still on their way out.
+    pub fn enter_instead(self: &Arc<Self>) -> Result<Place, Full> {
+        self.enter_up_to(self.most.connections + CHANGING)
+    }
+
+    /// Whether this source may have one more.
+    pub fn has_room_for(&self, source: IpAddr) -> bool {
+        self.sources().get(&source).is_none_or(|count| *count < self.most.per_source)
     }
 
     /// How many connections are open.
@@ -169,6 +190,10 @@ mod tests {
         let third = enter(two).ok();
         assert!(third.is_some());
         assert_eq!(limits.enter().err(), Some(Full::Connections));
+        assert!(limits.has_room_for(two) && !limits.has_room_for(one));
+        let instead: Vec<Place> = std::iter::from_fn(|| limits.enter_instead().ok()).take(1000).collect();
+        assert_eq!(instead.len(), CHANGING, "those who leave are bounded as well");
+        drop(instead);
         assert_eq!(limits.connections(), 3);
         drop((held, third));
         assert_eq!(limits.connections(), 0);

@@ -60,6 +60,8 @@ pub struct Counters {
     pub left: Counter,
     /// Connections that spoke HTTP/2.
     pub http2: Counter,
+    /// Connections without a whole request that were closed for a newcomer.
+    pub made_way: Counter,
     /// Heads that did not come in time.
     pub slow: Counter,
     requests: [[Counter; 3]; 2],
@@ -124,6 +126,11 @@ impl Counters {
             http2: metrics().register(
                 "egress_proxy_http2_connections",
                 "Connections that spoke HTTP/2 to the egress proxy",
+                Counter::default(),
+            ),
+            made_way: metrics().register(
+                "egress_proxy_made_way",
+                "Connections without a whole request that were closed for a newcomer when every place was taken",
                 Counter::default(),
             ),
             slow: metrics().register(

@@ -1,13 +1,14 @@
 //! One thread of the proxy: its listeners, its connections, its idle connections to origins.
 //!
-//! Promises: connections are bounded before they cost anything; running out of file descriptors slows accepting down and
-//! never ends it; a panic ends one connection; when the process stops, waiting connections end at once, requests finish,
-//! tunnels go on until the stage's time is over. Start reading at [`Worker::run`].
+//! Promises: connections are bounded before they cost anything, and when every place is taken, one that has not said its
+//! request makes way for the next; running out of file descriptors slows accepting down and never ends it; a panic ends
+//! one connection; when the process stops, waiting connections end at once, requests finish, tunnels go on until the
+//! stage's time is over. Start reading at [`Worker::run`].
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aiva_chassis::panic::{self, Entry, Place as Site};
@@ -52,6 +53,16 @@ pub struct Shared {
     pub limits: Arc<Limits>,
     /// What is counted.
     pub counters: &'static Counters,
+    /// The connections of every thread.
+    pub handles: Mutex<Vec<Weak<Handles>>>,
+}
+
+impl Shared {
+    /// Has a connection of any thread make way.
+    fn make_way(&self) -> bool {
+        let all = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).any(|handles| handles.make_way())
+    }
 }
 
 /// One thread's own.
@@ -83,7 +94,12 @@ enum Accepted {
 impl Worker {
     /// Nothing is open.
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
-        let (pool, handles) = (Pool::default(), Arc::default());
+        let (pool, handles) = (Pool::default(), Arc::<Handles>::default());
+        let mut all = shared.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        // A thread that was started again has left its old ones.
+        all.retain(|handles| handles.strong_count() > 0);
+        all.push(Arc::downgrade(&handles));
+        drop(all);
         Arc::new(Self { shared, pool, handles, stopping: AtomicBool::new(false) })
     }
 
@@ -149,7 +165,8 @@ impl Worker {
     fn take(self: &Arc<Self>, accepted: Accepted) {
         let counters = self.shared.counters;
         counters.connections.inc();
-        let place = match self.shared.limits.enter() {
+        let from = accepted.source();
+        let place = match self.place(from) {
             Ok(place) => place,
             Err(full) => {
                 counters.full(full);
@@ -158,19 +175,34 @@ impl Worker {
                 return;
             }
         };
+        // Before the task runs: the next newcomer may need its place.
+        let registration = self.handles.register();
         let worker = Arc::clone(self);
-        let from = accepted.source();
         tokio::spawn(async move {
             let site = || {
                 Site::new("egress").with("client", from.map_or_else(|| "local".to_owned(), |at| at.ip().to_string()))
             };
             // What is contained has been logged and counted.
-            let _contained = panic::catch(Entry::Tunnel, site, worker.serve(accepted, place)).await;
+            let _contained = panic::catch(Entry::Tunnel, site, worker.serve(accepted, place, registration)).await;
         });
     }
 
-    async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
-        let registration = self.handles.register();
+    /// A place, if need be that of a connection that has not said its request yet: it makes way for one that may have something
+    /// to say.
+    fn place(&self, from: Option<SocketAddr>) -> Result<Place, Full> {
+        let limits = &self.shared.limits;
+        limits.enter().or_else(|full| {
+            // A source that has all its places must not have others thrown out.
+            if !from.is_none_or(|from| limits.has_room_for(from.ip())) || !self.shared.make_way() {
+                return Err(full);
+            }
+            let place = limits.enter_instead()?;
+            self.shared.counters.made_way.inc();
+            Ok(place)
+        })
+    }
+
+    async fn serve(self: Arc<Self>, accepted: Accepted, place: Place, registration: Registration) {
         let counters = self.shared.counters;
         counters.open.inc();
         let _open = Open(counters);
@@ -205,7 +237,10 @@ impl Worker {
         mut place: Place,
     ) -> Option<(Stream, Onward, Peer, Place)> {
         let limit = self.shared.settings.head_timeout;
-        let (mut stream, peer) = timeout(limit, self.greet(accepted)).await.ok()??;
+        let (mut stream, peer) = tokio::select! {
+            greeted = timeout(limit, self.greet(accepted)) => greeted.ok()??,
+            () = registration.handle.ended() => return None,
+        };
         if let Some(Err(full)) = peer.address.map(|source| place.name(source.ip())) {
             self.shared.counters.full(full);
             // A client that does not hear it has gone.

@@ -62,18 +62,51 @@ async fn one_source_cannot_take_every_place() {
 }
 
 #[tokio::test]
-async fn all_places_taken_is_said_and_places_come_back() {
+async fn who_has_not_said_a_request_makes_way_for_who_does() {
     let (origin, _) = Origin::keeping().await;
     let stage = stage(settings(20, 1000, 1 << 20), &origin).await;
-    let held = unfinished(&stage, 20, Ipv4Addr::LOCALHOST).await;
+    // Half of them say nothing at all.
+    let mut held = unfinished(&stage, 10, Ipv4Addr::LOCALHOST).await;
+    for _ in 0..10 {
+        held.push(stage.client().await);
+    }
+    for round in 0..3 {
+        let mut client = stage.client().await;
+        client.ask(URL).await;
+        let heard = client.answer().await.unwrap();
+        assert_eq!(heard.status, 200, "round {round}: {heard:?}");
+        // And every place is taken again.
+        held.extend(unfinished(&stage, 20, Ipv4Addr::new(127, 0, 0, 2 + round)).await);
+    }
+    let mut closed = 0;
+    for client in &mut held {
+        closed +=
+            usize::from(timeout(Duration::from_millis(5), client.answer()).await.is_ok_and(|heard| heard.is_none()));
+    }
+    assert!(closed >= held.len() - 2 * 20, "{closed} of {}", held.len());
+}
+
+#[tokio::test]
+async fn all_places_in_use_is_said_and_places_come_back() {
+    let origin = Origin::start(|mut stream| async move { while stream.read_u8().await.is_ok() {} }).await;
+    let stage = stage(settings(20, 1000, 1 << 20), &origin).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        let mut client = stage.client().await;
+        client.send("CONNECT origin.example.net:443 HTTP/1.1\r\nHost: origin.example.net:443\r\n\r\n").await;
+        assert_eq!(client.answer().await.unwrap().status, 200);
+        held.push(client);
+    }
     let mut late = stage.client().await;
-    late.ask(URL).await;
+    late.ask("http://inside.example.net/").await;
     let heard = late.answer().await;
     assert!(heard.is_none_or(|heard| heard.status == 503), "no place is no answer, or one that says so");
     drop(held);
     // A place is given back when its client is gone, which the proxy sees in its own time.
     for _ in 0..1000 {
-        if stage.get(URL).await == 200 {
+        let mut client = stage.client().await;
+        client.ask("http://inside.example.net/").await;
+        if client.answer().await.is_some_and(|heard| heard.status != 503) {
             return;
         }
         tokio::task::yield_now().await;
