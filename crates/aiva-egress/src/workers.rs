@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aiva_chassis::alert::{Alert, Alerts, Cause, Level};
 use aiva_chassis::clock::SharedClock;
@@ -201,6 +201,7 @@ impl Reload {
 
     /// Reads everything again and puts it in force, or says why not.
     pub async fn reload(&self) {
+        let began = Instant::now();
         let again = Arc::clone(&self.again);
         let read = tokio::task::spawn_blocking(move || again()).await;
         let outcome = match read {
@@ -209,7 +210,7 @@ impl Reload {
             Err(gone) => Err(gone.to_string()),
         };
         match outcome {
-            Ok(in_force) => self.tell(&in_force),
+            Ok(in_force) => self.tell(&in_force, began.elapsed()),
             Err(reason) => self.complain(&reason),
         }
     }
@@ -246,12 +247,13 @@ impl Reload {
         keys.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
 
-    fn tell(&self, in_force: &InForce) {
+    fn tell(&self, in_force: &InForce, took: Duration) {
         let counters = Counters::get();
         counters.done.inc();
         counters.stale.set(0);
         self.check.up();
-        tracing::info!(roles = in_force.roles, callers = in_force.callers, "the new egress policy is in force");
+        let (roles, callers, took_ms) = (in_force.roles, in_force.callers, took.as_millis());
+        tracing::info!(roles, callers, took_ms, "the new egress policy is in force");
         warn_of_ended(in_force);
     }
 
