@@ -252,6 +252,36 @@ const dispatcher = new ProxyAgent(process.argv[4]);
   }
 })();
 ";
+/// Two tunnels over one HTTP/2 connection, the one with TLS inside.
+const HTTP2: &str = "
+const http = require('http'), http2 = require('http2'), tls = require('tls');
+const session = http2.connect(process.argv[4]);
+const tunnel = (url) => new Promise((done, failed) => {
+  const { hostname, port, protocol } = new URL(url);
+  const stream = session.request({ ':method': 'CONNECT', ':authority': `${hostname}:${port}` });
+  stream.on('error', failed);
+  stream.on('response', (headers) => {
+    if (headers[':status'] !== 200) return failed(new Error(headers['aiva-decision']));
+    done(protocol === 'https:' ? tls.connect({ socket: stream, servername: hostname }) : stream);
+  });
+});
+const get = async (url) => {
+  const socket = await tunnel(url);
+  return new Promise((done, failed) => {
+    http.get(url.replace('https:', 'http:') + '/page.html', { createConnection: () => socket }, (answer) => {
+      answer.setEncoding('utf8');
+      answer.on('data', (text) => console.log(text)).on('end', done);
+    }).on('error', failed);
+  });
+};
+(async () => {
+  const refused = await tunnel('http://169.254.169.254:8080').catch((error) => error.message);
+  if (!refused.includes('reason=address-metadata')) throw new Error(`not refused: ${refused}`);
+  await Promise.all([get(process.argv[2]), get(process.argv[3])]);
+  session.destroy();
+  process.exit(0);
+})();
+";
 const GO: &str = r#"package main
 
 import (
@@ -316,6 +346,7 @@ fn languages(stage: &Stage) {
         }
     }
     if has("node") {
+        says("node over HTTP/2", stage.script("node", "http2.js", HTTP2), 2);
         match std::env::var("AIVA_TEST_NODE_MODULES") {
             Ok(modules) => {
                 let mut command = stage.script("node", "client.js", UNDICI);
