@@ -15,7 +15,17 @@ ulimit -n "$(ulimit -Hn)"
 taskset -c 1 nginx -c "$here/nginx.conf" & nginx_pid=$!
 taskset -c 0 haproxy -f "$here/haproxy.cfg" & haproxy_pid=$!
 taskset -c 0 "$proxy" 127.0.0.1:4750 & ours_pid=$!
-trap 'kill $nginx_pid $haproxy_pid $ours_pid 2>/dev/null' EXIT
+theirs_pid=
+if [ -n "${SMOKESCREEN:-}" ]; then
+    acl=/tmp/aiva-egress-bench/acl.yaml
+    {
+        printf 'version: v1\nservices: []\ndefault:\n  project: bench\n  action: enforce\n  allowed_domains:\n    - 127.0.0.1\n'
+        for index in $(seq 0 999); do printf '    - "*.service-%d.example"\n' "$index"; done
+    } > "$acl"
+    GOMAXPROCS=1 taskset -c 0 "$SMOKESCREEN" --listen-ip 127.0.0.1 --listen-port 4751 --allow-range 127.0.0.0/8 \
+        --egress-acl-file "$acl" > /dev/null 2>&1 & theirs_pid=$!
+fi
+trap 'kill $nginx_pid $haproxy_pid $ours_pid $theirs_pid 2>/dev/null' EXIT
 sleep 1
 
 # Ticks of CPU (user and system) that a process has used.
@@ -44,6 +54,10 @@ for _ in $(seq "$rounds"); do
     measure abs.haproxy "$haproxy_pid" request --mode direct --target 127.0.0.1:4760 --path /1k --conns 32 >> "$results"
     measure abs.aiva "$ours_pid" request --mode abs --proxy 127.0.0.1:4750 --target $t --path /1k --conns 32 >> "$results"
     # haproxy carries a connection where we open a tunnel: one connection, one request, close.
+    if [ -n "$theirs_pid" ]; then
+        measure abs.smokescreen "$theirs_pid" request --mode abs --proxy 127.0.0.1:4751 --target $t --path /1k --conns 32 >> "$results"
+        measure connect.smokescreen "$theirs_pid" request --mode connect-setup --proxy 127.0.0.1:4751 --target $t --path /1k --conns 32 >> "$results"
+    fi
     measure connect.haproxy "$haproxy_pid" request --mode direct --noka 1 --target 127.0.0.1:4760 --path /1k --conns 32 >> "$results"
     measure connect.aiva "$ours_pid" request --mode connect-setup --proxy 127.0.0.1:4750 --target $t --path /1k --conns 32 >> "$results"
     measure tunnel.haproxy "$haproxy_pid" request --mode direct --target 127.0.0.1:4760 --path /1k --conns 32 >> "$results"
@@ -58,12 +72,17 @@ for line in open(sys.argv[1]):
     row = json.loads(line)
     rows.setdefault(row["name"], []).append(row)
 print(f"{'':10}{'haproxy cpu':>14}{'aiva cpu':>12}{'ratio':>8}{'haproxy p99':>14}{'aiva p99':>12}{'errors':>8}")
+median = lambda rows, key: statistics.median(row[key] for row in rows)
 for kind in ("abs", "connect", "tunnel", "bulk"):
     theirs, ours = rows[kind + ".haproxy"], rows[kind + ".aiva"]
-    median = lambda rows, key: statistics.median(row[key] for row in rows)
     ratio = statistics.median(o["cpu"] / t["cpu"] for o, t in zip(ours, theirs))
     print(f"{kind:10}{median(theirs, 'cpu'):14.1f}{median(ours, 'cpu'):12.1f}{ratio:8.2f}"
           f"{median(theirs, 'p99'):14.0f}{median(ours, 'p99'):12.0f}{sum(r['err'] for r in ours):8}")
+for kind in ("abs", "connect"):
+    theirs, ours = rows.get(kind + ".smokescreen"), rows[kind + ".aiva"]
+    if theirs:
+        ratio = statistics.median(t["cpu"] / o["cpu"] for o, t in zip(ours, theirs))
+        print(f"{kind}: smokescreen {median(theirs, 'cpu'):.1f}, {ratio:.1f} times ours; p99 {median(theirs, 'p99'):.0f}, errors {sum(r['err'] for r in theirs)}")
 print("cpu: microseconds per request; bulk: microseconds per GiB")
 P
 

@@ -2,7 +2,6 @@
 //! metrics, and one record a decision, written in groups. Only loopback is ever connected to.
 //!
 //! `egress_bench 127.0.0.1:4750 [decisions.log]`; see `benches/egress/README.md`.
-
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +17,10 @@ use aiva_egress::service::Guard;
 use aiva_store::StoreError;
 use async_trait::async_trait;
 use jiff::civil::Date;
+
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Writes records as lines of JSON.
 struct Log(Mutex<io::BufWriter<Box<dyn io::Write + Send>>>);
