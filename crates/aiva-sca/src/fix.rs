@@ -8,6 +8,7 @@
 //! Start reading at [`plan`].
 
 mod edit;
+mod program;
 mod requirement;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +218,9 @@ fn target<'f>(
 }
 
 fn kind_of(input: &Input) -> Option<Kind> {
+    if input.kind == Kind::GoSum.name() {
+        return Some(Kind::GoSum); // nobody's manifest: what it stands for is moved by the go command
+    }
     let (folder, name) = input.path.rsplit_once('/').unwrap_or(("", &input.path));
     Kind::of(folder, name)
 }
@@ -273,6 +277,7 @@ fn command(kind: Kind, wanted: &Wanted<'_>, to: &str) -> Option<String> {
         Kind::PodfileLock => format!("pod update {name}"),
         Kind::PubspecLock => format!("dart pub upgrade {name}"),
         Kind::GoMod => "go mod tidy".to_owned(),
+        Kind::GoSum => format!("go get {name}@v{to}"),
         _ => return None,
     })
 }

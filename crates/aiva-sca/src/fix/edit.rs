@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
+use super::program;
 use super::requirement::moved;
 use crate::inventory::Kind;
 use crate::package::Ecosystem;
@@ -21,7 +22,11 @@ pub(super) fn bump(
     lines: &BTreeSet<u32>,
 ) -> Result<Option<String>, String> {
     match kind {
-        Kind::PackageJson => package_json(text, name, to),
+        Kind::PackageJson => package_json(text, &TABLES, Ecosystem::Npm, name, to),
+        Kind::ComposerJson => package_json(text, &["require", "require-dev"], Ecosystem::Packagist, name, to),
+        Kind::Gemfile => program::gemfile(text, name, to),
+        Kind::MixExs => program::mix_exs(text, name, to),
+        Kind::PubspecYaml => program::pubspec(text, name, to),
         Kind::CargoToml => cargo_toml(text, name, to),
         Kind::PyProject => pyproject(text, name, to),
         Kind::Requirements => requirements(text, name, to, lines),
@@ -33,23 +38,33 @@ pub(super) fn bump(
 const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
 /// Walks the top level of the object and rewrites requirements where they stand.
-fn package_json(text: &str, name: &str, to: &str) -> Result<Option<String>, String> {
+fn package_json(
+    text: &str,
+    tables: &[&str],
+    ecosystem: Ecosystem,
+    name: &str,
+    to: &str,
+) -> Result<Option<String>, String> {
     let document: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let declares = |table: &&str| document.get(*table).and_then(|table| table.get(name)).is_some();
-    if !TABLES.iter().any(declares) {
+    let is_own = |key: &str| match ecosystem {
+        Ecosystem::Packagist => key.eq_ignore_ascii_case(name),
+        _ => key == name,
+    };
+    let entries = |table: &&str| document.get(*table).and_then(serde_json::Value::as_object);
+    if !tables.iter().filter_map(entries).any(|table| table.keys().any(|key| is_own(key))) {
         return Ok(None);
     }
     let mut spots = Vec::new();
     let mut scanner = Scanner { text, at: 0 };
     scanner.object(&mut |scanner, table| {
-        if !TABLES.contains(&table) {
+        if !tables.contains(&table) {
             return scanner.value();
         }
         scanner.object(&mut |scanner, key| {
             scanner.blank();
             let from = scanner.at;
             scanner.value()?;
-            if key == name {
+            if is_own(key) {
                 spots.push((from, scanner.at));
             }
             Some(())
@@ -61,7 +76,7 @@ fn package_json(text: &str, name: &str, to: &str) -> Result<Option<String>, Stri
             .get(from..end)
             .and_then(|quoted| serde_json::from_str(quoted).ok())
             .ok_or_else(|| format!("the requirement of {name} is not a string"))?;
-        let new = moved(Ecosystem::Npm, &requirement, to)
+        let new = moved(ecosystem, &requirement, to)
             .ok_or_else(|| format!("{name} is asked for as {requirement:?}, which no version can be put into"))?;
         after.replace_range(from..end, &serde_json::Value::from(new).to_string());
     }
@@ -402,6 +417,21 @@ mod tests {
         let git = r#"{"dependencies": {"a": "github:x/a"}}"#;
         check(Kind::PackageJson, git, "a", Err("a is asked for as \"github:x/a\", which no version can be put into"));
         check(Kind::PackageJson, "{\"dependencies\": {\"a\": 1}}", "a", Err("the requirement of a is not a string"));
+    }
+
+    #[test]
+    fn composer_json_is_edited_as_package_json_is() {
+        let text = "{\n    \"require\": {\"php\": \">=8\", \"Symfony/Console\": \"^1.0\"},\n    \"require-dev\": {\"symfony/console\": \"1.0.0\"}\n}\n";
+        let want = text.replace("\"^1.0\"", "\"^1.2.6\"").replace("\"1.0.0\"", "\"1.2.6\"");
+        check(Kind::ComposerJson, text, "symfony/console", Ok(Some(&want)));
+        check(Kind::ComposerJson, text, "symfony/yaml", Ok(None));
+        let branch = r#"{"require": {"a/b": "dev-main"}}"#;
+        check(
+            Kind::ComposerJson,
+            branch,
+            "a/b",
+            Err("a/b is asked for as \"dev-main\", which no version can be put into"),
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String
         Ecosystem::Npm => npm(trimmed, to),
         Ecosystem::CratesIo => bounds(ecosystem, trimmed, to, &target, "", &["^", "~", ">=", "="]),
         Ecosystem::PyPi => bounds(ecosystem, trimmed, to, &target, ">=", &["^", "~=", "~", ">=", "===", "=="]),
+        Ecosystem::Packagist => packagist(trimmed, to),
+        Ecosystem::Pub => dart(trimmed, to, &target),
         _ => None,
     }
     // What does not hold the version that it was made for is no help.
@@ -19,6 +21,80 @@ pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String
             .strip_prefix("npm:")
             .map_or(new.as_str(), |alias| alias.rsplit_once('@').map_or("", |(_, range)| range));
         Requirement::parse(ecosystem, range).is_some_and(|requirement| requirement.holds(target.key()))
+    })
+}
+
+/// Requirements that hold all at once (RubyGems: several strings; Hex: `and`), moved. A `~>` that says less than the whole version
+/// stays as wide as it is and gets the version beside it as the least.
+pub(super) fn moved_all(ecosystem: Ecosystem, parts: &[&str], to: &str) -> Option<Vec<String>> {
+    let target = Version::parse(ecosystem, to)?;
+    let holds = |part: &str| Requirement::parse(ecosystem, part).map(|requirement| requirement.holds(target.key()));
+    let least = format!(">= {to}");
+    let mut kept: Vec<String> = Vec::new();
+    let mut has_least = parts.is_empty();
+    for part in parts.iter().map(|part| part.trim()) {
+        if part.contains(" or ") {
+            return None; // which of the two is meant to stay, nobody can tell
+        }
+        let is_held = holds(part)?;
+        let operator = part.get(..part.find(|c: char| c.is_ascii_digit())?)?.trim();
+        let numbers = part.get(operator.len()..)?.trim().split('.').count();
+        match operator {
+            "" | "=" | "==" => {
+                kept = vec![if operator.is_empty() { to.to_owned() } else { format!("{operator} {to}") }];
+                has_least = false;
+                break;
+            }
+            "~>" if numbers == to.split('.').count() => kept.push(format!("~> {to}")),
+            "~>" => {
+                let wide = || to.split('.').take(numbers).collect::<Vec<_>>().join(".");
+                kept.push(if is_held { part.to_owned() } else { format!("~> {}", wide()) });
+                has_least = true;
+            }
+            ">" | ">=" => has_least = true,
+            _ if is_held => kept.push(part.to_owned()), // `<`, `<=`, `!=`
+            _ => has_least |= kept.is_empty(),
+        }
+    }
+    if has_least {
+        let after = kept.iter().take_while(|part| part.starts_with("~>")).count();
+        kept.insert(after, least);
+    }
+    (kept.iter().all(|part| holds(part) == Some(true)) && !kept.is_empty()).then_some(kept)
+}
+
+/// Composer's constraints.
+fn packagist(text: &str, to: &str) -> Option<String> {
+    Requirement::parse(Ecosystem::Packagist, text)?;
+    if text.contains('@') {
+        return None; // a stability flag is a choice that a version alone does not make
+    }
+    let plain = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let is_one = !text.contains([' ', ',', '|', '*']);
+    Some(match text {
+        one if is_one && one.strip_prefix('~').is_some_and(plain) => format!("~{to}"),
+        one if is_one && one.strip_prefix(">=").is_some_and(plain) => format!(">={to}"),
+        one if is_one && plain(one) && !one.ends_with(".x") => to.to_owned(),
+        _ => format!("^{to}"),
+    })
+}
+
+/// pub's constraints: what has a lower and an upper end keeps the upper one if the version lies below it.
+fn dart(text: &str, to: &str, target: &Version) -> Option<String> {
+    if !matches!(text, "" | "any") {
+        Requirement::parse(Ecosystem::Pub, text)?;
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(to.to_owned());
+    }
+    let upper = text.split_whitespace().find(|part| part.starts_with('<'));
+    let is_open = |part: &&str| {
+        Requirement::parse(Ecosystem::Pub, part).is_some_and(|requirement| requirement.holds(target.key()))
+    };
+    Some(match upper.filter(is_open) {
+        Some(upper) => format!(">={to} {upper}"),
+        None if text.starts_with(">=") && !text.contains('<') => format!(">={to}"),
+        None => format!("^{to}"),
     })
 }
 
@@ -117,6 +193,30 @@ mod tests {
             ("", ">=1.2.6"),
         ] {
             check(PyPi, text, "1.2.6", Some(want));
+        }
+        use Ecosystem::{Packagist, Pub};
+        for (text, want) in [
+            ("^1.0", Some("^1.2.6")),
+            ("~1.0", Some("~1.2.6")),
+            ("1.0.0", Some("1.2.6")),
+            (">=1.0", Some(">=1.2.6")),
+            ("1.*", Some("^1.2.6")),
+            ("~0.5 || ^1.0", Some("^1.2.6")),
+            ("*", Some("^1.2.6")),
+            ("dev-main", None),
+            ("1.0@beta", None),
+        ] {
+            check(Packagist, text, "1.2.6", want);
+        }
+        for (text, want) in [
+            ("^1.0.0", "^1.2.6"),
+            ("any", "^1.2.6"),
+            ("1.0.0", "1.2.6"),
+            (">=1.0.0 <2.0.0", ">=1.2.6 <2.0.0"),
+            (">=1.0.0 <1.2.0", "^1.2.6"),
+            (">=1.0.0", ">=1.2.6"),
+        ] {
+            check(Pub, text, "1.2.6", Some(want));
         }
         check(PyPi, ">=1.0,!=1.2.6", "1.2.6", None); // it would not hold the version
     }

@@ -16,7 +16,7 @@ use crate::installed::{APK, DEBIAN, STATUS, put as put_file, rpmdb, taken};
 use crate::sbom::{MADE, document_of};
 
 /// A record about packages of releases: release, name, event that ends it.
-fn record(id: &str, upstream: &str, affected: &[(&str, &str, &str)]) -> String {
+pub(crate) fn record(id: &str, upstream: &str, affected: &[(&str, &str, &str)]) -> String {
     let affected: Vec<String> = affected
         .iter()
         .map(|(release, name, fixed)| {
@@ -33,7 +33,7 @@ fn record(id: &str, upstream: &str, affected: &[(&str, &str, &str)]) -> String {
     )
 }
 
-fn put(folder: &Path, name: &str, records: &[String]) {
+pub(crate) fn put(folder: &Path, name: &str, records: &[String]) {
     let folder = folder.join(name);
     fs::create_dir_all(&folder).unwrap();
     for (at, record) in records.iter().enumerate() {
@@ -41,7 +41,7 @@ fn put(folder: &Path, name: &str, records: &[String]) {
     }
 }
 
-fn index_of(source: &Path) -> (TempDir, Index) {
+pub(crate) fn index_of(source: &Path) -> (TempDir, Index) {
     let dir = TempDir::new().unwrap();
     let now = "2026-11-21T12:00:00Z".parse().unwrap();
     advisory::import(&[source.to_owned()], dir.path(), now, &|_| {}).unwrap();
