@@ -11,9 +11,13 @@ mod cyclonedx_xml;
 mod spdx;
 mod spdx3;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aiva_contracts::api::{DocumentFinding, FindingKind, ScanDocument};
+use aiva_contracts::api::{
+    DocumentCanResolve, DocumentFinding, DocumentInput, DocumentPossible, DocumentStatement, FindingKind, ScanDocument,
+    Severity, StatementStatus,
+};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -80,7 +84,7 @@ struct Component<'a> {
 #[derive(Debug, Clone)]
 struct Vulnerability<'a> {
     reference: String,
-    finding: &'a DocumentFinding,
+    finding: Cow<'a, DocumentFinding>,
     affects: BTreeSet<usize>,
 }
 
@@ -99,7 +103,7 @@ impl<'a> Bom<'a> {
         for input in inputs {
             bom.add_input(input, &mut known, &mut by_place);
         }
-        bom.add_vulnerabilities(&document.findings, &by_place);
+        bom.add_vulnerabilities(document, &by_place);
         bom
     }
 
@@ -195,20 +199,21 @@ impl<'a> Bom<'a> {
         at
     }
 
-    fn add_vulnerabilities(&mut self, findings: &'a [DocumentFinding], by_place: &HashMap<(&'a str, String), usize>) {
-        let mut grouped: BTreeMap<(&str, String), (&DocumentFinding, BTreeSet<usize>)> = BTreeMap::new();
+    fn add_vulnerabilities(&mut self, document: &'a ScanDocument, by_place: &HashMap<(&'a str, String), usize>) {
+        let mut grouped: BTreeMap<(String, String), (Cow<'a, DocumentFinding>, BTreeSet<usize>)> = BTreeMap::new();
         // What a rule of ours says of a licence or of a lockfile is no vulnerability.
         let is_advisory =
             |finding: &&DocumentFinding| !matches!(finding.kind, FindingKind::License | FindingKind::SupplyChain);
-        for finding in findings.iter().filter(is_advisory) {
-            let at = by_place.get(&(finding.path.as_str(), finding.purl.clone()));
+        let found = document.findings.iter().filter(is_advisory).map(Cow::Borrowed);
+        for finding in found.chain(possible(document).map(Cow::Owned)) {
+            let at = by_place.get(&(finding.path.as_str(), finding.purl.clone())).copied();
             let way = format!("{:?} {:?}", finding.acceptance, finding.statement);
-            let group = grouped.entry((&finding.id, way)).or_insert_with(|| (finding, BTreeSet::new()));
+            let group = grouped.entry((finding.id.clone(), way)).or_insert_with(|| (finding, BTreeSet::new()));
             group.1.extend(at);
         }
-        let mut count: HashMap<&str, usize> = HashMap::new();
+        let mut count: HashMap<String, usize> = HashMap::new();
         for ((id, _), (finding, affects)) in grouped {
-            let number = count.entry(id).or_insert(0);
+            let number = count.entry(id.clone()).or_insert(0);
             *number += 1;
             let reference = if *number == 1 { format!("vuln:{id}") } else { format!("vuln:{id}#{number}") };
             self.vulnerabilities.push(Vulnerability { reference, finding, affects });
@@ -224,6 +229,63 @@ impl<'a> Bom<'a> {
     fn created(&self) -> String {
         self.made.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
+}
+
+/// What a range without a pin can resolve to: a bill has no word for it but that nobody has said yet whether it is affected.
+fn possible(document: &ScanDocument) -> impl Iterator<Item = DocumentFinding> {
+    let of_input = |input: &DocumentInput| {
+        let of_entry = |entry: &DocumentCanResolve| {
+            let all = entry.advisories.iter().filter_map(|advisory| possibility(&input.path, entry, advisory));
+            all.collect::<Vec<_>>()
+        };
+        input.can_resolve.iter().flat_map(of_entry).collect::<Vec<_>>()
+    };
+    document.inputs.iter().flat_map(of_input)
+}
+
+fn possibility(path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossible) -> Option<DocumentFinding> {
+    let ecosystem: Ecosystem = entry.ecosystem.parse().ok()?;
+    let detail = match &entry.safe_from {
+        Some(version) => {
+            format!("{} can resolve to an affected version; from {version} on it cannot", entry.requirement)
+        }
+        None => {
+            format!("{} can resolve to an affected version; none that it allows is known to be safe", entry.requirement)
+        }
+    };
+    Some(DocumentFinding {
+        id: advisory.id.clone(),
+        aliases: advisory.aliases.clone(),
+        fingerprint: format!("{:0>32}", short(&advisory.id)).parse().ok()?,
+        purl: purl(ecosystem, &entry.name, ""),
+        name: entry.name.clone(),
+        version: entry.requirement.clone(),
+        ecosystem: entry.ecosystem.clone(),
+        path: path.to_owned(),
+        line: entry.line,
+        kind: advisory.kind,
+        severity: Severity { level: advisory.severity, score: None, vector: None },
+        fixed_versions: entry.safe_from.iter().cloned().collect(),
+        summary: advisory.summary.clone(),
+        description: String::new(),
+        references: Vec::new(),
+        reason: None,
+        column: None,
+        direct: None,
+        scope: None,
+        matched: Vec::new(),
+        paths: None,
+        priority: None,
+        statement: Some(DocumentStatement {
+            status: StatementStatus::UnderInvestigation,
+            justification: None,
+            detail: Some(detail),
+            author: None,
+            document: "aiva".to_owned(),
+        }),
+        known: advisory.known,
+        acceptance: None,
+    })
 }
 
 impl Component<'_> {

@@ -1,13 +1,14 @@
 //! GitLab's dependency scanning report, version 15 (gitlab-org/security-products/security-report-schemas).
 //!
-//! Accepted and ruled-out findings are left out: the format has no word for them, and GitLab would open them again.
+//! Accepted and ruled-out findings are no vulnerabilities of the report: the format has no word for them, and GitLab would open them
+//! again. They are told in the scan's messages with who says so, as is what a range can resolve to.
 
 use std::collections::BTreeMap;
 
 use aiva_contracts::api::{DocumentFinding, InputStatus, Level};
 use serde_json::{Value, json};
 
-use super::{Document, Tool, introducers, remedy, wanting};
+use super::{Document, Standing, Tool, introducers, remedy, spoken_possibility, standing, wanting};
 
 /// The version of the schema that the report follows.
 const SCHEMA: &str = "15.2.1";
@@ -46,9 +47,30 @@ fn messages(document: &Document) -> Vec<Value> {
             InputStatus::Failed => "fatal",
             InputStatus::Parsed | InputStatus::Partial | InputStatus::Unsupported => "warn",
         };
+        all.extend(input.can_resolve.iter().map(|one| {
+            let told = spoken_possibility(one);
+            said("info", format!("{}:{}: {} {}: {told}", input.path, one.line, one.name, one.requirement))
+        }));
         all.extend(input.problems.iter().map(|p| said(level, format!("{}:{}: {}", input.path, p.line, p.message))));
     }
+    let silent = document.findings.iter().filter(|finding| standing(finding) > Standing::Known);
+    all.extend(silent.map(|finding| {
+        let place =
+            format!("{}:{}: {} in {} {}", finding.path, finding.line, finding.id, finding.name, finding.version);
+        said("info", cut(format!("{place}: {}", silenced(finding)), 7000))
+    }));
     all
+}
+
+/// Why a finding is no vulnerability of the report.
+fn silenced(finding: &DocumentFinding) -> String {
+    if let Some(by) = &finding.acceptance {
+        return format!("accepted until {} by {}: {}", by.expires, by.owner, by.reason);
+    }
+    let Some(said) = &finding.statement else { return "ruled out".to_owned() };
+    let reasons =
+        [said.justification.as_deref(), said.detail.as_deref(), said.author.as_deref(), Some(&*said.document)];
+    format!("{}: {}", said.status, reasons.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 fn vulnerability(finding: &DocumentFinding) -> Value {

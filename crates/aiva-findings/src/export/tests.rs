@@ -133,6 +133,10 @@ fn what_a_range_can_resolve_to_is_told_in_every_form() {
     assert!(super::junit(&document).contains(&format!("<skipped message=\"line 4: {said}\"/>")));
     let notice = "::notice file=web app/package-lock.json,line=4,title=left-pad ^1.2%3A can resolve";
     assert!(super::annotations(&document).contains(notice), "{}", super::annotations(&document));
+    let gitlab = super::gitlab(&document, TOOL);
+    let messages = gitlab["scan"]["messages"].as_array().unwrap();
+    let told = format!("web app/package-lock.json:4: left-pad ^1.2: {said}");
+    assert!(messages.iter().any(|one| one["level"] == "info" && one["value"] == *told), "{messages:#?}");
     let sarif = sarif(&document, TOOL);
     let result = &sarif["runs"][0]["results"][0];
     // A result that is not `fail` has the level `none` (SARIF 2.1.0 §3.27.10).

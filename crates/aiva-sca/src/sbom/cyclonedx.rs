@@ -126,7 +126,7 @@ fn compositions(bom: &Bom<'_>) -> Vec<Value> {
 }
 
 fn vulnerability(bom: &Bom<'_>, one: &Vulnerability<'_>) -> Value {
-    let finding = one.finding;
+    let finding = &*one.finding;
     let mut out = json!({
         "bom-ref": one.reference,
         "id": finding.id,

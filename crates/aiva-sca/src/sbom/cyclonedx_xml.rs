@@ -110,7 +110,7 @@ fn compositions(out: &mut Xml, bom: &Bom<'_>) {
 }
 
 fn vulnerability(out: &mut Xml, bom: &Bom<'_>, one: &Vulnerability<'_>) {
-    let finding = one.finding;
+    let finding = &*one.finding;
     let source = |out: &mut Xml, id: &str| {
         out.inside("source", &[], |out| {
             out.text("name", database(id));

@@ -37,7 +37,7 @@ pub fn spdx(bom: &Bom<'_>) -> Value {
     }));
     let mut known: HashMap<usize, Vec<&DocumentFinding>> = HashMap::new();
     for one in &bom.vulnerabilities {
-        one.affects.iter().for_each(|at| known.entry(*at).or_default().push(one.finding));
+        one.affects.iter().for_each(|at| known.entry(*at).or_default().push(&*one.finding));
     }
     packages.extend(
         bom.components

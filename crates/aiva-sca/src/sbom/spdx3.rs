@@ -157,7 +157,7 @@ fn relationship(base: &str, class: &str, from: &str, kind: &str, to: &[String]) 
 }
 
 fn security(bom: &Bom<'_>, base: &str, one: &Vulnerability<'_>) -> Vec<Value> {
-    let finding = one.finding;
+    let finding = &*one.finding;
     let vulnerability = id(base, &one.reference);
     let affected: Vec<String> =
         one.affects.iter().filter_map(|at| Some(id(base, &bom.components.get(*at)?.reference))).collect();

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aiva_contracts::api::{
-    Acceptance, AdvisoryState, Counts, DocumentAdvisories, DocumentFinding, DocumentSchema, DocumentStatement,
-    DocumentSummary, FindingKind, InputCounts, Level, ScanDocument, Severity, StatementStatus,
+    Acceptance, AdvisoryState, Counts, DocumentAdvisories, DocumentCanResolve, DocumentFinding, DocumentInput,
+    DocumentPossible, DocumentSchema, DocumentStatement, DocumentSummary, FindingKind, InputCounts, InputStatus, Level,
+    PackageScope, ScanDocument, Severity, StatementStatus,
 };
 use aiva_sca::inventory::{Inventory, Kind, Options, single_input, walk};
 use aiva_sca::package::{Source, Status};
@@ -276,4 +277,48 @@ fn every_form_reads_back_as_what_was_scanned() {
         assert!(edges > 20, "{form}: {edges}");
         assert_eq!(input.status == Status::Parsed, input.problems.is_empty());
     }
+}
+
+#[test]
+fn a_range_that_can_resolve_is_in_the_bills_and_not_called_affected() {
+    let text = "{\"dependencies\": {\"left-pad\": \"^1.2\"}}";
+    let input = single_input("package.json", Kind::PackageJson, Kind::PackageJson.read(text.as_bytes()));
+    let mut document = document_of(Vec::new());
+    document.inputs.push(DocumentInput {
+        path: "package.json".into(),
+        kind: "package.json".into(),
+        status: InputStatus::Parsed,
+        packages: 0,
+        not_judged: vec![],
+        can_resolve: vec![DocumentCanResolve {
+            ecosystem: "npm".into(),
+            name: "left-pad".into(),
+            requirement: "^1.2".into(),
+            line: 1,
+            scope: PackageScope::Runtime,
+            safe_from: Some("1.3.0".into()),
+            advisories: vec![DocumentPossible {
+                id: "CVE-9".into(),
+                aliases: vec![],
+                kind: FindingKind::Vulnerability,
+                severity: Level::High,
+                summary: "does harm".into(),
+                known: None,
+            }],
+        }],
+        problems: vec![],
+    });
+    let inputs = [input];
+    let bom = Bom::new(&inputs, &document, MADE);
+    let bill = sbom::cyclonedx(&bom);
+    let one = &bill["vulnerabilities"][0];
+    assert_eq!((one["id"].as_str(), one["affects"][0]["ref"].as_str()), (Some("CVE-9"), Some("pkg:npm/left-pad")));
+    assert_eq!(one["affects"][0]["versions"][0]["status"], "unknown");
+    assert_eq!(one["analysis"]["state"], "in_triage");
+    let said = "^1.2 can resolve to an affected version; from 1.3.0 on it cannot";
+    assert!(one["analysis"]["detail"].as_str().unwrap().starts_with(said), "{one:#}");
+    assert_eq!(one["recommendation"], "Update left-pad to 1.3.0.");
+    assert!(sbom::cyclonedx_xml(&bom).contains("<state>in_triage</state>"));
+    let spdx3 = sbom::spdx3(&bom).to_string();
+    assert!(spdx3.contains("CVE-9") && spdx3.contains("UnderInvestigation"), "{spdx3}");
 }
