@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aiva_outbound::client::{Client, Connection, Dial, Error, Limits, Response, Tcp};
@@ -230,6 +230,9 @@ impl<'f> Hops<'f> {
             },
         };
         open.spend(open.ended.sent);
+        let through =
+            through.map(|upstream| Through { upstream, limit: rules.bounds.connect, trouble: Arc::default() });
+        let trouble = through.as_ref().map(|through| Arc::clone(&through.trouble));
         match self.send(target, verdict, through, &request, deadline).await {
             Ok(response) => {
                 let connected = SocketAddr::new(response.address, target.port());
@@ -240,7 +243,9 @@ impl<'f> Hops<'f> {
                 Ok((response, open))
             }
             Err(error) => {
-                open.end(None, Some(word(&error)));
+                let is_unreached = matches!(error, Error::Connect { .. });
+                let upstream = trouble.filter(|_| is_unreached).and_then(|trouble| trouble.get().copied());
+                open.end(None, Some(upstream.unwrap_or_else(|| word(&error))));
                 Err(failed(&error, late))
             }
         }
@@ -252,7 +257,7 @@ impl<'f> Hops<'f> {
         &self,
         target: &Target,
         verdict: Verdict,
-        through: Option<Arc<Upstream>>,
+        through: Option<Through>,
         request: &Made<'_>,
         deadline: Instant,
     ) -> Result<Response, Error> {
@@ -265,7 +270,7 @@ impl<'f> Hops<'f> {
         };
         let clock = Arc::clone(&self.fetcher.clock);
         let dial: Arc<dyn Dial> = match through {
-            Some(upstream) => Arc::new(Through { upstream, limit: bounds.connect }),
+            Some(through) => Arc::new(through),
             None => Arc::new(Tcp),
         };
         let client = Client::builder(Arc::clone(&self.rules.policy))
@@ -310,6 +315,8 @@ fn unrecorded(record: &Record) {
 struct Through {
     upstream: Arc<Upstream>,
     limit: Duration,
+    /// The stable word of what was wrong with it, where it led to no address.
+    trouble: Arc<OnceLock<&'static str>>,
 }
 
 #[async_trait]
@@ -317,7 +324,10 @@ impl Dial for Through {
     async fn dial(&self, address: SocketAddr) -> io::Result<Connection> {
         match self.upstream.first(&Network, &[address], self.limit).await {
             Ok((_, origin)) => Ok(Box::new(origin)),
-            Err(trouble) => Err(io::Error::other(format!("{trouble} ({})", trouble.word()))),
+            Err(trouble) => {
+                self.trouble.get_or_init(|| trouble.word());
+                Err(io::Error::other(format!("{trouble} ({})", trouble.word())))
+            }
         }
     }
 }

@@ -124,7 +124,9 @@ impl Rig {
              [egress.roles.eater]\nallow_domains = [\"*.example.com\"]\nallow_cidrs = [{open}]\nbudgets = {{ bytes = \"100KiB\" }}\n\
              [egress.roles.chained]\nallow_domains = [\"*.example.com\"]\nallow_cidrs = [{open}]\nupstream = \"corp\"\n\
              [egress.roles.told]\nmode = \"report\"\nmethods = [\"HEAD\"]\nallow_domains = [\"*.example.com\"]\nallow_cidrs = [{open}]\n\
-             [egress.upstreams.corp]\nurl = \"http://127.0.0.1:{upstream_port}\"\n"
+             [egress.upstreams.corp]\nurl = \"http://127.0.0.1:{upstream_port}\"\n\
+             [egress.roles.cut]\nallow_domains = [\"*.example.com\"]\nallow_cidrs = [{open}]\nupstream = \"gone\"\n\
+             [egress.upstreams.gone]\nurl = \"http://127.0.0.1:1\"\n"
         );
         let config = egress(&text);
         let resolver: Arc<Fixed> = Arc::new(Fixed::new([
@@ -354,6 +356,11 @@ async fn a_role_with_an_upstream_goes_through_it_to_the_checked_address() {
     assert_eq!(*rig.chained.lock().unwrap(), [line.clone(), line]);
     let ended: Vec<_> = rig.records().await.into_iter().map(|record| record.ended.unwrap().upstream).collect();
     assert_eq!(ended, [Some("corp".to_owned()), Some("corp".to_owned())]);
+    // One that is not there is not taken for the origin.
+    let (status, _, problem) = rig.fetch(json!({ "url": rig.at("/hello"), "role": "cut" })).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_GATEWAY, &json!("fetch_failed")), "{problem}");
+    let failures: Vec<_> = rig.records().await.into_iter().filter_map(|record| record.ended?.failure).collect();
+    assert_eq!(failures, ["upstream-unreachable"]);
 }
 
 #[tokio::test]
