@@ -324,7 +324,7 @@ fn decisions(texts: &Texts) -> Value {
             ALLOWED,
             json!({ "place": { "scheme": "https", "host": "api.example.com", "port": 443 }, "outcome": "allow",
             "would_deny": { "rule": "allow_domains", "reason": "name-not-allowed" }, "rule": "class public", "reason": "allowed", "rebound": true,
-            "addresses": ["203.0.113.7"], "aliases": [texts.path], "ended": { "connected": "203.0.113.7:443", "status": 200, "sent": 12, "received": 34567,
+            "addresses": ["203.0.113.7"], "aliases": [texts.path], "ended": { "connected": "203.0.113.7:443", "upstream": texts.path, "status": 200, "sent": 12, "received": 34567,
             "duration_ms": 1204, "protocol": "tls", "sni": texts.path, "failure": texts.reason, "how": "closed",
             "findings": [{ "reason": "sni-mismatch", "what": texts.summary, "enforced": false }] } })
         ),

@@ -87,6 +87,7 @@ fn ended(end: &DecisionEnd) -> Markup {
             div.body {
                 dl.facts {
                     @if let Some(address) = &end.connected { dt { "Connected to" } dd { code { (address) } } }
+                    @if let Some(upstream) = &end.upstream { dt { "Through" } dd { code { (upstream) } } }
                     @if let Some(status) = end.status { dt { "Status" } dd.num { (status) } }
                     dt { "Sent" } dd.num { (ui::grouped(end.sent)) " bytes" }
                     dt { "Received" } dd.num { (ui::grouped(end.received)) " bytes" }

@@ -98,7 +98,7 @@ pub(in crate::pages) async fn show(State(app): State<App>, viewer: Viewer, Path(
     let versions = versions.ok().filter(|_| role.origin == Origin::Api);
     let title = format!("Role {}", role.name);
     Page::new(&title, Section::Egress, &viewer).with(&html! {
-        p.crumbs { a href="/console/egress" { "Egress" } a href="/console/egress/roles" { "Roles" } }
+        p.crumbs { a href="/console/egress" { "Egress" } " / " a href="/console/egress/roles" { "Roles" } }
         div.head {
             div {
                 h1 { (title) }
