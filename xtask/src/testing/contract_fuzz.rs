@@ -47,6 +47,9 @@ pub(super) fn run(schemathesis: &str, target: &Path, work: &Path) -> Result<()> 
             "examples,coverage,fuzzing",
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+            // How fast the attacker makes things up depends on the machine and says nothing of the server.
+            "--suppress-health-check",
+            "too_slow",
             "--exclude-path-regex",
             UNFIT,
             "--no-color",
