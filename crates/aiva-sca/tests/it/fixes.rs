@@ -1,7 +1,5 @@
 //! Plans: which manifests are edited, which commands are named, and that nothing is passed over.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
 use std::fs;
 
 use aiva_sca::finding::Finding;
