@@ -72,7 +72,8 @@ struct Entry<'a> {
     deprecated: Option<String>,
     has_script: bool,
     repository: Option<String>,
-    is_folder: bool,
+    commit: Option<String>,
+    folder: Option<String>,
     has_resolution: bool,
     dev: bool,
     optional: bool,
@@ -166,7 +167,8 @@ impl<'a> Lock<'a> {
                 "integrity" => entry.integrity = Some(value.to_owned()),
                 "tarball" => entry.tarball = Some(value.to_owned()),
                 "repo" => entry.repository = Some(value.to_owned()),
-                "directory" => entry.is_folder = true,
+                "commit" => entry.commit = Some(value.to_owned()),
+                "directory" => entry.folder = Some(value.to_owned()),
                 _ => {}
             },
             [_, key, name] if self.format() < 9 => self.need(key, name.clone(), value, line),
@@ -294,10 +296,13 @@ impl Entry<'_> {
         let (name, version, source) = self.identity(format)?;
         let name = self.name.clone().unwrap_or(name);
         let version = self.version.clone().unwrap_or(version);
-        let source = match (&self.repository, &self.tarball) {
-            _ if self.is_folder => Source::Path(String::new()),
-            (Some(repository), _) => Source::Git(without_secret(repository).into_owned()),
-            (_, Some(tarball)) => npm_source::source(tarball),
+        let source = match (&self.folder, &self.repository, &self.tarball) {
+            (Some(folder), ..) => Source::Path(folder.clone()),
+            (_, Some(repository), _) => {
+                let at = self.commit.as_ref().map(|commit| format!("#{commit}")).unwrap_or_default();
+                Source::Git(without_secret(repository).into_owned() + &at)
+            }
+            (.., Some(tarball)) => npm_source::source(tarball),
             _ => source,
         };
         Some(Package {
