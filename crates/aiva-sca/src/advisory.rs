@@ -3,10 +3,14 @@
 //! [`import`] compiles zips and folders of OSV JSON into the index, [`Index`] answers from it, [`status`] tells its age, [`update`] downloads the public exports.
 //! Everything lives in one folder (`advisories/` of the data directory), which every function here takes as `dir`.
 
+mod amend;
 mod archive;
+mod batch;
 mod compile;
+mod document;
 mod evaluate;
 mod feed;
+mod fold;
 mod import;
 mod index;
 mod layout;
@@ -15,14 +19,16 @@ pub mod osv;
 pub mod update;
 mod write;
 
+pub use amend::{AmendError, AmendReport, Amended, Change, amend, confirm};
+pub use fold::{Fold, fold};
 pub use import::{
-    ArchiveError, BadRecord, ConfirmError, FeedError, ImportError, ImportReport, Imported, Progress, Source, confirm,
-    import, import_sources,
+    ArchiveError, BadRecord, FeedError, ImportError, ImportReport, Imported, Progress, Source, import, import_sources,
 };
 pub use index::{
     Advisory, Affects, Covers, Damage, Details, Ecosystem as IndexedEcosystem, Entry, Index, OpenError, PackageDetails,
     Verified,
 };
+pub(crate) use index::{AdvisoryId, EntryId};
 pub use write::WriteError;
 
 use std::path::Path;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::advisory::{Advisory, Affects, Covers, Damage, Details, Entry, PackageDetails};
+use crate::advisory::{Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, PackageDetails};
 use crate::finding::{Kind, Match, Verdict};
 use crate::package::Ecosystem;
 use crate::severity::{Level, Severity};
@@ -37,7 +37,7 @@ pub struct RangeJudgement {
     pub unknown: Option<String>,
 }
 
-type DetailsCache = HashMap<(Ecosystem, u64, usize), Arc<Details<'static>>>;
+type DetailsCache = HashMap<AdvisoryId, Arc<Details<'static>>>;
 
 /// Judges the packages of one scan; keeps the details of advisories that come up again.
 #[derive(Debug, Default)]
@@ -134,11 +134,11 @@ impl Judge {
 
     fn details(&self, advisory: &Advisory<'_>) -> Result<Arc<Details<'static>>, Damage> {
         let lock = || self.details.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(&advisory.place()) {
+        if let Some(known) = lock().get(&advisory.id()) {
             return Ok(Arc::clone(known));
         }
         let details = Arc::new(advisory.details()?);
-        lock().insert(advisory.place(), Arc::clone(&details));
+        lock().insert(advisory.id(), Arc::clone(&details));
         Ok(details)
     }
 }

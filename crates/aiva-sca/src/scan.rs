@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use crate::advisory::{Damage, Entry, Index, IndexedEcosystem};
+use crate::advisory::{Damage, Entry, EntryId, Index, IndexedEcosystem};
 use crate::finding::{Finding, Introduced, Verdict};
 use crate::graph::Graph;
 use crate::matching::{Judge, Judgement};
@@ -238,8 +238,6 @@ struct Named<'a> {
     /// The version that the advisories are asked about: that of the package, or of its source package.
     version: &'a str,
 }
-
-type EntryId = (Ecosystem, u32);
 
 fn look_up<'a>(input: &'a Input, index: &'a Index) -> Result<Vec<Named<'a>>, Damage> {
     let mut named = Vec::new();

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{Inventory, Kind};
+use crate::name::spelled;
 use crate::package::{Ecosystem, Input, NotJudged, Package, Source, Status};
 use crate::report;
 use crate::scan::{ScanResult, scan};
@@ -50,6 +51,15 @@ pub struct Component {
     pub is_pinned: bool,
     /// What the advisories said of it; 0 for nothing.
     pub verdict: i64,
+}
+
+impl Component {
+    /// Whether it is one of these packages, which are spelled as the index spells them.
+    pub(crate) fn is_of(&self, packages: &BTreeSet<(Ecosystem, String)>) -> bool {
+        self.ecosystem.parse::<Ecosystem>().is_ok_and(|ecosystem| {
+            packages.contains(&(ecosystem.family(), spelled(ecosystem, &self.name).into_owned()))
+        })
+    }
 }
 
 /// What was kept, for another judgement.

@@ -5,6 +5,8 @@
 
 mod components;
 
+use std::collections::BTreeSet;
+
 use aiva_contracts::envelope::Envelope;
 use aiva_events::{Context, NewEvent, inbox, outbox};
 use aiva_store::{Database, StoreError, TxError};
@@ -67,15 +69,23 @@ impl Journal {
         Ok(found.and_then(|(body, facts)| Kept::open(&body, &facts)))
     }
 
-    /// The services that are judged by this index as they were when they were scanned, from the reverse index alone.
-    pub async fn unaffected(&self, index: &Index) -> Result<Vec<String>, AffectedError> {
+    /// The services that are judged by this index as they were when they were scanned, from the reverse index alone. `since`
+    /// is the epoch by which that was found out last: only packages whose advisories changed after it are judged again.
+    pub async fn unaffected(&self, index: &Index, since: Option<u64>) -> Result<Vec<String>, AffectedError> {
+        let packages = since.map(|epoch| index.changed_since(epoch)).transpose()?.flatten();
         let mut services = components::services(&self.database).await?;
+        if packages.as_ref().is_some_and(BTreeSet::is_empty) {
+            return Ok(services);
+        }
         let mut last = None;
         loop {
             let page = components::page(&self.database, last.as_ref(), PAGE).await?;
             let Some(end) = page.last() else { return Ok(services) };
             let mut distinct: Vec<Component> = page.iter().map(|(component, _)| component.clone()).collect();
             distinct.dedup();
+            if let Some(packages) = &packages {
+                distinct.retain(|component| component.is_of(packages));
+            }
             let new: std::collections::HashSet<&Component> = changed(&distinct, index)?.into_iter().collect();
             let hit: std::collections::HashSet<&String> =
                 page.iter().filter(|(component, _)| new.contains(component)).map(|(_, service)| service).collect();

@@ -87,6 +87,11 @@ impl Version {
         &self.key
     }
 
+    /// [`Self::key`], to keep.
+    pub(crate) fn into_key(self) -> Vec<u8> {
+        self.key
+    }
+
     /// The key of the version without its local part, if it has one. `1.2+cu117` comes after `1.2`, yet is built from it: where
     /// an advisory names `1.2` itself, both are meant (PEP 440, "Version matching").
     pub fn public_key(&self) -> Option<&[u8]> {

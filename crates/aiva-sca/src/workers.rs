@@ -30,6 +30,16 @@ impl Updates {
 /// How often the worker looks whether somebody else replaced the index.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// How far the worker has followed the index.
+#[derive(Debug)]
+struct Seen {
+    /// The version that it saw last.
+    epoch: Option<u64>,
+    /// The version by which all that is stored was judged last. Nobody knows what a server missed before it started, so the
+    /// first time everything is.
+    judged: Option<u64>,
+}
+
 /// What the worker needs.
 pub struct Keeper {
     /// The guard.
@@ -52,7 +62,7 @@ impl Keeper {
     /// Works until the stop.
     pub async fn run(&self, stop: Stop) -> Result<(), Infallible> {
         self.observe();
-        let mut known = self.epoch();
+        let mut seen = Seen { epoch: self.epoch(), judged: None };
         // At start only when it is due: a restart is no reason to ask the whole Internet again.
         let mut wait = self.every.map(|every| if self.is_due(every) { Duration::ZERO } else { every });
         loop {
@@ -68,17 +78,17 @@ impl Keeper {
                 () = due => {}
                 () = tokio::time::sleep(NOTICE) => {
                     // `aiva advisories import` beside a running server.
-                    if stop.until(self.notice(&mut known)).await.is_none() {
+                    if stop.until(self.notice(&mut seen)).await.is_none() {
                         return Ok(());
                     }
                     wait = wait.map(|wait| wait.saturating_sub(NOTICE));
                     continue;
                 }
             }
-            if stop.until(self.update()).await.is_none() {
+            if stop.until(self.update(&mut seen)).await.is_none() {
                 return Ok(());
             }
-            known = self.epoch();
+            seen.epoch = self.epoch();
             wait = self.every;
         }
     }
@@ -89,16 +99,17 @@ impl Keeper {
     }
 
     /// Tells of an index that somebody else put in place.
-    async fn notice(&self, known: &mut Option<u64>) {
+    async fn notice(&self, seen: &mut Seen) {
         let Ok(index) = self.service.index() else { return };
-        if *known == Some(index.epoch()) {
+        if seen.epoch == Some(index.epoch()) {
             return;
         }
-        *known = Some(index.epoch());
+        seen.epoch = Some(index.epoch());
         let held = index.ecosystems();
         self.announce(
             held.iter().map(|one| one.ecosystem.osv_name().to_owned()).collect(),
             "a local import".to_owned(),
+            seen,
         )
         .await;
         self.observe();
@@ -108,29 +119,32 @@ impl Keeper {
         self.service.index().map_or(true, |index| index.status(self.clock.now()).age >= every)
     }
 
-    async fn update(&self) {
+    async fn update(&self, seen: &mut Seen) {
         match self.service.update().await {
             None => {}
-            Some(Ok(replaced)) => self.tell(&replaced).await,
+            Some(Ok(replaced)) => self.tell(&replaced, seen).await,
             Some(Err(error)) => tracing::warn!(error = %chain(&error), "the advisories could not be updated"),
         }
         self.observe();
     }
 
-    async fn tell(&self, replaced: &Replaced) {
+    async fn tell(&self, replaced: &Replaced, seen: &mut Seen) {
         if !replaced.missing.is_empty() {
             let names: Vec<&str> = replaced.missing.iter().map(|ecosystem| ecosystem.osv_name()).collect();
             tracing::warn!(missing = names.join(", "), "the mirror has no advisories of some ecosystems");
         }
-        let Some(report) = &replaced.report else { return };
-        let ecosystems = report.imported.iter().map(|imported| imported.ecosystem.osv_name().to_owned()).collect();
-        self.announce(ecosystems, self.origin.clone()).await;
+        let changed = replaced.changed();
+        if changed.is_empty() {
+            return;
+        }
+        let ecosystems = changed.into_iter().map(|ecosystem| ecosystem.osv_name().to_owned()).collect();
+        self.announce(ecosystems, self.origin.clone(), seen).await;
     }
 
-    async fn announce(&self, ecosystems: Vec<String>, origin: String) {
+    async fn announce(&self, ecosystems: Vec<String>, origin: String, seen: &mut Seen) {
         let Ok(index) = self.service.index() else { return };
         // Where nobody can tell who is affected, everybody is judged again.
-        let unaffected = self.journal.unaffected(&index).await.unwrap_or_else(|error| {
+        let unaffected = self.journal.unaffected(&index, seen.judged).await.unwrap_or_else(|error| {
             tracing::warn!(error = %chain(&error), "cannot tell whom new advisories affect; every service is judged again");
             Vec::new()
         });
@@ -143,8 +157,13 @@ impl Keeper {
             origin,
             unaffected,
         };
-        if let Err(error) = tell_replaced(&self.journal, &self.clock, event).await {
-            tracing::error!(error = %chain(&error), "new advisories are in use, but the event of it was not written");
+        match tell_replaced(&self.journal, &self.clock, event).await {
+            Ok(()) => seen.judged = Some(index.epoch()),
+            // Nobody was told, so the next one starts from all packages.
+            Err(error) => {
+                seen.judged = None;
+                tracing::error!(error = %chain(&error), "new advisories are in use, but the event of it was not written");
+            }
         }
     }
 

@@ -62,8 +62,13 @@ fn family<'a>(affected: &'a osv::Affected<'_>) -> Option<&'a str> {
 }
 
 /// Seconds since 1970 of the record's last change; 0 where the text is no time.
-pub(super) fn modified(record: &Record<'_>) -> i64 {
-    record.modified.parse::<Timestamp>().map_or(0, Timestamp::as_second)
+pub(super) fn modified(record: &Record<'_>) -> u32 {
+    record.modified.parse().map_or(0, seconds)
+}
+
+/// Seconds since 1970, as far as they fit.
+pub(super) fn seconds(time: Timestamp) -> u32 {
+    u32::try_from(time.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
 /// What the index will hold of the record for one of its [`ecosystems`], or for one release of a distribution alone.
@@ -159,7 +164,7 @@ fn push_listed(body: &mut Vec<u8>, ecosystem: Ecosystem, parts: &[&osv::Affected
         match Version::parse(ecosystem, text) {
             Some(version) => {
                 if !ranges.iter().any(|range| range.interval.contains(version.key(), None)) {
-                    keys.push(version.key().to_vec());
+                    keys.push(version.into_key());
                 }
             }
             None => texts.push(text.trim()),

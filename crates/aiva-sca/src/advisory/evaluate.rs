@@ -83,7 +83,7 @@ fn steps<'a>(ecosystem: Ecosystem, events: &'a [Event<'a>]) -> Result<(Vec<Step<
 }
 
 fn key(ecosystem: Ecosystem, text: &str) -> Option<Vec<u8>> {
-    Version::parse(ecosystem, text).map(|version| version.key().to_vec())
+    Version::parse(ecosystem, text).map(Version::into_key)
 }
 
 fn between(start: &Step<'_>, end: Option<&Step<'_>>, limit: Option<&Step<'_>>) -> Option<Affected> {

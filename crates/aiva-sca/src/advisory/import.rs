@@ -3,28 +3,24 @@
 //! All or nothing: whatever is wrong with a source as a whole (a damaged zip, a folder without records) leaves the old index in
 //! place. A single bad record is counted and named, and the others are imported. Memory stays bounded by the hot part.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 
+use super::amend::AmendError;
 pub use super::archive::ArchiveError;
-use super::compile::{self, HotPackage};
+use super::batch::{Batch, NAMED, Tally};
 pub use super::feed::FeedError;
 use super::feed::{self, Feed};
-use super::index::{Index, OpenError};
-use super::layout::{MAX_BLOCK, checksum};
-use super::osv;
-use super::write::{Block, Origin, Packer, Piece, SegmentBuilder, WriteError, Writer};
+use super::fold::fold_segment;
+use super::index::{Index, OpenError, last_epoch};
+use super::write::{Kind, Lock, Origin, SegmentBuilder, WriteError, Writer};
 use crate::package::Ecosystem;
-use crate::system::System;
 
 /// Batches that are read and compiled before their results are written.
 const WINDOW: usize = 32;
-/// Bad records that the report names; the others are counted.
-const NAMED: usize = 50;
 
 /// Why nothing was imported. The index in use is untouched.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +54,9 @@ pub enum ImportError {
     /// The new index could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What was to be kept could not be taken over.
+    #[error(transparent)]
+    Keep(#[from] AmendError),
 }
 
 /// A path to import, and the mark (ETag) under which its content was downloaded, if it was.
@@ -133,36 +132,6 @@ pub fn import(
     import_sources(&sources, dir, now, progress)
 }
 
-/// Notes that the ecosystems were compared with their sources and found unchanged, so that they count as fresh. Those that the
-/// index lacks are passed over.
-pub fn confirm(dir: &Path, ecosystems: &[Ecosystem], now: Timestamp) -> Result<(), ConfirmError> {
-    let mut writer = Writer::create(dir)?;
-    let old = Index::open(dir)?;
-    for (ecosystem, segment) in old.segments() {
-        old.verify_ecosystem(ecosystem)?;
-        let mut segment = segment.clone();
-        if ecosystems.contains(&ecosystem) {
-            segment.imported_at = now.as_second();
-        }
-        writer.copy_segment(&old, &segment)?;
-    }
-    Ok(writer.finish(old.epoch() + 1, now.as_second())?)
-}
-
-/// Why an index could not be noted as fresh. It stays as it is.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfirmError {
-    /// There is none to note it in.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// A part of it is damaged.
-    #[error(transparent)]
-    Damage(#[from] super::index::Damage),
-    /// It could not be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
 /// As [`import`], for content that was downloaded under a mark.
 pub fn import_sources(
     sources: &[Source],
@@ -177,7 +146,9 @@ pub fn import_sources(
     if feeds.is_empty() {
         return Err(ImportError::NoPaths);
     }
-    let mut job = Job { writer: Writer::create(dir)?, segments: BTreeMap::new(), report: ImportReport::default() };
+    let lock = Lock::take(dir)?;
+    let writer = Writer::create(&lock, Kind::Base)?;
+    let mut job = Job { writer, segments: BTreeMap::new(), report: ImportReport::default() };
     for (feed, mark) in &feeds {
         job.read(feed, mark.as_ref(), progress)?;
     }
@@ -196,6 +167,7 @@ struct Gathering {
     builder: SegmentBuilder,
     feeds: usize,
     mark: Option<String>,
+    partial: bool,
 }
 
 impl Job {
@@ -242,6 +214,7 @@ impl Job {
         for ecosystem in touched {
             let gathering = self.segments.entry(ecosystem).or_default();
             gathering.feeds += 1;
+            gathering.partial |= feed.ecosystem.is_some_and(|one| one != one.family());
             // What was put together from several downloads has no mark of its own.
             gathering.mark = mark.cloned().filter(|_| gathering.feeds == 1);
         }
@@ -258,194 +231,25 @@ impl Job {
             }
         };
         let replaced: Vec<Ecosystem> = self.segments.keys().copied().collect();
-        for (ecosystem, Gathering { builder, mark, .. }) in std::mem::take(&mut self.segments) {
-            self.report.imported.push(Imported { ecosystem, records: builder.records(), withdrawn: builder.withdrawn });
-            self.writer.add_segment(ecosystem, builder, Origin { imported_at: now.as_second(), mark })?;
+        for (ecosystem, Gathering { builder, mark, partial, .. }) in std::mem::take(&mut self.segments) {
+            let origin = Origin { imported_at: now.as_second(), mark, partial };
+            let counts = self.writer.add_segment(ecosystem, builder, origin, None)?;
+            let (records, withdrawn) = (counts.records, counts.withdrawn);
+            self.report.imported.push(Imported { ecosystem, records, withdrawn });
         }
-        for (ecosystem, segment) in old.iter().flat_map(Index::segments) {
+        for (old, ecosystem) in old.iter().flat_map(|old| old.segments().map(move |(ecosystem, _)| (old, ecosystem))) {
             if replaced.contains(&ecosystem) {
                 continue;
             }
-            match old.as_ref().map(|old| old.verify_ecosystem(ecosystem)) {
-                Some(Ok(_)) | None => {
+            match old.verify_ecosystem(ecosystem) {
+                Ok(_) => {
                     self.report.kept.push(ecosystem);
-                    if let Some(old) = &old {
-                        self.writer.copy_segment(old, segment)?;
-                    }
+                    fold_segment(&mut self.writer, old, ecosystem)?;
                 }
-                Some(Err(damage)) => self.report.lost = Some(damage.to_string()),
+                Err(damage) => self.report.lost = Some(damage.to_string()),
             }
         }
-        let epoch = old.as_ref().map_or(0, Index::epoch) + 1;
-        self.writer.finish(epoch, now.as_second())?;
+        self.writer.finish(last_epoch(dir) + 1, now.as_second())?;
         Ok(self.report)
-    }
-}
-
-/// What the batches of a feed add up to.
-#[derive(Debug)]
-struct Tally {
-    entries: u64,
-    records: u64,
-    foreign: u64,
-    bad_count: u64,
-    bad: Vec<BadRecord>,
-    /// The ecosystems that every record is about, and those that any record is about, as bits.
-    all: u64,
-    any: u64,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { entries: 0, records: 0, foreign: 0, bad_count: 0, bad: Vec::new(), all: u64::MAX, any: 0 }
-    }
-}
-
-impl Tally {
-    fn add(&mut self, batch: &Batch) {
-        self.entries += batch.tally.entries;
-        self.records += batch.tally.records;
-        self.foreign += batch.tally.foreign;
-        self.bad_count += batch.tally.bad_count;
-        let room = NAMED.saturating_sub(self.bad.len());
-        self.bad.extend(batch.tally.bad.iter().take(room).cloned());
-        self.all &= batch.tally.all;
-        self.any |= batch.tally.any;
-    }
-
-    fn is_about(&self, ecosystem: Ecosystem) -> bool {
-        let common = if self.any & self.all == 0 { self.any } else { self.any & self.all };
-        common & bit(ecosystem) != 0
-    }
-
-    fn check(&self, feed: &Feed) -> Result<(), ImportError> {
-        if let Some(first) = self.bad.first()
-            && self.bad_count * 2 > self.entries
-        {
-            return Err(ImportError::NotOsv {
-                source_name: feed.name.clone(),
-                bad: self.bad_count,
-                total: self.entries,
-                example: format!("{} ({})", first.entry, first.reason),
-            });
-        }
-        if self.records == 0 {
-            let known = || Ecosystem::ALL.map(Ecosystem::osv_name).join(", ");
-            let wanted = feed.ecosystem.map_or_else(known, |one| one.osv_name().to_owned());
-            return Err(ImportError::NoRecords { source_name: feed.name.clone(), wanted });
-        }
-        Ok(())
-    }
-}
-
-/// An ecosystem as a bit, by its place among all of them.
-fn bit(ecosystem: Ecosystem) -> u64 {
-    Ecosystem::ALL.iter().position(|one| *one == ecosystem).map_or(0, |place| 1 << place)
-}
-
-/// Tells the export of one release from that of another; 0 for that of all.
-fn mark_of(system: System) -> u64 {
-    system.release().map_or(0, |release| checksum(release.as_bytes()))
-}
-
-/// What one thread makes of a run of entries.
-struct Batch {
-    tally: Tally,
-    parts: BTreeMap<Ecosystem, Part>,
-}
-
-struct Part {
-    packer: Packer,
-    records: Vec<Compiled>,
-    withdrawn: u64,
-    releases: BTreeSet<&'static str>,
-}
-
-struct Compiled {
-    id_hash: u64,
-    modified: i64,
-    place: (u32, u32),
-    packages: Vec<HotPackage>,
-}
-
-impl Batch {
-    fn read(feed: &Feed, range: Range<usize>, wanted: &[Ecosystem]) -> Result<Self, FeedError> {
-        let mut batch = Self { tally: Tally::default(), parts: BTreeMap::new() };
-        feed.read(range, &mut |name, text| {
-            if name.to_ascii_lowercase().ends_with(".json") {
-                batch.tally.entries += 1;
-                if let Err(reason) = batch.add(text, wanted, feed.ecosystem) {
-                    batch.tally.bad_count += 1;
-                    if batch.tally.bad.len() < NAMED {
-                        batch.tally.bad.push(BadRecord { entry: format!("{}: {name}", feed.name), reason });
-                    }
-                }
-            }
-        })?;
-        batch.parts.values_mut().for_each(|part| part.packer.close());
-        Ok(batch)
-    }
-
-    fn add(&mut self, text: &[u8], wanted: &[Ecosystem], only: Option<Ecosystem>) -> Result<(), String> {
-        let record = osv::parse(text).map_err(|error| error.to_string())?;
-        let about: Vec<Ecosystem> = compile::ecosystems(&record).filter(|one| wanted.contains(one)).collect();
-        if about.is_empty() {
-            self.tally.foreign += 1;
-            return Ok(());
-        }
-        self.tally.records += 1;
-        let bits = about.iter().fold(0, |bits, one| bits | bit(*one));
-        self.tally.all &= bits;
-        self.tally.any |= bits;
-        for ecosystem in about {
-            let part = self.parts.entry(ecosystem).or_insert_with(|| Part {
-                packer: Packer::new(),
-                records: Vec::new(),
-                withdrawn: 0,
-                releases: BTreeSet::new(),
-            });
-            if record.withdrawn.is_some() {
-                part.withdrawn += 1;
-                continue;
-            }
-            let compiled = compile::compile(&record, only.unwrap_or(ecosystem));
-            if compiled.packages.is_empty() {
-                continue; // All of it is about other releases than the feed is.
-            }
-            part.releases.extend(compiled.releases);
-            let document = serde_json::to_vec(&compiled.details).map_err(|error| error.to_string())?;
-            if document.len() > MAX_BLOCK - super::layout::BLOCK {
-                return Err(format!("its details are {} bytes, more than any advisory", document.len()));
-            }
-            let place = part.packer.push(&document);
-            part.records.push(Compiled {
-                // The exports of two releases both have a record that is about both: each brings its own part.
-                id_hash: checksum(record.id.as_bytes()) ^ only.and_then(Ecosystem::system).map_or(0, mark_of),
-                modified: compile::modified(&record),
-                place,
-                packages: compiled.packages,
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Part {
-    fn write(self, writer: &mut Writer, segment: &mut SegmentBuilder) -> Result<(), WriteError> {
-        let first = segment.block_count();
-        for block in &self.packer.blocks {
-            let block: &Block = block;
-            segment.add_block(writer.add_block(block)?);
-        }
-        segment.withdrawn += self.withdrawn;
-        segment.releases.extend(self.releases.into_iter().map(str::to_owned));
-        for compiled in &self.records {
-            let Some(record) = segment.open_record(compiled.id_hash, compiled.modified) else { continue };
-            let (block, offset) = compiled.place;
-            for HotPackage { name, flags, body } in &compiled.packages {
-                segment.add_package(record, (first + block, offset), Piece { name, flags: *flags, body });
-            }
-        }
-        Ok(())
     }
 }

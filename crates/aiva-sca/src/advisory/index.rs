@@ -1,32 +1,28 @@
 //! The index as a scan sees it: mapped, never parsed, every byte of it distrusted.
 //!
-//! [`Index::open`] reads the header and the directory; [`Index::entry`] finds a package; what it touches is checked page by page,
-//! once. A damaged file gives [`Damage`], never a panic, a read outside the file, or a missing answer.
+//! A base and perhaps a delta, which count as one ([`Index::entry`]): what the delta has counts instead of what the base has of the
+//! same record. An open index is a snapshot; [`Index::changed`] tells when there is a newer one. Damaged files give
+//! [`Damage`], never a panic, a read outside a file, or a missing answer. Start reading at [`Index::open`].
 
+mod layer;
 mod record;
 
 use std::borrow::Cow;
-use std::fs::{self, File, Metadata};
-use std::io;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use libdeflater::Decompressor;
-use memmap2::Mmap;
-use rapidhash::v3::RapidSecrets;
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use self::layer::Identity;
+pub(super) use self::layer::{BlockRef, Layer, Loaded, digest, document_at};
+use self::record::Origin;
 pub use self::record::{Advisory, Affects, Covers, Entry};
+pub(crate) use self::record::{AdvisoryId, EntryId};
 use super::Status;
-use super::layout::{
-    BLOCK_ENTRY, Cursor, Directory, FILE, HEADER, Header, MAX_BLOCK, PAGE, Place, SLOT, Segment, VERSION, checksum,
-    name_hash, tag,
-};
-use super::map::map;
-use super::write::block_checksum;
+use super::layout::{BASE, DELTA, HEADER, Header, Row, Segment, State, VERSION};
 use crate::name::spelled;
 use crate::package;
 
@@ -104,7 +100,7 @@ pub struct Ecosystem {
 }
 
 /// What the index says of an advisory beyond what is needed to match it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details<'a> {
     /// The record's own id.
     pub id: Cow<'a, str>,
@@ -127,7 +123,7 @@ pub struct Details<'a> {
 }
 
 /// What an advisory says of one package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageDetails<'a> {
     /// The name as the index spells it.
     pub name: Cow<'a, str>,
@@ -143,91 +139,88 @@ pub struct PackageDetails<'a> {
     pub undecidable: Vec<Cow<'a, str>>,
 }
 
-/// An open index. Cheap to share behind an `Arc`; goes on answering after the file was replaced.
+/// An open index. Cheap to share behind an `Arc`; goes on answering after its files were replaced.
 #[derive(Debug)]
 pub struct Index {
-    path: PathBuf,
-    bytes: Mmap,
-    identity: Identity,
-    header: Header,
-    segments: Vec<Loaded>,
+    folder: PathBuf,
+    base: Layer,
+    delta: Option<Layer>,
+    /// The delta's file when this was opened, whether it counts or belongs to an earlier base.
+    beside: Option<Identity>,
 }
 
-#[derive(Debug)]
-struct Loaded {
-    ecosystem: package::Ecosystem,
-    segment: Segment,
-    secrets: RapidSecrets,
-    /// One bit a page of the hot part: checked and sound.
-    sound: Box<[AtomicU64]>,
-}
+/// How often a base and a delta are looked for that belong together, while somebody replaces them.
+const LOOKS: u32 = 64;
 
 impl Index {
     /// Opens the index in `dir` (the `advisories` folder of the data directory).
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let path = dir.join(FILE);
-        let name = path.display().to_string();
-        let io = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => OpenError::Missing(dir.display().to_string()),
-            _ => OpenError::Io { path: name.clone(), source },
-        };
-        let damaged = |what| OpenError::Damaged { path: name.clone(), what };
-        let file = File::open(&path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if metadata.len() < HEADER as u64 {
-            return Err(damaged("it is shorter than its header"));
-        }
-        let bytes = map(&file).map_err(io)?;
-        let header = Header::decode(&bytes).ok_or_else(|| damaged("it does not begin like one"))?;
-        if header.version != VERSION {
-            return Err(OpenError::OtherVersion { path: name, found: header.version });
-        }
-        if header.file_length != bytes.len() as u64 {
-            return Err(damaged("its length is wrong"));
-        }
-        let directory = header.directory.of(&bytes).ok_or_else(|| damaged("its directory lies outside the file"))?;
-        if header.checksum != Header::sum(&bytes, directory) {
-            return Err(damaged("the checksum of its header is wrong"));
-        }
-        let directory: Directory =
-            serde_json::from_slice(directory).map_err(|_| damaged("its directory cannot be read"))?;
-        let mut segments: Vec<Loaded> = Vec::new();
-        for segment in directory.segments {
-            // An ecosystem of a later release is none of ours.
-            let Ok(ecosystem) = segment.ecosystem.parse() else { continue };
-            let loaded =
-                Loaded::new(ecosystem, segment, &bytes).ok_or_else(|| damaged("its directory contradicts itself"))?;
-            if segments.iter().any(|other| other.ecosystem == ecosystem) {
-                return Err(damaged("its directory names an ecosystem twice"));
+        for _ in 0..LOOKS {
+            let base = Layer::open(dir, BASE)?;
+            let delta = match Layer::open(dir, DELTA) {
+                Ok(delta) => Some(delta),
+                Err(OpenError::Missing(_)) => None,
+                // A delta beside a newer base is no loss, and its base may be newer by now.
+                Err(_) if base.is_replaced() => continue,
+                Err(error) => return Err(error),
+            };
+            let bond = delta.as_ref().map(Layer::bond);
+            let (folder, beside) = (dir.to_owned(), delta.as_ref().map(|delta| delta.identity().clone()));
+            if bond == Some(Some(base.own_bond())) {
+                let index = Self { folder, base, delta, beside };
+                index.check()?;
+                return Ok(index);
             }
-            segments.push(loaded);
+            // A writer puts a new base in place before it takes the old delta away, so this base may be the old one.
+            if base.is_replaced() {
+                continue;
+            }
+            return match bond {
+                Some(Some(bond)) if bond.epoch >= base.epoch() => {
+                    Err(base.damaged("its changes belong to another one"))
+                }
+                Some(None) => Err(base.damaged("its changes do not say what they change")),
+                Some(Some(_)) | None => Ok(Self { folder, base, delta: None, beside }),
+            };
         }
-        Ok(Self { path, bytes, identity: Identity::of(&metadata), header, segments })
+        Err(OpenError::Io {
+            path: dir.join(BASE).display().to_string(),
+            source: io::Error::new(io::ErrorKind::WouldBlock, "it is replaced again and again"),
+        })
     }
 
-    /// Whether another file has taken the place of this one, so that it should be opened again. An index that has vanished has
+    /// What a delta may say of its base; the rest was checked when it was opened.
+    fn check(&self) -> Result<(), OpenError> {
+        let Some(delta) = &self.delta else { return Ok(()) };
+        match delta.segments().find(|loaded| self.base.loaded(loaded.ecosystem()).is_none()) {
+            Some(_) => Err(delta.damaged("it changes what is not there")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether other files have taken the place of these, so that it should be opened again. An index that has vanished has
     /// not changed: the open one still answers.
     pub fn changed(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|metadata| Identity::of(&metadata) != self.identity)
+        let delta = Identity::at(&self.folder.join(DELTA));
+        self.base.is_replaced() || (delta.is_some() && delta != self.beside)
     }
 
-    /// Rises by one with every replacement.
+    /// Rises by one with every change.
     pub fn epoch(&self) -> u64 {
-        self.header.epoch
+        self.newest().epoch()
     }
 
-    /// When the file was written.
+    /// When it was changed last.
     pub fn built_at(&self) -> Timestamp {
-        Timestamp::from_second(self.header.built_at).unwrap_or_default()
+        Timestamp::from_second(self.newest().built_at()).unwrap_or_default()
     }
 
     /// The ecosystems that it can judge.
     pub fn ecosystems(&self) -> Vec<Ecosystem> {
         let time = |seconds| Timestamp::from_second(seconds).unwrap_or_default();
-        self.segments
-            .iter()
-            .map(|Loaded { ecosystem, segment, .. }| Ecosystem {
-                ecosystem: *ecosystem,
+        self.segments()
+            .map(|(ecosystem, segment)| Ecosystem {
+                ecosystem,
                 records: segment.records,
                 packages: segment.packages,
                 withdrawn: segment.withdrawn,
@@ -240,8 +233,10 @@ impl Index {
 
     /// Whether it can judge packages of an ecosystem; of a distribution, those of the very release.
     pub fn has(&self, ecosystem: package::Ecosystem) -> bool {
-        self.loaded(ecosystem).is_some_and(|loaded| {
-            ecosystem == loaded.ecosystem || loaded.segment.releases.contains(ecosystem.osv_name())
+        let (family, name) = (ecosystem.family(), ecosystem.osv_name());
+        self.base.loaded(ecosystem).is_some_and(|loaded| {
+            let counts = self.delta.as_ref().and_then(|delta| delta.loaded(ecosystem)).unwrap_or(loaded);
+            ecosystem == family || counts.segment().releases.contains(name)
         })
     }
 
@@ -253,193 +248,155 @@ impl Index {
             epoch: self.epoch(),
             built_at: self.built_at(),
             age: Duration::try_from(now.duration_since(oldest)).unwrap_or_default(),
-            bytes: self.bytes.len() as u64,
+            bytes: self.layers().map(|layer| layer.bytes().len() as u64).sum(),
             ecosystems,
         }
     }
 
     /// The advisories about a package; `None` where there are none, or none of its ecosystem.
     pub fn entry(&self, ecosystem: package::Ecosystem, name: &str) -> Result<Option<Entry<'_>>, Damage> {
-        let Some(loaded) = self.loaded(ecosystem) else { return Ok(None) };
-        let name = spelled(ecosystem, name);
-        let Some(offset) = self.find(loaded, &name)? else { return Ok(None) };
-        Entry::read(self, loaded, offset)
+        self.entry_as_spelled(ecosystem, &spelled(ecosystem, name))
     }
 
-    /// Checks every page and block.
+    /// As [`Self::entry`], by the name as the index spells it.
+    pub(super) fn entry_as_spelled(
+        &self,
+        ecosystem: package::Ecosystem,
+        name: &str,
+    ) -> Result<Option<Entry<'_>>, Damage> {
+        let below = self.base_entry(ecosystem, name)?;
+        let delta = self.delta.as_ref().and_then(|delta| Some((delta, delta.loaded(ecosystem)?)));
+        let Some((layer, loaded)) = delta else { return Ok(below) };
+        let below = match below {
+            Some(entry) => entry.without(|spot| layer.is_over(loaded, spot)),
+            None => None,
+        };
+        let above = match layer.find(loaded, name)? {
+            Some(offset) => Some(Entry::read(layer, loaded, offset, Origin::Delta)?.0),
+            None => None,
+        };
+        Ok(match (below, above) {
+            (Some(below), Some(above)) => Some(below.with(above)),
+            (below, above) => below.or(above),
+        })
+    }
+
+    /// What the base says of a package, whatever has changed since.
+    pub(super) fn base_entry(&self, ecosystem: package::Ecosystem, name: &str) -> Result<Option<Entry<'_>>, Damage> {
+        let Some(base) = self.base.loaded(ecosystem) else { return Ok(None) };
+        let Some(offset) = self.base.find(base, name)? else { return Ok(None) };
+        Ok(Some(Entry::read(&self.base, base, offset, Origin::Base)?.0))
+    }
+
+    /// The packages whose advisories changed after an epoch, by their names as the index spells them; `None` where that is not
+    /// known, so that it may be any.
+    pub fn changed_since(&self, epoch: u64) -> Result<Option<BTreeSet<(package::Ecosystem, String)>>, Damage> {
+        if epoch == self.epoch() {
+            return Ok(Some(BTreeSet::new()));
+        }
+        let Some(delta) = self.delta.as_ref().filter(|_| (self.base.epoch()..self.epoch()).contains(&epoch)) else {
+            return Ok(None);
+        };
+        let mut changed = BTreeSet::new();
+        for loaded in delta.segments() {
+            let names = delta.changed_names(loaded)?;
+            changed.extend(names.filter(|(at, _)| *at > epoch).map(|(_, name)| (loaded.ecosystem(), name.to_owned())));
+        }
+        Ok(Some(changed))
+    }
+
+    /// Checks every page, block and table.
     pub fn verify(&self) -> Result<Verified, Damage> {
         let mut sum = Verified::default();
-        for loaded in &self.segments {
-            let one = self.verify_ecosystem(loaded.ecosystem)?;
+        for (ecosystem, _) in self.segments() {
+            let one = self.verify_ecosystem(ecosystem)?;
             sum.parts += one.parts;
             sum.bytes += one.bytes;
         }
         Ok(sum)
     }
 
-    /// Checks every page and block of one ecosystem.
+    /// Checks every page, block and table of one ecosystem.
     pub(super) fn verify_ecosystem(&self, ecosystem: package::Ecosystem) -> Result<Verified, Damage> {
-        let Some(loaded) = self.loaded(ecosystem) else { return Ok(Verified::default()) };
-        let hot = self.hot(loaded)?;
-        let pages = hot.len().div_ceil(PAGE);
-        (0..pages).into_par_iter().try_for_each(|page| self.check_page(loaded, hot, page))?;
-        let blocks: Vec<BlockRef> = self.blocks(&loaded.segment).collect();
-        let sizes = blocks
-            .par_iter()
-            .map(|block| self.inflate(loaded, *block).map(|_| block.place.length))
-            .collect::<Result<Vec<u64>, _>>()?;
-        Ok(Verified { parts: (pages + sizes.len()) as u64, bytes: hot.len() as u64 + sizes.iter().sum::<u64>() })
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn segments(&self) -> impl Iterator<Item = (package::Ecosystem, &Segment)> {
-        self.segments.iter().map(|loaded| (loaded.ecosystem, &loaded.segment))
-    }
-
-    /// The table of a segment's blocks; entries that lie outside the file are found when they are used.
-    pub(super) fn blocks(&self, segment: &Segment) -> impl Iterator<Item = BlockRef> {
-        segment.blocks.of(&self.bytes).unwrap_or_default().chunks_exact(BLOCK_ENTRY).filter_map(BlockRef::decode)
-    }
-
-    fn loaded(&self, ecosystem: package::Ecosystem) -> Option<&Loaded> {
-        self.segments.iter().find(|loaded| loaded.ecosystem == ecosystem.family())
-    }
-
-    fn hot(&self, loaded: &Loaded) -> Result<&[u8], Damage> {
-        loaded.segment.hot.of(&self.bytes).ok_or_else(|| loaded.damage("its packages"))
-    }
-
-    /// Walks the hash table; answers with the package's offset behind it.
-    fn find(&self, loaded: &Loaded, name: &str) -> Result<Option<u32>, Damage> {
-        let hash = name_hash(name, &loaded.secrets);
-        let mask = loaded.segment.slots - 1;
-        for step in 0..loaded.segment.slots {
-            let at = (hash.wrapping_add(step) & mask) * SLOT as u64;
-            let slot = self.sound(loaded, at, SLOT)?;
-            let slot = u64::from_le_bytes(slot.try_into().map_err(|_| loaded.damage("its hash table"))?);
-            if slot == 0 {
-                return Ok(None);
+        let mut sum = Verified::default();
+        for layer in self.layers() {
+            if let Some(loaded) = layer.loaded(ecosystem) {
+                let one = layer.verify(loaded)?;
+                sum.parts += one.parts;
+                sum.bytes += one.bytes;
             }
-            if (slot >> 32) as u32 == tag(hash) {
-                let offset = (slot as u32).checked_sub(1).ok_or_else(|| loaded.damage("its hash table"))?;
-                if Entry::name_at(self, loaded, offset)? == name.as_bytes() {
-                    return Ok(Some(offset));
+        }
+        Ok(sum)
+    }
+
+    /// Whether single records of an ecosystem can be taken in: all of its source's are there already.
+    pub(super) fn is_amendable(&self, ecosystem: package::Ecosystem) -> bool {
+        ecosystem == ecosystem.family() && self.base.loaded(ecosystem).is_some_and(|base| !base.segment().partial)
+    }
+
+    /// What the source of an ecosystem must still have: the newest change of each record that is known, by the hash of its id.
+    pub(super) fn known(&self, ecosystem: package::Ecosystem) -> Result<Vec<Row>, Damage> {
+        let rows = |layer: &Layer| layer.loaded(ecosystem).map(|loaded| layer.rows(loaded)).transpose();
+        let Some(base) = rows(&self.base)? else { return Ok(Vec::new()) };
+        let Some(delta) = self.delta.as_ref().map(rows).transpose()?.flatten() else { return Ok(base) };
+        let over = |row: &Row| delta.binary_search_by_key(&row.id, |one| one.id).is_ok();
+        let mut all: Vec<Row> = base.into_iter().filter(|row| !over(row)).collect();
+        all.extend(delta.iter().filter(|row| row.state != State::Gone));
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// The ids behind these hashes, of records that count.
+    pub(super) fn ids(&self, ecosystem: package::Ecosystem, hashes: &[u64]) -> Result<Vec<String>, Damage> {
+        let mut ids = Vec::new();
+        let mut left: Vec<u64> = hashes.to_vec();
+        for layer in self.delta.iter().chain([&self.base]) {
+            let Some(loaded) = layer.loaded(ecosystem) else { continue };
+            let rows = if left.is_empty() { Vec::new() } else { layer.rows(loaded)? };
+            let (found, rest): (Vec<u64>, Vec<u64>) =
+                left.into_iter().partition(|id| rows.binary_search_by_key(id, |row| row.id).is_ok());
+            for row in rows.iter().filter(|row| found.contains(&row.id)) {
+                if let Some(spot) = row.spot() {
+                    ids.push(layer.details(loaded, spot)?.id.into_owned());
                 }
             }
+            left = rest;
         }
-        Ok(None)
+        ids.dedup();
+        Ok(ids)
     }
 
-    /// Bytes of the hot part, after their pages were checked.
-    fn sound(&self, loaded: &Loaded, at: u64, length: usize) -> Result<&[u8], Damage> {
-        let hot = self.hot(loaded)?;
-        let outside = || loaded.damage("an offset");
-        let start = usize::try_from(at).map_err(|_| outside())?;
-        let end = start.checked_add(length).ok_or_else(outside)?;
-        let bytes = hot.get(start..end).ok_or_else(outside)?;
-        for page in start / PAGE..end.div_ceil(PAGE) {
-            self.check_page(loaded, hot, page)?;
-        }
-        Ok(bytes)
+    /// The counts that hold for each ecosystem.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (package::Ecosystem, &Segment)> {
+        self.base.segments().map(|base| {
+            let changed = self.delta.as_ref().and_then(|delta| delta.loaded(base.ecosystem()));
+            (base.ecosystem(), changed.unwrap_or(base).segment())
+        })
     }
 
-    fn check_page(&self, loaded: &Loaded, hot: &[u8], page: usize) -> Result<(), Damage> {
-        let bit = 1_u64 << (page % 64);
-        let word = loaded.sound.get(page / 64).ok_or_else(|| loaded.damage("an offset"))?;
-        if word.load(Ordering::Relaxed) & bit != 0 {
-            return Ok(());
-        }
-        let bytes = hot.get(page * PAGE..hot.len().min((page + 1) * PAGE)).ok_or_else(|| loaded.damage("an offset"))?;
-        let sums = loaded.segment.pages.of(&self.bytes).unwrap_or_default();
-        let sum = sums.get(page * 8..page * 8 + 8).and_then(|sum| Cursor(sum).u64());
-        if sum != Some(checksum(bytes)) {
-            return Err(loaded.damage("its packages"));
-        }
-        word.fetch_or(bit, Ordering::Relaxed);
-        Ok(())
+    pub(super) fn base(&self) -> &Layer {
+        &self.base
     }
 
-    /// A details block, checked and unpacked.
-    fn inflate(&self, loaded: &Loaded, block: BlockRef) -> Result<Vec<u8>, Damage> {
-        let damage = || loaded.damage("its details");
-        let packed = block.place.of(&self.bytes).ok_or_else(damage)?;
-        if block_checksum(packed, block.length) != block.checksum || block.length as usize > MAX_BLOCK {
-            return Err(damage());
-        }
-        let mut text = vec![0; block.length as usize];
-        let length = Decompressor::new().deflate_decompress(packed, &mut text).map_err(|_| damage())?;
-        if length == text.len() { Ok(text) } else { Err(damage()) }
+    pub(super) fn delta(&self) -> Option<&Layer> {
+        self.delta.as_ref()
     }
 
-    /// The details of an advisory, by its block and offset.
-    fn details(&self, loaded: &Loaded, block: u64, offset: usize) -> Result<Details<'static>, Damage> {
-        let damage = || loaded.damage("its details");
-        let table = loaded.segment.blocks.of(&self.bytes).unwrap_or_default();
-        let at = usize::try_from(block).ok().and_then(|block| block.checked_mul(BLOCK_ENTRY)).ok_or_else(damage)?;
-        let entry = at.checked_add(BLOCK_ENTRY).and_then(|end| table.get(at..end)).and_then(BlockRef::decode);
-        let text = self.inflate(loaded, entry.ok_or_else(damage)?)?;
-        let document = text.get(offset..).and_then(|text| Cursor(text).bytes()).ok_or_else(damage)?;
-        serde_json::from_slice::<Details<'_>>(document).map_err(|_| damage())
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::once(&self.base).chain(&self.delta)
+    }
+
+    fn newest(&self) -> &Layer {
+        self.delta.as_ref().unwrap_or(&self.base)
     }
 }
 
-impl Loaded {
-    /// `None` when the directory's numbers contradict each other or the file.
-    fn new(ecosystem: package::Ecosystem, segment: Segment, file: &[u8]) -> Option<Self> {
-        let hot = segment.hot.of(file)?.len();
-        let pages = segment.pages.of(file)?.len();
-        let blocks = segment.blocks.of(file)?.len();
-        let table = usize::try_from(segment.slots).ok()?.checked_mul(SLOT)?;
-        if !segment.slots.is_power_of_two()
-            || table > hot
-            || pages != hot.div_ceil(PAGE) * 8
-            || blocks % BLOCK_ENTRY != 0
-        {
-            return None;
-        }
-        let sound = (0..hot.div_ceil(PAGE).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        let secrets = RapidSecrets::seed(segment.seed);
-        Some(Self { ecosystem, segment, secrets, sound })
-    }
-
-    fn damage(&self, what: &'static str) -> Damage {
-        Damage { ecosystem: self.ecosystem, what }
-    }
-}
-
-/// An entry of a table of blocks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BlockRef {
-    pub(super) place: Place,
-    pub(super) length: u32,
-    pub(super) checksum: u64,
-}
-
-impl BlockRef {
-    fn decode(entry: &[u8]) -> Option<Self> {
-        let mut cursor = Cursor(entry);
-        let place = Place { offset: cursor.u64()?, length: cursor.u32()?.into() };
-        Some(Self { place, length: cursor.u32()?, checksum: cursor.u64()? })
-    }
-}
-
-/// What tells one file from another under the same name. An inode stays taken as long as the file is mapped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Identity {
-    file: (u64, u64),
-    length: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let file = (std::os::unix::fs::MetadataExt::dev(metadata), std::os::unix::fs::MetadataExt::ino(metadata));
-        #[cfg(not(unix))]
-        let file = (0, 0);
-        Self { file, length: metadata.len(), modified: metadata.modified().ok() }
-    }
+/// The highest epoch that any file in `dir` has, whether or not it can be read otherwise; 0 where there is none.
+pub(super) fn last_epoch(dir: &Path) -> u64 {
+    let epoch = |name| {
+        let mut head = [0; HEADER];
+        File::open(dir.join(name)).and_then(|mut file| file.read_exact(&mut head)).ok()?;
+        Header::decode(&head).map(|header| header.epoch)
+    };
+    [BASE, DELTA].into_iter().filter_map(epoch).max().unwrap_or(0)
 }

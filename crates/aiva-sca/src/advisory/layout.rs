@@ -1,24 +1,31 @@
-//! The index file's layout, shared by its writer and its reader. All numbers are little-endian; nothing is aligned.
+//! The layout of an index file, shared by its writer and its reader. All numbers are little-endian; nothing is aligned.
 //!
 //! ```text
 //! header     64 B: magic, version, epoch, build time, file length, place of the directory, checksum of header and directory
-//! blocks     details of about 16 KiB each, deflate; any order
-//! segments   one an ecosystem: hash table and packages (the hot part), checksums of its pages, table of its blocks
+//! blocks     documents of about 16 KiB each, LZ4; any order
+//! segments   one an ecosystem: hash table and packages (the hot part), checksums of its pages, table of its blocks, table of ids
 //! directory  JSON: for each segment its counts and places
 //! ```
 //! *Hot part*: `slots` of 8 B (32 bits of hash, 32 bits of offset + 1; open addressing, linear probing), then the packages:
 //! name and records, each with its affected intervals as version keys. It is divided into pages, each with its checksum.
+//! *Table of ids*: a [`Row`] for every record that was imported, by the hash of its id. No scan reads it.
+//!
+//! An index is a *base* and perhaps one *delta*, two files of this layout. The delta holds what has changed since, names the base
+//! that it belongs to, and for each of its segments the places in the base that count no more ([`Over`]). Its counts are
+//! those of base and delta together.
 
 use std::collections::BTreeSet;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 use serde::{Deserialize, Serialize};
 
-/// Name of the index file in its folder.
-pub(super) const FILE: &str = "advisories.index";
+/// Name of the base in its folder.
+pub(super) const BASE: &str = "advisories.index";
+/// Name of what has changed since.
+pub(super) const DELTA: &str = "advisories.delta";
 pub(super) const MAGIC: [u8; 8] = *b"AIVA-adv";
 /// Raised whenever an older reader would misread a newer file.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 pub(super) const HEADER: usize = 64;
 /// The unit in which the hot part is checked.
 pub(super) const PAGE: usize = 16 * 1024;
@@ -109,10 +116,43 @@ impl Place {
     }
 }
 
+/// A range of the file and the checksum of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sealed {
+    pub(super) place: Place,
+    pub(super) sum: u64,
+}
+
+impl Sealed {
+    /// Its bytes, if they are as they were written.
+    pub(super) fn of(self, file: &[u8]) -> Option<&[u8]> {
+        self.place.of(file).filter(|bytes| checksum(bytes) == self.sum)
+    }
+}
+
 /// The directory at the end of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Directory {
+    /// Of a delta: the base that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<Bond>,
     pub(super) segments: Vec<Segment>,
+}
+
+/// What tells a base from every other: its epoch, and the checksum of its header, which covers the directory and so the digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bond {
+    pub(super) epoch: u64,
+    pub(super) sum: u64,
+}
+
+/// What a segment of a delta changes in that of the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Over {
+    /// The [`Spot`]s of the base that count no more, ascending.
+    pub(super) spots: Sealed,
+    /// Every package whose advisories changed since the base: the epoch that changed them last, and the name.
+    pub(super) names: Sealed,
 }
 
 /// What the directory says of one ecosystem.
@@ -133,6 +173,9 @@ pub(super) struct Segment {
     /// Of a distribution: the releases that the records are about, as OSV names them. Nothing is known of any other.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) releases: BTreeSet<String>,
+    /// Of a distribution: whether only some releases' records were imported. Single records cannot be taken in then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) partial: bool,
     /// Seed of the name hash, chosen so that no probe is long.
     pub(super) seed: u64,
     /// Number of slots at the start of the hot part, a power of two.
@@ -140,6 +183,105 @@ pub(super) struct Segment {
     pub(super) hot: Place,
     pub(super) pages: Place,
     pub(super) blocks: Place,
+    pub(super) ids: Sealed,
+    /// Checksum of the checksums of pages and blocks, for [`Bond`].
+    pub(super) digest: u64,
+    /// Of a delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) over: Option<Over>,
+}
+
+impl Segment {
+    /// Lines of the table of ids.
+    pub(super) fn row_count(&self) -> u64 {
+        self.ids.place.length / ROW as u64
+    }
+}
+
+/// Where a document is: its block in the segment's table, and the offset in the unpacked block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Spot {
+    pub(super) block: u32,
+    pub(super) offset: u32,
+}
+
+/// Bytes of a [`Spot`].
+pub(super) const SPOT: usize = 8;
+
+impl Spot {
+    pub(super) fn encode(self) -> [u8; SPOT] {
+        (u64::from(self.block) << 32 | u64::from(self.offset)).to_be_bytes()
+    }
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum State {
+    /// It counts, and this is where its details are.
+    At(Spot),
+    /// It was withdrawn.
+    Withdrawn,
+    /// It says nothing of the ecosystem, or is no record.
+    Nothing,
+    /// Its source has it no more. Only in a delta.
+    Gone,
+}
+
+/// The line of the table of ids about one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
+    /// [`id_hash`] of its id.
+    pub(super) id: u64,
+    /// Seconds since 1970.
+    pub(super) modified: u32,
+    pub(super) state: State,
+}
+
+/// Bytes of a [`Row`].
+pub(super) const ROW: usize = 20;
+/// The block of a record that is nowhere; its offset tells why.
+const NOWHERE: u32 = u32::MAX;
+
+impl Row {
+    pub(super) fn encode(&self) -> [u8; ROW] {
+        let (block, offset) = match self.state {
+            State::At(spot) => (spot.block, spot.offset),
+            State::Withdrawn => (NOWHERE, 0),
+            State::Nothing => (NOWHERE, 1),
+            State::Gone => (NOWHERE, 2),
+        };
+        let mut out = [0; ROW];
+        out[..8].copy_from_slice(&self.id.to_le_bytes());
+        out[8..12].copy_from_slice(&self.modified.to_le_bytes());
+        out[12..16].copy_from_slice(&block.to_le_bytes());
+        out[16..].copy_from_slice(&offset.to_le_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor(bytes);
+        let (id, modified, block, offset) = (cursor.u64()?, cursor.u32()?, cursor.u32()?, cursor.u32()?);
+        let state = match (block, offset) {
+            (NOWHERE, 0) => State::Withdrawn,
+            (NOWHERE, 1) => State::Nothing,
+            (NOWHERE, _) => State::Gone,
+            _ => State::At(Spot { block, offset }),
+        };
+        Some(Self { id, modified, state })
+    }
+
+    /// Where it is, if it counts.
+    pub(super) fn spot(&self) -> Option<Spot> {
+        match self.state {
+            State::At(spot) => Some(spot),
+            State::Withdrawn | State::Nothing | State::Gone => None,
+        }
+    }
+}
+
+/// The hash of a record's id.
+pub(super) fn id_hash(id: &str) -> u64 {
+    checksum(id.as_bytes())
 }
 
 /// How an affected interval of versions ends.

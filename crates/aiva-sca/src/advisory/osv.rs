@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 /// Why a text is not an OSV record.
 #[derive(Debug, thiserror::Error)]
 pub enum NotOsv {
-    /// Not UTF-8, not JSON, or a field of another type than the schema says.
+    /// Not UTF-8.
+    #[error("not an OSV record: {0}")]
+    Text(#[from] std::str::Utf8Error),
+    /// Not JSON, or a field of another type than the schema says.
     #[error("not an OSV record: {0}")]
     Json(#[from] serde_json::Error),
     /// An empty `id`.
@@ -22,7 +25,9 @@ pub enum NotOsv {
 
 /// Reads one record.
 pub fn parse(text: &[u8]) -> Result<Record<'_>, NotOsv> {
-    let record: Record<'_> = serde_json::from_slice(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text))?;
+    // Checked once as a whole, which costs less than string by string.
+    let text = std::str::from_utf8(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text))?;
+    let record: Record<'_> = serde_json::from_str(text)?;
     if record.id.trim().is_empty() {
         return Err(NotOsv::NoId);
     }

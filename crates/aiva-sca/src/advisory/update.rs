@@ -1,9 +1,13 @@
-//! Downloads the public OSV exports, one zip an ecosystem, and goes on where an earlier download stopped.
+//! Downloads the public OSV exports, one zip an ecosystem, and goes on where an earlier download stopped. Of what is there
+//! already only the records that changed are fetched, where the server lists them (`changes`) and they are few.
 //!
 //! Promises: a file is handed over only when it is as long as the server said; what arrived before a break is kept and
 //! continued only if the server still has the very same file; an unchanged export is not downloaded again. Checks of the
-//! zip itself (CRC of every entry) belong to the import that follows. Start reading at [`download`].
+//! zip itself (CRC of every entry) belong to the import that follows. Start reading at [`replace`] and [`download`].
 
+mod changes;
+
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +16,8 @@ use std::{fs, io};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfirmError, ImportError, ImportReport, Index, confirm, import};
+use self::changes::Compared;
+use super::{AmendError, AmendReport, Change, Fold, ImportError, ImportReport, Index, amend, fold, import};
 use crate::package::Ecosystem;
 use crate::ports::{Answer, Body, Fetch, FetchError, Fetched, Request, Wanted};
 use crate::system::Distribution;
@@ -110,7 +115,7 @@ pub async fn download(
     ecosystem: Ecosystem,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Export, UpdateError> {
-    let url = format!("{}/{}/all.zip", base.trim_end_matches('/'), ecosystem.osv_name().replace(' ', "%20"));
+    let url = address(base, ecosystem, "all.zip");
     let place = Place::new(folder, ecosystem);
     place.disk(fs::create_dir_all(folder))?;
     let mut tries = 0;
@@ -123,6 +128,11 @@ pub async fn download(
     }
 }
 
+/// Where a server has a file of an ecosystem.
+fn address(base: &str, ecosystem: Ecosystem, file: &str) -> String {
+    format!("{}/{}/{file}", base.trim_end_matches('/'), ecosystem.osv_name().replace(' ', "%20"))
+}
+
 /// What a whole update did.
 #[derive(Debug)]
 pub struct Replaced {
@@ -130,8 +140,18 @@ pub struct Replaced {
     pub unchanged: Vec<Ecosystem>,
     /// Ecosystems that this server does not offer: a mirror may have a few only. What the index has of them ages on.
     pub missing: Vec<Ecosystem>,
-    /// What the import did; `None` when nothing was new.
+    /// What the import of whole exports did; `None` when there was none.
     pub report: Option<ImportReport>,
+    /// What single records changed; `None` when none did.
+    pub amended: Option<AmendReport>,
+}
+
+impl Replaced {
+    /// The ecosystems of which anything is new.
+    pub fn changed(&self) -> Vec<Ecosystem> {
+        let imported = self.report.iter().flat_map(|report| &report.imported).map(|one| one.ecosystem);
+        imported.chain(self.amended.iter().flat_map(|report| &report.amended).map(|one| one.ecosystem)).collect()
+    }
 }
 
 /// Why a whole update did nothing: the index is as it was.
@@ -145,14 +165,14 @@ pub enum ReplaceError {
     Import(#[from] ImportError),
     /// What is unchanged could not be noted as fresh.
     #[error(transparent)]
-    Confirm(#[from] ConfirmError),
+    Amend(#[from] AmendError),
     /// The task that imports was ended.
     #[error("the import was cut off")]
     Cancelled,
 }
 
-/// Downloads the exports of every language, of the distributions in `also` and of those that the index has already, and imports
-/// those that are new into the index in `dir`.
+/// Brings every language, the distributions in `also` and those that the index in `dir` has already up to date: fetches the
+/// records that changed, or whole exports where there is nothing to change or too much.
 pub async fn replace(
     fetch: &dyn Fetch,
     base: &str,
@@ -161,9 +181,9 @@ pub async fn replace(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Replaced, ReplaceError> {
     let waiting = dir.join("downloads");
-    let mut replaced = Replaced { unchanged: Vec::new(), missing: Vec::new(), report: None };
+    let mut replaced = Replaced { unchanged: Vec::new(), missing: Vec::new(), report: None, amended: None };
     let mut nothing = None;
-    let mut new = Vec::new();
+    let (mut new, mut changed) = (Vec::new(), BTreeMap::new());
     let index = Index::open(dir).ok();
     // All distributions together are several times what the languages are, and nobody runs them all.
     let wanted = |one: &Ecosystem| match one.system() {
@@ -171,10 +191,24 @@ pub async fn replace(
         None => one.has_advisories(),
     };
     for ecosystem in Ecosystem::ALL.into_iter().filter(wanted) {
-        if !index.as_ref().is_some_and(|index| index.has(ecosystem)) {
-            // Whatever was imported once is gone, so "unchanged" would leave a hole.
-            let place = Place::new(&waiting, ecosystem);
-            place.disk(remove(&place.kept_note))?;
+        match index.as_ref().filter(|index| index.is_amendable(ecosystem)) {
+            Some(index) => match changes::compare(fetch, base, (index, &waiting), ecosystem, progress).await? {
+                Compared::Same => {
+                    replaced.unchanged.push(ecosystem);
+                    continue;
+                }
+                Compared::Few(changes) => {
+                    changed.insert(ecosystem, changes);
+                    continue;
+                }
+                Compared::Unknown => {}
+            },
+            None => {
+                // Whatever was imported once is gone or was replaced by a part, so "unchanged" would leave a hole.
+                let place = Place::new(&waiting, ecosystem);
+                place.disk(remove(&place.kept_note))?;
+                place.disk(remove(&place.list_note))?;
+            }
         }
         match download(fetch, base, &waiting, ecosystem, progress).await {
             Ok(Export::New(path)) => new.push((ecosystem, path)),
@@ -187,20 +221,39 @@ pub async fn replace(
         }
     }
     // A server that has none of them is no mirror.
-    if let Some(error) = nothing.filter(|_| new.is_empty() && replaced.unchanged.is_empty()) {
+    if let Some(error) = nothing.filter(|_| new.is_empty() && changed.is_empty() && replaced.unchanged.is_empty()) {
         return Err(error.into());
     }
     if !new.is_empty() {
         replaced.report = Some(take_in(&new, dir, now).await?);
     }
-    if replaced.unchanged.is_empty() {
-        return Ok(replaced);
+    // What is the same as before was compared today: it counts as fresh.
+    if !changed.is_empty() || !replaced.unchanged.is_empty() {
+        let report = change(changed, &replaced.unchanged, dir, now).await?;
+        replaced.amended = Some(report).filter(|report| !report.amended.is_empty());
     }
-    // An export that is the same as before was compared today: it counts as fresh.
-    let (folder, unchanged) = (dir.to_path_buf(), replaced.unchanged.clone());
-    let confirmed = tokio::task::spawn_blocking(move || confirm(&folder, &unchanged, now));
-    confirmed.await.map_err(|_| ReplaceError::Cancelled)??;
     Ok(replaced)
+}
+
+/// Takes the changes in, and then sees to it that they do not pile up.
+async fn change(
+    changes: BTreeMap<Ecosystem, Vec<Change>>,
+    unchanged: &[Ecosystem],
+    dir: &Path,
+    now: Timestamp,
+) -> Result<AmendReport, ReplaceError> {
+    let (folder, unchanged) = (dir.to_path_buf(), unchanged.to_vec());
+    let ecosystems: Vec<Ecosystem> = changes.keys().chain(&unchanged).copied().collect();
+    let work = tokio::task::spawn_blocking(move || {
+        let report = amend(&folder, &changes, &unchanged, now)?;
+        fold(&folder, Fold::IfDue)?;
+        Ok::<_, AmendError>(report)
+    });
+    let report = work.await.map_err(|_| ReplaceError::Cancelled)??;
+    for ecosystem in ecosystems {
+        changes::keep(&dir.join("downloads"), ecosystem)?;
+    }
+    Ok(report)
 }
 
 async fn take_in(new: &[(Ecosystem, PathBuf)], dir: &Path, now: Timestamp) -> Result<ImportReport, ReplaceError> {
@@ -279,7 +332,7 @@ async fn receive(
     let failed = |source| UpdateError::Fetch { url: url.to_owned(), source };
     let (file, done) = place.open(answer, url)?;
     if let Some(etag) = etag.filter(|etag| is_strong(etag)) {
-        place.remember(&Memory { url: url.to_owned(), etag })?;
+        place.remember(&Memory { url: url.to_owned(), etag }, &place.part_note)?;
     } else {
         place.disk(remove(&place.part_note))?;
     }
@@ -367,12 +420,22 @@ struct Place {
     part_note: PathBuf,
     whole: PathBuf,
     kept_note: PathBuf,
+    /// Of the list of changes: what was read last, and what of it is in the index.
+    list_part_note: PathBuf,
+    list_note: PathBuf,
 }
 
 impl Place {
     fn new(folder: &Path, ecosystem: Ecosystem) -> Self {
         let file = |ending: &str| folder.join(format!("{}.{ending}", ecosystem.osv_name()));
-        Self { part: file("part"), part_note: file("part.json"), whole: file("zip"), kept_note: file("kept.json") }
+        Self {
+            part: file("part"),
+            part_note: file("part.json"),
+            whole: file("zip"),
+            kept_note: file("kept.json"),
+            list_part_note: file("list.part.json"),
+            list_note: file("list.json"),
+        }
     }
 
     fn disk<T>(&self, result: io::Result<T>) -> Result<T, UpdateError> {
@@ -420,9 +483,9 @@ impl Place {
         Ok((self.disk(fs::File::create(&self.part))?, 0))
     }
 
-    fn remember(&self, memory: &Memory) -> Result<(), UpdateError> {
+    fn remember(&self, memory: &Memory, note: &Path) -> Result<(), UpdateError> {
         let text = serde_json::to_vec(memory).map_err(io::Error::other);
-        self.disk(text.and_then(|text| fs::write(&self.part_note, text)))
+        self.disk(text.and_then(|text| fs::write(note, text)))
     }
 }
 

@@ -3,6 +3,10 @@
 /// Appends a decimal number of any size. Its length comes first, so that more digits sort higher.
 pub(super) fn push_number(key: &mut Vec<u8>, digits: &str) {
     let digits = digits.trim_start_matches('0');
+    if let [digit @ b'1'..=b'9'] = digits.as_bytes() {
+        key.extend_from_slice(&[1, digit - b'0']);
+        return;
+    }
     match digits.parse::<u64>() {
         _ if digits.is_empty() => key.push(0),
         Ok(number) if digits.len() < 20 => {

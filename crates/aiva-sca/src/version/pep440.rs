@@ -13,6 +13,9 @@ const MORE: u8 = 0x02;
 
 /// The key, and the key without the local part where there is one.
 pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    if let Some(key) = release(text) {
+        return Some((key, None));
+    }
     let text = text.to_ascii_lowercase();
     let mut rest = Cursor(text.strip_prefix('v').unwrap_or(&text));
     let mut key = Vec::with_capacity(24);
@@ -89,6 +92,34 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     }
     key.push(END);
     Some((key, Some(without)))
+}
+
+/// The key of a version of release numbers alone, as most are.
+fn release(text: &str) -> Option<Vec<u8>> {
+    let mut key = Vec::with_capacity(24);
+    key.extend_from_slice(&[PROPER, 0]);
+    let (mut end, mut rest) = (key.len(), text);
+    loop {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at(digits);
+        if number.is_empty() {
+            return None;
+        }
+        key.push(MORE);
+        push_number(&mut key, number);
+        // Zeros at the end do not count.
+        if number.bytes().any(|b| b != b'0') {
+            end = key.len();
+        }
+        match after.strip_prefix('.') {
+            Some(more) => rest = more,
+            None if after.is_empty() => break,
+            None => return None,
+        }
+    }
+    key.truncate(end);
+    key.extend_from_slice(&[END, 0xFF, 0x01, 0xFF, END]);
+    Some(key)
 }
 
 /// The key of a text that is no PEP 440 version; `None` for what never was a version either: a requirement, a word without digits.

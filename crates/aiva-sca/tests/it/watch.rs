@@ -11,9 +11,10 @@ use aiva_events::consume::Handler as _;
 use aiva_events::log::{self, Direction, Filter};
 use aiva_events::outbox;
 use aiva_events::{Context, NewEvent};
-use aiva_sca::advisory::{Index, import};
+use aiva_sca::advisory::{Change, Index, amend, import};
 use aiva_sca::checks::Checks;
 use aiva_sca::events::Scanner;
+use aiva_sca::package::Ecosystem;
 use aiva_sca::ports::{Fetch, FetchError, Fetched, Request};
 use aiva_sca::service::{Parts, Service};
 use aiva_sca::store::{Journal, MIGRATIONS};
@@ -28,6 +29,14 @@ impl Fetch for NoNetwork {
     async fn fetch(&self, _: &Request) -> Result<Fetched, FetchError> {
         Err(FetchError::Refused("a test has no network".to_owned()))
     }
+}
+
+/// A record about one version of a package.
+fn record(id: &str, name: &str, version: &str) -> String {
+    format!(
+        "{{\"id\":\"{id}\",\"modified\":\"2024-01-01T00:00:00Z\",\"affected\":[{{\"package\":\
+         {{\"ecosystem\":\"npm\",\"name\":\"{name}\"}},\"versions\":[\"{version}\"]}}]}}"
+    )
 }
 
 struct World {
@@ -57,17 +66,21 @@ impl World {
         Self { folder, db, clock, scanner, journal }
     }
 
+    /// Puts a record into the index beside those that it has.
+    fn amend(&self, id: &str, name: &str, version: &str) {
+        let modified = self.clock.now();
+        let change = Change { id: id.to_owned(), modified, record: Some(record(id, name, version).into_bytes()) };
+        let changes = [(Ecosystem::Npm, vec![change])].into();
+        amend(&self.folder.path().join("advisories"), &changes, &[], modified).unwrap();
+    }
+
     /// Puts records about `left` in place of all that the index holds on npm.
     fn advise(&self, records: &[(&str, &str)]) {
         let source = self.folder.path().join("osv");
         drop(std::fs::remove_dir_all(&source));
         std::fs::create_dir_all(source.join("npm")).unwrap();
         for (id, version) in records {
-            let record = format!(
-                "{{\"id\":\"{id}\",\"modified\":\"2024-01-01T00:00:00Z\",\"affected\":[{{\"package\":\
-                 {{\"ecosystem\":\"npm\",\"name\":\"left\"}},\"versions\":[\"{version}\"]}}]}}"
-            );
-            std::fs::write(source.join("npm").join(format!("{id}.json")), record).unwrap();
+            std::fs::write(source.join("npm").join(format!("{id}.json")), record(id, "left", version)).unwrap();
         }
         import(&[source], &self.folder.path().join("advisories"), self.clock.now(), &|_| {}).unwrap();
     }
@@ -146,25 +159,37 @@ async fn promises(world: World) {
     let first = world.scan("ana").await;
     assert_eq!(found(&first), ["supply-integrity-weak"]);
     assert_eq!(of_kind::<ScanCompleted>(&first)[0].packages, 1);
-    assert_eq!(world.journal.unaffected(&world.index()).await.unwrap(), ["pay"]);
+    assert_eq!(world.journal.unaffected(&world.index(), None).await.unwrap(), ["pay"]);
 
     // New advisories that are about another version change nothing for the service.
     world.advise(&[("X-1", "9.9.9"), ("X-2", "2.0.0")]);
-    assert_eq!(world.journal.unaffected(&world.index()).await.unwrap(), ["pay"]);
+    assert_eq!(world.journal.unaffected(&world.index(), None).await.unwrap(), ["pay"]);
 
     // One about this version does; the folder is not there any more.
     std::fs::remove_dir_all(world.folder.path().join("code")).unwrap();
     world.advise(&[("X-1", "9.9.9"), ("X-3", "1.0.0")]);
-    assert!(world.journal.unaffected(&world.index()).await.unwrap().is_empty());
+    assert!(world.journal.unaffected(&world.index(), None).await.unwrap().is_empty());
     let again = world.scan("advisories").await;
     assert_eq!(found(&again), ["X-3", "supply-integrity-weak"], "and what no advisory tells holds still");
     assert_eq!(of_kind::<ScanCompleted>(&again)[0].packages, 1);
-    assert_eq!(world.journal.unaffected(&world.index()).await.unwrap(), ["pay"], "what was told is known");
+    assert_eq!(world.journal.unaffected(&world.index(), None).await.unwrap(), ["pay"], "what was told is known");
 
     // And it ends when the record does, after another judgement from the store.
     world.advise(&[("X-1", "9.9.9")]);
-    assert!(world.journal.unaffected(&world.index()).await.unwrap().is_empty());
+    assert!(world.journal.unaffected(&world.index(), None).await.unwrap().is_empty());
     assert_eq!(found(&world.scan("advisories").await), ["supply-integrity-weak"]);
+
+    // Of what changes record by record only the packages that changed are judged again.
+    let before = world.index().epoch();
+    world.amend("X-4", "left", "1.0.0");
+    assert_eq!(world.journal.unaffected(&world.index(), Some(before)).await.unwrap(), [""; 0]);
+    let after = world.index().epoch();
+    assert_eq!(world.journal.unaffected(&world.index(), Some(after)).await.unwrap(), ["pay"]);
+    world.amend("X-5", "right", "1.0.0");
+    assert_eq!(world.journal.unaffected(&world.index(), Some(after)).await.unwrap(), ["pay"], "it has no right");
+    assert_eq!(world.journal.unaffected(&world.index(), Some(before)).await.unwrap(), [""; 0]);
+    assert_eq!(world.journal.unaffected(&world.index(), None).await.unwrap(), [""; 0]);
+    assert_eq!(found(&world.scan("advisories").await), ["X-4", "supply-integrity-weak"]);
 
     // Anybody else gets a new look, which says that nothing is there.
     let failed: Vec<ScanFailed> = of_kind(&world.scan("ana").await);

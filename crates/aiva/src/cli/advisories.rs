@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_sca::advisory::update::{self, ReplaceError, UpdateError};
-use aiva_sca::advisory::{self, ImportReport, Index};
+use aiva_sca::advisory::{self, Amended, BadRecord, ImportReport, Index};
 use aiva_sca::ports::FetchError;
 use aiva_sca::system::Distribution;
 use anyhow::{Context as _, Result};
@@ -74,16 +74,26 @@ fn import_into(paths: &[PathBuf], folder: &Path, bar: &Bar) -> Result<ImportRepo
 
 /// Says which entries were no records: they are missing from the index.
 pub(crate) fn warn_of_bad(report: &ImportReport) {
-    for bad in &report.bad {
-        complain(&format!("warning: {}: {}", bad.entry, bad.reason));
-    }
-    let named = report.bad.len() as u64;
-    if report.bad_count > named {
-        complain(&format!("warning: and {} more entries that are no OSV records", report.bad_count - named));
-    }
+    warn_of_entries(&report.bad, report.bad_count);
     if let Some(lost) = &report.lost {
         complain(&format!("warning: the index before could not be taken over: {lost}"));
     }
+}
+
+fn warn_of_entries(named: &[BadRecord], all: u64) {
+    for bad in named {
+        complain(&format!("warning: {}: {}", bad.entry, bad.reason));
+    }
+    if all > named.len() as u64 {
+        complain(&format!("warning: and {} more entries that are no OSV records", all - named.len() as u64));
+    }
+}
+
+fn said_of_changes(amended: &Amended) -> String {
+    let count = |number: u64| grouped(usize::try_from(number).unwrap_or(usize::MAX));
+    let ended = if amended.ended > 0 { format!(", {} withdrawn or gone", count(amended.ended)) } else { String::new() };
+    let (name, changed, records) = (amended.ecosystem.osv_name(), count(amended.changed), count(amended.records));
+    format!("{name:<10} {changed} changed{ended}, {records} records")
 }
 
 fn said(report: &ImportReport) -> String {
@@ -142,6 +152,10 @@ fn update(
         warn_of_bad(report);
         terminal.note(&said(report));
     }
+    if let Some(report) = &replaced.amended {
+        warn_of_entries(&report.bad, report.bad_count);
+        report.amended.iter().for_each(|one| terminal.note(&said_of_changes(one)));
+    }
     // A mirror of the exports has no other lists; without them only the order of findings is poorer.
     if from.is_none() {
         for address in [&settings.sca.epss_from, &settings.sca.kev_from] {
@@ -170,7 +184,7 @@ fn help(error: &ReplaceError) -> &'static str {
         ReplaceError::Download(UpdateError::Length { .. }) | ReplaceError::Import(_) => {
             "what the server has is damaged or no export; try again later, or name another mirror with --from"
         }
-        ReplaceError::Download(UpdateError::Disk { .. }) | ReplaceError::Confirm(_) => {
+        ReplaceError::Download(UpdateError::Disk { .. }) | ReplaceError::Amend(_) => {
             "check that the data directory may be written to and has room"
         }
         ReplaceError::Cancelled => "run it again",

@@ -97,6 +97,11 @@ impl Mirror {
         self.shelf.lock().unwrap().files.insert(format!("/{}/all.zip", ecosystem.replace(" ", "%20")), zip);
     }
 
+    /// Any other file.
+    pub(crate) fn put_file(&self, path: &str, bytes: &[u8]) {
+        self.shelf.lock().unwrap().files.insert(path.to_owned(), bytes.to_vec());
+    }
+
     /// How the next answers with a body are given.
     pub(crate) fn behave(&self, manners: impl IntoIterator<Item = Manner>) {
         self.shelf.lock().unwrap().manners = manners.into_iter().collect();
@@ -134,6 +139,10 @@ fn decide(head: &[String], shelf: &mut Shelf) -> (u16, String, Vec<u8>, Option<M
         })
     };
     let (known, range) = (header("if-none-match"), header("range").filter(|_| header("if-range").is_some()));
+    // It is looked for everywhere; only where there is one it is of interest.
+    if path.ends_with("/modified_id.csv") && !shelf.files.contains_key(&path) {
+        return (404, String::new(), Vec::new(), None);
+    }
     shelf.asked.push([Some(path.as_str()), known, range].into_iter().flatten().collect::<Vec<_>>().join(" "));
     let Some(file) = shelf.files.get(&path).cloned() else { return (404, String::new(), Vec::new(), None) };
     let tag = format!("\"{:x}\"", file.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte)));

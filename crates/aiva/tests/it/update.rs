@@ -83,6 +83,74 @@ fn everything_is_fetched_once_and_again_only_when_it_changed() {
     assert!(names.iter().all(|name| name.ends_with(".kept.json")), "{names:?}");
 }
 
+/// The text of a record about `left` in npm.
+fn record(id: &str, modified: &str, more: &str) -> Vec<u8> {
+    format!(
+        "{{\"id\":\"{id}\",\"modified\":\"{modified}\",{more}\"affected\":[{{\"package\":{{\"ecosystem\":\"npm\",\
+         \"name\":\"left\"}},\"versions\":[\"1.0.0\"]}}]}}"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn only_the_records_that_changed_are_fetched_where_they_are_listed() {
+    let mirror = mirror();
+    let world = mirror.world();
+    update(&world, 0, &["npm        1 records"]);
+    let of_npm = || -> Vec<String> { mirror.asked().into_iter().filter(|asked| asked.starts_with("/npm/")).collect() };
+    of_npm();
+    mirror.put_file("/npm/modified_id.csv", b"2025-01-01T00:00:00.5Z,X-7\n2024-01-01T00:00:00Z,X-1\n");
+    mirror.put_file("/npm/X-7.json", &record("X-7", "2025-01-01T00:00:00.5Z", ""));
+    update(&world, 0, &["npm        1 changed, 2 records", "Go         unchanged"]);
+    assert_eq!(of_npm(), ["/npm/modified_id.csv", "/npm/X-7.json"]);
+    assert_eq!(found(&world), ["X-1", "X-7"]);
+
+    // The same list is not sent again, and what it says is not asked for again.
+    update(&world, 0, &["npm        unchanged"]);
+    let asked = of_npm();
+    assert!(asked.len() == 1 && asked[0].starts_with("/npm/modified_id.csv \""), "{asked:?}");
+
+    // One is withdrawn, one has gone, one was listed and went before it was fetched.
+    mirror.put_file("/npm/modified_id.csv", b"2025-03-01T00:00:00Z,X-8\n2025-02-01T00:00:00Z,X-7\n");
+    mirror.put_file("/npm/X-7.json", &record("X-7", "2025-02-01T00:00:00Z", "\"withdrawn\":\"2025-02-01T00:00:00Z\","));
+    update(&world, 0, &["npm        0 changed, 3 withdrawn or gone, 0 records"]);
+    assert_eq!(found(&world), [""; 0]);
+
+    // What is no list is passed over, and so is a list of so much that the export costs less.
+    mirror.put("npm", export("npm", "X-3"));
+    mirror.put_file("/npm/modified_id.csv", b"<html>welcome</html>");
+    of_npm();
+    update(&world, 0, &["npm        1 records"]);
+    assert_eq!(of_npm().len(), 2);
+    assert_eq!(found(&world), ["X-3"]);
+    let many: String = (0..100).map(|at| format!("2026-01-01T00:00:00Z,Y-{at}\n")).collect();
+    mirror.put_file("/npm/modified_id.csv", many.as_bytes());
+    update(&world, 0, &["npm        unchanged"]);
+    assert_eq!(of_npm().len(), 2, "the list and the export");
+}
+
+#[test]
+fn a_record_that_cannot_be_had_leaves_everything_as_it_was() {
+    let mirror = mirror();
+    let world = mirror.world();
+    update(&world, 0, &["npm        1 records"]);
+    mirror.put_file("/npm/modified_id.csv", b"2025-01-01T00:00:00Z,X-7\n2024-01-01T00:00:00Z,X-1\n");
+    mirror.put_file("/npm/X-7.json", &record("X-7", "2025-01-01T00:00:00Z", ""));
+    // The list breaks off once, the record three times in all manners.
+    mirror.behave([Manner::Cut(10), Manner::More(0), Manner::Status(500), Manner::Cut(3), Manner::More(5)]);
+    update(&world, 0, &["npm        1 changed, 2 records"]);
+    mirror.put_file(
+        "/npm/modified_id.csv",
+        b"2025-01-02T00:00:00Z,X-8\n2025-01-01T00:00:00Z,X-7\n2024-01-01T00:00:00Z,X-1\n",
+    );
+    mirror.put_file("/npm/X-8.json", &record("X-8", "2025-01-02T00:00:00Z", ""));
+    mirror.behave([Manner::More(0), Manner::Status(403)]);
+    update(&world, 2, &["X-8.json", "403"]);
+    assert_eq!(found(&world), ["X-1", "X-7"]);
+    update(&world, 0, &["npm        1 changed, 3 records"]);
+    assert_eq!(found(&world), ["X-1", "X-7", "X-8"]);
+}
+
 #[test]
 fn a_distribution_is_fetched_when_it_is_asked_for_and_from_then_on() {
     let mirror = mirror();

@@ -1,8 +1,9 @@
 //! A package's advisories in the hot part, and whether they affect a version.
 
 use super::super::compile;
-use super::super::layout::{Cursor, Interval, KIND_MASK, SLOT, UNDECIDABLE, Upper};
-use super::{Damage, Details, Index, Loaded};
+use super::super::layout::{Cursor, Interval, KIND_MASK, SLOT, Spot, UNDECIDABLE, Upper};
+use super::layer::{Layer, Loaded};
+use super::{Damage, Details};
 use crate::finding::Kind;
 use crate::package;
 use crate::version::{Requirement, Span, Version};
@@ -33,22 +34,37 @@ pub enum Covers {
     Unknown,
 }
 
+/// Which of an index's files something is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    /// What was imported whole.
+    Base,
+    /// What has changed since.
+    Delta,
+}
+
+/// Tells a package of an index from every other.
+pub(crate) type EntryId = (package::Ecosystem, Origin, u32);
+
+/// Tells an advisory of an index from every other.
+pub(crate) type AdvisoryId = (package::Ecosystem, Origin, u32, u32);
+
 /// All advisories about one package.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
     advisories: Vec<Advisory<'a>>,
     name: &'a str,
-    id: (package::Ecosystem, u32),
+    id: EntryId,
 }
 
 /// One advisory about one package, as the hot part has it.
 #[derive(Clone, Copy)]
 pub struct Advisory<'a> {
-    index: &'a Index,
+    layer: &'a Layer,
     loaded: &'a Loaded,
+    origin: Origin,
     flags: u8,
-    block: u64,
-    offset: usize,
+    spot: Spot,
     body: Cursor<'a>,
 }
 
@@ -64,32 +80,51 @@ impl<'a> Entry<'a> {
     }
 
     /// Tells this entry from every other of the same index.
-    pub(crate) fn id(&self) -> (package::Ecosystem, u32) {
+    pub(crate) fn id(&self) -> EntryId {
         self.id
     }
 
-    pub(super) fn name_at(index: &'a Index, loaded: &'a Loaded, offset: u32) -> Result<&'a [u8], Damage> {
-        Source { index, loaded, at: start(loaded, offset) }.bytes()
+    /// What is left without the advisories at some spots, if any is.
+    pub(in super::super) fn without(mut self, is_over: impl Fn(Spot) -> bool) -> Option<Self> {
+        self.advisories.retain(|advisory| !is_over(advisory.spot));
+        (!self.advisories.is_empty()).then_some(self)
     }
 
-    pub(super) fn read(index: &'a Index, loaded: &'a Loaded, offset: u32) -> Result<Option<Self>, Damage> {
-        let mut source = Source { index, loaded, at: start(loaded, offset) };
+    /// Together with what another file has of the same package.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        self.advisories.extend(other.advisories);
+        self
+    }
+
+    pub(super) fn name_at(layer: &'a Layer, loaded: &'a Loaded, offset: u32) -> Result<&'a [u8], Damage> {
+        Source { layer, loaded, at: start(loaded, offset) }.bytes()
+    }
+
+    /// Reads the package at an offset behind the hash table; answers also with the offset behind it.
+    pub(super) fn read(
+        layer: &'a Layer,
+        loaded: &'a Loaded,
+        offset: u32,
+        origin: Origin,
+    ) -> Result<(Self, u64), Damage> {
+        let mut source = Source { layer, loaded, at: start(loaded, offset) };
         let name = std::str::from_utf8(source.bytes()?).map_err(|_| loaded.damage("a name"))?;
         let count = source.varint()?;
         let mut advisories = Vec::new();
         for _ in 0..count {
             let flags = source.take(1)?.first().copied().unwrap_or_default();
-            let (block, offset) = (source.varint()?, source.varint()?);
-            let offset = usize::try_from(offset).map_err(|_| loaded.damage("an offset"))?;
+            let mut number = || u32::try_from(source.varint()?).map_err(|_| loaded.damage("an offset"));
+            let spot = Spot { block: number()?, offset: number()? };
             let body = Cursor(source.bytes()?);
-            advisories.push(Advisory { index, loaded, flags, block, offset, body });
+            advisories.push(Advisory { layer, loaded, origin, flags, spot, body });
         }
-        Ok(Some(Self { advisories, name, id: (loaded.ecosystem, offset) }))
+        let end = source.at - start(loaded, 0);
+        Ok((Self { advisories, name, id: (loaded.ecosystem(), origin, offset) }, end))
     }
 }
 
 fn start(loaded: &Loaded, offset: u32) -> u64 {
-    loaded.segment.slots * SLOT as u64 + u64::from(offset)
+    loaded.segment().slots * SLOT as u64 + u64::from(offset)
 }
 
 impl Advisory<'_> {
@@ -110,12 +145,17 @@ impl Advisory<'_> {
 
     /// Everything else that is known of it. Unpacks a block: ask only for what is reported.
     pub fn details(&self) -> Result<Details<'static>, Damage> {
-        self.index.details(self.loaded, self.block, self.offset)
+        self.layer.details(self.loaded, self.spot)
     }
 
-    /// Where its details are, which tells it from every other of its ecosystem.
-    pub(crate) fn place(&self) -> (package::Ecosystem, u64, usize) {
-        (self.loaded.ecosystem, self.block, self.offset)
+    /// Where its details are, which tells it from every other of the index.
+    pub(crate) fn id(&self) -> AdvisoryId {
+        (self.loaded.ecosystem(), self.origin, self.spot.block, self.spot.offset)
+    }
+
+    /// As it stands in the hot part: flags, place of the details, intervals and versions.
+    pub(in super::super) fn raw(&self) -> (u8, Spot, &[u8]) {
+        (self.flags, self.spot, self.body.0)
     }
 
     fn compare(&self, requirement: &Requirement) -> Option<Covers> {
@@ -191,20 +231,20 @@ impl Advisory<'_> {
 
 impl std::fmt::Debug for Advisory<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Advisory").field("place", &self.place()).field("flags", &self.flags).finish_non_exhaustive()
+        f.debug_struct("Advisory").field("id", &self.id()).field("flags", &self.flags).finish_non_exhaustive()
     }
 }
 
 /// Reads the hot part forwards, checking each page before its bytes are used.
 struct Source<'a> {
-    index: &'a Index,
+    layer: &'a Layer,
     loaded: &'a Loaded,
     at: u64,
 }
 
 impl<'a> Source<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Damage> {
-        let bytes = self.index.sound(self.loaded, self.at, length)?;
+        let bytes = self.layer.sound(self.loaded, self.at, length)?;
         self.at += length as u64;
         Ok(bytes)
     }
