@@ -215,6 +215,9 @@ fn look(names: &Path, dir: &Path) {
         let line = line.unwrap();
         let mut words = line.split('\t');
         let (ecosystem, name) = (words.next().unwrap(), words.next().unwrap());
+        if matches!(name, "stdlib" | "toolchain") {
+            continue; // All copies of their records are about one package.
+        }
         let ecosystem: Ecosystem = ecosystem.parse().unwrap();
         let version = ECOSYSTEMS.iter().find(|(one, _)| *one == ecosystem).unwrap().1;
         let parsed = Version::parse(ecosystem, version);

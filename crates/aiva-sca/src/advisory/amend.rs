@@ -14,7 +14,7 @@ use super::batch::{Batch, Listed, NAMED, Tally};
 use super::compile::seconds;
 use super::import::BadRecord;
 use super::index::{Damage, Index, Layer, Loaded, OpenError};
-use super::layout::{Row, Spot, State, id_hash, push_bytes, push_varint};
+use super::layout::{Row, Rows, Segment, Spot, State, id_hash, push_bytes, push_varint};
 use super::write::{Change as Changed, Counts, Kind, Lock, Origin, Piece, SegmentBuilder, WriteError, Writer};
 use crate::package::Ecosystem;
 
@@ -155,21 +155,21 @@ impl Job<'_> {
         let ecosystem = base.ecosystem();
         let counted = before.map_or(base, |(_, delta)| delta).segment();
         let ids: HashSet<u64> = changes.iter().map(|change| id_hash(&change.id)).collect();
-        let older = before.map(|(layer, delta)| layer.rows(delta)).transpose()?.unwrap_or_default();
+        let older = before.map_or(Ok(Rows::default()), |(layer, delta)| layer.rows(delta))?;
         let below = self.index.base().rows(base)?;
 
         let mut builder = SegmentBuilder::of_releases(&counted.releases);
         if let Some((layer, delta)) = before {
             self.carry(layer, delta, older.iter().filter(|row| !ids.contains(&row.id)), &mut builder)?;
         }
-        let mut touched = self.known_names(base, before, &ids, (&below, &older))?;
+        let mut touched = self.known_names(base, before, &ids, (below, older))?;
         touched.extend(self.compile(ecosystem, changes, &mut builder)?);
 
         let rows = builder.rows();
-        let is_over = |row: &&Row| rows.binary_search_by_key(&row.id, |one| one.id).is_ok();
-        let mut spots: Vec<Spot> = below.iter().filter(is_over).filter_map(Row::spot).collect();
+        let over: Vec<Row> = rows.iter().flat_map(|row| below.about(row.id)).collect();
+        let mut spots: Vec<Spot> = over.iter().filter_map(Row::spot).collect();
         spots.sort_unstable();
-        let counts = Counts::of(below.iter().filter(|row| !is_over(row)).chain(&rows));
+        let counts = counts(base.segment(), below, &over, &rows);
         let packages = self.count_packages(ecosystem, &touched, &spots, &builder.names(), counted.packages)?;
         let names = self.names(before, touched)?;
         let mine = |row: &&Row| ids.contains(&row.id);
@@ -186,17 +186,17 @@ impl Job<'_> {
     }
 
     /// Takes over what the delta of before has of the records that do not change now.
-    fn carry<'r>(
+    fn carry(
         &mut self,
         layer: &Layer,
         delta: &Loaded,
-        rows: impl Iterator<Item = &'r Row>,
+        rows: impl Iterator<Item = Row>,
         builder: &mut SegmentBuilder,
     ) -> Result<(), AmendError> {
         self.writer.copy_blocks(layer, delta, builder)?;
         let mut numbers: BTreeMap<Spot, u32> = BTreeMap::new();
         for row in rows {
-            numbers.extend(row.spot().zip(builder.open_record(row.id, *row)));
+            numbers.extend(row.spot().zip(builder.open_record(row.id, row)));
         }
         for entry in layer.packages(delta) {
             let entry = entry?;
@@ -259,15 +259,15 @@ impl Job<'_> {
         base: &Loaded,
         before: Before<'_>,
         ids: &HashSet<u64>,
-        (below, older): (&[Row], &[Row]),
+        (below, older): (Rows<'_>, Rows<'_>),
     ) -> Result<BTreeSet<String>, AmendError> {
-        let is_older = |id: u64| older.binary_search_by_key(&id, |row| row.id).is_ok();
-        let in_base = below.iter().filter(|row| ids.contains(&row.id) && !is_older(row.id));
-        let mut names: BTreeSet<String> =
-            self.index.base().names_at(base, in_base.filter_map(Row::spot).collect())?.into_iter().collect();
+        let spots = |rows: Rows<'_>, ids: &mut dyn Iterator<Item = &u64>| -> Vec<Spot> {
+            ids.flat_map(|id| rows.about(*id)).filter_map(|row| row.spot()).collect()
+        };
+        let in_base = spots(below, &mut ids.iter().filter(|id| !older.has(**id)));
+        let mut names: BTreeSet<String> = self.index.base().names_at(base, in_base)?.into_iter().collect();
         if let Some((layer, delta)) = before {
-            let in_delta = older.iter().filter(|row| ids.contains(&row.id));
-            names.extend(layer.names_at(delta, in_delta.filter_map(Row::spot).collect())?);
+            names.extend(layer.names_at(delta, spots(older, &mut ids.iter()))?);
         }
         Ok(names)
     }
@@ -308,6 +308,25 @@ impl Job<'_> {
             push_bytes(&mut bytes, name.as_bytes());
         }
         Ok(bytes)
+    }
+}
+
+/// What counts of base and delta together: the base without what is over, and the delta.
+fn counts(base: &Segment, below: Rows<'_>, over: &[Row], rows: &[Row]) -> Counts {
+    let (ended, new) = (Counts::of(over), Counts::of(rows));
+    let known = u32::try_from(base.newest_modified).unwrap_or(0);
+    let newest = if ended.newest < known {
+        known
+    } else {
+        // The newest of before has ended, so that another one is.
+        let ids: HashSet<u64> = over.iter().map(|row| row.id).collect();
+        let left = below.iter().filter(|row| !ids.contains(&row.id) && row.spot().is_some());
+        left.map(|row| row.modified).max().unwrap_or(0)
+    };
+    Counts {
+        records: base.records.saturating_sub(ended.records) + new.records,
+        withdrawn: base.withdrawn.saturating_sub(ended.withdrawn) + new.withdrawn,
+        newest: newest.max(new.newest),
     }
 }
 

@@ -64,8 +64,8 @@ pub(super) fn fold_segment(writer: &mut Writer, index: &Index, ecosystem: Ecosys
     if above.is_empty() {
         return Ok(writer.copy_segment(index.base(), base, origin)?);
     }
-    let is_over = |row: &Row| above.binary_search_by_key(&row.id, |one| one.id).is_ok();
-    let (over, below): (Vec<Row>, Vec<Row>) = index.base().rows(base)?.into_iter().partition(is_over);
+    let (over, below): (Vec<Row>, Vec<Row>) = index.base().rows(base)?.iter().partition(|row| above.has(row.id));
+    let above: Vec<Row> = above.iter().collect();
     let mut dirty: Vec<u32> = over.iter().filter_map(Row::spot).map(|spot| spot.block).collect();
     dirty.sort_unstable();
     let mut fold = Folding { writer, builder: SegmentBuilder::of_releases(&delta.segment().releases), records: 0 };

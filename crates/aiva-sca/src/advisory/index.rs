@@ -22,7 +22,7 @@ use self::record::Origin;
 pub use self::record::{Advisory, Affects, Covers, Entry};
 pub(crate) use self::record::{AdvisoryId, EntryId};
 use super::Status;
-use super::layout::{BASE, DELTA, HEADER, Header, Row, Segment, State, VERSION};
+use super::layout::{BASE, DELTA, HEADER, Header, Row, Rows, Segment, State, VERSION};
 use crate::name::spelled;
 use crate::package;
 
@@ -336,34 +336,33 @@ impl Index {
 
     /// What the source of an ecosystem must still have: the newest change of each record that is known, by the hash of its id.
     pub(super) fn known(&self, ecosystem: package::Ecosystem) -> Result<Vec<Row>, Damage> {
-        let rows = |layer: &Layer| layer.loaded(ecosystem).map(|loaded| layer.rows(loaded)).transpose();
-        let Some(base) = rows(&self.base)? else { return Ok(Vec::new()) };
-        let Some(delta) = self.delta.as_ref().map(rows).transpose()?.flatten() else { return Ok(base) };
-        let over = |row: &Row| delta.binary_search_by_key(&row.id, |one| one.id).is_ok();
-        let mut all: Vec<Row> = base.into_iter().filter(|row| !over(row)).collect();
-        all.extend(delta.iter().filter(|row| row.state != State::Gone));
+        let (below, above) = (self.base_rows(ecosystem)?, self.delta_rows(ecosystem)?);
+        let mut all: Vec<Row> = below.iter().filter(|row| !above.has(row.id)).collect();
+        all.extend(above.iter().filter(|row| row.state != State::Gone));
         all.sort_unstable();
         Ok(all)
     }
 
     /// The ids behind these hashes, of records that count.
     pub(super) fn ids(&self, ecosystem: package::Ecosystem, hashes: &[u64]) -> Result<Vec<String>, Damage> {
-        let mut ids = Vec::new();
-        let mut left: Vec<u64> = hashes.to_vec();
-        for layer in self.delta.iter().chain([&self.base]) {
+        let mut ids = BTreeSet::new();
+        for layer in self.layers() {
             let Some(loaded) = layer.loaded(ecosystem) else { continue };
-            let rows = if left.is_empty() { Vec::new() } else { layer.rows(loaded)? };
-            let (found, rest): (Vec<u64>, Vec<u64>) =
-                left.into_iter().partition(|id| rows.binary_search_by_key(id, |row| row.id).is_ok());
-            for row in rows.iter().filter(|row| found.contains(&row.id)) {
-                if let Some(spot) = row.spot() {
-                    ids.push(layer.details(loaded, spot)?.id.into_owned());
-                }
+            let rows = layer.rows(loaded)?;
+            for spot in hashes.iter().flat_map(|hash| rows.about(*hash)).filter_map(|row| row.spot()) {
+                ids.insert(layer.details(loaded, spot)?.id.into_owned());
             }
-            left = rest;
         }
-        ids.dedup();
-        Ok(ids)
+        Ok(ids.into_iter().collect())
+    }
+
+    fn base_rows(&self, ecosystem: package::Ecosystem) -> Result<Rows<'_>, Damage> {
+        self.base.loaded(ecosystem).map_or(Ok(Rows::default()), |loaded| self.base.rows(loaded))
+    }
+
+    fn delta_rows(&self, ecosystem: package::Ecosystem) -> Result<Rows<'_>, Damage> {
+        let loaded = self.delta.as_ref().and_then(|delta| Some((delta, delta.loaded(ecosystem)?)));
+        loaded.map_or(Ok(Rows::default()), |(delta, loaded)| delta.rows(loaded))
     }
 
     /// The counts that hold for each ecosystem.

@@ -279,6 +279,36 @@ impl Row {
     }
 }
 
+/// A table of ids, ascending by hash, as it stands in the file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rows<'a>(&'a [[u8; ROW]]);
+
+impl<'a> Rows<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes.as_chunks().0)
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = Row> + 'a {
+        self.0.iter().filter_map(|row| Row::decode(row))
+    }
+
+    /// The rows of one id: more than one where several releases of a distribution were imported apart.
+    pub(super) fn about(self, id: u64) -> impl Iterator<Item = Row> + 'a {
+        let hash = |row: &[u8; ROW]| Cursor(row).u64().unwrap_or_default();
+        let start = self.0.partition_point(|row| hash(row) < id);
+        let rest = Self(self.0.get(start..).unwrap_or_default());
+        rest.iter().take_while(move |row| row.id == id)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn has(self, id: u64) -> bool {
+        self.about(id).next().is_some()
+    }
+}
+
 /// The hash of a record's id.
 pub(super) fn id_hash(id: &str) -> u64 {
     checksum(id.as_bytes())

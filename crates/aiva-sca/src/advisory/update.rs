@@ -243,14 +243,14 @@ async fn change(
     now: Timestamp,
 ) -> Result<AmendReport, ReplaceError> {
     let (folder, unchanged) = (dir.to_path_buf(), unchanged.to_vec());
-    let ecosystems: Vec<Ecosystem> = changes.keys().chain(&unchanged).copied().collect();
+    let changed: Vec<Ecosystem> = changes.keys().copied().collect();
     let work = tokio::task::spawn_blocking(move || {
         let report = amend(&folder, &changes, &unchanged, now)?;
         fold(&folder, Fold::IfDue)?;
         Ok::<_, AmendError>(report)
     });
     let report = work.await.map_err(|_| ReplaceError::Cancelled)??;
-    for ecosystem in ecosystems {
+    for ecosystem in changed {
         changes::keep(&dir.join("downloads"), ecosystem)?;
     }
     Ok(report)

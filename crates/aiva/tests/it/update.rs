@@ -127,6 +127,9 @@ fn only_the_records_that_changed_are_fetched_where_they_are_listed() {
     mirror.put_file("/npm/modified_id.csv", many.as_bytes());
     update(&world, 0, &["npm        unchanged"]);
     assert_eq!(of_npm().len(), 2, "the list and the export");
+    // And as the export did not have what the list says, the list is read again.
+    update(&world, 0, &["npm        unchanged"]);
+    assert_eq!(of_npm()[0], "/npm/modified_id.csv");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::super::document;
 use super::super::layout::{
-    BASE, BLOCK_ENTRY, Bond, Cursor, Directory, HEADER, Header, MAX_BLOCK, PAGE, Place, ROW, Row, SLOT, SPOT, Segment,
+    BASE, BLOCK_ENTRY, Bond, Cursor, Directory, HEADER, Header, MAX_BLOCK, PAGE, Place, ROW, Rows, SLOT, SPOT, Segment,
     Spot, VERSION, checksum, name_hash, tag,
 };
 use super::super::map::map;
@@ -137,9 +137,8 @@ impl Layer {
     }
 
     /// The table of ids, by hash.
-    pub(in super::super) fn rows(&self, loaded: &Loaded) -> Result<Vec<Row>, Damage> {
-        let bytes = loaded.segment.ids.of(&self.bytes).ok_or_else(|| loaded.damage("its ids"))?;
-        Ok(bytes.chunks_exact(ROW).filter_map(Row::decode).collect())
+    pub(in super::super) fn rows(&self, loaded: &Loaded) -> Result<Rows<'_>, Damage> {
+        loaded.segment.ids.of(&self.bytes).map(Rows::of).ok_or_else(|| loaded.damage("its ids"))
     }
 
     /// Whether this delta has taken the base's document at a spot out of force.

@@ -24,7 +24,7 @@ use crate::ports::{Answer, Fetch, FetchError, Request, Wanted};
 /// The name of the list.
 const LIST: &str = "modified_id.csv";
 /// The largest list that is believed: npm's had some 10 MB in 2026.
-const MAX_LIST: usize = 512 << 20;
+const MAX_LIST: usize = 128 << 20;
 /// From how many changed records on the whole export costs less: a part of all, but so many are always few, and so many never.
 const FEW_OF: usize = 20;
 const ALWAYS_FEW: usize = 64;
@@ -53,6 +53,8 @@ pub(super) async fn compare(
 ) -> Result<Compared, ReplaceError> {
     let place = Place::new(folder, ecosystem);
     place.disk(std::fs::create_dir_all(folder))?;
+    // Of an update that did not come to its end.
+    place.disk(remove(&place.list_part_note))?;
     let url = address(base, ecosystem, LIST);
     let wanted = match read_memory(&place.list_note) {
         Some(memory) if memory.url == url => Wanted::IfChanged(memory.etag),
@@ -63,13 +65,11 @@ pub(super) async fn compare(
         total += bytes as u64;
         progress(Progress { ecosystem, done: total, total: None });
     };
+    let memory;
     let list = match whole(fetch, &Request { url: url.clone(), wanted }, MAX_LIST, &mut count).await {
         Ok(Whole::Unchanged) => return Ok(Compared::Same),
         Ok(Whole::Body { bytes, etag }) => {
-            place.disk(remove(&place.list_part_note))?;
-            if let Some(etag) = etag.filter(|etag| is_strong(etag)) {
-                place.remember(&Memory { url, etag }, &place.list_part_note)?;
-            }
+            memory = etag.filter(|etag| is_strong(etag)).map(|etag| Memory { url, etag });
             bytes
         }
         Err(error) if error.is_not_there() => return Ok(Compared::Unknown),
@@ -79,7 +79,9 @@ pub(super) async fn compare(
     let Some(news) = std::str::from_utf8(&list).ok().and_then(|list| news(list, &known)) else {
         return Ok(Compared::Unknown);
     };
+    let remember = || memory.iter().try_for_each(|memory| place.remember(memory, &place.list_part_note));
     if news.is_empty() {
+        remember()?;
         keep(folder, ecosystem)?;
         return Ok(Compared::Same);
     }
@@ -90,30 +92,37 @@ pub(super) async fn compare(
     }
     let gone = index.ids(ecosystem, &gone).map_err(AmendError::from)?;
     let mut changes: Vec<Change> = gone.into_iter().map(|id| Change { id, modified: newest, record: None }).collect();
-    let asked = changed.into_iter().map(|(id, modified)| {
-        let url = address(base, ecosystem, &format!("{id}.json"));
-        async move {
-            let request = Request { url, wanted: Wanted::Everything };
-            let record = match whole(fetch, &request, MAX_RECORD, &mut |_| {}).await {
-                Ok(Whole::Body { bytes, .. }) => Some(bytes),
-                Ok(Whole::Unchanged) => None,
-                // It went between the list and now.
-                Err(error) if error.is_not_there() => None,
-                Err(error) => return Err(error),
-            };
-            Ok(Change { id: id.to_owned(), modified, record })
-        }
-    });
+    let asked: Vec<_> =
+        changed.into_iter().map(|(id, modified)| fetch_record(fetch, base, ecosystem, id, modified)).collect();
     let mut arriving = futures_util::stream::iter(asked).buffered(AT_ONCE);
     while let Some(change) = arriving.next().await {
         let change = change?;
         count(change.record.as_ref().map_or(0, Vec::len));
         changes.push(change);
     }
+    remember()?;
     Ok(Compared::Few(changes))
 }
 
-/// Remembers that the index has what the list said, so that an unchanged list is not read again.
+async fn fetch_record(
+    fetch: &dyn Fetch,
+    base: &str,
+    ecosystem: Ecosystem,
+    id: String,
+    modified: Timestamp,
+) -> Result<Change, UpdateError> {
+    let request = Request { url: address(base, ecosystem, &format!("{id}.json")), wanted: Wanted::Everything };
+    let record = match whole(fetch, &request, MAX_RECORD, &mut |_| {}).await {
+        Ok(Whole::Body { bytes, .. }) => Some(bytes),
+        Ok(Whole::Unchanged) => None,
+        // It went between the list and now.
+        Err(error) if error.is_not_there() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Change { id, modified, record })
+}
+
+/// Remembers that the index has what the list said that was compared with it last, so that an unchanged list is not read again.
 pub(super) fn keep(folder: &Path, ecosystem: Ecosystem) -> Result<(), UpdateError> {
     let place = Place::new(folder, ecosystem);
     if read_memory(&place.list_part_note).is_some() {
@@ -124,23 +133,23 @@ pub(super) fn keep(folder: &Path, ecosystem: Ecosystem) -> Result<(), UpdateErro
 
 /// What a list says that the index does not know.
 #[derive(Debug, PartialEq, Eq)]
-struct News<'l> {
+struct News {
     /// Ids of new and changed records, with the time of the change.
-    changed: Vec<(&'l str, Timestamp)>,
+    changed: Vec<(String, Timestamp)>,
     /// Hashes of the ids of records that count and are not in the list.
     gone: Vec<u64>,
     /// The last change of any record.
     newest: Timestamp,
 }
 
-impl News<'_> {
+impl News {
     fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.gone.is_empty()
     }
 }
 
 /// Compares a list with what is known, ascending by id; `None` if it is no list.
-fn news<'l>(list: &'l str, known: &[Row]) -> Option<News<'l>> {
+fn news(list: &str, known: &[Row]) -> Option<News> {
     let mut listed = HashSet::with_capacity(known.len());
     let mut news = News { changed: Vec::new(), gone: Vec::new(), newest: Timestamp::UNIX_EPOCH };
     for line in list.lines().filter(|line| !line.trim().is_empty()) {
@@ -156,7 +165,7 @@ fn news<'l>(list: &'l str, known: &[Row]) -> Option<News<'l>> {
         let of_id = known.get(at..).unwrap_or_default().iter().take_while(|row| row.id == hash);
         // By the second: lists and records do not agree on how much finer a time is.
         if of_id.map(|row| row.modified).max().is_none_or(|modified| modified < seconds(time)) {
-            news.changed.push((id, time));
+            news.changed.push((id.to_owned(), time));
         }
     }
     if listed.is_empty() {
@@ -251,9 +260,13 @@ mod tests {
     #[track_caller]
     fn check(list: &str, known: &[Row], want: Option<(&[&str], &[&str])>) {
         let found = news(list, known);
-        let found = found.map(|news| (news.changed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), news.gone));
-        let mut want =
-            want.map(|(changed, gone)| (changed.to_vec(), gone.iter().map(|id| id_hash(id)).collect::<Vec<_>>()));
+        let found = found.map(|news| (news.changed.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), news.gone));
+        let mut want = want.map(|(changed, gone)| {
+            (
+                changed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                gone.iter().map(|id| id_hash(id)).collect::<Vec<_>>(),
+            )
+        });
         if let Some((_, gone)) = &mut want {
             gone.sort_unstable();
         }
