@@ -296,6 +296,8 @@ pub fn keep(folder: &Path, ecosystem: Ecosystem) -> Result<(), UpdateError> {
     if place.part_memory().is_some() {
         place.disk(fs::rename(&place.part_note, &place.kept_note))?;
     }
+    // What a list said of the index before is nothing about this one.
+    place.disk(remove(&place.list_note))?;
     place.disk(remove(&place.whole))
 }
 
