@@ -22,8 +22,10 @@ if [ -n "${SMOKESCREEN:-}" ]; then
         printf 'version: v1\nservices: []\ndefault:\n  project: bench\n  action: enforce\n  allowed_domains:\n    - 127.0.0.1\n'
         for index in $(seq 0 999); do printf '    - "*.service-%d.example"\n' "$index"; done
     } > "$acl"
+    # Without client certificates nobody has a role of his own: the default's rules hold.
+    echo 'allow_missing_role: true' > /tmp/aiva-egress-bench/smokescreen.yaml
     GOMAXPROCS=1 taskset -c 0 "$SMOKESCREEN" --listen-ip 127.0.0.1 --listen-port 4751 --allow-range 127.0.0.0/8 \
-        --egress-acl-file "$acl" > /dev/null 2>&1 & theirs_pid=$!
+        --config-file /tmp/aiva-egress-bench/smokescreen.yaml --egress-acl-file "$acl" > /dev/null 2>&1 & theirs_pid=$!
 fi
 trap 'kill $nginx_pid $haproxy_pid $ours_pid $theirs_pid 2>/dev/null' EXIT
 sleep 1

@@ -348,6 +348,19 @@ async fn who_goes_away_in_the_middle_has_used_what_came() {
 }
 
 #[tokio::test]
+async fn no_more_are_under_way_than_may_be_and_who_leaves_makes_room() {
+    let rig = Rig::new("concurrent = 1").await;
+    let hello = json!({ "url": rig.at("/hello") });
+    {
+        let mut silent = std::pin::pin!(rig.fetch(json!({ "url": rig.at("/silent") })));
+        assert!(futures_util::poll!(silent.as_mut()).is_pending());
+        let (status, headers, problem) = rig.fetch(hello.clone()).await;
+        assert_eq!((status, headers.contains_key("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, true), "{problem}");
+    }
+    assert_eq!(rig.fetch(hello).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_role_with_an_upstream_goes_through_it_to_the_checked_address() {
     let rig = Rig::new("").await;
     let (status, _, got) = rig.fetch(json!({ "url": rig.at("/to-hello"), "role": "chained" })).await;
