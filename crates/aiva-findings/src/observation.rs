@@ -171,14 +171,21 @@ pub(crate) fn text(value: &mut String, most: usize) {
     if value.contains('\0') {
         value.retain(|c| c != '\0');
     }
-    if let Some((end, _)) = value.char_indices().nth(most) {
+    // No text has more characters than bytes.
+    if value.len() > most
+        && let Some((end, _)) = value.char_indices().nth(most)
+    {
         value.truncate(end);
     }
 }
 
 /// The same for what must stay on one line: control characters become blanks.
 pub(crate) fn line(value: &mut String, most: usize) {
-    if value.chars().any(char::is_control) {
+    let has_control = match value.is_ascii() {
+        true => value.bytes().any(|byte| byte.is_ascii_control()),
+        false => value.chars().any(char::is_control),
+    };
+    if has_control {
         *value = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     }
     text(value, most);

@@ -10,10 +10,11 @@ pub mod lookalike;
 pub mod namespace;
 pub mod rule;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use lookalike::Way;
+use lookalike::{Lookalike, Way};
 use namespace::Namespace;
+use rayon::prelude::*;
 use rule::Rule;
 
 use crate::advisory::Index;
@@ -45,32 +46,28 @@ const LISTED: usize = 5;
 impl Rules {
     /// What the rules find. An index tells which names are public besides the well-known ones.
     pub fn judge(&self, inputs: &[Input], index: Option<&Index>) -> Vec<Finding> {
-        let mut looked_up = HashMap::new();
-        let mut findings = Vec::new();
-        for input in inputs {
-            self.names(input, &mut looked_up, &mut findings);
+        let looks = looks(inputs);
+        let of_input = |input: &Input| {
+            let mut findings = Vec::new();
+            self.names(input, &looks, &mut findings);
             self.sources(input, &mut findings);
             self.confusable(input, index, &mut findings);
             self.namespaces(input, &mut findings);
             self.signs(input, &mut findings);
-        }
-        findings
+            findings
+        };
+        inputs.par_iter().flat_map_iter(of_input).collect()
     }
 
-    /// Names that look like others. Only what the project itself asks for: nobody types the name of a dependency's dependency.
-    fn names<'i>(
-        &self,
-        input: &'i Input,
-        looked_up: &mut HashMap<(Ecosystem, &'i str), Option<lookalike::Lookalike>>,
-        findings: &mut Vec<Finding>,
-    ) {
-        let typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
-        for package in input.packages.iter().filter(typed) {
+    /// Names that look like others.
+    fn names(&self, input: &Input, looks: &Looks<'_>, findings: &mut Vec<Finding>) {
+        if looks.is_empty() {
+            return;
+        }
+        for package in typed(input) {
             let name = package.name.as_str();
-            let found = *looked_up
-                .entry((package.ecosystem, name))
-                .or_insert_with(|| lookalike::lookalike(package.ecosystem, name));
-            let Some(found) = found.filter(|_| !self.trusted_names.contains(name)) else { continue };
+            let found = looks.get(&(package.ecosystem, name)).filter(|_| !self.trusted_names.contains(name));
+            let Some(found) = found else { continue };
             let rule = if found.way == Way::Homoglyph { Rule::Homoglyph } else { Rule::Typosquat };
             let reason = format!("{name:?} is {:?} with {}", found.of, found.way.text());
             self.tell(input, package, rule, reason, findings);
@@ -152,8 +149,11 @@ impl Rules {
         if input.signs.is_empty() {
             return;
         }
-        let packages: HashMap<(u32, &str), &Package> =
-            input.packages.iter().map(|package| ((package.line, package.name.as_str()), package)).collect();
+        let tells_of_one = |sign: &Sign| !matches!(sign.fact, Fact::NoIntegrity | Fact::WeakIntegrity(_));
+        let packages: HashMap<(u32, &str), &Package> = match input.signs.iter().any(tells_of_one) {
+            true => input.packages.iter().map(|package| ((package.line, package.name.as_str()), package)).collect(),
+            false => HashMap::new(),
+        };
         let mut whole: BTreeMap<(Rule, &'static str), Vec<&Sign>> = BTreeMap::new();
         for sign in &input.signs {
             let (rule, reason) = match &sign.fact {
@@ -220,6 +220,22 @@ impl Rules {
         told.direct = None;
         findings.push(told);
     }
+}
+
+/// The names that look like others, of all inputs: each is compared once.
+type Looks<'i> = HashMap<(Ecosystem, &'i str), Lookalike>;
+
+fn looks(inputs: &[Input]) -> Looks<'_> {
+    let names: HashSet<(Ecosystem, &str)> =
+        inputs.iter().flat_map(typed).map(|package| (package.ecosystem, package.name.as_str())).collect();
+    let look = |key: (Ecosystem, _)| Some((key, lookalike::lookalike(key.0, key.1)?));
+    names.into_par_iter().filter_map(look).collect()
+}
+
+/// What the project itself asks for: nobody types the name of a dependency's dependency.
+fn typed(input: &Input) -> impl Iterator<Item = &Package> {
+    let is_typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
+    input.packages.iter().filter(is_typed)
 }
 
 fn as_rule(rule: Rule, reason: String) -> finding::Rule {

@@ -1,5 +1,7 @@
 //! Where an npm package comes from, as npm, yarn and pnpm write it down.
 
+use std::borrow::Cow;
+
 use super::address::{host, without_secret};
 use crate::package::{Scope, Source};
 
@@ -66,7 +68,10 @@ pub(crate) fn is_of_another(address: &str, name: &str, version: &str) -> bool {
     let Some((_, path)) = rest.split_once('/') else { return false };
     let Some((place, file)) = path.split_once("/-/") else { return false };
     let file = file.split(['#', '?']).next().unwrap_or(file);
-    let place = place.replace("%2f", "/").replace("%2F", "/").replace("%40", "@");
+    let place = match place.contains('%') {
+        true => Cow::Owned(place.replace("%2f", "/").replace("%2F", "/").replace("%40", "@")),
+        false => Cow::Borrowed(place),
+    };
     // A mirror may serve the registry below a folder of its own.
     if place != name && !place.strip_suffix(name).is_some_and(|before| before.ends_with('/')) {
         return true;

@@ -78,6 +78,9 @@ fn address_of(package: &Package, address: &str, integrity: Option<&str>, add: &m
 
 /// Whether whoever is on the way can change what arrives.
 pub(crate) fn is_plain(address: &str) -> bool {
+    if address.starts_with("https://") {
+        return false;
+    }
     let plain = ["http://", "git://", "git+http://", "svn://", "ftp://"].iter().any(|begin| address.starts_with(begin));
     plain && !matches!(host(address), "localhost" | "127.0.0.1" | "[")
 }
@@ -100,6 +103,10 @@ enum Strength {
 
 /// Of several hashes the strongest counts, as package managers check that one.
 fn strength(integrity: &str) -> Strength {
+    // Nearly every package has this one and no other.
+    if integrity.starts_with("sha512-") {
+        return Strength::Strong;
+    }
     let has = |name: &str| integrity.split_whitespace().any(|one| one.starts_with(name));
     match integrity {
         _ if has("sha512-") || has("sha384-") || has("sha256-") => Strength::Strong,

@@ -214,7 +214,18 @@ fn are_neighbours(a: u8, b: u8) -> bool {
 
 /// The name with letters that look nearly the same made one.
 fn look(name: &str) -> String {
-    name.replace("rn", "m").replace("vv", "w").replace('0', "o").replace(['1', 'i'], "l")
+    let mut look = String::with_capacity(name.len());
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        look.push(match letter {
+            'r' if letters.next_if_eq(&'n').is_some() => 'm',
+            'v' if letters.next_if_eq(&'v').is_some() => 'w',
+            '0' => 'o',
+            '1' | 'i' => 'l',
+            other => other,
+        });
+    }
+    look
 }
 
 /// The name without separators; the slash of a scope is one.

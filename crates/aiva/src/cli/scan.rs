@@ -17,6 +17,7 @@ use aiva_sca::inventory::{self, Expect, Inventory};
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use rayon::prelude::*;
 
 use super::exit::{Gate, Outcome};
 use super::progress::{Bar, Unit};
@@ -198,7 +199,7 @@ fn report(
         place::add_columns(&scan.path, &mut results.findings);
     }
     let findings = std::mem::take(&mut results.findings);
-    results.findings = findings.into_iter().map(Observation::bounded).collect();
+    results.findings = findings.into_par_iter().map(Observation::bounded).collect();
     priority::add(lists, &found.loaded.config.sca.priority.weights(), &mut results.findings);
     statements::apply(scan, &mut results.findings)?;
     let baseline = scan.baseline.as_deref();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use aiva_findings::observation::Observation;
 use aiva_sca::column::column;
 use aiva_sca::package::Ecosystem;
+use rayon::prelude::*;
 
 /// Larger files are not read a second time; nor are lines beyond this looked into: no person does.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -19,29 +20,45 @@ pub(super) fn add_columns(root: &Path, findings: &mut [Observation]) {
     for finding in findings.iter_mut().filter(|finding| finding.line > 0) {
         by_file.entry(finding.path.clone()).or_default().push(finding);
     }
-    for (path, mut findings) in by_file {
+    by_file.into_par_iter().for_each(|(path, mut findings)| {
         // What changed or went away since it was read has no column.
-        let Some(text) = read(&folder.join(path)) else { continue };
+        let Some(text) = read(&folder.join(path)) else { return };
         findings.sort_by_key(|finding| finding.line);
-        let mut lines = text.lines().enumerate();
-        let mut current: Option<(usize, &str)> = None;
+        let mut lines = Lines { rest: &text, number: 0, current: None };
         for finding in findings {
-            let wanted = finding.line as usize - 1;
-            while current.is_none_or(|(number, _)| number < wanted) {
-                current = lines.next();
-                if current.is_none() {
-                    break;
-                }
-            }
-            let line = current.filter(|(number, line)| *number == wanted && line.len() <= LONGEST);
+            let line = lines.at(finding.line).filter(|line| line.len() <= LONGEST);
             let ecosystem: Option<Ecosystem> = finding.ecosystem.parse().ok();
-            finding.context.column = line.zip(ecosystem).and_then(|((_, line), of)| column(of, &finding.name, line));
+            finding.context.column = line.zip(ecosystem).and_then(|(line, of)| column(of, &finding.name, line));
         }
+    });
+}
+
+/// The lines of a file, each sought from the one before.
+struct Lines<'t> {
+    rest: &'t [u8],
+    number: u32,
+    current: Option<&'t [u8]>,
+}
+
+impl<'t> Lines<'t> {
+    /// The line of this number, from 1; none before one that was asked for, and none that is no text.
+    fn at(&mut self, number: u32) -> Option<&'t str> {
+        while self.number < number {
+            if self.rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
+            let (line, rest) = self.rest.split_at(end);
+            (self.current, self.rest) = (Some(line), rest.get(1..).unwrap_or_default());
+            self.number += 1;
+        }
+        let line = self.current.filter(|_| self.number == number)?;
+        std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()
     }
 }
 
-fn read(path: &PathBuf) -> Option<String> {
+fn read(path: &PathBuf) -> Option<Vec<u8>> {
     let metadata = fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LARGEST)?;
     let bytes = fs::read(path).ok()?;
-    (bytes.len() as u64 == metadata.len()).then(|| String::from_utf8(bytes).ok())?
+    (bytes.len() as u64 == metadata.len()).then_some(bytes)
 }
