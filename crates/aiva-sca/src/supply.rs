@@ -82,13 +82,9 @@ impl Rules {
         }
         let mut private: Vec<&Package> = Vec::new();
         for package in &input.packages {
-            let from = match &package.source {
-                Source::Registry => continue,
-                Source::PrivateRegistry(address) => format!("from {address}"),
-                Source::Git(address) => format!("from the git repository {address}"),
-                Source::Url(address) => format!("from {address}"),
-                Source::Path(_) => "of the project itself or from a folder".to_owned(),
-            };
+            if package.source == Source::Registry {
+                continue;
+            }
             let (ecosystem, name) = (package.ecosystem, package.name.as_str());
             let known = if lookalike::is_known(ecosystem, name) {
                 "a well-known public package"
@@ -100,13 +96,19 @@ impl Rules {
             if self.trusted_names.contains(name) {
                 continue;
             }
-            // A mirror serves every public name, so another registry is told of once a file.
-            if let Source::PrivateRegistry(_) = package.source {
-                private.push(package);
-            } else {
-                let reason = format!("{name} is also {known}; this one is {from}");
-                self.tell(input, package, Rule::ConfusableName, reason, findings);
-            }
+            let from = match &package.source {
+                Source::Registry => continue,
+                // A mirror serves every public name, so another registry is told of once a file.
+                Source::PrivateRegistry(_) => {
+                    private.push(package);
+                    continue;
+                }
+                Source::Git(address) => format!("from the git repository {address}"),
+                Source::Url(address) => format!("from {address}"),
+                Source::Path(_) => "of the project itself or from a folder".to_owned(),
+            };
+            let reason = format!("{name} is also {known}; this one is {from}");
+            self.tell(input, package, Rule::ConfusableName, reason, findings);
         }
         let Some(first) = private.first() else { return };
         let mut names: Vec<&str> = private.iter().map(|package| package.name.as_str()).collect();
