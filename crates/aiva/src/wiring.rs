@@ -45,6 +45,15 @@ mod egress;
 
 pub(crate) use egress::{egress, egress_fetches, egress_guard, egress_records, egress_roles, egress_tokens};
 
+/// What a server runs on. What it frees goes back to the system in idle times too, not only when more is asked for; a command
+/// that ends soon would pay for that in memory and threads.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
+        tracing::debug!(%error, "the allocator gives memory back only when it is used");
+    }
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
 /// Every crate's schema steps, in the order in which they are applied.
 pub(crate) const MIGRATIONS: &[MigrationSet] = &[
     aiva_events::MIGRATIONS,

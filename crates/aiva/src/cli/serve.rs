@@ -27,7 +27,7 @@ pub(crate) fn run(serve: &Serve, global: &Global, terminal: Terminal) -> Result<
     for warning in &found.loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = wiring::runtime()?;
     let outcome = runtime.block_on(until_stopped(serve, &found, terminal));
     runtime.shutdown_background();
     outcome

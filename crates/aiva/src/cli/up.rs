@@ -33,7 +33,7 @@ pub(crate) fn run(up: &Up, global: &Global, terminal: Terminal) -> Result<ExitCo
     if up.demo {
         import_demo(&data)?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = wiring::runtime()?;
     let outcome = runtime.block_on(serve(&found, &data, !up.demo && !up.no_update, terminal));
     // Blocking work that was cut off must not hold the process.
     runtime.shutdown_background();
