@@ -73,13 +73,14 @@ rows = {}
 for line in open(sys.argv[1]):
     row = json.loads(line)
     rows.setdefault(row["name"], []).append(row)
-print(f"{'':10}{'haproxy cpu':>14}{'aiva cpu':>12}{'ratio':>8}{'haproxy p99':>14}{'aiva p99':>12}{'errors':>8}")
+print(f"{'':10}{'haproxy cpu':>14}{'aiva cpu':>12}{'ratio':>8}{'haproxy p99':>14}{'aiva p99':>12}{'ratio':>8}{'errors':>8}")
 median = lambda rows, key: statistics.median(row[key] for row in rows)
 for kind in ("abs", "connect", "tunnel", "bulk"):
     theirs, ours = rows[kind + ".haproxy"], rows[kind + ".aiva"]
     ratio = statistics.median(o["cpu"] / t["cpu"] for o, t in zip(ours, theirs))
+    slow = statistics.median(o["p99"] / t["p99"] for o, t in zip(ours, theirs))
     print(f"{kind:10}{median(theirs, 'cpu'):14.1f}{median(ours, 'cpu'):12.1f}{ratio:8.2f}"
-          f"{median(theirs, 'p99'):14.0f}{median(ours, 'p99'):12.0f}{sum(r['err'] for r in ours):8}")
+          f"{median(theirs, 'p99'):14.0f}{median(ours, 'p99'):12.0f}{slow:8.2f}{sum(r['err'] for r in ours):8}")
 for kind in ("abs", "connect"):
     theirs, ours = rows.get(kind + ".smokescreen"), rows[kind + ".aiva"]
     if theirs:
