@@ -1,7 +1,8 @@
 //! Carries a tunnel's bytes both ways until both sides are done.
 //!
 //! Promises: one side's end is passed on and the other may go on talking (half-close); a tunnel in which nothing stirs for
-//! the idle time is closed; an idle one costs no buffer and only a small future. Start reading at [`Relay::run`].
+//! the idle time is closed; an idle one costs no buffer and only a small future. Mostly both sides end at nearly the same
+//! time, and then closing says it all: so the first end is passed on one turn later. Start reading at [`Relay::run`].
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -60,10 +61,32 @@ pub struct Bounds {
 
 /// Two directions between two connections.
 pub struct Relay {
-    up: Pump,
-    down: Pump,
-    up_closed: bool,
-    down_closed: bool,
+    up: Way,
+    down: Way,
+    /// Whether the first end has had its turn.
+    has_waited: bool,
+}
+
+/// One direction.
+struct Way {
+    pump: Pump,
+    flow: Flow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Open,
+    /// The sender has said all, and all of it is through; the receiver does not know that yet.
+    Said,
+    /// It does.
+    Told,
+}
+
+/// What comes of moving what can be moved.
+enum Step {
+    End(End),
+    /// One side has ended; the other may have as well by the next turn.
+    Wait,
 }
 
 impl Relay {
@@ -74,12 +97,13 @@ impl Relay {
         let mut up = Pump::new(first, endless(), bounds.bytes);
         up.count(sent);
         let down = Pump::new(Vec::new(), endless(), bounds.bytes);
-        Self { up, down, up_closed: false, down_closed: false }
+        let way = |pump| Way { pump, flow: Flow::Open };
+        Self { up: way(up), down: way(down), has_waited: false }
     }
 
     /// Bytes from the client, and to it.
     pub fn moved(&self) -> (u64, u64) {
-        (self.up.moved(), self.down.moved())
+        (self.up.pump.moved(), self.down.pump.moved())
     }
 
     /// Carries until the end. `ended` resolves when somebody wants it to end, and says as what that counts.
@@ -93,34 +117,44 @@ impl Relay {
         let mut ended = pin!(ended);
         let mut timer = pin!(sleep_until(Instant::now() + bounds.idle / 2));
         let mut quiet = 0_u8;
-        poll_fn(|context| {
-            if let Poll::Ready(end) = self.poll_both(context, client, origin) {
-                return Poll::Ready(end);
+        loop {
+            let step = poll_fn(|context| {
+                match self.poll_ways(context, client, origin) {
+                    Err(end) => return Poll::Ready(Step::End(end)),
+                    Ok(Poll::Ready(step)) => return Poll::Ready(step),
+                    Ok(Poll::Pending) => {}
+                }
+                if let Poll::Ready(end) = ended.as_mut().poll(context) {
+                    return Poll::Ready(Step::End(end));
+                }
+                self.poll_time(context, timer.as_mut(), &mut quiet, bounds).map(Step::End)
+            });
+            match step.await {
+                Step::End(end) => return end,
+                Step::Wait => tokio::task::yield_now().await,
             }
-            if let Poll::Ready(end) = ended.as_mut().poll(context) {
-                return Poll::Ready(end);
-            }
-            self.poll_time(context, timer.as_mut(), &mut quiet, bounds)
-        })
-        .await
+        }
     }
 
-    fn poll_both<C: Link, O: Link>(&mut self, context: &mut Context<'_>, client: &mut C, origin: &mut O) -> Poll<End> {
-        let up = match self.up_closed {
-            true => Poll::Ready(Ok(())),
-            false => one_way(&mut self.up, context, client, origin, self.down_closed),
-        };
-        self.up_closed |= matches!(up, Poll::Ready(Ok(())));
-        let down = match self.down_closed {
-            true => Poll::Ready(Ok(())),
-            false => one_way(&mut self.down, context, origin, client, self.up_closed),
-        };
-        self.down_closed |= matches!(down, Poll::Ready(Ok(())));
-        match (up, down) {
-            (Poll::Ready(Err(end)), _) | (_, Poll::Ready(Err(end))) => Poll::Ready(end),
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Closed),
-            _ => Poll::Pending,
+    fn poll_ways<C: Link, O: Link>(
+        &mut self,
+        context: &mut Context<'_>,
+        client: &mut C,
+        origin: &mut O,
+    ) -> Result<Poll<Step>, End> {
+        self.up.moves(context, client, origin)?;
+        self.down.moves(context, origin, client)?;
+        let (up, down) = (self.up.flow, self.down.flow);
+        if (up, down) == (Flow::Open, Flow::Open) {
+            return Ok(Poll::Pending);
         }
+        let is_over = up != Flow::Open && down != Flow::Open;
+        if !is_over && !std::mem::replace(&mut self.has_waited, true) {
+            return Ok(Poll::Ready(Step::Wait));
+        }
+        let up = (is_over && origin.is_ended_by_closing()) || self.up.tells(context, origin)?;
+        let down = (is_over && client.is_ended_by_closing()) || self.down.tells(context, client)?;
+        Ok(if is_over && up && down { Poll::Ready(Step::End(End::Closed)) } else { Poll::Pending })
     }
 
     /// Looks twice in each idle time whether anything has stirred: cheaper than to move a deadline with every byte.
@@ -137,7 +171,7 @@ impl Relay {
             if bounds.until.is_some_and(|until| now >= until) {
                 return Poll::Ready(End::TooLong);
             }
-            let stirred = self.up.has_stirred() | self.down.has_stirred();
+            let stirred = self.up.pump.has_stirred() | self.down.pump.has_stirred();
             *quiet = if stirred { 0 } else { *quiet + 1 };
             if *quiet == 2 {
                 return Poll::Ready(End::Idle);
@@ -148,26 +182,32 @@ impl Relay {
     }
 }
 
-/// `is_last`: the other direction has ended, so both connections are closed right after this one.
-fn one_way<R: Link, W: Link>(
-    pump: &mut Pump,
-    context: &mut Context<'_>,
-    from: &mut R,
-    to: &mut W,
-    is_last: bool,
-) -> Poll<Result<(), End>> {
-    if let Err(jam) = ready!(pump.poll(context, from, to)) {
-        return Poll::Ready(Err(match jam {
-            Jam::TooMuch => End::TooMuch,
-            Jam::Read(_) | Jam::Write(_) | Jam::Fault(_) => End::Broken,
-        }));
+impl Way {
+    /// Moves what can be moved.
+    fn moves<R: Link, W: Link>(&mut self, context: &mut Context<'_>, from: &mut R, to: &mut W) -> Result<(), End> {
+        if self.flow != Flow::Open {
+            return Ok(());
+        }
+        match self.pump.poll(context, from, to) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.flow = Flow::Said,
+            Poll::Ready(Err(Jam::TooMuch)) => return Err(End::TooMuch),
+            Poll::Ready(Err(Jam::Read(_) | Jam::Write(_) | Jam::Fault(_))) => return Err(End::Broken),
+        }
+        Ok(())
     }
-    if is_last && to.is_ended_by_closing() {
-        return Poll::Ready(Ok(()));
-    }
-    match ready!(Pin::new(to).poll_shutdown(context)) {
-        // The other side is gone already, which is what shutting down is for.
-        Err(error) if error.kind() != io::ErrorKind::NotConnected => Poll::Ready(Err(End::Broken)),
-        _ => Poll::Ready(Ok(())),
+
+    /// Tells the receiver that no more comes, once that is so; whether it has been told.
+    fn tells<W: Link>(&mut self, context: &mut Context<'_>, to: &mut W) -> Result<bool, End> {
+        if self.flow != Flow::Said {
+            return Ok(self.flow == Flow::Told);
+        }
+        match Pin::new(to).poll_shutdown(context) {
+            Poll::Pending => return Ok(false),
+            // The other side is gone already, which is what telling it is for.
+            Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::NotConnected => return Err(End::Broken),
+            Poll::Ready(_) => self.flow = Flow::Told,
+        }
+        Ok(true)
     }
 }
