@@ -85,7 +85,7 @@ fn socks(bytes: &[u8]) {
 fn credentials(bytes: &[u8]) {
     use aiva_egress::caller::{Callers, Who};
     use aiva_egress::proxy::judge::Peer;
-    let peer = Peer { address: None, user: None, certificate: None };
+    let peer = Peer::default();
     // Where nobody has a password, nothing is right, and nothing is taken for no credentials at all.
     assert!(matches!(Callers::default().who(&peer, Some(bytes)), Who::Wrong));
 }

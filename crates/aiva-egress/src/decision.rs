@@ -21,6 +21,9 @@ use crate::proxy::judge::Finished;
 /// A word that is constant where it is made, and text where it was read back.
 pub type Word = Cow<'static, str>;
 
+/// The most characters of a method that a record holds.
+const LONGEST_METHOD: usize = 32;
+
 /// The most addresses of a name that a record holds.
 pub const MOST_ADDRESSES: usize = 32;
 
@@ -118,7 +121,7 @@ pub struct Place {
 impl From<&Target> for Place {
     fn from(target: &Target) -> Self {
         let scheme = Cow::Borrowed(target.scheme().name());
-        Self { scheme, host: target.host().to_string(), port: target.port() }
+        Self { scheme, host: target.host().text().into_owned(), port: target.port() }
     }
 }
 
@@ -317,7 +320,8 @@ impl Record {
     /// With the request's method; what is longer than any method is cut.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
-        self.method = Some(method.chars().take(32).collect());
+        let end = method.char_indices().nth(LONGEST_METHOD).map_or(method.len(), |(end, _)| end);
+        self.method = Some(method[..end].to_owned());
         self
     }
 

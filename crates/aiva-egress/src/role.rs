@@ -75,39 +75,75 @@ pub struct Lookups {
     pub engine: Arc<Engine>,
 }
 
+/// What a role's entries mean.
+struct Entries {
+    allow_names: Vec<Names>,
+    deny_names: Vec<Names>,
+    allow_blocks: Vec<Block>,
+    deny_blocks: Vec<Block>,
+    exceptions: Vec<Exception>,
+    ports: Vec<u16>,
+    methods: Vec<Method>,
+    paths: Vec<PathPrefix>,
+    nat64: Vec<Prefix>,
+}
+
+impl Entries {
+    fn read(role: &config::Role) -> Result<Self, Vec<Wrong>> {
+        let mut wrong = Wrongs(Vec::new());
+        let read = Self {
+            allow_names: wrong.each("allow_domains", &role.allow_domains, |entry| names(entry)),
+            deny_names: wrong.each("deny_domains", &role.deny_domains, |entry| names(entry)),
+            allow_blocks: wrong.each("allow_cidrs", &role.allow_cidrs, allowed),
+            deny_blocks: wrong.each("deny_cidrs", &role.deny_cidrs, |entry| block(entry)),
+            exceptions: exceptions(role, &mut wrong),
+            ports: wrong.each("ports", &role.ports, |port| nonzero(*port)),
+            methods: wrong.each("methods", &role.methods, |text| method(text)),
+            paths: wrong
+                .each("paths", &role.paths, |text| text.parse::<PathPrefix>().map_err(|error| error.to_string())),
+            nat64: wrong.each("nat64_prefixes", &role.nat64_prefixes, |network| nat64(network.parts())),
+        };
+        if wrong.0.is_empty() { Ok(read) } else { Err(wrong.0) }
+    }
+}
+
+/// Whether a role could be judged by.
+///
+/// # Errors
+/// Every entry that means nothing.
+pub fn check(role: &config::Role) -> Result<(), Vec<Wrong>> {
+    Entries::read(role).map(drop)
+}
+
 /// The engine's policy of a role as the file has it.
 ///
 /// # Errors
 /// Every entry that cannot be judged by.
 pub fn policy(role: &config::Role) -> Result<Policy, Vec<Wrong>> {
-    let mut wrong = Wrongs(Vec::new());
-    let policy = Policy {
+    let entries = Entries::read(role)?;
+    Ok(Policy {
         mode: match role.mode {
             Mode::Enforce => engine::Mode::Enforce,
             Mode::Report | Mode::Learn => engine::Mode::Report,
             Mode::Open => engine::Mode::Open,
         },
-        allow_names: wrong.each("allow_domains", &role.allow_domains, |entry| names(entry)).into_iter().collect(),
-        deny_names: wrong.each("deny_domains", &role.deny_domains, |entry| names(entry)).into_iter().collect(),
-        allow_blocks: wrong.each("allow_cidrs", &role.allow_cidrs, allowed).into_iter().collect(),
-        deny_blocks: wrong.each("deny_cidrs", &role.deny_cidrs, |entry| block(entry)).into_iter().collect(),
-        exceptions: exceptions(role, &mut wrong).into(),
-        ports: match wrong.each("ports", &role.ports, |port| nonzero(*port)) {
-            none if none.is_empty() => Ports::Any,
-            ports => Ports::Only(ports),
-        },
+        allow_names: entries.allow_names.into(),
+        deny_names: entries.deny_names.into(),
+        allow_blocks: entries.allow_blocks.into(),
+        deny_blocks: entries.deny_blocks.into(),
+        exceptions: entries.exceptions.into(),
+        ports: if entries.ports.is_empty() { Ports::Any } else { Ports::Only(entries.ports) },
         schemes: role.schemes.iter().map(|scheme| self::scheme(*scheme)).collect(),
-        methods: wrong.each("methods", &role.methods, |text| method(text)),
-        paths: wrong.each("paths", &role.paths, |text| text.parse::<PathPrefix>().map_err(|error| error.to_string())),
+        methods: entries.methods,
+        paths: entries.paths,
         mixed: match role.dns.mixed {
             config::Mixed::Deny => Mixed::Deny,
             config::Mixed::Filter => Mixed::Filter,
         },
-        nat64: wrong.each("nat64_prefixes", &role.nat64_prefixes, |network| nat64(network.parts())),
+        nat64: entries.nat64,
         own: Vec::new(),
         downgrade: false,
-    };
-    if wrong.0.is_empty() { Ok(policy) } else { Err(wrong.0) }
+    })
 }
 
 struct Wrongs(Vec<Wrong>);
@@ -272,7 +308,7 @@ pub(crate) fn inspection(config: &config::Inspection, tells: bool) -> Inspection
 pub fn ended(policy: &Policy, now: SystemTime) -> Vec<String> {
     let exceptions = policy.exceptions.entries().iter().filter(|one| !one.is_live(now));
     let exceptions = exceptions.map(|one| format!("exception {} of {}", one.name, one.owner));
-    let past = |block: &&Block| block.expires.is_some_and(|end| end <= now);
+    let past = |block: &&Arc<Block>| block.expires.is_some_and(|end| end <= now);
     let blocks = policy.allow_blocks.entries().iter().filter(past);
     let blocks = blocks.map(|one| format!("allowed network {one} of {}", one.owner.as_deref().unwrap_or("nobody")));
     exceptions.chain(blocks).collect()

@@ -145,7 +145,7 @@ impl Engine {
         let now = (self.clock)();
         let case = match policy.judge(question, now) {
             Ok(case) => case,
-            Err(refusal) => return Verdict::refused(refusal, &host.to_string()),
+            Err(refusal) => return Verdict::refused(refusal, &host.text()),
         };
         let name = match host {
             Host::Address(address) => return literal(case, *address),
@@ -153,7 +153,7 @@ impl Engine {
         };
         match resolver.resolve(name).await {
             Ok(lookup) => {
-                let mut verdict = conclude(case, &lookup.answer, name);
+                let mut verdict = conclude(case, &lookup.answer, host);
                 verdict.rebinding = self.watch.see(name, &lookup, &verdict, policy, now);
                 verdict.answer = Some(lookup.answer);
                 verdict.cached = lookup.cached;
@@ -183,19 +183,19 @@ impl Engine {
         match policy.judge(question, now) {
             Ok(case) => match host {
                 Host::Address(address) => literal(case, *address),
-                Host::Name(name) => conclude(case, &answer.answer, name),
+                Host::Name(_) => conclude(case, &answer.answer, host),
             },
-            Err(refusal) => Verdict::refused(refusal, &host.to_string()),
+            Err(refusal) => Verdict::refused(refusal, &host.text()),
         }
     }
 }
 
 fn literal(case: Case<'_, '_>, address: IpAddr) -> Verdict {
     let answer = Answer { addresses: vec![address], ..Answer::default() };
-    conclude(case, &answer, &Host::Address(address).to_string())
+    conclude(case, &answer, &Host::Address(address))
 }
 
-fn conclude(case: Case<'_, '_>, answer: &Answer, host: &str) -> Verdict {
+fn conclude(case: Case<'_, '_>, answer: &Answer, host: &Host) -> Verdict {
     match case.answered(answer) {
         Ok(passed) => Verdict {
             rule: passed.rule,
@@ -203,6 +203,6 @@ fn conclude(case: Case<'_, '_>, answer: &Answer, host: &str) -> Verdict {
             connect_to: passed.connect_to,
             ..Verdict::of(Outcome::Allowed)
         },
-        Err(refusal) => Verdict::refused(refusal, host),
+        Err(refusal) => Verdict::refused(refusal, &host.text()),
     }
 }

@@ -6,6 +6,7 @@
 //! refuse passes and is told. Start reading at [`Policy::judge`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::Method;
@@ -123,7 +124,7 @@ impl Policy {
 /// What opens an address.
 enum Opening<'p> {
     Exception(&'p Exception),
-    Block(usize, &'p Block),
+    Block(usize, &'p Arc<Block>),
 }
 
 impl Opening<'_> {
@@ -137,7 +138,7 @@ impl Opening<'_> {
     fn rule(&self) -> Rule {
         match self {
             Self::Exception(exception) => Rule::Exception(exception.name.clone()),
-            Self::Block(place, block) => Rule::AllowBlock(*place, Box::new((*block).clone())),
+            Self::Block(place, block) => Rule::AllowBlock(*place, Arc::clone(block)),
         }
     }
 }
@@ -300,7 +301,7 @@ impl<'p, 'q> Case<'p, 'q> {
             return Err(Refusal::new(Rule::Own(own), Reason::AddressSelf, SocketAddr::new(canonical, port)));
         }
         if let Some((place, block)) = forms().find_map(|form| policy.deny_blocks.holds(form, port, self.now)) {
-            let rule = Rule::DenyBlock(place, Box::new(block.clone()));
+            let rule = Rule::DenyBlock(place, Arc::clone(block));
             self.refuse(Refusal::new(rule, Reason::AddressDenied, address))?;
         }
         let literal = matches!(self.question.target.host(), Host::Address(_)) && policy.mode != Mode::Open;
@@ -332,12 +333,12 @@ impl<'p, 'q> Case<'p, 'q> {
     /// What opens an address, or the IPv4 address that a translator makes of it; else an exception that is past.
     fn opening(&self, address: IpAddr, carried: &[std::net::Ipv4Addr]) -> (Option<Opening<'p>>, Option<&'p Exception>) {
         let mut past = None;
-        let mut forms = vec![address];
-        if let [only] = carried {
-            forms.push(IpAddr::V4(*only));
-        }
+        let translated = match carried {
+            [only] => Some(IpAddr::V4(*only)),
+            _ => None,
+        };
         let port = self.question.target.port();
-        for form in forms {
+        for form in std::iter::once(address).chain(translated) {
             match self.policy.exceptions.for_address(&self.named, form, port, self.now) {
                 Some(exception) if exception.is_live(self.now) => return (Some(Opening::Exception(exception)), None),
                 other => past = past.or(other),

@@ -130,9 +130,9 @@ pub enum Rule {
     /// No entry of the allowed names.
     NoName,
     /// An entry of the allowed blocks.
-    AllowBlock(usize, Box<Block>),
+    AllowBlock(usize, Arc<Block>),
     /// An entry of the denied blocks.
-    DenyBlock(usize, Box<Block>),
+    DenyBlock(usize, Arc<Block>),
     /// A named exception.
     Exception(Arc<str>),
     /// An exception that ended then.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serializer;
 use toml_edit::{Document, Item, TableLike};
@@ -19,7 +20,7 @@ pub enum Origin {
     /// A line of the file, from 1.
     File {
         /// The file's name as the caller gave it.
-        name: String,
+        name: Arc<str>,
         /// The line, from 1.
         line: usize,
     },
@@ -228,7 +229,7 @@ fn parse(name: &str, text: &str) -> Result<BTreeMap<String, Node>, Problem> {
     }
 }
 
-fn table(table: &dyn TableLike, lines: &Lines<'_>, above: usize) -> BTreeMap<String, Node> {
+fn table(table: &dyn TableLike, lines: &Lines, above: usize) -> BTreeMap<String, Node> {
     let mut nodes = BTreeMap::new();
     for (key, item) in table.iter() {
         let span = table.get_key_value(key).and_then(|(key, _)| key.span()).or_else(|| item.span());
@@ -240,7 +241,7 @@ fn table(table: &dyn TableLike, lines: &Lines<'_>, above: usize) -> BTreeMap<Str
     nodes
 }
 
-fn item_value(item: &Item, lines: &Lines<'_>, line: usize) -> Option<Value> {
+fn item_value(item: &Item, lines: &Lines, line: usize) -> Option<Value> {
     match item {
         Item::None => None,
         Item::Value(value) => Some(scalar(value, lines, line)),
@@ -257,7 +258,7 @@ fn item_value(item: &Item, lines: &Lines<'_>, line: usize) -> Option<Value> {
     }
 }
 
-fn scalar(value: &toml_edit::Value, lines: &Lines<'_>, line: usize) -> Value {
+fn scalar(value: &toml_edit::Value, lines: &Lines, line: usize) -> Value {
     use toml_edit::Value as Toml;
     match value {
         Toml::String(text) => Value::Text(text.value().clone()),
@@ -279,15 +280,15 @@ fn scalar(value: &toml_edit::Value, lines: &Lines<'_>, line: usize) -> Value {
 }
 
 /// Where the lines of the file begin.
-struct Lines<'a> {
-    name: &'a str,
+struct Lines {
+    name: Arc<str>,
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
-    fn of(name: &'a str, text: &str) -> Self {
+impl Lines {
+    fn of(name: &str, text: &str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name, starts }
+        Self { name: Arc::from(name), starts }
     }
 
     fn line(&self, offset: Option<usize>, otherwise: usize) -> usize {
@@ -295,7 +296,7 @@ impl<'a> Lines<'a> {
     }
 
     fn at(&self, line: usize) -> Origin {
-        Origin::File { name: self.name.to_owned(), line }
+        Origin::File { name: Arc::clone(&self.name), line }
     }
 
     fn origin(&self, offset: Option<usize>, otherwise: usize) -> Origin {

@@ -23,7 +23,9 @@ config_words! {
 }
 
 fn quoted(text: &str) -> String {
-    toml_edit::Value::from(text).to_string()
+    // Nearly all text is, and lists may be long.
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+    if is_plain { format!("\"{text}\"") } else { toml_edit::Value::from(text).to_string() }
 }
 
 fn parsed<T: FromStr>(text: &str) -> Result<T, String>

@@ -44,7 +44,7 @@ fn name(who: Who<'_>) -> String {
 }
 
 fn peer(address: &str) -> Peer {
-    Peer { address: Some(format!("{address}:5000").parse().unwrap()), user: None, certificate: None }
+    Peer { address: Some(format!("{address}:5000").parse().unwrap()), ..Peer::default() }
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_connection_says_who_calls() {
     ] {
         assert_eq!(name(callers.who(&peer(address), None)), want, "{address}");
     }
-    let local = |user| Peer { address: None, user, certificate: None };
+    let local = |user| Peer { user, ..Peer::default() };
     assert_eq!(name(callers.who(&local(Some(1001)), None)), "user");
     assert_eq!(name(callers.who(&local(Some(0)), None)), "nobody");
     assert_eq!(name(callers.who(&local(None), None)), "nobody");

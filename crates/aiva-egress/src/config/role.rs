@@ -215,7 +215,7 @@ impl Default for Role {
 }
 
 fn check_role(role: &Role, reader: &mut Reader<'_>) {
-    if let Err(wrong) = crate::role::policy(role) {
+    if let Err(wrong) = crate::role::check(role) {
         for entry in wrong {
             reader.refuse(&entry.key, entry.message);
         }

@@ -50,7 +50,7 @@ pub fn replay(guard: &Guard, past: &Past, now: SystemTime) -> Replayed {
 fn role_of(guard: &Guard, past: &Past) -> Arc<Role> {
     let address = past.caller.parse().ok().map(|address| SocketAddr::new(address, 0));
     let known = match address {
-        Some(_) => guard.role_of(&Peer { address, user: None, certificate: None }),
+        Some(_) => guard.role_of(&Peer { address, ..Peer::default() }),
         None => guard.role_of_caller(&past.caller),
     };
     let named = || guard.role(Some(&past.role)).or_else(|| guard.role(None));

@@ -203,8 +203,12 @@ impl Connection<'_> {
             }
             HeadForm::Connect(authority) => {
                 self.inbox = rest.to_vec();
-                let ask =
-                    Ask { form: Form::Tunnel, method: request.method, text: authority, target: tunnel_to(authority) };
+                let ask = Ask {
+                    form: Form::Tunnel,
+                    method: request.method,
+                    text: authority,
+                    target: Target::tunnel(authority),
+                };
                 match self.judge(&request, ask, true).await {
                     None => self.gone(Form::Tunnel),
                     Some(Ruling::Refuse(answer)) => {
@@ -326,12 +330,6 @@ fn plain(url: &str) -> Result<Target, Reason> {
         (_, Some(_)) => Err(Reason::Credentials),
         (Scheme::Http, None) => Ok(target),
     }
-}
-
-/// What a tunnel is judged as: `https`, whatever goes through it.
-pub(super) fn tunnel_to(authority: &str) -> Result<Target, Reason> {
-    let (host, port) = Target::parse_authority(authority)?;
-    Target::parse(&format!("https://{host}:{port}/"))
 }
 
 fn authority_length(url: &str) -> usize {

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aiva_outbound::{Reason, Target};
@@ -16,12 +16,13 @@ use tokio::net::TcpStream;
 use super::answer::Answer;
 use super::upstream::Upstream;
 use crate::caller::Certificate;
+use crate::ports;
 use crate::tunnel::inspect::Inspection;
 use crate::tunnel::relay::End;
 use crate::tunnel::sniff::Protocol;
 
 /// How a client is connected.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Peer {
     /// Its address, as the balancer said where one did; `None` over a socket in the file system.
     pub address: Option<SocketAddr>,
@@ -29,6 +30,16 @@ pub struct Peer {
     pub user: Option<u32>,
     /// Its certificate, verified by TLS.
     pub certificate: Option<Arc<Certificate>>,
+    /// How its address is told in records: the same for all that it asks.
+    pub told: OnceLock<Arc<str>>,
+}
+
+impl Peer {
+    /// How its address is told in records.
+    pub fn told(&self) -> Arc<str> {
+        let tell = || Arc::from(&*ports::caller(self.address.map(|address| address.ip())));
+        Arc::clone(self.told.get_or_init(tell))
+    }
 }
 
 /// Who asks: the connection, and what the request itself says.

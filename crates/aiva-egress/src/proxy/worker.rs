@@ -260,14 +260,14 @@ impl Worker {
             #[cfg(unix)]
             Accepted::Unix(stream) => {
                 let user = stream.peer_cred().ok().map(|credentials| credentials.uid());
-                return Some((Stream::Unix(stream), Peer { address: None, user, certificate: None }));
+                return Some((Stream::Unix(stream), Peer { user, ..Peer::default() }));
             }
         };
         let address = match self.shared.settings.balancers.holds(address.ip()) {
             true => prefaced(&mut stream).await?.unwrap_or(address),
             false => address,
         };
-        let mut peer = Peer { address: Some(address), user: None, certificate: None };
+        let mut peer = Peer { address: Some(address), ..Peer::default() };
         let Some(tls) = tls else { return Some((Stream::Tcp(stream), peer)) };
         let stream = tls.acceptor().accept(stream).await.ok()?;
         let certificates = stream.get_ref().1.peer_certificates();

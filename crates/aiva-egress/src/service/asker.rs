@@ -17,7 +17,7 @@ use crate::budget::{self, Spent};
 use crate::caller::Standing;
 use crate::decision::{self, Record, Who, WouldDeny};
 use crate::meters::{self, OUTDATED, REVOKED, STALLED, WRONG_CREDENTIALS};
-use crate::ports::{self, BadToken};
+use crate::ports::BadToken;
 use crate::proxy::answer::Answer;
 use crate::proxy::judge::{Allowed, Form, Presented, Ruling};
 use crate::role::Role;
@@ -256,8 +256,8 @@ impl Asker<'_> {
     }
 
     fn on_behalf(&self) -> Who {
-        let address = || Arc::from(&*ports::caller(self.who.peer.address.map(|address| address.ip())));
-        Who { role: Arc::clone(&self.role.name), caller: self.caller.clone().unwrap_or_else(address) }
+        let caller = self.caller.clone().unwrap_or_else(|| self.who.peer.told());
+        Who { role: Arc::clone(&self.role.name), caller }
     }
 
     const fn record_form(&self) -> decision::Form {

@@ -64,7 +64,7 @@ fn guard(roles: &[(&str, &str)], callers: &[(&str, &str, &str)]) -> (Guard, InFo
 }
 
 fn peer(from: &str) -> Peer {
-    Peer { address: Some(format!("{from}:5000").parse().unwrap()), user: None, certificate: None }
+    Peer { address: Some(format!("{from}:5000").parse().unwrap()), ..Peer::default() }
 }
 
 async fn ask(guard: &Guard, from: &str, form: Form, text: &str) -> Ruling {

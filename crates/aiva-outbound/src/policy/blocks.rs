@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::address::{NotPrefix, Prefix, canonical};
@@ -81,7 +82,8 @@ impl fmt::Display for Block {
 /// A list of blocks.
 #[derive(Clone, Default)]
 pub struct BlockSet {
-    entries: Vec<Block>,
+    /// Shared with the verdicts that name them.
+    entries: Vec<Arc<Block>>,
     /// By length, narrow before wide: the entries of each block of that length.
     lengths: Vec<(u8, HashMap<Prefix, Vec<usize>>)>,
 }
@@ -96,11 +98,11 @@ impl BlockSet {
             self.lengths.insert(at, (length, HashMap::new()));
         }
         self.lengths[at].1.entry(block.prefix.masked()).or_default().push(place);
-        self.entries.push(block);
+        self.entries.push(Arc::new(block));
     }
 
     /// The narrowest block that holds the address and is wanted, and its place in the list.
-    pub fn find(&self, address: SocketAddr, wanted: impl Fn(&Block) -> bool) -> Option<(usize, &Block)> {
+    pub fn find(&self, address: SocketAddr, wanted: impl Fn(&Block) -> bool) -> Option<(usize, &Arc<Block>)> {
         let ip = canonical(address.ip());
         for (length, blocks) in &self.lengths {
             let Some(key) = Prefix::new(ip, *length) else { continue };
@@ -114,12 +116,12 @@ impl BlockSet {
         None
     }
 
-    pub(crate) fn holds(&self, ip: IpAddr, port: u16, now: SystemTime) -> Option<(usize, &Block)> {
+    pub(crate) fn holds(&self, ip: IpAddr, port: u16, now: SystemTime) -> Option<(usize, &Arc<Block>)> {
         self.find(SocketAddr::new(ip, port), |block| block.is_live(now))
     }
 
     /// The blocks, in the list's order.
-    pub fn entries(&self) -> &[Block] {
+    pub fn entries(&self) -> &[Arc<Block>] {
         &self.entries
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::target::{self, Host};
+use crate::target;
 
 /// One entry: `example.com` is itself, `*.example.com` any depth below it but not itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,13 +20,8 @@ impl Names {
             Some(name) => ("*.", name),
             None => ("", entry),
         };
-        match target::Target::parse(&format!("http://{name}/")).ok()? {
-            target if target.credentials().is_some() || target.path_and_query() != "/" => None,
-            target => match target.host() {
-                Host::Name(found) if !name.contains(':') => Some(Self(format!("{stars}{found}").into())),
-                _ => None,
-            },
-        }
+        let name = target::name(name)?;
+        Some(Self(if stars.is_empty() { name.into() } else { [stars, &name].concat().into() }))
     }
 
     /// The entry, in lower case and A-labels.
@@ -202,9 +197,8 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_no_entry() {
-        for entry in
-            ["", "*", "*.", "*.*.com", "a*.com", "127.0.0.1", "u@example.com", "example.com/x", "example.com:80"]
-        {
+        let with_more = ["u@example.com", "example.com/x", "example.com:80", "example.com?", "example.com#", "a b.com"];
+        for entry in ["", "*", "*.", "*.*.com", "a*.com", "127.0.0.1", "[::1]"].into_iter().chain(with_more) {
             assert!(Names::new(entry).is_none(), "{entry}");
         }
         assert_eq!(Names::new("*.B\u{fc}cher.Example.").unwrap().as_str(), "*.xn--bcher-kva.example");

@@ -4,6 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
+use aiva_outbound::Target;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt as _;
@@ -14,7 +15,7 @@ use super::super::judge::{Ask, Form, Presented, Ruling};
 use super::super::metrics::Became;
 use super::super::socks::{self, Method, Reading, Wish};
 use super::tunnel::Manner;
-use super::{Connection, Next, poll_more, tunnel_to};
+use super::{Connection, Next, poll_more};
 
 impl Connection<'_> {
     /// Serves it; `timer` is the head's.
@@ -47,7 +48,7 @@ impl Connection<'_> {
             }
         };
         let who = Presented { peer: self.peer, credentials: credentials.as_deref(), token: None };
-        let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: &authority, target: tunnel_to(&authority) };
+        let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: &authority, target: Target::tunnel(&authority) };
         let judging = self.worker.shared.judge.judge(who, ask);
         match unless_gone(self.stream, &mut self.inbox, judging).await {
             None => Some(self.gone(Form::Tunnel)),

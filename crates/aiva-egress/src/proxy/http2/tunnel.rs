@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aiva_outbound::Target;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
@@ -15,7 +16,6 @@ use super::link::H2Link;
 use crate::proxy::ahead::unless_gone;
 use crate::proxy::answer::Answer;
 use crate::proxy::connection::tunnel::{self, Unopened};
-use crate::proxy::connection::tunnel_to;
 use crate::proxy::fault::Fault;
 use crate::proxy::judge::{Ask, Form, Peer, Presented, Ruling};
 use crate::proxy::metrics::Became;
@@ -70,7 +70,7 @@ pub(super) async fn serve(
     };
     let field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
     let who = Presented { peer, credentials: field(PROXY_AUTHORIZATION.as_str()), token: field("aiva-decision-token") };
-    let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: authority, target: tunnel_to(authority) };
+    let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: authority, target: Target::tunnel(authority) };
     let mut first = Vec::new();
     let Some(ruling) = unless_gone(&mut link, &mut first, worker.shared.judge.judge(who, ask)).await else {
         counters.request(Form::Tunnel, Became::Failed);
