@@ -31,12 +31,18 @@ impl Checks {
     /// What they find in the inputs below `root`; an index tells which names are public.
     pub fn run(&self, root: &Path, inputs: &[Input], index: Option<&Index>, today: Date) -> Vec<Finding> {
         let mut findings = self.supply.judge(inputs, index);
-        if !self.licences.is_empty() {
-            let policy = Policy { today: Some(today), ..self.licences.clone() };
-            let licensed = survey::survey(root, inputs, &self.caches, Depth::Licences);
-            findings.extend(survey::judge(&policy, &licensed));
-        }
+        findings.extend(self.licensed(root, inputs, today));
         findings
+    }
+
+    /// What the policy about licences finds in the inputs below `root`.
+    pub fn licensed(&self, root: &Path, inputs: &[Input], today: Date) -> Vec<Finding> {
+        if self.licences.is_empty() {
+            return Vec::new();
+        }
+        let policy = Policy { today: Some(today), ..self.licences.clone() };
+        let licensed = survey::survey(root, inputs, &self.caches, Depth::Licences);
+        survey::judge(&policy, &licensed)
     }
 }
 
@@ -44,11 +50,16 @@ impl ScanResult {
     /// The result with these findings among its own, in its order.
     #[must_use]
     pub fn with(mut self, more: Vec<Finding>) -> Self {
-        if !more.is_empty() {
-            self.findings.extend(more);
-            // Stable, and paths are in the order of the inputs: the advisories of a line stay before the rules.
-            self.findings.sort_by(|a, b| (&a.path, a.line, &a.name).cmp(&(&b.path, b.line, &b.name)));
-        }
+        add(&mut self.findings, more);
         self
+    }
+}
+
+/// Puts more findings among those that are in the order of a result.
+pub fn add(findings: &mut Vec<Finding>, more: Vec<Finding>) {
+    if !more.is_empty() {
+        findings.extend(more);
+        // Stable, and paths are in the order of the inputs: the advisories of a line stay before the rules.
+        findings.sort_by(|a, b| (&a.path, a.line, &a.name).cmp(&(&b.path, b.line, &b.name)));
     }
 }

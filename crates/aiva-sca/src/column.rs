@@ -1,6 +1,45 @@
 //! Where in its line a package is named. Pure; only a whole name counts, so that `net` is not found in `golang.org/x/net`.
 
+use crate::finding::Finding;
 use crate::package::Ecosystem;
+
+/// Lines that are longer are not looked into: no person does.
+const LONGEST: usize = 4_096;
+
+/// Sets the columns of findings, all of one file, from the file's bytes.
+pub fn set(text: &[u8], findings: &mut [Finding]) {
+    let mut by_line: Vec<&mut Finding> = findings.iter_mut().filter(|finding| finding.line > 0).collect();
+    by_line.sort_by_key(|finding| finding.line);
+    let mut lines = Lines { rest: text, number: 0, current: None };
+    for finding in by_line {
+        let line = lines.at(finding.line).filter(|line| line.len() <= LONGEST);
+        finding.column = line.and_then(|line| column(finding.ecosystem, &finding.name, line));
+    }
+}
+
+/// The lines of a file, each sought from the one before.
+struct Lines<'t> {
+    rest: &'t [u8],
+    number: u32,
+    current: Option<&'t [u8]>,
+}
+
+impl<'t> Lines<'t> {
+    /// The line of this number, from 1; none before one that was asked for, and none that is no text.
+    fn at(&mut self, number: u32) -> Option<&'t str> {
+        while self.number < number {
+            if self.rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
+            let (line, rest) = self.rest.split_at(end);
+            (self.current, self.rest) = (Some(line), rest.get(1..).unwrap_or_default());
+            self.number += 1;
+        }
+        let line = self.current.filter(|_| self.number == number)?;
+        std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()
+    }
+}
 
 /// The column of a package's name in a line, in characters from 1; `None` where the line does not spell it out.
 pub fn column(ecosystem: Ecosystem, name: &str, line: &str) -> Option<u32> {

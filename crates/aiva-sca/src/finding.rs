@@ -111,6 +111,8 @@ pub struct Finding {
     pub path: String,
     /// The line that names the package, from 1.
     pub line: u32,
+    /// The column in it, in characters from 1, where somebody looked and it is sure.
+    pub column: Option<u32>,
     /// Whether the project itself asks for the package, where the file tells.
     pub direct: Option<bool>,
     /// What the package is needed for.
@@ -159,6 +161,7 @@ pub fn of_rule(path: &str, package: &Package, purl: String, rule: Rule) -> Findi
         purl,
         path: path.to_owned(),
         line: package.line,
+        column: None,
         direct: package.direct,
         scope: package.scope,
         introduced: None,

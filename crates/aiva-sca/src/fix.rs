@@ -209,8 +209,8 @@ fn target<'f>(
         if highest.as_ref().is_some_and(|highest| version <= *highest) {
             continue;
         }
-        let Judgement { verdicts, not_judged } = judge.judge(ecosystem, &entry, wanted.name, text)?;
-        if verdicts.is_empty() && not_judged.is_none() {
+        let Judgement { verdicts, unknown } = judge.judge(ecosystem, &entry, text)?;
+        if verdicts.is_empty() && unknown.is_none() {
             return Ok(Some(text.trim_start_matches('v').to_owned()));
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! It promises: the same tree gives the same answer, in the same order, whatever the number of threads; every known file
 //! that is seen ends as an [`Input`] with a status, and what the ignore rules hide is counted; no symbolic link leads out
-//! of the root; memory is bounded by the file size limit. It never runs a package manager, never asks the network and
+//! of the root; memory is bounded by the file size limit, and by as many groups of files as there are threads. It never runs a package manager, never asks the network and
 //! never guesses a version: an entry that is not pinned is *not judged*.
 //!
-//! Start reading at [`walk`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`]. What is
+//! Start reading at [`visit`]; the formats are in the modules below, each a pure `read(text)` that returns a [`Reading`]. What is
 //! installed in a root file system or an image is another walk with its own readers: [`rootfs`], [`image`].
 
 mod address;
@@ -29,6 +29,7 @@ mod go_mod;
 mod go_sum;
 mod gradle_lock;
 mod graph;
+mod group;
 mod haskell_lock;
 mod include;
 mod installed;
@@ -78,7 +79,7 @@ pub(crate) use graph::stronger;
 pub use installed::{Expect, ImageError, Piece, Platform, What, image, is_root, read as read_installed, rootfs, what};
 pub use kind::Kind;
 pub use reading::Reading;
-pub use walk::{Inventory, Options, Progress, WalkError, walk};
+pub use walk::{Inventory, Options, Progress, Visited, WalkError, visit, walk};
 
 use crate::package::Input;
 

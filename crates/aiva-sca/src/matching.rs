@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::advisory::{Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, PackageDetails};
+use crate::advisory::{Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, EntryId, PackageDetails};
 use crate::finding::{Kind, Match, Verdict};
 use crate::package::Ecosystem;
 use crate::severity::{Level, Severity};
@@ -20,8 +20,29 @@ const SUMMARY: usize = 120;
 pub struct Judgement {
     /// Everything that affects it, worst first.
     pub verdicts: Vec<Arc<Verdict>>,
-    /// Why some advisory could not be judged, for a person.
-    pub not_judged: Option<String>,
+    /// What could not be judged.
+    pub unknown: Option<Unknown>,
+}
+
+/// Advisories of which nobody can say whether they are about a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    ecosystem: Ecosystem,
+    /// The version, where it is the one that cannot be ordered.
+    version: Option<String>,
+    /// The advisories, a few by their names.
+    advisories: String,
+}
+
+impl Unknown {
+    /// Why, for a person, of the package as its file spells it.
+    pub fn reason(&self, name: &str) -> String {
+        let Self { ecosystem, version, advisories } = self;
+        match version {
+            Some(text) => format!("{text:?} is no version that {ecosystem} can order: {advisories} not judged"),
+            None => format!("{advisories} of {name} has a range whose bounds {ecosystem} cannot order"),
+        }
+    }
 }
 
 /// What the advisories say of everything that a requirement allows.
@@ -39,10 +60,18 @@ pub struct RangeJudgement {
 
 type DetailsCache = HashMap<AdvisoryId, Arc<Details<'static>>>;
 
-/// Judges the packages of one scan; keeps the details of advisories that come up again.
+/// The judged versions of packages; `None` where nothing is said of a version.
+type Known = HashMap<EntryId, HashMap<Box<str>, Option<Arc<Judgement>>>>;
+
+/// Into how many parts the judgements are divided, so that threads seldom wait for each other.
+const PARTS: usize = 16;
+
+/// Judges the packages of one scan, from any number of threads; keeps the details of advisories that come up again, and the
+/// judgements, because many files name the same version of a package.
 #[derive(Debug, Default)]
 pub struct Judge {
     details: Mutex<DetailsCache>,
+    known: [Mutex<Known>; PARTS],
 }
 
 /// An advisory that affects the version at hand.
@@ -56,8 +85,27 @@ struct Hit<'a> {
 }
 
 impl Judge {
+    /// The judgement on a version, made once for all who ask; `None` where nothing is said of it.
+    pub fn judged(
+        &self,
+        ecosystem: Ecosystem,
+        entry: &Entry<'_>,
+        text: &str,
+    ) -> Result<Option<Arc<Judgement>>, Damage> {
+        let id = entry.id();
+        let part = || self.known[id.2 as usize % PARTS].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = part().get(&id).and_then(|versions| versions.get(text)) {
+            return Ok(known.clone());
+        }
+        let judgement = self.judge(ecosystem, entry, text)?;
+        let says = !judgement.verdicts.is_empty() || judgement.unknown.is_some();
+        let made = says.then(|| Arc::new(judgement));
+        // Two threads may have judged the same: the first one's words are kept for both.
+        Ok(part().entry(id).or_default().entry(text.into()).or_insert(made).clone())
+    }
+
     /// Judges a version by the advisories about its package.
-    pub fn judge(&self, ecosystem: Ecosystem, entry: &Entry<'_>, name: &str, text: &str) -> Result<Judgement, Damage> {
+    pub fn judge(&self, ecosystem: Ecosystem, entry: &Entry<'_>, text: &str) -> Result<Judgement, Damage> {
         let version = Version::parse(ecosystem, text);
         let mut hits = Vec::new();
         let mut unknown = Vec::new();
@@ -70,14 +118,15 @@ impl Judge {
             }
         }
         unknown.sort_unstable();
-        let not_judged = (!unknown.is_empty()).then(|| match version {
-            None => format!("{text:?} is no version that {ecosystem} can order: {} not judged", some(&unknown)),
-            Some(_) => format!("{} of {name} has a range whose bounds {ecosystem} cannot order", some(&unknown)),
+        let unknown = (!unknown.is_empty()).then(|| Unknown {
+            ecosystem,
+            version: version.is_none().then(|| text.to_owned()),
+            advisories: some(&unknown),
         });
         let mut verdicts: Vec<Arc<Verdict>> =
             groups(hits).into_iter().map(|group| Arc::new(verdict(ecosystem, entry.name(), text, &group))).collect();
         sort(&mut verdicts);
-        Ok(Judgement { verdicts, not_judged })
+        Ok(Judgement { verdicts, unknown })
     }
 
     /// Judges everything that a requirement allows: always affected, can resolve to an affected version, or never.

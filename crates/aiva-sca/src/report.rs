@@ -5,12 +5,24 @@
 use aiva_contracts::message::scan::v1 as message;
 
 use crate::finding::{Finding, Kind, Verdict};
-use crate::package::{Input, Status};
+use crate::package::{Input, Problem, Status};
 use crate::scan::{Possible, Unjudged};
 use crate::severity::Level;
 
 /// A finding, complete.
 pub fn finding(finding: &Finding) -> message::ObservedFinding {
+    let verdict = &finding.verdict;
+    message::ObservedFinding {
+        summary: verdict.summary.clone(),
+        description: verdict.description.clone(),
+        references: verdict.references.clone(),
+        reason: verdict.reason.clone(),
+        ..outline(finding)
+    }
+}
+
+/// A finding without the words that are only read: all that it is found, counted and sorted by.
+pub fn outline(finding: &Finding) -> message::ObservedFinding {
     let verdict = &finding.verdict;
     message::ObservedFinding {
         id: verdict.id.clone(),
@@ -28,10 +40,10 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
             vector: verdict.severity.vector.clone().unwrap_or_default(),
         }),
         fixed_versions: verdict.fixed_versions.clone(),
-        summary: verdict.summary.clone(),
-        description: verdict.description.clone(),
-        references: verdict.references.clone(),
-        reason: verdict.reason.clone(),
+        summary: String::new(),
+        description: String::new(),
+        references: Vec::new(),
+        reason: String::new(),
     }
 }
 
@@ -61,42 +73,34 @@ fn level(verdict: &Verdict) -> message::Level {
 /// What became of each file, with the entries of it that nobody could judge and those that can resolve to an affected version,
 /// which are both in the order of the files.
 pub fn inputs(inputs: &[Input], unjudged: &[Unjudged], can_resolve: &[Possible]) -> Vec<message::ObservedInput> {
-    let mut unjudged = unjudged.iter().peekable();
-    let mut possible = can_resolve.iter().peekable();
-    let mut told = Vec::with_capacity(inputs.len());
-    for one in inputs {
-        let mut entries = Vec::new();
-        while let Some(entry) = unjudged.next_if(|entry| entry.path == one.path) {
-            entries.push(not_judged(entry));
-        }
-        let mut open = Vec::new();
-        while let Some(entry) = possible.next_if(|entry| entry.path == one.path) {
-            open.push(resolvable(entry));
-        }
-        told.push(message::ObservedInput { can_resolve: open, ..input(one, entries) });
-    }
-    told
+    let (mut unjudged, mut possible) = (unjudged, can_resolve);
+    let tell = |one: &Input| {
+        let (own, rest) = unjudged.split_at(unjudged.iter().take_while(|entry| entry.path == one.path).count());
+        unjudged = rest;
+        let (open, rest) = possible.split_at(possible.iter().take_while(|entry| entry.path == one.path).count());
+        possible = rest;
+        input(one, own, open)
+    };
+    inputs.iter().map(tell).collect()
 }
 
-fn input(input: &Input, not_judged: Vec<message::NotJudged>) -> message::ObservedInput {
+/// What became of one file, with its entries of both sorts.
+pub fn input(input: &Input, unjudged: &[Unjudged], can_resolve: &[Possible]) -> message::ObservedInput {
     let status = match input.status {
         Status::Parsed => message::InputStatus::Parsed,
         Status::Partial => message::InputStatus::Partial,
         Status::Unsupported => message::InputStatus::Unsupported,
         Status::Failed => message::InputStatus::Failed,
     };
+    let problem = |problem: &Problem| message::Problem { line: problem.line, message: problem.message.clone() };
     message::ObservedInput {
         path: input.path.clone(),
         kind: input.kind.to_owned(),
         status: status.into(),
         packages: input.packages.len() as u64,
-        not_judged,
-        problems: input
-            .problems
-            .iter()
-            .map(|problem| message::Problem { line: problem.line, message: problem.message.clone() })
-            .collect(),
-        can_resolve: Vec::new(),
+        not_judged: unjudged.iter().map(not_judged).collect(),
+        problems: input.problems.iter().map(problem).collect(),
+        can_resolve: can_resolve.iter().map(resolvable).collect(),
     }
 }
 

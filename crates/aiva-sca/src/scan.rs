@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use crate::advisory::{Damage, Entry, EntryId, Index, IndexedEcosystem};
+use crate::advisory::{Damage, Index, IndexedEcosystem};
 use crate::finding::{Finding, Introduced, Verdict};
 use crate::graph::Graph;
 use crate::matching::{Judge, Judgement};
@@ -96,16 +96,25 @@ pub struct Outside {
     pub private_registry: u64,
 }
 
+/// What is said of one input.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judged {
+    /// By line, then worst first.
+    pub findings: Vec<Finding>,
+    /// By line.
+    pub not_judged: Vec<Unjudged>,
+    /// By line.
+    pub can_resolve: Vec<Possible>,
+    /// Packages that are not the public ones of their name.
+    pub outside: Outside,
+}
+
 /// Judges the packages of all inputs.
 ///
 /// Fails only when the index is damaged: then no answer could be trusted.
 pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
-    let looked_up: Vec<Vec<Named<'_>>> =
-        inputs.par_iter().map(|input| look_up(input, index)).collect::<Result<_, _>>()?;
-    let judge = Judge::default();
-    let judgements = judge_all(&judge, &looked_up)?;
-    let introduced: Vec<HashMap<usize, Arc<Introduced>>> =
-        inputs.par_iter().zip(&looked_up).map(|(input, named)| introducers(input, named, &judgements)).collect();
+    let judging = Judging::new(index);
+    let judged: Vec<Judged> = inputs.par_iter().map(|input| judging.judge(input)).collect::<Result<_, _>>()?;
     let mut result = ScanResult {
         findings: Vec::new(),
         not_judged: Vec::new(),
@@ -113,39 +122,62 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
         outside: Outside::default(),
         advisories: Advisories { epoch: index.epoch(), built_at: index.built_at(), ecosystems: index.ecosystems() },
     };
-    for ((input, named), introduced) in inputs.iter().zip(&looked_up).zip(&introduced) {
-        let first_finding = result.findings.len();
-        let first_unjudged = result.not_judged.len();
-        let first_possible = result.can_resolve.len();
+    for one in judged {
+        result.findings.extend(one.findings);
+        result.not_judged.extend(one.not_judged);
+        result.can_resolve.extend(one.can_resolve);
+        result.outside.add(one.outside);
+    }
+    Ok(result)
+}
+
+/// The judging of one scan, input by input, from any number of threads. What is said of a version of a package is found out once
+/// for all inputs, and is the same whatever their order.
+#[derive(Debug)]
+pub struct Judging<'i> {
+    index: &'i Index,
+    judge: Judge,
+}
+
+impl<'i> Judging<'i> {
+    /// By this index.
+    pub fn new(index: &'i Index) -> Self {
+        Self { index, judge: Judge::default() }
+    }
+
+    /// Judges the packages of one input.
+    pub fn judge(&self, input: &Input) -> Result<Judged, Damage> {
+        let named = self.look_up(input)?;
+        let introduced = introducers(input, &named);
+        let mut judged = Judged::default();
         for entry in &input.not_judged {
-            judge_open(input, entry, index, &judge, &mut result)?;
+            self.judge_open(input, entry, &mut judged)?;
         }
         for package in &input.packages {
-            result.outside.count(&package.source);
+            judged.outside.count(&package.source);
             match &package.source {
-                Source::Registry if !index.has(package.ecosystem) => {
+                Source::Registry if !self.index.has(package.ecosystem) => {
                     let reason = format!("the advisory index has nothing on {}", package.ecosystem);
-                    result.not_judged.push(unjudged(input, package, reason));
+                    judged.not_judged.push(unjudged(input, package, reason));
                 }
                 // A mirror and a company's own registry look alike, so the public name proves nothing either way.
                 Source::PrivateRegistry(registry) => {
                     let reason = format!("it comes from {registry}, where a public name may be another package");
-                    result.not_judged.push(unjudged(input, package, reason));
+                    judged.not_judged.push(unjudged(input, package, reason));
                 }
                 Source::Registry | Source::Git(_) | Source::Path(_) | Source::Url(_) => {}
             }
         }
         let mut before = (usize::MAX, 0);
-        for Named { at, package, entry, version } in named {
-            let Some(judgement) = judgements.get(&(entry.id(), *version)) else { continue };
+        for Named { at, package, judgement } in &named {
             if before.0 != *at {
-                before = (*at, result.findings.len());
+                before = (*at, judged.findings.len());
             }
             // What a distribution says of the source package and of what was built from it is one thing.
             let said: HashSet<String> =
-                result.findings[before.1..].iter().map(|finding| finding.verdict.id.clone()).collect();
+                judged.findings[before.1..].iter().map(|finding| finding.verdict.id.clone()).collect();
             let new = judgement.verdicts.iter().filter(|verdict| !said.contains(&verdict.id));
-            result.findings.extend(new.map(|verdict| Finding {
+            judged.findings.extend(new.map(|verdict| Finding {
                 verdict: with_origin(verdict, package),
                 ecosystem: package.ecosystem,
                 name: package.name.clone(),
@@ -153,72 +185,84 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
                 purl: purl(package.ecosystem, &package.name, &package.version),
                 path: input.path.clone(),
                 line: package.line,
+                column: None,
                 direct: package.direct,
                 scope: package.scope,
                 introduced: introduced.get(at).cloned(),
             }));
-            if let Some(reason) = &judgement.not_judged {
-                result.not_judged.push(unjudged(input, package, reason.clone()));
+            if let Some(unknown) = &judgement.unknown {
+                judged.not_judged.push(unjudged(input, package, unknown.reason(&package.name)));
             }
         }
         // Stable: within a line the verdicts keep their own order.
-        result.findings[first_finding..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
-        result.not_judged[first_unjudged..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
-        result.can_resolve[first_possible..].sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        judged.findings.sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        judged.not_judged.sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        judged.can_resolve.sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        Ok(judged)
     }
-    Ok(result)
-}
 
-/// Judges an entry without a pin by all that it allows: always affected, can resolve to an affected version, or never.
-fn judge_open(
-    input: &Input,
-    entry: &NotJudged,
-    index: &Index,
-    judge: &Judge,
-    result: &mut ScanResult,
-) -> Result<(), Damage> {
-    let open = |reason: String| Unjudged {
-        path: input.path.clone(),
-        line: entry.line,
-        ecosystem: entry.ecosystem,
-        name: entry.name.clone(),
-        requirement: entry.requirement.clone(),
-        reason,
-    };
-    let requirement =
-        if entry.is_range { Requirement::parse(entry.ecosystem, range_of(&entry.requirement)) } else { None };
-    let Some(requirement) = requirement.filter(|_| index.has(entry.ecosystem)) else {
-        result.not_judged.push(open(entry.reason.clone()));
-        return Ok(());
-    };
-    let Some(known) = index.entry(entry.ecosystem, &entry.name)? else { return Ok(()) };
-    let judgement = judge.judge_range(entry.ecosystem, &known, &entry.requirement, &requirement)?;
-    result.findings.extend(judgement.always.into_iter().map(|verdict| Finding {
-        verdict,
-        ecosystem: entry.ecosystem,
-        name: entry.name.clone(),
-        version: entry.requirement.clone(),
-        purl: purl(entry.ecosystem, &entry.name, ""),
-        path: input.path.clone(),
-        line: entry.line,
-        direct: Some(true),
-        scope: entry.scope,
-        introduced: None,
-    }));
-    if !judgement.possible.is_empty() {
-        result.can_resolve.push(Possible {
+    /// The packages of an input of which an advisory says something, in the order of the file.
+    fn look_up<'a>(&self, input: &'a Input) -> Result<Vec<Named<'a>>, Damage> {
+        let mut named = Vec::new();
+        let public = |package: &&Package| package.source == Source::Registry;
+        for (at, package) in input.packages.iter().enumerate().filter(|(_, package)| public(package)) {
+            let (first, second) = asked(package);
+            for (name, version) in std::iter::once(first).chain(second) {
+                let Some(entry) = self.index.entry(package.ecosystem, name)? else { continue };
+                if let Some(judgement) = self.judge.judged(package.ecosystem, &entry, version)? {
+                    named.push(Named { at, package, judgement });
+                }
+            }
+        }
+        Ok(named)
+    }
+
+    /// Judges an entry without a pin by all that it allows: always affected, can resolve to an affected version, or never.
+    fn judge_open(&self, input: &Input, entry: &NotJudged, judged: &mut Judged) -> Result<(), Damage> {
+        let open = |reason: String| Unjudged {
             path: input.path.clone(),
             line: entry.line,
             ecosystem: entry.ecosystem,
             name: entry.name.clone(),
             requirement: entry.requirement.clone(),
+            reason,
+        };
+        let requirement =
+            if entry.is_range { Requirement::parse(entry.ecosystem, range_of(&entry.requirement)) } else { None };
+        let Some(requirement) = requirement.filter(|_| self.index.has(entry.ecosystem)) else {
+            judged.not_judged.push(open(entry.reason.clone()));
+            return Ok(());
+        };
+        let Some(known) = self.index.entry(entry.ecosystem, &entry.name)? else { return Ok(()) };
+        let judgement = self.judge.judge_range(entry.ecosystem, &known, &entry.requirement, &requirement)?;
+        judged.findings.extend(judgement.always.into_iter().map(|verdict| Finding {
+            verdict,
+            ecosystem: entry.ecosystem,
+            name: entry.name.clone(),
+            version: entry.requirement.clone(),
+            purl: purl(entry.ecosystem, &entry.name, ""),
+            path: input.path.clone(),
+            line: entry.line,
+            column: None,
+            direct: Some(true),
             scope: entry.scope,
-            verdicts: judgement.possible,
-            safe_from: judgement.safe_from,
-        });
+            introduced: None,
+        }));
+        if !judgement.possible.is_empty() {
+            judged.can_resolve.push(Possible {
+                path: input.path.clone(),
+                line: entry.line,
+                ecosystem: entry.ecosystem,
+                name: entry.name.clone(),
+                requirement: entry.requirement.clone(),
+                scope: entry.scope,
+                verdicts: judgement.possible,
+                safe_from: judgement.safe_from,
+            });
+        }
+        judged.not_judged.extend(judgement.unknown.map(open));
+        Ok(())
     }
-    result.not_judged.extend(judgement.unknown.map(open));
-    Ok(())
 }
 
 /// The range behind an npm alias (`npm:left-pad@^1`).
@@ -229,28 +273,13 @@ fn range_of(requirement: &str) -> &str {
     }
 }
 
-/// A package that some advisory is about.
+/// A package of which some advisory says something.
 struct Named<'a> {
     /// Its place among the input's packages.
     at: usize,
     package: &'a Package,
-    entry: Entry<'a>,
-    /// The version that the advisories are asked about: that of the package, or of its source package.
-    version: &'a str,
-}
-
-fn look_up<'a>(input: &'a Input, index: &'a Index) -> Result<Vec<Named<'a>>, Damage> {
-    let mut named = Vec::new();
-    let public = |package: &&Package| package.source == Source::Registry;
-    for (at, package) in input.packages.iter().enumerate().filter(|(_, package)| public(package)) {
-        let (first, second) = asked(package);
-        for (name, version) in std::iter::once(first).chain(second) {
-            if let Some(entry) = index.entry(package.ecosystem, name)? {
-                named.push(Named { at, package, entry, version });
-            }
-        }
-    }
-    Ok(named)
+    /// On its version, or on that of its source package.
+    judgement: Arc<Judgement>,
 }
 
 /// Under which names, and at which versions, advisories may speak of a package.
@@ -277,23 +306,6 @@ fn with_origin(verdict: &Arc<Verdict>, package: &Package) -> Arc<Verdict> {
     Arc::new(told)
 }
 
-/// Judges each distinct package version once, however many files name it.
-fn judge_all<'a>(
-    judge: &Judge,
-    inputs: &'a [Vec<Named<'a>>],
-) -> Result<HashMap<(EntryId, &'a str), Judgement>, Damage> {
-    let mut distinct: HashMap<(EntryId, &str), &Named<'_>> = HashMap::new();
-    for named in inputs.iter().flatten() {
-        distinct.entry((named.entry.id(), named.version)).or_insert(named);
-    }
-    distinct
-        .into_par_iter()
-        .map(|(key, Named { package, entry, version, .. })| {
-            Ok((key, judge.judge(package.ecosystem, entry, &package.name, version)?))
-        })
-        .collect()
-}
-
 /// The most paths that a finding lists.
 const MOST_PATHS: usize = 20;
 
@@ -301,15 +313,9 @@ const MOST_PATHS: usize = 20;
 const MOST_WALKS: usize = 2_000;
 
 /// How the affected packages of an input come in, by their place in it.
-fn introducers(
-    input: &Input,
-    named: &[Named<'_>],
-    judgements: &HashMap<(EntryId, &str), Judgement>,
-) -> HashMap<usize, Arc<Introduced>> {
-    let is_affected = |named: &&Named<'_>| {
-        judgements.get(&(named.entry.id(), named.version)).is_some_and(|known| !known.verdicts.is_empty())
-    };
-    let affected: Vec<usize> = named.iter().filter(is_affected).map(|named| named.at).take(MOST_WALKS).collect();
+fn introducers(input: &Input, named: &[Named<'_>]) -> HashMap<usize, Arc<Introduced>> {
+    let affected = named.iter().filter(|named| !named.judgement.verdicts.is_empty());
+    let affected: Vec<usize> = affected.map(|named| named.at).take(MOST_WALKS).collect();
     if affected.is_empty() {
         return HashMap::new();
     }
@@ -342,6 +348,15 @@ fn unjudged(input: &Input, package: &Package, reason: String) -> Unjudged {
 }
 
 impl Outside {
+    /// Adds the counts of another input.
+    fn add(&mut self, more: Self) {
+        let Self { path, git, url, private_registry } = more;
+        self.path += path;
+        self.git += git;
+        self.url += url;
+        self.private_registry += private_registry;
+    }
+
     fn count(&mut self, source: &Source) {
         match source {
             Source::Registry => {}

@@ -10,16 +10,16 @@ pub mod lookalike;
 pub mod namespace;
 pub mod rule;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use lookalike::{Lookalike, Way};
+use lookalike::{Looks, Way};
 use namespace::Namespace;
 use rayon::prelude::*;
 use rule::Rule;
 
 use crate::advisory::Index;
 use crate::finding::{self, Finding, Kind};
-use crate::package::{Ecosystem, Fact, Input, Package, Sign, Source};
+use crate::package::{Fact, Input, Package, Sign, Source};
 use crate::purl::purl;
 use crate::severity::Severity;
 
@@ -46,28 +46,29 @@ const LISTED: usize = 5;
 impl Rules {
     /// What the rules find. An index tells which names are public besides the well-known ones.
     pub fn judge(&self, inputs: &[Input], index: Option<&Index>) -> Vec<Finding> {
-        let looks = looks(inputs);
-        let of_input = |input: &Input| {
-            let mut findings = Vec::new();
-            self.names(input, &looks, &mut findings);
-            self.sources(input, &mut findings);
-            self.confusable(input, index, &mut findings);
-            self.namespaces(input, &mut findings);
-            self.signs(input, &mut findings);
-            findings
-        };
-        inputs.par_iter().flat_map_iter(of_input).collect()
+        let looks = Looks::default();
+        inputs.par_iter().flat_map_iter(|input| self.judge_one(input, &looks, index)).collect()
     }
 
-    /// Names that look like others.
-    fn names(&self, input: &Input, looks: &Looks<'_>, findings: &mut Vec<Finding>) {
-        if looks.is_empty() {
-            return;
-        }
-        for package in typed(input) {
+    /// What the rules find in one input; names that were compared for another are not compared again.
+    pub fn judge_one(&self, input: &Input, looks: &Looks, index: Option<&Index>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.names(input, looks, &mut findings);
+        self.sources(input, &mut findings);
+        self.confusable(input, index, &mut findings);
+        self.namespaces(input, &mut findings);
+        self.signs(input, &mut findings);
+        findings
+    }
+
+    /// Names that look like others, of what the project itself asks for: nobody types the name of a dependency's dependency.
+    fn names(&self, input: &Input, looks: &Looks, findings: &mut Vec<Finding>) {
+        let is_typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
+        for package in input.packages.iter().filter(is_typed) {
             let name = package.name.as_str();
-            let found = looks.get(&(package.ecosystem, name)).filter(|_| !self.trusted_names.contains(name));
-            let Some(found) = found else { continue };
+            let Some(found) = looks.of(package.ecosystem, name).filter(|_| !self.trusted_names.contains(name)) else {
+                continue;
+            };
             let rule = if found.way == Way::Homoglyph { Rule::Homoglyph } else { Rule::Typosquat };
             let reason = format!("{name:?} is {:?} with {}", found.of, found.way.text());
             self.tell(input, package, rule, reason, findings);
@@ -222,22 +223,6 @@ impl Rules {
         told.direct = None;
         findings.push(told);
     }
-}
-
-/// The names that look like others, of all inputs: each is compared once.
-type Looks<'i> = HashMap<(Ecosystem, &'i str), Lookalike>;
-
-fn looks(inputs: &[Input]) -> Looks<'_> {
-    let names: HashSet<(Ecosystem, &str)> =
-        inputs.iter().flat_map(typed).map(|package| (package.ecosystem, package.name.as_str())).collect();
-    let look = |key: (Ecosystem, _)| Some((key, lookalike::lookalike(key.0, key.1)?));
-    names.into_par_iter().filter_map(look).collect()
-}
-
-/// What the project itself asks for: nobody types the name of a dependency's dependency.
-fn typed(input: &Input) -> impl Iterator<Item = &Package> {
-    let is_typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
-    input.packages.iter().filter(is_typed)
 }
 
 fn as_rule(rule: Rule, reason: String) -> finding::Rule {

@@ -6,14 +6,69 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::find::Found;
 use super::join::folder;
 use super::kind::Kind;
 use super::reading::{Include, Reading, quote};
-use super::walk::{Options, read_file};
+use super::walk::{Options, bytes, read_file};
 
 /// Files that one tree may add by including them: more than that is not a project.
 const MOST: usize = 1_000;
+
+/// Which files must be read together, as pairs of places among them, because one of the two takes the other in, or both take in a
+/// third that is nowhere among them. `None` where that cannot be told: then all files belong together.
+pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Vec<(usize, usize)>> {
+    let all = files.par_iter().enumerate().filter(|(_, found)| found.kind == Kind::Requirements);
+    let starts: Vec<(usize, String, Vec<Include>)> = all
+        .filter_map(|(at, found)| {
+            let bytes = bytes(&found.file, options.largest_file).ok()?.filter(|bytes| may_include(bytes))?;
+            Some((at, folder(&found.path).to_owned(), found.kind.read(&bytes).links.includes))
+        })
+        .collect();
+    if starts.iter().all(|(_, _, includes)| includes.is_empty()) {
+        return Some(Vec::new());
+    }
+    let known: HashMap<&str, usize> = files.iter().enumerate().map(|(at, found)| (found.path.as_str(), at)).collect();
+    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let mut ties = Vec::new();
+    let mut fresh: HashMap<String, usize> = HashMap::new();
+    let mut open = starts;
+    while let Some((at, from, includes)) = open.pop() {
+        for (path, file) in includes.iter().filter_map(|include| resolve(root, &real_root, &from, include).ok()) {
+            if let Some(target) = known.get(path.as_str()) {
+                // A file of another kind has ties of its own.
+                files.get(*target).filter(|found| found.kind == Kind::Requirements)?;
+                ties.push((at, *target));
+            } else if let Some(other) = fresh.get(&path) {
+                ties.push((at, *other));
+            } else if fresh.len() < MOST {
+                let more = read_file(&file, Kind::Requirements, options).links.includes;
+                open.push((at, folder(&path).to_owned(), more));
+                fresh.insert(path, at);
+            } else {
+                return None; // Which of them are left out is decided in the order of all files.
+            }
+        }
+    }
+    Some(ties)
+}
+
+/// Whether some line of a file may begin with an option that takes in another.
+fn may_include(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // UTF-16 is rare enough to be read whole.
+    if matches!(text, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return true;
+    }
+    let begins_line = |at: usize| {
+        let before = text.get(..at).unwrap_or_default();
+        let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+        std::str::from_utf8(before.get(start..).unwrap_or_default()).is_ok_and(|before| before.trim().is_empty())
+    };
+    ["-r", "-c", "--r", "--c"].iter().any(|option| memchr::memmem::find_iter(text, option).any(begins_line))
+}
 
 /// Reads what is included and not yet read, and applies constraints.
 pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options: &Options) {

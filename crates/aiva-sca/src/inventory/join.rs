@@ -17,11 +17,34 @@ use super::walk::Options;
 use super::{cargo_lock, go_sum, include, pom_tree, yarn_lock};
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Sign, Status};
 
-/// Ties the readings of one tree together.
-pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &Options) -> Vec<Input> {
+/// What became of a file.
+pub(crate) enum Joined {
+    /// All that there is to say of it.
+    Input(Input),
+    /// A manifest that no lockfile here holds for, while one further up may.
+    Open(Found, Reading),
+}
+
+/// How the files that are tied together stand in their tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Whether there is a version catalog anywhere in the tree.
+    pub(crate) has_catalog: bool,
+    /// Whether there are lockfiles further up that may hold for manifests here.
+    pub(crate) is_below: bool,
+}
+
+/// Ties the readings of one group together: each in its place, and what was taken in besides behind them.
+pub(crate) fn join(
+    root: &Path,
+    mut readings: Vec<(Found, Reading)>,
+    options: &Options,
+    standing: Standing,
+) -> Vec<Joined> {
     include::follow(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);
+    let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at)).collect();
         if let Some((found, reading)) = readings.get_mut(lock) {
@@ -32,6 +55,7 @@ pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &O
                 reading.packages.clear();
                 reading.not_judged.clear();
             }
+            held.insert(manifest);
         }
     }
     vendored(&mut readings);
@@ -40,19 +64,22 @@ pub(crate) fn join(root: &Path, mut readings: Vec<(Found, Reading)>, options: &O
             *reading = Reading::default();
         }
     }
-    without_catalog(&mut readings);
-    readings.into_iter().map(|(found, reading)| input(found.path, found.kind, reading)).collect()
+    let close = |(at, (found, mut reading)): (usize, (Found, Reading))| {
+        if standing.is_below && found.kind.locks().is_none() && !held.contains(&at) {
+            return Joined::Open(found, reading);
+        }
+        if !standing.has_catalog {
+            without_catalog(&mut reading);
+        }
+        Joined::Input(input(found.path, found.kind, reading))
+    };
+    readings.into_iter().enumerate().map(close).collect()
 }
 
 /// What a gradle build takes from a catalog that is nowhere in the tree is lost, which is said.
-fn without_catalog(readings: &mut [(Found, Reading)]) {
-    if readings.iter().any(|(found, _)| found.kind == Kind::VersionCatalog) {
-        return;
-    }
-    for (_, reading) in readings {
-        if let Some(line) = reading.links.catalog.take() {
-            reading.problem(line, "what it takes from the version catalog is not known: no libs.versions.toml is here");
-        }
+fn without_catalog(reading: &mut Reading) {
+    if let Some(line) = reading.links.catalog.take() {
+        reading.problem(line, "what it takes from the version catalog is not known: no libs.versions.toml is here");
     }
 }
 
@@ -102,7 +129,7 @@ pub(crate) fn folder(path: &str) -> &str {
 }
 
 /// The folder itself and those that hold it, up to the root.
-fn above(start: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn above(start: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(start), |below| if below.is_empty() { None } else { Some(folder(below)) })
 }
 

@@ -1,16 +1,22 @@
-//! Finds the known files, reads them in parallel, ties them together and sorts the result.
+//! Finds the known files, reads them group by group, ties each group together, shows it and sorts what came of it.
 //!
-//! No file is held longer than its own reader needs it, and none larger than [`Options::largest_file`] is held at all.
+//! No file is held longer than its group needs it, and none larger than [`Options::largest_file`] is held at all. Start reading at
+//! [`visit`].
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
 use super::find::{Finds, Found, NOT_A_FILE, find};
-use super::join;
+use super::group::{self, Group};
+use super::include;
+use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::reading::Reading;
 use crate::package::Input;
@@ -93,8 +99,32 @@ pub enum WalkError {
     Threads(#[source] rayon::ThreadPoolBuildError),
 }
 
+/// What came of a walk that shows its inputs one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visited<T> {
+    /// What was made of each input, by the path of the input.
+    pub shown: Vec<T>,
+    /// See [`Inventory::ignored_lockfiles`].
+    pub ignored_lockfiles: Vec<String>,
+}
+
 /// Finds and reads every known file under `root`, which may also be a single file.
 pub fn walk(root: &Path, options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<Inventory, WalkError> {
+    let Visited { shown, ignored_lockfiles } = visit(root, options, progress, &|input, _| input)?;
+    Ok(Inventory { inputs: shown, ignored_lockfiles })
+}
+
+/// The most bytes of a group of files that are held until its inputs are shown.
+const MOST_TEXT: u64 = 16 * 1024 * 1024;
+
+/// As [`walk`], but shows each input once, from several threads in any order, and keeps only what `show` makes of it. No more groups
+/// of files than threads are in memory. The bytes of the file come with the input unless they were too many to be held.
+pub fn visit<T: Send>(
+    root: &Path,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+    show: &(dyn Fn(Input, Option<&[u8]>) -> T + Sync),
+) -> Result<Visited<T>, WalkError> {
     let metadata = fs::metadata(root).map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
     let (folder, finds) = if metadata.is_dir() {
         (root, find(root, options, progress)?)
@@ -104,11 +134,127 @@ pub fn walk(root: &Path, options: &Options, progress: &(dyn Fn(Progress) + Sync)
         (root.parent().unwrap_or(Path::new("")), Finds { files: vec![single(root)], ..Finds::default() })
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(WalkError::Threads)?;
-    let readings = pool.install(|| read_all(finds.files, options, progress));
-    let mut inputs = join::join(folder, readings, options);
-    inputs.extend(finds.failed);
-    inputs.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(Inventory { inputs, ignored_lockfiles: finds.ignored })
+    let tree = Tree {
+        root: folder,
+        options,
+        has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
+        done: AtomicUsize::new(0),
+        files: finds.files,
+        progress,
+    };
+    let groups = pool.install(|| tree.groups());
+    let mut shown = tree.visit(&pool, &groups, show);
+    let failed = finds.failed.into_iter().map(|input| (input.path.clone(), usize::MAX, show(input, None)));
+    shown.extend(failed);
+    shown.sort_by(|(path, at, _), (other_path, other_at, _)| (path, at).cmp(&(other_path, other_at)));
+    Ok(Visited { shown: shown.into_iter().map(|(_, _, one)| one).collect(), ignored_lockfiles: finds.ignored })
+}
+
+/// The files that are there to be read.
+struct Tree<'w> {
+    root: &'w Path,
+    options: &'w Options,
+    /// Sorted by path.
+    files: Vec<Found>,
+    has_catalog: bool,
+    done: AtomicUsize,
+    progress: &'w (dyn Fn(Progress) + Sync),
+}
+
+/// A file that was read.
+struct Read {
+    /// Its place among the files of the tree.
+    at: usize,
+    found: Found,
+    reading: Reading,
+    text: Option<Vec<u8>>,
+}
+
+/// A file of which all is known that its group tells.
+struct Settled {
+    at: usize,
+    input: Input,
+    text: Option<Vec<u8>>,
+}
+
+impl Tree<'_> {
+    /// What can be read apart from the rest.
+    fn groups(&self) -> Vec<Group> {
+        match include::ties(self.root, &self.files, self.options) {
+            Some(ties) => group::groups(&self.files, &ties),
+            None => vec![Group { files: (0..self.files.len()).collect(), ..Group::default() }],
+        }
+    }
+
+    /// Reads and shows every group, those first that may hand something on, and of those the largest.
+    fn visit<T: Send>(
+        &self,
+        pool: &rayon::ThreadPool,
+        groups: &[Group],
+        show: &(dyn Fn(Input, Option<&[u8]>) -> T + Sync),
+    ) -> Vec<(String, usize, T)> {
+        let length = |found: &Found| fs::metadata(&found.file).map_or(0, |metadata| metadata.len());
+        let lengths: Vec<u64> = pool.install(|| self.files.par_iter().map(length).collect());
+        let size = |group: &Group| group.files.iter().filter_map(|at| lengths.get(*at)).sum::<u64>();
+        let mut order: Vec<(usize, &Group, u64)> =
+            groups.iter().enumerate().map(|(at, group)| (at, group, size(group))).collect();
+        order.sort_by_key(|(_, group, size)| (group.height, Reverse(*size)));
+        let shown = Mutex::new(Vec::with_capacity(self.files.len()));
+        let open: Mutex<HashMap<usize, Vec<Read>>> = Mutex::default();
+        for wave in order.chunk_by(|(_, one, _), (_, other, _)| one.height == other.height) {
+            let next = AtomicUsize::new(0);
+            pool.broadcast(|_| {
+                while let Some((at, group, size)) = wave.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let handed = lock(&open).remove(at).unwrap_or_default();
+                    let (inputs, left) = self.settle(group, *size, handed);
+                    if let Some(above) = group.above.filter(|_| !left.is_empty()) {
+                        lock(&open).entry(above).or_default().extend(left);
+                    }
+                    let shows =
+                        |Settled { at, input, text }: Settled| (input.path.clone(), at, show(input, text.as_deref()));
+                    let made: Vec<_> = inputs.into_iter().map(shows).collect();
+                    lock(&shown).extend(made);
+                }
+            });
+        }
+        shown.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the files of a group and ties them together, with what the groups below left open; answers with what is left open here.
+    fn settle(&self, group: &Group, size: u64, handed: Vec<Read>) -> (Vec<Settled>, Vec<Read>) {
+        let total = self.files.len();
+        let mut files = handed;
+        for at in &group.files {
+            let Some(found) = self.files.get(*at).cloned() else { continue };
+            let (reading, text) = read_with_text(&found.file, found.kind, self.options);
+            files.push(Read { at: *at, found, reading, text: text.filter(|_| size <= MOST_TEXT) });
+            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+            (self.progress)(Progress::Read { done, total });
+        }
+        files.sort_by_key(|file| file.at);
+        let mut texts: Vec<(usize, Option<Vec<u8>>)> = Vec::with_capacity(files.len());
+        let mut readings = Vec::with_capacity(files.len());
+        for Read { at, found, reading, text } in files {
+            texts.push((at, text));
+            readings.push((found, reading));
+        }
+        let standing = Standing { has_catalog: self.has_catalog, is_below: group.above.is_some() };
+        let joined = join::join(self.root, readings, self.options, standing);
+        let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());
+        // What was taken in besides comes behind all files of its group.
+        let texts = texts.into_iter().chain(std::iter::repeat_with(|| (total, None)));
+        for (joined, (at, text)) in joined.into_iter().zip(texts) {
+            match joined {
+                Joined::Input(input) => inputs.push(Settled { at, input, text }),
+                Joined::Open(found, reading) => left.push(Read { at, found, reading, text: None }),
+            }
+        }
+        (inputs, left)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that was asked for by name, whatever its name.
@@ -119,28 +265,23 @@ fn single(file: &Path) -> Found {
     Found { path: name, file: file.to_owned(), kind }
 }
 
-fn read_all(files: Vec<Found>, options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Vec<(Found, Reading)> {
-    let (done, total) = (AtomicUsize::new(0), files.len());
-    let read_one = |found: Found| {
-        let reading = read_file(&found.file, found.kind, options);
-        progress(Progress::Read { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
-        (found, reading)
-    };
-    files.into_par_iter().map(read_one).collect()
-}
-
 /// Reads one file with its kind's reader.
 pub(crate) fn read_file(file: &Path, kind: Kind, options: &Options) -> Reading {
+    read_with_text(file, kind, options).0
+}
+
+/// The same, with what was read.
+fn read_with_text(file: &Path, kind: Kind, options: &Options) -> (Reading, Option<Vec<u8>>) {
     if let Kind::Unread(_) = kind {
-        return kind.read(&[]);
+        return (kind.read(&[]), None);
     }
     match bytes(file, options.largest_file) {
-        Ok(Some(bytes)) => kind.read(&bytes),
+        Ok(Some(bytes)) => (kind.read(&bytes), Some(bytes)),
         Ok(None) => {
             let limit = options.largest_file / (1024 * 1024);
-            Reading::failed(0, format!("larger than {limit} MiB, the limit for one file: not read"))
+            (Reading::failed(0, format!("larger than {limit} MiB, the limit for one file: not read")), None)
         }
-        Err(error) => Reading::failed(0, format!("could not be read: {error}")),
+        Err(error) => (Reading::failed(0, format!("could not be read: {error}")), None),
     }
 }
 
@@ -159,3 +300,6 @@ pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>
     file.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= largest).then_some(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! first, so that a name costs about a microsecond.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::package::Ecosystem;
 
@@ -55,6 +55,32 @@ impl Way {
             Self::Missing => "one letter missing",
             Self::Other => "one letter changed",
         }
+    }
+}
+
+/// Into how many parts the names that were compared are divided, so that threads seldom wait for each other.
+const PARTS: usize = 16;
+
+/// What came of comparing names.
+type Compared = HashMap<Ecosystem, HashMap<Box<str>, Option<Lookalike>>>;
+
+/// Names that were compared, and what came of it: one scan meets most names many times.
+#[derive(Debug, Default)]
+pub struct Looks {
+    known: [Mutex<Compared>; PARTS],
+}
+
+impl Looks {
+    /// As [`lookalike`], compared once.
+    pub fn of(&self, ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
+        let spread = name.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let part = || self.known[spread % PARTS].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = part().get(&ecosystem).and_then(|names| names.get(name)) {
+            return *known;
+        }
+        let found = lookalike(ecosystem, name);
+        part().entry(ecosystem).or_default().insert(name.into(), found);
+        found
     }
 }
 
