@@ -1,20 +1,20 @@
 //! Writes the result of a scan: the document `aiva.scan/1`, SARIF, and the forms that people and build servers read.
 //!
-//! Pure. A document is made once, by [`document`], with fingerprints, exceptions and order applied; every other form is
-//! made of the document. An upload reads the same document back.
+//! Pure. Fingerprints, exceptions and order are applied once, in a [`Draft`], which holds little of each finding; it is written
+//! finding by finding, or made into the whole document of which every other form is made. An upload reads that document back.
 
 use aiva_contracts::api::{
-    Counts, DocumentAdvisories, DocumentCanResolve, DocumentFinding, DocumentInput, DocumentPackage, DocumentSchema,
-    DocumentStatement, DocumentSummary, Guard, InputCounts, InputStatus, Level, StatementStatus,
+    Counts, DocumentAdvisories, DocumentCanResolve, DocumentFinding, DocumentInput, DocumentPackage, DocumentStatement,
+    Guard, InputCounts, InputStatus, Level, StatementStatus,
 };
 use jiff::Timestamp;
 
 pub use aiva_contracts::api::ScanDocument as Document;
 
 use crate::exception::Judge;
-use crate::fingerprint::{Fingerprint, Place};
 use crate::observation::Observation;
 
+mod draft;
 mod github;
 mod gitlab;
 mod html;
@@ -22,6 +22,7 @@ mod junit;
 mod markdown;
 mod sarif;
 
+pub use draft::Draft;
 pub use github::annotations;
 pub use gitlab::gitlab;
 pub use html::html;
@@ -40,7 +41,7 @@ pub struct Tool<'a> {
 
 /// What one scan found out, before exceptions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Results {
+pub struct Results<F = Observation> {
     /// The guard that ran.
     pub guard: Guard,
     /// The service it ran for; empty where there is none.
@@ -54,38 +55,12 @@ pub struct Results {
     /// Every package, if asked for.
     pub packages: Option<Vec<DocumentPackage>>,
     /// What wants action.
-    pub findings: Vec<Observation>,
+    pub findings: Vec<F>,
 }
 
 /// The document of a scan: findings with fingerprints and acceptances, the worst first; counts; idle exceptions.
 pub fn document(results: Results, judge: &mut Judge) -> Document {
-    let Results { guard, service, advisories, mut inputs, ignored, packages, findings } = results;
-    let mut findings: Vec<DocumentFinding> =
-        findings.into_iter().map(|seen| finding(guard, &service, seen.bounded(), judge)).collect();
-    findings.sort_by(|a, b| {
-        rank(a).cmp(&rank(b)).then_with(|| score(b).total_cmp(&score(a))).then_with(|| at(a).cmp(&at(b)))
-    });
-    inputs.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.kind.cmp(&b.kind)));
-    let mut summary = DocumentSummary {
-        findings: no_findings(),
-        accepted: 0,
-        suppressed: None,
-        known: None,
-        packages: inputs.iter().map(|input| input.packages).sum(),
-        not_judged: inputs.iter().map(|input| whole(input.not_judged.len())).sum(),
-        can_resolve: Some(inputs.iter().map(|input| whole(input.can_resolve.len())).sum()).filter(|count| *count > 0),
-        inputs: count_inputs(&inputs, ignored),
-        exceptions: judge.idle(),
-    };
-    count(&findings, &mut summary);
-    Document { schema: DocumentSchema::AivaScan1, advisories, inputs, packages, findings, summary }
-}
-
-fn finding(guard: Guard, service: &str, seen: Observation, judge: &mut Judge) -> DocumentFinding {
-    let place = Place { guard: guard.as_str(), service, path: &seen.path, package: &seen.name };
-    let fingerprint = Fingerprint::new(place, seen.names()).to_string();
-    let acceptance = judge.cover(place, seen.names()).map(crate::exception::Exception::acceptance);
-    seen.document(fingerprint, acceptance)
+    Draft::new(results, judge, Observation::clone, |_| true).document(Observation::clone)
 }
 
 /// What the finding asks of its reader.
@@ -103,11 +78,16 @@ pub enum Standing {
 
 /// How a finding stands.
 pub fn standing(finding: &DocumentFinding) -> Standing {
+    let DocumentFinding { acceptance, statement, known, .. } = finding;
+    stands(acceptance.is_some(), statement.as_ref(), *known)
+}
+
+fn stands(is_accepted: bool, statement: Option<&DocumentStatement>, known: Option<bool>) -> Standing {
     let suppressed = |status| matches!(status, StatementStatus::NotAffected | StatementStatus::Fixed);
-    match finding {
-        DocumentFinding { acceptance: Some(_), .. } => Standing::Accepted,
-        DocumentFinding { statement: Some(said), .. } if suppressed(said.status) => Standing::Suppressed,
-        DocumentFinding { known: Some(true), .. } => Standing::Known,
+    match (is_accepted, statement, known) {
+        (true, _, _) => Standing::Accepted,
+        (_, Some(said), _) if suppressed(said.status) => Standing::Suppressed,
+        (_, _, Some(true)) => Standing::Known,
         _ => Standing::Open,
     }
 }
@@ -117,42 +97,8 @@ pub fn wanting(document: &Document) -> impl Iterator<Item = &DocumentFinding> {
     document.findings.iter().filter(|finding| standing(finding) <= Standing::Known)
 }
 
-fn rank(finding: &DocumentFinding) -> (Standing, std::cmp::Reverse<u64>, Level) {
-    // In thousandths, so that equal priorities compare equal.
-    let priority = finding.priority.as_ref().map_or(0.0, |priority| priority.score * 1000.0);
-    (standing(finding), std::cmp::Reverse(priority as u64), finding.severity.level)
-}
-
-fn score(finding: &DocumentFinding) -> f64 {
-    finding.severity.score.unwrap_or(0.0)
-}
-
-fn at(finding: &DocumentFinding) -> (&str, &str, u32, &str, &str) {
-    (&finding.path, &finding.name, finding.line, &finding.id, &finding.version)
-}
-
 fn whole(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn count(findings: &[DocumentFinding], summary: &mut DocumentSummary) {
-    for finding in findings {
-        match standing(finding) {
-            Standing::Accepted => summary.accepted += 1,
-            Standing::Suppressed => *summary.suppressed.get_or_insert(0) += 1,
-            Standing::Known => {
-                *summary.known.get_or_insert(0) += 1;
-                *count_of(&mut summary.findings, finding.severity.level) += 1;
-            }
-            Standing::Open => {
-                // A baseline was given, and this is new.
-                if finding.known.is_some() {
-                    summary.known.get_or_insert(0);
-                }
-                *count_of(&mut summary.findings, finding.severity.level) += 1;
-            }
-        }
-    }
 }
 
 /// What a VEX statement says, in one line for a person.

@@ -9,7 +9,7 @@ use aiva_contracts::bounds::Check;
 use jiff::Timestamp;
 use jiff::civil::date;
 
-use super::{Results, Standing, Tool, document, sarif};
+use super::{Draft, Results, Standing, Tool, document, sarif};
 
 const TOOL: Tool<'_> = Tool { version: "0.1.0", at: Timestamp::UNIX_EPOCH };
 use crate::exception::{Exception, Judge, Rule};
@@ -155,6 +155,47 @@ fn what_is_written_can_be_read_back() {
     assert_eq!(value["schema"], "aiva.scan/1");
     assert!(value.get("packages").is_none()); // only when asked for
     assert!(value["findings"][2]["severity"]["score"].is_null()); // said to be unknown, not left out
+}
+
+/// All of an observation but the words that are only read.
+fn outline(seen: &Observation) -> Observation {
+    let (summary, description, reason) = Default::default();
+    Observation { summary, description, reason, references: vec![], ..seen.clone() }
+}
+
+#[test]
+fn a_draft_writes_the_document_that_it_would_make() {
+    let mut noted = results();
+    noted.packages = Some(vec![]);
+    noted.findings[0].context.known = Some(true);
+    noted.findings[1].context.known = Some(false);
+    noted.findings[2].context.statement = Some(DocumentStatement {
+        status: StatementStatus::NotAffected,
+        justification: None,
+        detail: None,
+        author: Some("ana".into()),
+        document: "vex.json".into(),
+    });
+    let mut empty = results();
+    empty.findings.clear();
+    for results in [results(), noted, empty, with_a_range()] {
+        let whole = document(results.clone(), &mut judge());
+        let draft = Draft::new(results, &mut judge(), outline, |_| true);
+        let mut text = Vec::new();
+        draft.write(&mut text, Observation::clone).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), serde_json::to_string(&whole).unwrap());
+        assert_eq!((draft.summary(), draft.inputs()), (&whole.summary, whole.inputs.as_slice()));
+        let stand: Vec<_> = whole.findings.iter().map(|one| (super::standing(one), one.severity.level)).collect();
+        assert_eq!(draft.standings().collect::<Vec<_>>(), stand);
+    }
+}
+
+#[test]
+fn an_exception_for_what_is_left_out_is_in_use() {
+    let draft = Draft::new(results(), &mut judge(), outline, |seen| seen.name != "left-pad");
+    assert_eq!(draft.standings().count(), 3);
+    let idle: Vec<_> = draft.summary().exceptions.iter().map(|one| one.package.as_deref()).collect();
+    assert_eq!((draft.summary().accepted, idle), (0, vec![Some("gone")]));
 }
 
 #[test]

@@ -1,0 +1,216 @@
+//! A document whose findings are not made before somebody reads them.
+//!
+//! A scan of a large repository has tens of thousands of findings, each with the whole text of its advisory. What the guard keeps of
+//! a finding is small; what exceptions, VEX statements and a baseline say of it, and where it stands among the others, is settled here
+//! from an outline of it. The text is put in again when the finding is written, and goes with it.
+//!
+//! Start reading at [`Draft::new`].
+
+use std::cmp::{Ordering, Reverse};
+use std::io;
+
+use aiva_contracts::api::{
+    Acceptance, DocumentFinding, DocumentInput, DocumentSchema, DocumentStatement, DocumentSummary, Guard, Level,
+};
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+use super::{Document, Results, Standing, count_inputs, count_of, no_findings, stands, whole};
+use crate::exception::{Exception, Judge};
+use crate::fingerprint::{Fingerprint, Place};
+use crate::observation::Observation;
+
+/// A document in which every finding is still what its guard keeps of it.
+#[derive(Debug)]
+pub struct Draft<F> {
+    guard: Guard,
+    service: String,
+    /// All but the findings.
+    head: Document,
+    /// The worst first.
+    rows: Vec<Row<F>>,
+}
+
+/// A finding, and what is said of it that its guard does not know.
+#[derive(Debug)]
+struct Row<F> {
+    fact: F,
+    level: Level,
+    known: Option<bool>,
+    statement: Option<Box<DocumentStatement>>,
+    acceptance: Option<Box<Acceptance>>,
+}
+
+impl<F> Row<F> {
+    fn standing(&self) -> Standing {
+        stands(self.acceptance.is_some(), self.statement.as_deref(), self.known)
+    }
+}
+
+/// What findings are sorted by: how they stand, what to do first, and the place.
+struct Key {
+    standing: Standing,
+    /// In thousandths, so that equal priorities compare equal.
+    priority: Reverse<u64>,
+    level: Level,
+    score: f64,
+    place: (String, String, u32, String, String),
+}
+
+impl Key {
+    fn compare(&self, other: &Self) -> Ordering {
+        let worst = |key: &Self| (key.standing, key.priority, key.level);
+        let by_score = || other.score.total_cmp(&self.score);
+        worst(self).cmp(&worst(other)).then_with(by_score).then_with(|| self.place.cmp(&other.place))
+    }
+}
+
+impl<F> Draft<F> {
+    /// The draft of what a scan found out. `outline` says of a finding all but its words (summary, description, references, reason),
+    /// with its priority, statement and baseline; what `wants` turns away is left out, but its exceptions are in use all the same.
+    pub fn new(
+        results: Results<F>,
+        judge: &mut Judge,
+        mut outline: impl FnMut(&F) -> Observation,
+        mut wants: impl FnMut(&Observation) -> bool,
+    ) -> Self {
+        let Results { guard, service, advisories, mut inputs, ignored, packages, findings } = results;
+        let mut rows: Vec<(Key, Row<F>)> = Vec::with_capacity(findings.len());
+        for fact in findings {
+            let seen = outline(&fact).bounded();
+            let acceptance = judge.cover(place(guard, &service, &seen), seen.names()).map(Exception::acceptance);
+            if wants(&seen) {
+                rows.push(row(fact, seen, acceptance));
+            }
+        }
+        rows.sort_by(|(one, _), (other, _)| one.compare(other));
+        let rows: Vec<Row<F>> = rows.into_iter().map(|(_, row)| row).collect();
+        inputs.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.kind.cmp(&b.kind)));
+        let mut summary = DocumentSummary {
+            findings: no_findings(),
+            accepted: 0,
+            suppressed: None,
+            known: None,
+            packages: inputs.iter().map(|input| input.packages).sum(),
+            not_judged: inputs.iter().map(|input| whole(input.not_judged.len())).sum(),
+            can_resolve: Some(inputs.iter().map(|input| whole(input.can_resolve.len())).sum())
+                .filter(|count| *count > 0),
+            inputs: count_inputs(&inputs, ignored),
+            exceptions: judge.idle(),
+        };
+        count(&rows, &mut summary);
+        let (schema, findings) = (DocumentSchema::AivaScan1, Vec::new());
+        let head = Document { schema, advisories, inputs, packages, findings, summary };
+        Self { guard, service, head, rows }
+    }
+
+    /// The scan in numbers.
+    pub fn summary(&self) -> &DocumentSummary {
+        &self.head.summary
+    }
+
+    /// Every file seen, by path.
+    pub fn inputs(&self) -> &[DocumentInput] {
+        &self.head.inputs
+    }
+
+    /// How the findings stand, and how bad they are, in their order.
+    pub fn standings(&self) -> impl Iterator<Item = (Standing, Level)> {
+        self.rows.iter().map(|row| (row.standing(), row.level))
+    }
+
+    /// The whole document; `tell` says all that there is to say of a finding.
+    pub fn document(&self, tell: impl Fn(&F) -> Observation) -> Document {
+        Document { findings: self.findings(&tell).collect(), ..self.head.clone() }
+    }
+
+    /// Writes the document as JSON, no more than one finding of it in memory at a time.
+    pub fn write(&self, out: impl io::Write, tell: impl Fn(&F) -> Observation) -> serde_json::Result<()> {
+        serde_json::to_writer(out, &Written { draft: self, tell })
+    }
+
+    fn findings(&self, tell: impl Fn(&F) -> Observation) -> impl Iterator<Item = DocumentFinding> {
+        self.rows.iter().map(move |row| {
+            let mut seen = tell(&row.fact);
+            seen.context.known = row.known;
+            seen.context.statement = row.statement.as_deref().cloned();
+            let seen = seen.bounded();
+            let fingerprint = Fingerprint::new(place(self.guard, &self.service, &seen), seen.names()).to_string();
+            seen.document(fingerprint, row.acceptance.as_deref().cloned())
+        })
+    }
+}
+
+fn place<'s>(guard: Guard, service: &'s str, seen: &'s Observation) -> Place<'s> {
+    Place { guard: guard.as_str(), service, path: &seen.path, package: &seen.name }
+}
+
+fn row<F>(fact: F, seen: Observation, acceptance: Option<Acceptance>) -> (Key, Row<F>) {
+    let row = Row {
+        fact,
+        level: seen.severity.level,
+        known: seen.context.known,
+        statement: seen.context.statement.map(Box::new),
+        acceptance: acceptance.map(Box::new),
+    };
+    let priority = seen.context.priority.map_or(0.0, |priority| priority.score * 1000.0);
+    let key = Key {
+        standing: row.standing(),
+        priority: Reverse(priority as u64),
+        level: row.level,
+        score: seen.severity.score.unwrap_or(0.0),
+        place: (seen.path, seen.name, seen.line, seen.id, seen.version),
+    };
+    (key, row)
+}
+
+fn count<F>(rows: &[Row<F>], summary: &mut DocumentSummary) {
+    for row in rows {
+        match row.standing() {
+            Standing::Accepted => summary.accepted += 1,
+            Standing::Suppressed => *summary.suppressed.get_or_insert(0) += 1,
+            Standing::Known => {
+                *summary.known.get_or_insert(0) += 1;
+                *count_of(&mut summary.findings, row.level) += 1;
+            }
+            Standing::Open => {
+                // A baseline was given, and this is new.
+                if row.known.is_some() {
+                    summary.known.get_or_insert(0);
+                }
+                *count_of(&mut summary.findings, row.level) += 1;
+            }
+        }
+    }
+}
+
+/// A document as text: the fields of [`Document`] in their order, the findings made one at a time.
+struct Written<'d, F, T> {
+    draft: &'d Draft<F>,
+    tell: T,
+}
+
+impl<F, T: Fn(&F) -> Observation> Serialize for Written<'_, F, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Named one by one, so that a field of the contract that is not written here does not compile.
+        let Document { schema, advisories, inputs, packages, findings: _, summary } = &self.draft.head;
+        let mut document = serializer.serialize_struct("ScanDocument", 5 + usize::from(packages.is_some()))?;
+        document.serialize_field("schema", schema)?;
+        document.serialize_field("advisories", advisories)?;
+        document.serialize_field("inputs", inputs)?;
+        match packages {
+            Some(packages) => document.serialize_field("packages", packages)?,
+            None => document.skip_field("packages")?,
+        }
+        document.serialize_field("findings", &Findings(self))?;
+        document.serialize_field("summary", summary)?;
+        document.end()
+    }
+}
+
+struct Findings<'w, 'd, F, T>(&'w Written<'d, F, T>);
+
+impl<F, T: Fn(&F) -> Observation> Serialize for Findings<'_, '_, F, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.draft.findings(&self.0.tell))
+    }
+}
