@@ -1,7 +1,7 @@
 //! AIVA: guards a company's services on four sides and tells one story about each.
 //!
-//! The composition root. `cli` is what scripts and people rely on, `wiring` puts the guards together for a server, `join`
-//! ties guard and findings where there is none. Start reading at [`main`].
+//! The composition root. `cli` is what scripts and people rely on, `wiring` puts the guards together for a server, `look` and
+//! `join` tie guard and findings where there is none. Start reading at [`main`].
 
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ mod cli;
 mod demo;
 mod failure;
 mod join;
+mod look;
 mod settings;
 mod wiring;
 

@@ -2,7 +2,8 @@
 //!
 //! No server, no lock, no store: it reads the advisory index of the data directory and nothing else.
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,44 +11,64 @@ use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_chassis::config::services::Exception as Declared;
 use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, Level, Origin, PackageScope};
 use aiva_findings::exception::{Exception, Judge, Rule};
-use aiva_findings::export::{self, Document, Standing};
+use aiva_findings::export::{self, Document, Draft, Results, Standing};
 use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
-use aiva_sca::inventory::{self, Expect, Inventory};
+use aiva_sca::finding::Finding;
+use aiva_sca::inventory::{self, Expect};
+use aiva_sca::package::Input;
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rayon::prelude::*;
 
 use super::exit::{Gate, Outcome};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, complain, spoken_age};
 use super::{Format, Global, Lowest, Scan, Stale, remote, table};
 use crate::failure::Failure;
-use crate::join::{self, Judged, Packages};
-use crate::settings::{self, Found};
+use crate::join;
+use crate::look::{Columns, Gathered, Keep, Look};
+use crate::settings::{self, Found, Settings};
 
 mod baseline;
 mod output;
-mod place;
 mod priority;
 mod range;
 mod shown;
 mod statements;
 
-/// The parts of one run that the report needs beside the document.
+use priority::Priorities;
+use statements::Vex;
+
+/// The parts of one run that the report needs.
 struct Report {
-    document: Document,
+    draft: Draft<Finding>,
+    priorities: Priorities,
+    /// Made of the draft for who needs it whole.
+    whole: OnceCell<Document>,
     left_out: Vec<(usize, &'static str)>,
     known: Option<usize>,
     advisories: String,
     ignored: Vec<String>,
+    /// Where the form asks for all that was read.
+    inputs: Vec<Input>,
 }
 
 impl Report {
+    /// All that there is to say of a finding.
+    fn tell(&self, finding: &Finding) -> Observation {
+        let mut seen = join::observation(finding);
+        seen.context.priority = Some(self.priorities.of(finding));
+        seen
+    }
+
+    fn document(&self) -> &Document {
+        self.whole.get_or_init(|| self.draft.document(|finding| self.tell(finding)))
+    }
+
     /// What a server is told: what VEX rules out is not there, so that the server takes it for fixed.
     fn for_upload(&self) -> Document {
-        let mut document = self.document.clone();
+        let mut document = self.document().clone();
         document.findings.retain(|finding| export::standing(finding) != Standing::Suppressed);
         document
     }
@@ -61,18 +82,10 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     let folder = own_index.as_ref().map_or_else(|| data.join("advisories"), |folder| folder.path().to_path_buf());
     let max_age = scan.max_age.unwrap_or(settings.sca.advisories_max_age);
     let index = open_index(&folder, scan.stale, max_age)?;
-    let inventory = take_inventory(scan, settings.sca.exclude.as_slice(), terminal)?;
-    let judged = match &index {
-        Knowledge { index: Some(index), .. } => {
-            Some(aiva_sca::scan::scan(&inventory.inputs, index).context("the scan was stopped")?)
-        }
-        Knowledge { index: None, .. } => None,
-    };
-    let facts = settings::checks(&settings.sca).run(&scan.path, &inventory.inputs, index.index.as_ref(), today());
-    let judged = Judged { scan: judged, facts };
+    let gathered = gather(scan, settings, index.index.as_ref(), terminal)?;
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
-    let report = report(scan, &found, &service, &inventory, judged, &index, &data.join("advisories"))?;
-    output::write(scan, &report, &inventory, terminal)?;
+    let report = report(scan, &found, &service, gathered, &index, data.join("advisories"))?;
+    output::write(scan, &report, terminal)?;
     if let Some(server) = &scan.upload {
         remote::upload(server, &service, &report.for_upload(), settings, &found.base, terminal)?;
     }
@@ -138,37 +151,52 @@ pub(crate) fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Resu
     Ok(Knowledge { index: Some(index), state: AdvisoryState::Stale, sentence })
 }
 
-fn take_inventory(scan: &Scan, configured: &[String], terminal: Terminal) -> Result<Inventory> {
-    let exclude = configured.iter().chain(&scan.exclude).cloned().collect();
+/// Reads everything and judges it.
+fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Terminal) -> Result<Gathered> {
+    let exclude = settings.sca.exclude.iter().chain(&scan.exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };
+    let checks = settings::checks(&settings.sca);
+    let folder = if scan.path.is_file() { scan.path.parent().unwrap_or(Path::new("")) } else { &scan.path };
+    let columns = if scan.image { Columns::Unsought } else { Columns::Below(folder) };
+    let is_bill = matches!(scan.format, Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3);
+    let keep = if is_bill || lists_packages(scan) { Keep::Inputs } else { Keep::Report };
+    let look = Look::new(index, &checks, keep, columns);
     let bar = Bar::new(terminal, "reading", Unit::Things("files"));
     let progress = |progress| match progress {
         inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
     };
-    let result = inventory_of(scan, &options, &progress);
+    let result = look_at(scan, &look, &options, &progress);
     bar.done();
-    result
+    let mut gathered = result?;
+    look.add_licences(&mut gathered, &scan.path, today());
+    Ok(gathered)
 }
 
-fn inventory_of(
+/// Whether the document has every package. GitLab's report lists the dependencies of every file.
+fn lists_packages(scan: &Scan) -> bool {
+    scan.packages || scan.format == Format::Gitlab
+}
+
+fn look_at(
     scan: &Scan,
+    look: &Look<'_>,
     options: &inventory::Options,
     progress: &(dyn Fn(inventory::Progress) + Sync),
-) -> Result<Inventory> {
+) -> Result<Gathered> {
     if scan.image {
         let image = inventory::image(&scan.path, scan.platform.as_ref(), options, progress);
-        return image.with_context(|| format!("cannot scan the image {}", scan.path.display()));
+        let image = image.with_context(|| format!("cannot scan the image {}", scan.path.display()))?;
+        return Ok(look.over(image)?);
     }
     if scan.rootfs || inventory::is_root(&scan.path) {
-        return Ok(inventory::rootfs(&scan.path, options, Expect::System, progress)?);
+        return Ok(look.over(inventory::rootfs(&scan.path, options, Expect::System, progress)?)?);
     }
-    let mut inventory = inventory::walk(&scan.path, options, progress)?;
-    if scan.installed {
-        inventory.inputs.extend(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?.inputs);
-        inventory.inputs.sort_by(|one, other| one.path.cmp(&other.path));
+    let gathered = look.walk(&scan.path, options, progress)?;
+    if !scan.installed {
+        return Ok(gathered);
     }
-    Ok(inventory)
+    Ok(gathered.with(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?))
 }
 
 /// The service whose source holds the path that is scanned; none when several or none do.
@@ -186,62 +214,89 @@ fn report(
     scan: &Scan,
     found: &Found,
     service: &str,
-    inventory: &Inventory,
-    judged: Judged,
+    gathered: Gathered,
     knowledge: &Knowledge,
-    lists: &Path,
+    lists: PathBuf,
 ) -> Result<Report> {
     let index = knowledge.index.as_ref();
-    // GitLab's report lists the dependencies of every file.
-    let packages = if scan.packages || scan.format == Format::Gitlab { Packages::Listed } else { Packages::Counted };
-    let mut results = join::results(service, inventory, judged, knowledge.state, packages);
-    if !scan.image {
-        place::add_columns(&scan.path, &mut results.findings);
-    }
-    let findings = std::mem::take(&mut results.findings);
-    results.findings = findings.into_par_iter().map(Observation::bounded).collect();
-    priority::add(lists, &found.loaded.config.sca.priority.weights(), &mut results.findings);
-    statements::apply(scan, &mut results.findings)?;
+    let Gathered { inputs, findings, kept, ignored } = gathered;
+    let mut results = Results {
+        guard: Guard::Sca,
+        service: service.to_owned(),
+        advisories: join::advisories(knowledge.state, index),
+        inputs,
+        ignored: ignored.len() as u64,
+        packages: lists_packages(scan).then(|| join::packages(&kept)),
+        findings,
+    };
+    let priorities = Priorities::new(lists, found.loaded.config.sca.priority.weights());
+    let mut statements = Vex::read(scan)?;
     let baseline = scan.baseline.as_deref();
     let known = baseline.map(|baseline| baseline::known(baseline, scan, found, service, index)).transpose()?;
     if let Some(known) = &known {
-        known.mark(service, &mut results.findings);
         known.mark_ranges(service, &mut results.inputs);
     }
     let mut judge = Judge::new(exceptions(&found.loaded.config.exceptions)?, today());
-    // An exception for what a flag leaves out is in use all the same.
-    for finding in &results.findings {
-        judge.cover(baseline::place(service, finding), finding.names());
-    }
-    let mut left_out = leave_out(scan, &mut results.findings);
-    left_out.extend(range::leave_out(scan, service, &mut results.inputs, &mut judge));
-    let document = export::document(results, &mut judge);
+    let ranges_left_out = range::leave_out(scan, service, &mut results.inputs, &mut judge);
+    let outline = |finding: &Finding| {
+        let mut seen = join::outline(finding);
+        seen.context.priority = Some(priorities.of(finding));
+        seen.context.statement = statements.of(&seen);
+        seen.context.known = known.as_ref().map(|known| known.has(service, &seen));
+        seen
+    };
+    let mut left = LeftOut::default();
+    let draft = Draft::new(results, &mut judge, outline, |seen| left.wants(scan, seen));
+    statements.close();
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    left_out.push((count(document.summary.accepted), "accepted by exceptions"));
-    left_out.push((count(document.summary.suppressed.unwrap_or(0)), "ruled out by VEX"));
+    let summary = draft.summary();
+    let mut left_out = left.counts();
+    left_out.extend(ranges_left_out);
+    left_out.push((count(summary.accepted), "accepted by exceptions"));
+    left_out.push((count(summary.suppressed.unwrap_or(0)), "ruled out by VEX"));
     Ok(Report {
         left_out: left_out.into_iter().filter(|(count, _)| *count > 0).collect(),
-        known: document.summary.known.map(count),
+        known: summary.known.map(count),
         advisories: knowledge.sentence.clone(),
-        ignored: inventory.ignored_lockfiles.clone(),
-        document,
+        whole: OnceCell::new(),
+        inputs: kept,
+        draft,
+        priorities,
+        ignored,
     })
 }
 
-/// Takes out what flags leave out; says how many for which reason.
-fn leave_out(scan: &Scan, findings: &mut Vec<Observation>) -> Vec<(usize, &'static str)> {
-    let mut left_out = Vec::new();
-    let mut keep = |reason: &'static str, keep: &dyn Fn(&Observation) -> bool| {
-        let before = findings.len();
-        findings.retain(keep);
-        left_out.push((before - findings.len(), reason));
-    };
-    keep("--ignore", &|finding| !finding.names().any(|name| scan.ignore.iter().any(|id| id == name)));
-    keep("--ignore-unfixed", &|finding| !scan.ignore_unfixed || !finding.fixed_versions.is_empty());
-    keep("--severity", &|finding| scan.severity.is_none_or(|lowest| reaches(finding.severity.level, lowest)));
-    let is_dev = |scope| matches!(scope, Some(PackageScope::Dev | PackageScope::Build));
-    keep("--no-dev", &|finding| !scan.no_dev || !is_dev(finding.context.scope));
-    left_out
+/// How many findings flags left out, for which reason.
+#[derive(Debug, Default)]
+struct LeftOut {
+    ignored: usize,
+    unfixed: usize,
+    low: usize,
+    dev: usize,
+}
+
+impl LeftOut {
+    /// Whether no flag leaves a finding out; counts it for the first that does.
+    fn wants(&mut self, scan: &Scan, finding: &Observation) -> bool {
+        let is_ignored = finding.names().any(|name| scan.ignore.iter().any(|id| id == name));
+        let is_unfixed = scan.ignore_unfixed && finding.fixed_versions.is_empty();
+        let is_low = scan.severity.is_some_and(|lowest| !reaches(finding.severity.level, lowest));
+        let is_dev = scan.no_dev && matches!(finding.context.scope, Some(PackageScope::Dev | PackageScope::Build));
+        let counter = match (is_ignored, is_unfixed, is_low, is_dev) {
+            (true, ..) => &mut self.ignored,
+            (_, true, ..) => &mut self.unfixed,
+            (_, _, true, _) => &mut self.low,
+            (_, _, _, true) => &mut self.dev,
+            _ => return true,
+        };
+        *counter += 1;
+        false
+    }
+
+    fn counts(self) -> Vec<(usize, &'static str)> {
+        let Self { ignored, unfixed, low, dev } = self;
+        vec![(ignored, "--ignore"), (unfixed, "--ignore-unfixed"), (low, "--severity"), (dev, "--no-dev")]
+    }
 }
 
 /// Nobody has said of an unknown level that it is a low one.
@@ -286,14 +341,14 @@ pub(crate) fn exceptions(declared: &[Declared]) -> Result<Vec<Exception>> {
 
 fn outcome(scan: &Scan, report: &Report) -> Outcome {
     let gate = Gate { fail_on: scan.fail_on, unknown: scan.unknown_severity };
-    let mut new = report.document.findings.iter().filter(|finding| export::standing(finding) == Standing::Open);
-    if new.any(|finding| gate.counts(finding.severity.level.as_str())) {
+    let mut new = report.draft.standings().filter(|(standing, _)| *standing == Standing::Open);
+    if new.any(|(_, level)| gate.counts(level.as_str())) {
         return Outcome::Findings;
     }
-    if scan.fail_on_ranges && range::any_counts(&report.document, gate) {
+    if scan.fail_on_ranges && range::any_counts(report.draft.inputs(), gate) {
         return Outcome::Findings;
     }
-    let summary = &report.document.summary;
+    let summary = report.draft.summary();
     let unread = summary.inputs.partial + summary.inputs.failed;
     // A manifest that nobody reads beside a lockfile that was read is no gap; nothing read at all is one.
     let nothing_read = summary.inputs.parsed == 0 && summary.inputs.unsupported > 0;

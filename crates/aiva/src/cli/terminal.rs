@@ -11,6 +11,9 @@ use aiva_sca::system::Distribution;
 
 use super::Global;
 
+/// How much is gathered before it is written.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
 /// How the two streams may be written to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terminal {
@@ -40,9 +43,18 @@ impl Terminal {
 
     /// Writes a result. A reader that went away (`aiva scan | head`) is no error.
     pub(crate) fn print(self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        self.write(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// Writes a result as it is made.
+    pub(crate) fn write(self, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+        // The standard output's own buffer ends at every line.
+        let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        match write(&mut out).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                drop(out.into_parts()); // What is left in the buffer has no reader.
+                Ok(())
+            }
             other => other,
         }
     }

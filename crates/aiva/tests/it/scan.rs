@@ -113,6 +113,34 @@ fn the_document_is_what_the_contract_says() {
 }
 
 #[test]
+fn whatever_is_kept_for_a_form_the_text_is_the_contract_s() {
+    let world = World::new().with_advisories();
+    for folder in ["a", "b", "a/deep"] {
+        world.write(&format!("code/{folder}/Cargo.lock"), AFFECTED);
+    }
+    world.write("code/requirements.txt", "requests>=2\n");
+    world.write("code/web/package.json", "{\"dependencies\": {\"left-pad\": \"^1\"}}");
+    world.write("before.json", &world.aiva(&["scan", "code", "--exclude", "/a", "--format", "json"]).out());
+    world.write("deny.toml", "[sca.licences]\ndeny = [\"GPL-3.0-only\"]\n");
+    let plain = world.aiva(&["scan", "code", "--format", "json"]).json();
+    assert_eq!(plain["findings"].as_array().map(Vec::len), Some(3));
+    let base = ["scan", "code", "--format", "json"];
+    for args in [&[][..], &["--packages"], &["--config", "deny.toml"], &["--installed"], &["--baseline", "before.json"]]
+    {
+        let run = world.aiva(&[&base, args].concat());
+        let document: aiva_contracts::api::ScanDocument = serde_json::from_str(&run.out()).unwrap();
+        assert_eq!(run.out(), serde_json::to_string(&document).unwrap() + "\n", "{args:?}");
+        let mut said = run.json();
+        assert_eq!(said.as_object_mut().unwrap().remove("packages").is_some(), args == ["--packages"]);
+        match args {
+            ["--baseline", _] => assert_eq!((&said["summary"]["known"], run.code()), (&1.into(), 1)),
+            ["--config", _] => assert_eq!(said["inputs"], plain["inputs"]), // with findings about licences
+            _ => assert_eq!(said, plain, "{args:?}"),
+        }
+    }
+}
+
+#[test]
 fn an_exception_of_the_configuration_covers_until_its_day() {
     let world = World::new().with_advisories();
     world.write("code/Cargo.lock", AFFECTED);

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aiva_contracts::api::{AdvisoryState, DocumentInput, DocumentPossible};
+use aiva_contracts::api::{DocumentInput, DocumentPossible};
 use aiva_findings::export::Document;
 use aiva_findings::fingerprint::{Fingerprint, Place};
 use aiva_findings::observation::Observation;
@@ -21,18 +21,17 @@ use anyhow::{Context as _, Result};
 use super::super::Scan;
 use super::range;
 use crate::failure::Failure;
-use crate::join::{self, Judged, Packages};
+use crate::join;
+use crate::look::{Columns, Keep, Look};
 use crate::settings::{self, Found};
 
 /// The findings that are no news.
 pub(super) struct Known(HashSet<String>);
 
 impl Known {
-    /// Says of each finding whether it was there before.
-    pub(super) fn mark(&self, service: &str, findings: &mut [Observation]) {
-        for finding in findings {
-            finding.context.known = Some(self.0.contains(&fingerprint(service, finding)));
-        }
+    /// Whether a finding was there before.
+    pub(super) fn has(&self, service: &str, finding: &Observation) -> bool {
+        self.0.contains(&fingerprint(service, finding))
     }
 
     /// Says of each advisory that a range can resolve to whether it was there before.
@@ -61,13 +60,9 @@ fn of_range(service: &str, path: &str, package: &str, advisory: &DocumentPossibl
     Fingerprint::new(place, range::names(advisory)).to_string()
 }
 
-/// Where a finding is, as far as its identity goes.
-pub(super) fn place<'f>(service: &'f str, finding: &'f Observation) -> Place<'f> {
-    Place { guard: "sca", service, path: &finding.path, package: &finding.name }
-}
-
 fn fingerprint(service: &str, finding: &Observation) -> String {
-    Fingerprint::new(place(service, finding), finding.names()).to_string()
+    let place = Place { guard: "sca", service, path: &finding.path, package: &finding.name };
+    Fingerprint::new(place, finding.names()).to_string()
 }
 
 /// What a file or a revision had. A file wins over a revision of the same name.
@@ -85,16 +80,14 @@ pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, i
     let exclude = found.loaded.config.sca.exclude.iter().chain(&scan.exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };
     let Some(root) = root else { return Ok(Known(HashSet::new())) };
-    let inventory = inventory::walk(&root, &options, &|_| {})?;
-    let judged = aiva_sca::scan::scan(&inventory.inputs, index).context("the scan of the baseline was stopped")?;
+    let checks = settings::checks(&found.loaded.config.sca);
+    let look = Look::new(Some(index), &checks, Keep::Report, Columns::Unsought);
+    let mut gathered = look.walk(&root, &options, &|_| {}).context("the baseline could not be judged")?;
     // Licences are looked up where packages are installed, which is beside the present tree.
-    let facts =
-        settings::checks(&found.loaded.config.sca).run(&scan.path, &inventory.inputs, Some(index), super::today());
-    let judged = Judged { scan: Some(judged), facts };
-    let results = join::results(service, &inventory, judged, AdvisoryState::Current, Packages::Counted);
-    let possible = of_ranges(service, &results.inputs);
-    let findings = results.findings.into_iter().map(Observation::bounded);
-    Ok(Known(findings.map(|finding| fingerprint(service, &finding)).chain(possible).collect()))
+    look.add_licences(&mut gathered, &scan.path, super::today());
+    let possible = of_ranges(service, &gathered.inputs);
+    let found = gathered.findings.iter().map(|finding| fingerprint(service, &join::outline(finding)));
+    Ok(Known(found.chain(possible).collect()))
 }
 
 fn of_file(path: &Path, service: &str) -> Result<Known> {

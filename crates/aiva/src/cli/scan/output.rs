@@ -1,61 +1,80 @@
 //! How the result of a scan is written, and where to.
 //!
-//! Pure until the last step: a form is made whole before the first byte is written.
+//! A file gets all of it or nothing. Only the document itself is written while it is made; every other form is made whole first.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::path::Path;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_findings::export::{self, Tool};
-use aiva_sca::inventory::Inventory;
 use aiva_sca::sbom::{self, Bom, Made};
 use anyhow::Result;
 use jiff::Timestamp;
 
 use super::super::table::{self, Look};
-use super::super::terminal::Terminal;
+use super::super::terminal::{BUFFER, Terminal};
 use super::super::{Format, Scan};
 use super::{Report, shown};
 use crate::failure::Failure;
 
 /// Writes the report in the form that was asked for.
-pub(super) fn write(scan: &Scan, report: &Report, inventory: &Inventory, terminal: Terminal) -> Result<()> {
-    let text = text(scan, report, inventory, terminal)?;
+pub(super) fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<()> {
+    let form = Form::of(scan, report, terminal)?;
     match &scan.output {
-        None => Ok(terminal.print(&text)?),
-        Some(path) => write_whole(path, &text)
+        None => Ok(terminal.write(|out| form.write(out))?),
+        Some(path) => write_whole(path, |out| form.write(out))
             .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(error).into()),
     }
 }
 
-fn text(scan: &Scan, report: &Report, inventory: &Inventory, terminal: Terminal) -> Result<String> {
-    let document = &report.document;
-    let tool = Tool { version: env!("CARGO_PKG_VERSION"), at: SystemClock.now() };
-    Ok(match scan.format {
-        Format::Json => serde_json::to_string(document)? + "\n",
-        Format::Sarif => serde_json::to_string_pretty(&export::sarif(document, tool))? + "\n",
-        Format::Gitlab => serde_json::to_string_pretty(&export::gitlab(document, tool))? + "\n",
-        Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3 => {
-            let target = target(&scan.path);
-            let made = Made { target: &target, version: tool.version, at: dated(tool.at)? };
-            let bom = Bom::new(&inventory.inputs, document, made);
-            match scan.format {
-                Format::Cyclonedx => serde_json::to_string_pretty(&sbom::cyclonedx(&bom))? + "\n",
-                Format::Spdx => serde_json::to_string_pretty(&sbom::spdx(&bom))? + "\n",
-                Format::Spdx3 => serde_json::to_string_pretty(&sbom::spdx3(&bom))? + "\n",
-                _ => sbom::cyclonedx_xml(&bom),
+/// What is written.
+enum Form<'r> {
+    /// The document itself, which may be long: written as it is made.
+    Document(&'r Report),
+    /// A form that is made whole before its first byte is written.
+    Text(String),
+}
+
+impl<'r> Form<'r> {
+    fn of(scan: &Scan, report: &'r Report, terminal: Terminal) -> Result<Self> {
+        let tool = Tool { version: env!("CARGO_PKG_VERSION"), at: SystemClock.now() };
+        Ok(Self::Text(match scan.format {
+            Format::Json => return Ok(Self::Document(report)),
+            Format::Sarif => serde_json::to_string_pretty(&export::sarif(report.document(), tool))? + "\n",
+            Format::Gitlab => serde_json::to_string_pretty(&export::gitlab(report.document(), tool))? + "\n",
+            Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3 => {
+                let target = target(&scan.path);
+                let made = Made { target: &target, version: tool.version, at: dated(tool.at)? };
+                let bom = Bom::new(&report.inputs, report.document(), made);
+                match scan.format {
+                    Format::Cyclonedx => serde_json::to_string_pretty(&sbom::cyclonedx(&bom))? + "\n",
+                    Format::Spdx => serde_json::to_string_pretty(&sbom::spdx(&bom))? + "\n",
+                    Format::Spdx3 => serde_json::to_string_pretty(&sbom::spdx3(&bom))? + "\n",
+                    _ => sbom::cyclonedx_xml(&bom),
+                }
             }
+            Format::Junit => export::junit(report.document()),
+            Format::Github => export::annotations(report.document()) + &plain(report),
+            Format::Markdown => export::markdown(report.document()),
+            Format::Html => export::html(report.document(), &target(&scan.path), tool),
+            Format::Table => {
+                let to_terminal = scan.output.is_none();
+                let colour = terminal.colour && to_terminal;
+                let look = Look { colour, width: terminal.width.filter(|_| to_terminal) };
+                table::render(&shown::view(report), look)
+            }
+        }))
+    }
+
+    fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Document(report) => {
+                report.draft.write(&mut out, |finding| report.tell(finding))?;
+                out.write_all(b"\n")
+            }
+            Self::Text(text) => out.write_all(text.as_bytes()),
         }
-        Format::Junit => export::junit(document),
-        Format::Github => export::annotations(document) + &plain(report),
-        Format::Markdown => export::markdown(document),
-        Format::Html => export::html(document, &target(&scan.path), tool),
-        Format::Table => {
-            let to_terminal = scan.output.is_none();
-            let look = Look { colour: terminal.colour && to_terminal, width: terminal.width.filter(|_| to_terminal) };
-            table::render(&shown::view(report), look)
-        }
-    })
+    }
 }
 
 /// The time that a bill bears: that of the build where one is set (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
@@ -80,15 +99,22 @@ fn target(path: &Path) -> String {
 }
 
 /// All of the file or none of it: a reader never sees half a report.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.exists() && !path.is_file() {
-        return std::fs::write(path, text); // a device or a pipe cannot be replaced
+        // A device or a pipe cannot be replaced.
+        return buffered(std::fs::File::options().write(true).truncate(true).open(path)?, write);
     }
     let mut file = tempfile::Builder::new().permissions(ordinary()).tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    buffered(&mut file, write)?;
     file.persist(path)?;
     Ok(())
+}
+
+fn buffered(out: impl Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(BUFFER, out);
+    write(&mut out)?;
+    out.flush()
 }
 
 fn ordinary() -> std::fs::Permissions {

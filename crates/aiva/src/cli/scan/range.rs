@@ -3,7 +3,6 @@
 
 use aiva_contracts::api::{DocumentInput, DocumentPossible, PackageScope};
 use aiva_findings::exception::Judge;
-use aiva_findings::export::Document;
 use aiva_findings::fingerprint::Place;
 
 use super::super::Scan;
@@ -54,8 +53,8 @@ pub(super) fn leave_out(
 }
 
 /// Whether what a range can resolve to reaches the threshold and is new.
-pub(super) fn any_counts(document: &Document, gate: Gate) -> bool {
-    let entries = document.inputs.iter().flat_map(|input| &input.can_resolve);
+pub(super) fn any_counts(inputs: &[DocumentInput], gate: Gate) -> bool {
+    let entries = inputs.iter().flat_map(|input| &input.can_resolve);
     let mut new = entries.flat_map(|entry| &entry.advisories).filter(|one| one.known != Some(true));
     new.any(|one| gate.counts(one.severity.as_str()))
 }

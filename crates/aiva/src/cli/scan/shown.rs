@@ -7,7 +7,7 @@ use super::super::table::{Row, View};
 use super::Report;
 
 pub(super) fn view(report: &Report) -> View {
-    let document = &report.document;
+    let document = report.document();
     let rows = export::wanting(document).map(|finding| Row {
         level: finding.severity.level.as_str().to_owned(),
         id: finding.id.clone(),
@@ -53,7 +53,7 @@ fn possible(document: &Document) -> Vec<String> {
 fn gaps(report: &Report) -> Vec<String> {
     let mut failed = Vec::new();
     let mut unjudged = Vec::new();
-    for input in &report.document.inputs {
+    for input in report.draft.inputs() {
         let problem = |p: &aiva_contracts::api::DocumentProblem| match p.line {
             0 => format!("{}: {}", input.path, p.message),
             line => format!("{}:{line}: {}", input.path, p.message),
@@ -76,7 +76,7 @@ fn gaps(report: &Report) -> Vec<String> {
     for ignored in &report.ignored {
         failed.push(format!("{ignored}: hidden by git's ignore rules; name it to scan it"));
     }
-    for idle in &report.document.summary.exceptions {
+    for idle in &report.draft.summary().exceptions {
         let what = [&idle.id, &idle.package, &idle.path].into_iter().flatten().map(String::as_str);
         let what = what.collect::<Vec<_>>().join(", ");
         failed.push(format!(

@@ -1,0 +1,204 @@
+//! Looks at what a target is built from, input by input, and keeps of each no more than the report needs.
+//!
+//! The inputs of a large repository do not fit into little memory, what there is to say of them does. Inputs come from the walk while
+//! it goes on, or from an inventory that was taken before; either way each is judged once, by advisories and by the checks, and let
+//! go. Start reading at [`Look::walk`].
+
+use std::fs;
+use std::path::Path;
+
+use aiva_contracts::api::DocumentInput;
+use aiva_findings::observation;
+use aiva_sca::advisory::{Damage, Index};
+use aiva_sca::checks::{self, Checks};
+use aiva_sca::column;
+use aiva_sca::finding::Finding;
+use aiva_sca::inventory::{self, Inventory, WalkError};
+use aiva_sca::package::{Input, NotJudged, Package};
+use aiva_sca::report;
+use aiva_sca::scan::{Judged, Judging, Unjudged};
+use aiva_sca::supply::lookalike::Looks;
+use jiff::civil::Date;
+use rayon::prelude::*;
+
+/// Larger files are not read a second time.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// Why a walk could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookError {
+    /// There is nothing to look at.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// No answer could be trusted.
+    #[error("the scan was stopped")]
+    Damage(#[from] Damage),
+}
+
+/// What of the inputs is kept after they were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// What the report says of them.
+    Report,
+    /// All that was read of them.
+    Inputs,
+}
+
+/// Whether it is sought where in its line a package is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Columns<'a> {
+    /// In the files below this folder.
+    Below(&'a Path),
+    /// Nobody asks.
+    Unsought,
+}
+
+/// Looks at inputs one by one, from any number of threads, and keeps of each only what is asked for.
+pub(crate) struct Look<'a> {
+    judging: Option<Judging<'a>>,
+    index: Option<&'a Index>,
+    checks: &'a Checks,
+    looks: Looks,
+    keep: Keep,
+    columns: Columns<'a>,
+}
+
+/// What there is to say of one input.
+pub(crate) struct Seen {
+    input: DocumentInput,
+    findings: Vec<Finding>,
+    kept: Option<Input>,
+}
+
+/// What there is to say of all of them, by their paths.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    /// What became of each.
+    pub(crate) inputs: Vec<DocumentInput>,
+    /// In the order of the inputs, then by line.
+    pub(crate) findings: Vec<Finding>,
+    /// The inputs themselves, if they are kept.
+    pub(crate) kept: Vec<Input>,
+    /// See [`Inventory::ignored_lockfiles`].
+    pub(crate) ignored: Vec<String>,
+}
+
+impl<'a> Look<'a> {
+    /// By these advisories, where there are some, and these checks. A policy about licences needs the inputs whole.
+    pub(crate) fn new(index: Option<&'a Index>, checks: &'a Checks, keep: Keep, columns: Columns<'a>) -> Self {
+        let keep = if checks.licences.is_empty() { keep } else { Keep::Inputs };
+        Self { judging: index.map(Judging::new), index, checks, looks: Looks::default(), keep, columns }
+    }
+
+    /// Everything below a path, no more of it in memory than is read at a time.
+    pub(crate) fn walk(
+        &self,
+        root: &Path,
+        options: &inventory::Options,
+        progress: &(dyn Fn(inventory::Progress) + Sync),
+    ) -> Result<Gathered, LookError> {
+        let visited = inventory::visit(root, options, progress, &|input, text| self.at(input, text))?;
+        let seen = visited.shown.into_iter().collect::<Result<Vec<Seen>, Damage>>()?;
+        Ok(gather(seen, visited.ignored_lockfiles))
+    }
+
+    /// Everything that was read before.
+    pub(crate) fn over(&self, inventory: Inventory) -> Result<Gathered, LookError> {
+        let seen: Result<Vec<Seen>, Damage> =
+            inventory.inputs.into_par_iter().map(|input| self.at(input, None)).collect();
+        Ok(gather(seen?, inventory.ignored_lockfiles))
+    }
+
+    /// What licences say of what was gathered below a path, put among its findings.
+    pub(crate) fn add_licences(&self, gathered: &mut Gathered, root: &Path, today: Date) {
+        let mut licensed = self.checks.licensed(root, &gathered.kept, today);
+        if let Columns::Below(folder) = self.columns {
+            again(folder, &mut licensed);
+        }
+        checks::add(&mut gathered.findings, licensed);
+    }
+
+    fn at(&self, input: Input, text: Option<&[u8]>) -> Result<Seen, Damage> {
+        let mut judged = match &self.judging {
+            Some(judging) => judging.judge(&input)?,
+            None => Judged { not_judged: all_unjudged(&input), ..Judged::default() },
+        };
+        checks::add(&mut judged.findings, self.checks.supply.judge_one(&input, &self.looks, self.index));
+        if let Columns::Below(folder) = self.columns {
+            match text {
+                Some(text) => column::set(text, &mut judged.findings),
+                None => again(folder, &mut judged.findings),
+            }
+        }
+        let told = report::input(&input, &judged.not_judged, &judged.can_resolve);
+        judged.findings.shrink_to_fit();
+        Ok(Seen {
+            input: observation::input(told),
+            findings: judged.findings,
+            kept: (self.keep == Keep::Inputs).then_some(input),
+        })
+    }
+}
+
+fn gather(seen: Vec<Seen>, ignored: Vec<String>) -> Gathered {
+    let mut gathered = Gathered { ignored, ..Gathered::default() };
+    for Seen { input, findings, kept } in seen {
+        gathered.inputs.push(input);
+        gathered.findings.extend(findings);
+        gathered.kept.extend(kept);
+    }
+    gathered
+}
+
+impl Gathered {
+    /// With what was gathered elsewhere below the same path.
+    #[must_use]
+    pub(crate) fn with(mut self, more: Self) -> Self {
+        self.inputs.extend(more.inputs);
+        self.inputs.sort_by(|one, other| one.path.cmp(&other.path));
+        checks::add(&mut self.findings, more.findings);
+        self.kept.extend(more.kept);
+        self.kept.sort_by(|one, other| one.path.cmp(&other.path));
+        self.ignored.extend(more.ignored);
+        self
+    }
+}
+
+/// Without advisories nothing is judged, and every package says so.
+fn all_unjudged(input: &Input) -> Vec<Unjudged> {
+    let package = |package: &Package| Unjudged {
+        path: input.path.clone(),
+        line: package.line,
+        ecosystem: package.ecosystem,
+        name: package.name.clone(),
+        requirement: package.version.clone(),
+        reason: "there are no advisories".to_owned(),
+    };
+    let open = |entry: &NotJudged| Unjudged {
+        path: input.path.clone(),
+        line: entry.line,
+        ecosystem: entry.ecosystem,
+        name: entry.name.clone(),
+        requirement: entry.requirement.clone(),
+        reason: entry.reason.clone(),
+    };
+    input.packages.iter().map(package).chain(input.not_judged.iter().map(open)).collect()
+}
+
+/// Sets the columns of findings whose files are not in memory any more, reading again only those files.
+fn again(folder: &Path, findings: &mut [Finding]) {
+    // Findings are in the order of their paths.
+    for of_file in findings.chunk_by_mut(|one, other| one.path == other.path) {
+        let Some(file) = of_file.first().map(|first| folder.join(&first.path)) else { continue };
+        // What changed or went away since it was read has no column.
+        if let Some(text) = read(&file) {
+            column::set(&text, of_file);
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let metadata = fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LARGEST)?;
+    let bytes = fs::read(path).ok()?;
+    (bytes.len() as u64 == metadata.len()).then_some(bytes)
+}
