@@ -22,7 +22,7 @@ mod junit;
 mod markdown;
 mod sarif;
 
-pub use draft::Draft;
+pub use draft::{Draft, Spot};
 pub use github::annotations;
 pub use gitlab::gitlab;
 pub use html::html;
@@ -60,7 +60,11 @@ pub struct Results<F = Observation> {
 
 /// The document of a scan: findings with fingerprints and acceptances, the worst first; counts; idle exceptions.
 pub fn document(results: Results, judge: &mut Judge) -> Document {
-    Draft::new(results, judge, Observation::clone, |_| true).document(Observation::clone)
+    Draft::new(results, judge, spot, Observation::clone, |_| true).document(Observation::clone)
+}
+
+fn spot(seen: &Observation) -> Spot<'_> {
+    (&seen.path, &seen.name, seen.line, &seen.id, &seen.version)
 }
 
 /// What the finding asks of its reader.

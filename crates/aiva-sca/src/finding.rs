@@ -86,8 +86,9 @@ pub struct Match {
 /// How a package comes into the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introduced {
-    /// The shortest paths as `name version`, a root first, the package last; see [`crate::graph`].
-    pub paths: Vec<Vec<String>>,
+    /// The shortest paths as `name version`, a root first, the package last; see [`crate::graph`]. The paths of one file share
+    /// their steps.
+    pub paths: Vec<Vec<Arc<str>>>,
     /// How many there are, listed or not.
     pub count: u64,
     /// How many packages the shortest names; 1 for what the project itself asks for.

@@ -19,6 +19,7 @@ mod cargo_toml;
 mod composer_json;
 mod composer_lock;
 mod conan_lock;
+mod crew;
 mod deno_json;
 mod deno_lock;
 mod door;

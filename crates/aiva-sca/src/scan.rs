@@ -320,14 +320,25 @@ fn introducers(input: &Input, named: &[Named<'_>]) -> HashMap<usize, Arc<Introdu
         return HashMap::new();
     }
     let Some(graph) = Graph::of(input) else { return HashMap::new() };
-    affected.into_iter().filter_map(|at| Some((at, Arc::new(introduced(input, &graph, at, MOST_PATHS)?)))).collect()
+    let mut steps = HashMap::new();
+    let way = |at: usize| Some((at, Arc::new(introduced(input, &graph, at, MOST_PATHS, &mut steps)?)));
+    affected.into_iter().filter_map(way).collect()
 }
 
-/// How one package of an input comes in.
-pub fn introduced(input: &Input, graph: &Graph<'_>, at: usize, most: usize) -> Option<Introduced> {
+/// How one package of an input comes in; `steps` has the packages that were named on the way to others.
+pub fn introduced(
+    input: &Input,
+    graph: &Graph<'_>,
+    at: usize,
+    most: usize,
+    steps: &mut HashMap<usize, Arc<str>>,
+) -> Option<Introduced> {
     let paths = graph.paths(at, most)?;
-    let name = |at: usize| input.packages.get(at).map_or_else(String::new, label);
-    let named = paths.shortest.into_iter().map(|path| path.into_iter().map(name).collect()).collect();
+    let mut step = |at: usize| {
+        let name = || input.packages.get(at).map_or_else(String::new, label).into();
+        Arc::clone(steps.entry(at).or_insert_with(name))
+    };
+    let named = paths.shortest.into_iter().map(|path| path.into_iter().map(&mut step).collect()).collect();
     Some(Introduced { paths: named, count: paths.count, depth: paths.depth })
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Pure. Nothing is left open in silence: where a file does not tell who needs whom, the answer says so.
 
+use std::collections::HashMap;
+
 use crate::finding::Introduced;
 use crate::graph::{Graph, without_graph};
 use crate::package::{Ecosystem, Input, Package, Scope};
@@ -51,10 +53,10 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
         if named.peek().is_none() {
             continue;
         }
-        let graph = Graph::of(input);
+        let (graph, mut steps) = (Graph::of(input), HashMap::new());
         for (at, package) in named {
             let ways = match (&graph, without_graph(input.kind)) {
-                (Some(graph), _) => introduced(input, graph, at, most).map_or(Ways::Unreached, Ways::Known),
+                (Some(graph), _) => introduced(input, graph, at, most, &mut steps).map_or(Ways::Unreached, Ways::Known),
                 (None, Some(reason)) => Ways::Untold(reason),
                 (None, None) => Ways::Untold("this file names no package that needs another"),
             };

@@ -3,9 +3,12 @@
 //! Pure. The two crates never see each other; only the binary knows both. What a finding and an input are called is said once,
 //! by [`aiva_sca::report`]; here is only what an event does not carry.
 
+use std::sync::Arc;
+
 use aiva_contracts::api::{
     AdvisoryState, DocumentAdvisories, DocumentEcosystem, DocumentMatch, DocumentPackage, DocumentPaths, PackageScope,
 };
+use aiva_findings::export::Spot;
 use aiva_findings::observation::{Context, Observation};
 use aiva_sca::advisory::{Index, IndexedEcosystem};
 use aiva_sca::finding::Finding;
@@ -20,10 +23,11 @@ pub(crate) fn observation(finding: &Finding) -> Observation {
         interval: one.interval.clone(),
         events: one.events.clone(),
     });
-    let paths = finding
-        .introduced
-        .as_ref()
-        .map(|known| DocumentPaths { shortest: known.paths.clone(), count: known.count.min(1_000_000_000) });
+    let path = |path: &Vec<Arc<str>>| path.iter().map(|step| step.to_string()).collect();
+    let paths = finding.introduced.as_ref().map(|known| DocumentPaths {
+        shortest: known.paths.iter().map(path).collect(),
+        count: known.count.min(1_000_000_000),
+    });
     let context = Context { matched: matched.collect(), paths, ..context(finding) };
     Observation { context, ..Observation::from(report::finding(finding)) }
 }
@@ -31,6 +35,11 @@ pub(crate) fn observation(finding: &Finding) -> Observation {
 /// A finding without the words that are only read.
 pub(crate) fn outline(finding: &Finding) -> Observation {
     Observation { context: context(finding), ..Observation::from(report::outline(finding)) }
+}
+
+/// Where a finding is among those that are as bad.
+pub(crate) fn spot(finding: &Finding) -> Spot<'_> {
+    (&finding.path, &finding.name, finding.line, &finding.verdict.id, &finding.version)
 }
 
 fn context(finding: &Finding) -> Context {

@@ -70,7 +70,13 @@ pub(crate) struct Seen {
     kept: Option<Input>,
 }
 
-/// What there is to say of all of them, by their paths.
+/// What was looked at, by the paths of the inputs.
+pub(crate) struct Looked {
+    seen: Vec<Seen>,
+    ignored: Vec<String>,
+}
+
+/// What there is to say of all inputs, by their paths.
 #[derive(Default)]
 pub(crate) struct Gathered {
     /// What became of each.
@@ -96,26 +102,39 @@ impl<'a> Look<'a> {
         root: &Path,
         options: &inventory::Options,
         progress: &(dyn Fn(inventory::Progress) + Sync),
-    ) -> Result<Gathered, LookError> {
+    ) -> Result<Looked, LookError> {
         let visited = inventory::visit(root, options, progress, &|input, text| self.at(input, text))?;
         let seen = visited.shown.into_iter().collect::<Result<Vec<Seen>, Damage>>()?;
-        Ok(gather(seen, visited.ignored_lockfiles))
+        Ok(Looked { seen, ignored: visited.ignored_lockfiles })
     }
 
     /// Everything that was read before.
-    pub(crate) fn over(&self, inventory: Inventory) -> Result<Gathered, LookError> {
+    pub(crate) fn over(&self, inventory: Inventory) -> Result<Looked, LookError> {
         let seen: Result<Vec<Seen>, Damage> =
             inventory.inputs.into_par_iter().map(|input| self.at(input, None)).collect();
-        Ok(gather(seen?, inventory.ignored_lockfiles))
+        Ok(Looked { seen: seen?, ignored: inventory.ignored_lockfiles })
     }
 
-    /// What licences say of what was gathered below a path, put among its findings.
-    pub(crate) fn add_licences(&self, gathered: &mut Gathered, root: &Path, today: Date) {
-        let mut licensed = self.checks.licensed(root, &gathered.kept, today);
-        if let Columns::Below(folder) = self.columns {
+    /// Ends the looking: all that was seen, with what licences say of it below `root`.
+    pub(crate) fn gather(self, looked: Looked, root: &Path, today: Date) -> Gathered {
+        let Self { judging, looks, checks, columns, .. } = self;
+        // What was kept for further inputs makes room for what is gathered.
+        drop((judging, looks));
+        let Looked { seen, ignored } = looked;
+        let mut gathered = Gathered { ignored, ..Gathered::default() };
+        gathered.inputs.reserve_exact(seen.len());
+        gathered.findings.reserve_exact(seen.iter().map(|one| one.findings.len()).sum());
+        for Seen { input, findings, kept } in seen {
+            gathered.inputs.push(input);
+            gathered.findings.extend(findings);
+            gathered.kept.extend(kept);
+        }
+        let mut licensed = checks.licensed(root, &gathered.kept, today);
+        if let Columns::Below(folder) = columns {
             again(folder, &mut licensed);
         }
         checks::add(&mut gathered.findings, licensed);
+        gathered
     }
 
     fn at(&self, input: Input, text: Option<&[u8]>) -> Result<Seen, Damage> {
@@ -140,25 +159,12 @@ impl<'a> Look<'a> {
     }
 }
 
-fn gather(seen: Vec<Seen>, ignored: Vec<String>) -> Gathered {
-    let mut gathered = Gathered { ignored, ..Gathered::default() };
-    for Seen { input, findings, kept } in seen {
-        gathered.inputs.push(input);
-        gathered.findings.extend(findings);
-        gathered.kept.extend(kept);
-    }
-    gathered
-}
-
-impl Gathered {
-    /// With what was gathered elsewhere below the same path.
+impl Looked {
+    /// With what else was looked at below the same path.
     #[must_use]
     pub(crate) fn with(mut self, more: Self) -> Self {
-        self.inputs.extend(more.inputs);
-        self.inputs.sort_by(|one, other| one.path.cmp(&other.path));
-        checks::add(&mut self.findings, more.findings);
-        self.kept.extend(more.kept);
-        self.kept.sort_by(|one, other| one.path.cmp(&other.path));
+        self.seen.extend(more.seen);
+        self.seen.sort_by(|one, other| one.input.path.cmp(&other.input.path));
         self.ignored.extend(more.ignored);
         self
     }

@@ -7,7 +7,7 @@
 //! Start reading at [`Draft::new`].
 
 use std::cmp::{Ordering, Reverse};
-use std::io;
+use std::io::{self, Write as _};
 
 use aiva_contracts::api::{
     Acceptance, DocumentFinding, DocumentInput, DocumentSchema, DocumentStatement, DocumentSummary, Guard, Level,
@@ -19,6 +19,9 @@ use crate::exception::{Exception, Judge};
 use crate::fingerprint::{Fingerprint, Place};
 use crate::observation::Observation;
 
+/// How much is gathered before it is written.
+const BUFFER: usize = 64 * 1024;
+
 /// A document in which every finding is still what its guard keeps of it.
 #[derive(Debug)]
 pub struct Draft<F> {
@@ -26,41 +29,77 @@ pub struct Draft<F> {
     service: String,
     /// All but the findings.
     head: Document,
+    /// In the order in which they came.
+    facts: Vec<F>,
     /// The worst first.
-    rows: Vec<Row<F>>,
+    rows: Vec<Row>,
 }
 
-/// A finding, and what is said of it that its guard does not know.
+/// Path, name, line, id and version: where a finding is among those that are as bad.
+pub type Spot<'f> = (&'f str, &'f str, u32, &'f str, &'f str);
+
+/// What is said of a finding that its guard does not know.
 #[derive(Debug)]
-struct Row<F> {
-    fact: F,
+struct Row {
+    /// Its place among the facts.
+    at: usize,
     level: Level,
     known: Option<bool>,
-    statement: Option<Box<DocumentStatement>>,
-    acceptance: Option<Box<Acceptance>>,
+    /// Few findings have a statement or an acceptance.
+    said: Option<Box<Said>>,
 }
 
-impl<F> Row<F> {
+#[derive(Debug)]
+struct Said {
+    statement: Option<DocumentStatement>,
+    acceptance: Option<Acceptance>,
+}
+
+impl Row {
+    fn new(at: usize, seen: &mut Observation, acceptance: Option<Acceptance>) -> Self {
+        let statement = seen.context.statement.take();
+        let is_said = statement.is_some() || acceptance.is_some();
+        let said = is_said.then(|| Box::new(Said { statement, acceptance }));
+        Self { at, level: seen.severity.level, known: seen.context.known, said }
+    }
+
+    fn statement(&self) -> Option<&DocumentStatement> {
+        self.said.as_ref()?.statement.as_ref()
+    }
+
+    fn acceptance(&self) -> Option<&Acceptance> {
+        self.said.as_ref()?.acceptance.as_ref()
+    }
+
     fn standing(&self) -> Standing {
-        stands(self.acceptance.is_some(), self.statement.as_deref(), self.known)
+        stands(self.acceptance().is_some(), self.statement(), self.known)
     }
 }
 
-/// What findings are sorted by: how they stand, what to do first, and the place.
-struct Key {
+/// How they stand and what to do first; of those the worst.
+#[derive(Clone, Copy)]
+struct Rank {
     standing: Standing,
     /// In thousandths, so that equal priorities compare equal.
     priority: Reverse<u64>,
     level: Level,
     score: f64,
-    place: (String, String, u32, String, String),
 }
 
-impl Key {
+impl Rank {
+    fn new(row: &Row, seen: &Observation) -> Self {
+        let priority = seen.context.priority.as_ref().map_or(0.0, |priority| priority.score * 1000.0);
+        Self {
+            standing: row.standing(),
+            priority: Reverse(priority as u64),
+            level: row.level,
+            score: seen.severity.score.unwrap_or(0.0),
+        }
+    }
+
     fn compare(&self, other: &Self) -> Ordering {
-        let worst = |key: &Self| (key.standing, key.priority, key.level);
-        let by_score = || other.score.total_cmp(&self.score);
-        worst(self).cmp(&worst(other)).then_with(by_score).then_with(|| self.place.cmp(&other.place))
+        let worst = |rank: &Self| (rank.standing, rank.priority, rank.level);
+        worst(self).cmp(&worst(other)).then_with(|| other.score.total_cmp(&self.score))
     }
 }
 
@@ -70,20 +109,26 @@ impl<F> Draft<F> {
     pub fn new(
         results: Results<F>,
         judge: &mut Judge,
+        spot: fn(&F) -> Spot<'_>,
         mut outline: impl FnMut(&F) -> Observation,
         mut wants: impl FnMut(&Observation) -> bool,
     ) -> Self {
-        let Results { guard, service, advisories, mut inputs, ignored, packages, findings } = results;
-        let mut rows: Vec<(Key, Row<F>)> = Vec::with_capacity(findings.len());
-        for fact in findings {
-            let seen = outline(&fact).bounded();
+        let Results { guard, service, advisories, mut inputs, ignored, packages, findings: facts } = results;
+        let mut ranked: Vec<(Rank, Row)> = Vec::with_capacity(facts.len());
+        for (at, fact) in facts.iter().enumerate() {
+            let mut seen = outline(fact).bounded();
             let acceptance = judge.cover(place(guard, &service, &seen), seen.names()).map(Exception::acceptance);
             if wants(&seen) {
-                rows.push(row(fact, seen, acceptance));
+                let row = Row::new(at, &mut seen, acceptance);
+                ranked.push((Rank::new(&row, &seen), row));
             }
         }
-        rows.sort_by(|(one, _), (other, _)| one.compare(other));
-        let rows: Vec<Row<F>> = rows.into_iter().map(|(_, row)| row).collect();
+        // As a stable sort would, without its buffer.
+        ranked.sort_unstable_by(|(one, row), (other, other_row)| {
+            let spots = || facts.get(row.at).map(spot).cmp(&facts.get(other_row.at).map(spot));
+            one.compare(other).then_with(spots).then(row.at.cmp(&other_row.at))
+        });
+        let rows: Vec<Row> = ranked.into_iter().map(|(_, row)| row).collect();
         inputs.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.kind.cmp(&b.kind)));
         let mut summary = DocumentSummary {
             findings: no_findings(),
@@ -100,7 +145,7 @@ impl<F> Draft<F> {
         count(&rows, &mut summary);
         let (schema, findings) = (DocumentSchema::AivaScan1, Vec::new());
         let head = Document { schema, advisories, inputs, packages, findings, summary };
-        Self { guard, service, head, rows }
+        Self { guard, service, head, facts, rows }
     }
 
     /// The scan in numbers.
@@ -124,18 +169,21 @@ impl<F> Draft<F> {
     }
 
     /// Writes the document as JSON, no more than one finding of it in memory at a time.
-    pub fn write(&self, out: impl io::Write, tell: impl Fn(&F) -> Observation) -> serde_json::Result<()> {
-        serde_json::to_writer(out, &Written { draft: self, tell })
+    pub fn write(&self, out: impl io::Write, tell: impl Fn(&F) -> Observation) -> io::Result<()> {
+        // Each of many small pieces would be a call to whatever is behind `out`.
+        let mut out = io::BufWriter::with_capacity(BUFFER, out);
+        serde_json::to_writer(&mut out, &Written { draft: self, tell })?;
+        out.flush()
     }
 
     fn findings(&self, tell: impl Fn(&F) -> Observation) -> impl Iterator<Item = DocumentFinding> {
-        self.rows.iter().map(move |row| {
-            let mut seen = tell(&row.fact);
+        self.rows.iter().filter_map(move |row| {
+            let mut seen = tell(self.facts.get(row.at)?);
             seen.context.known = row.known;
-            seen.context.statement = row.statement.as_deref().cloned();
+            seen.context.statement = row.statement().cloned();
             let seen = seen.bounded();
             let fingerprint = Fingerprint::new(place(self.guard, &self.service, &seen), seen.names()).to_string();
-            seen.document(fingerprint, row.acceptance.as_deref().cloned())
+            Some(seen.document(fingerprint, row.acceptance().cloned()))
         })
     }
 }
@@ -144,26 +192,7 @@ fn place<'s>(guard: Guard, service: &'s str, seen: &'s Observation) -> Place<'s>
     Place { guard: guard.as_str(), service, path: &seen.path, package: &seen.name }
 }
 
-fn row<F>(fact: F, seen: Observation, acceptance: Option<Acceptance>) -> (Key, Row<F>) {
-    let row = Row {
-        fact,
-        level: seen.severity.level,
-        known: seen.context.known,
-        statement: seen.context.statement.map(Box::new),
-        acceptance: acceptance.map(Box::new),
-    };
-    let priority = seen.context.priority.map_or(0.0, |priority| priority.score * 1000.0);
-    let key = Key {
-        standing: row.standing(),
-        priority: Reverse(priority as u64),
-        level: row.level,
-        score: seen.severity.score.unwrap_or(0.0),
-        place: (seen.path, seen.name, seen.line, seen.id, seen.version),
-    };
-    (key, row)
-}
-
-fn count<F>(rows: &[Row<F>], summary: &mut DocumentSummary) {
+fn count(rows: &[Row], summary: &mut DocumentSummary) {
     for row in rows {
         match row.standing() {
             Standing::Accepted => summary.accepted += 1,

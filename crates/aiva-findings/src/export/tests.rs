@@ -180,7 +180,7 @@ fn a_draft_writes_the_document_that_it_would_make() {
     empty.findings.clear();
     for results in [results(), noted, empty, with_a_range()] {
         let whole = document(results.clone(), &mut judge());
-        let draft = Draft::new(results, &mut judge(), outline, |_| true);
+        let draft = Draft::new(results, &mut judge(), super::spot, outline, |_| true);
         let mut text = Vec::new();
         draft.write(&mut text, Observation::clone).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), serde_json::to_string(&whole).unwrap());
@@ -192,7 +192,7 @@ fn a_draft_writes_the_document_that_it_would_make() {
 
 #[test]
 fn an_exception_for_what_is_left_out_is_in_use() {
-    let draft = Draft::new(results(), &mut judge(), outline, |seen| seen.name != "left-pad");
+    let draft = Draft::new(results(), &mut judge(), super::spot, outline, |seen| seen.name != "left-pad");
     assert_eq!(draft.standings().count(), 3);
     let idle: Vec<_> = draft.summary().exceptions.iter().map(|one| one.package.as_deref()).collect();
     assert_eq!((draft.summary().accepted, idle), (0, vec![Some("gone")]));

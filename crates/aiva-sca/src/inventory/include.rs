@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
+use super::crew;
 use super::find::Found;
 use super::join::folder;
 use super::kind::Kind;
@@ -20,13 +20,19 @@ const MOST: usize = 1_000;
 /// Which files must be read together, as pairs of places among them, because one of the two takes the other in, or both take in a
 /// third that is nowhere among them. `None` where that cannot be told: then all files belong together.
 pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Vec<(usize, usize)>> {
-    let all = files.par_iter().enumerate().filter(|(_, found)| found.kind == Kind::Requirements);
-    let starts: Vec<(usize, String, Vec<Include>)> = all
-        .filter_map(|(at, found)| {
-            let bytes = bytes(&found.file, options.largest_file).ok()?.filter(|bytes| may_include(bytes))?;
-            Some((at, folder(&found.path).to_owned(), found.kind.read(&bytes).links.includes))
-        })
-        .collect();
+    let asking: Vec<(usize, &Found)> =
+        files.iter().enumerate().filter(|(_, found)| found.kind == Kind::Requirements).collect();
+    let starts = Mutex::new(Vec::new());
+    crew::share(options.threads, &asking, &|(at, found)| {
+        let text = bytes(&found.file, options.largest_file).ok().flatten().filter(|text| may_include(text));
+        if let Some(text) = text {
+            let includes = found.kind.read(&text).links.includes;
+            let start = (*at, folder(&found.path).to_owned(), includes);
+            starts.lock().unwrap_or_else(PoisonError::into_inner).push(start);
+        }
+    });
+    let mut starts: Vec<(usize, String, Vec<Include>)> = starts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    starts.sort_unstable_by_key(|(at, ..)| *at);
     if starts.iter().all(|(_, _, includes)| includes.is_empty()) {
         return Some(Vec::new());
     }

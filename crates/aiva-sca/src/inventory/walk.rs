@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rayon::prelude::*;
-
+use super::crew;
 use super::find::{Finds, Found, NOT_A_FILE, find};
 use super::group::{self, Group};
 use super::include;
@@ -133,7 +132,6 @@ pub fn visit<T: Send>(
     } else {
         (root.parent().unwrap_or(Path::new("")), Finds { files: vec![single(root)], ..Finds::default() })
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(WalkError::Threads)?;
     let tree = Tree {
         root: folder,
         options,
@@ -142,8 +140,7 @@ pub fn visit<T: Send>(
         files: finds.files,
         progress,
     };
-    let groups = pool.install(|| tree.groups());
-    let mut shown = tree.visit(&pool, &groups, show);
+    let mut shown = tree.visit(&tree.groups(), show);
     let failed = finds.failed.into_iter().map(|input| (input.path.clone(), usize::MAX, show(input, None)));
     shown.extend(failed);
     shown.sort_by(|(path, at, _), (other_path, other_at, _)| (path, at).cmp(&(other_path, other_at)));
@@ -189,12 +186,11 @@ impl Tree<'_> {
     /// Reads and shows every group, those first that may hand something on, and of those the largest.
     fn visit<T: Send>(
         &self,
-        pool: &rayon::ThreadPool,
         groups: &[Group],
         show: &(dyn Fn(Input, Option<&[u8]>) -> T + Sync),
     ) -> Vec<(String, usize, T)> {
         let length = |found: &Found| fs::metadata(&found.file).map_or(0, |metadata| metadata.len());
-        let lengths: Vec<u64> = pool.install(|| self.files.par_iter().map(length).collect());
+        let lengths: Vec<u64> = self.files.iter().map(length).collect();
         let size = |group: &Group| group.files.iter().filter_map(|at| lengths.get(*at)).sum::<u64>();
         let mut order: Vec<(usize, &Group, u64)> =
             groups.iter().enumerate().map(|(at, group)| (at, group, size(group))).collect();
@@ -202,19 +198,16 @@ impl Tree<'_> {
         let shown = Mutex::new(Vec::with_capacity(self.files.len()));
         let open: Mutex<HashMap<usize, Vec<Read>>> = Mutex::default();
         for wave in order.chunk_by(|(_, one, _), (_, other, _)| one.height == other.height) {
-            let next = AtomicUsize::new(0);
-            pool.broadcast(|_| {
-                while let Some((at, group, size)) = wave.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let handed = lock(&open).remove(at).unwrap_or_default();
-                    let (inputs, left) = self.settle(group, *size, handed);
-                    if let Some(above) = group.above.filter(|_| !left.is_empty()) {
-                        lock(&open).entry(above).or_default().extend(left);
-                    }
-                    let shows =
-                        |Settled { at, input, text }: Settled| (input.path.clone(), at, show(input, text.as_deref()));
-                    let made: Vec<_> = inputs.into_iter().map(shows).collect();
-                    lock(&shown).extend(made);
+            crew::share(self.options.threads, wave, &|(at, group, size)| {
+                let handed = lock(&open).remove(at).unwrap_or_default();
+                let (inputs, left) = self.settle(group, *size, handed);
+                if let Some(above) = group.above.filter(|_| !left.is_empty()) {
+                    lock(&open).entry(above).or_default().extend(left);
                 }
+                let shows =
+                    |Settled { at, input, text }: Settled| (input.path.clone(), at, show(input, text.as_deref()));
+                let made: Vec<_> = inputs.into_iter().map(shows).collect();
+                lock(&shown).extend(made);
             });
         }
         shown.into_inner().unwrap_or_else(PoisonError::into_inner)

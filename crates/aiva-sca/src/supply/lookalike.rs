@@ -73,7 +73,7 @@ pub struct Looks {
 impl Looks {
     /// As [`lookalike`], compared once.
     pub fn of(&self, ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
-        let spread = name.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let spread = name.bytes().rev().take(4).fold(name.len(), |sum, byte| sum * 31 + usize::from(byte));
         let part = || self.known[spread % PARTS].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = part().get(&ecosystem).and_then(|names| names.get(name)) {
             return *known;
@@ -168,7 +168,7 @@ impl Names {
         for length in name.len() - 1..=name.len() + 1 {
             for (theirs, of) in self.by_length.get(&length).map(Vec::as_slice).unwrap_or_default() {
                 // One edit changes at most two letters of the set.
-                if (own ^ theirs).count_ones() <= 2
+                if has_two_at_most(own ^ theirs)
                     && of.len() >= SHORTEST
                     && let Some(way) = edit(name.as_bytes(), of.as_bytes())
                     && other_owner(of)
@@ -191,6 +191,12 @@ fn is_same_scope(one: &str, other: &str) -> bool {
 /// Which letters are in a name, as a set.
 fn letters(name: &str) -> u64 {
     name.bytes().fold(0, |set, byte| set | 1 << (byte & 63))
+}
+
+/// Whether no more than two bits are set; asked of every known name of about the same length.
+fn has_two_at_most(set: u64) -> bool {
+    let without_lowest = |set: u64| set & set.wrapping_sub(1);
+    without_lowest(without_lowest(set)) == 0
 }
 
 /// The single edit between two names, if it is one that happens by mistake.

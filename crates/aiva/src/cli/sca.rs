@@ -87,7 +87,9 @@ fn place(place: &Place) -> serde_json::Value {
     });
     match &place.ways {
         Ways::Known(known) => {
-            answer["paths"] = json!({ "shortest": known.paths, "count": known.count, "depth": known.depth });
+            let shortest: Vec<Vec<&str>> =
+                known.paths.iter().map(|path| path.iter().map(|step| &**step).collect()).collect();
+            answer["paths"] = json!({ "shortest": shortest, "count": known.count, "depth": known.depth });
         }
         Ways::Unreached => answer["untold"] = json!(UNREACHED),
         Ways::Untold(reason) => answer["untold"] = json!(reason),

@@ -27,7 +27,7 @@ use super::terminal::{Terminal, complain, spoken_age};
 use super::{Format, Global, Lowest, Scan, Stale, remote, table};
 use crate::failure::Failure;
 use crate::join;
-use crate::look::{Columns, Gathered, Keep, Look};
+use crate::look::{Columns, Gathered, Keep, Look, Looked};
 use crate::settings::{self, Found, Settings};
 
 mod baseline;
@@ -168,9 +168,8 @@ fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Ter
     };
     let result = look_at(scan, &look, &options, &progress);
     bar.done();
-    let mut gathered = result?;
-    look.add_licences(&mut gathered, &scan.path, today());
-    Ok(gathered)
+    let looked = result?;
+    Ok(look.gather(looked, &scan.path, today()))
 }
 
 /// Whether the document has every package. GitLab's report lists the dependencies of every file.
@@ -183,7 +182,7 @@ fn look_at(
     look: &Look<'_>,
     options: &inventory::Options,
     progress: &(dyn Fn(inventory::Progress) + Sync),
-) -> Result<Gathered> {
+) -> Result<Looked> {
     if scan.image {
         let image = inventory::image(&scan.path, scan.platform.as_ref(), options, progress);
         let image = image.with_context(|| format!("cannot scan the image {}", scan.path.display()))?;
@@ -192,11 +191,11 @@ fn look_at(
     if scan.rootfs || inventory::is_root(&scan.path) {
         return Ok(look.over(inventory::rootfs(&scan.path, options, Expect::System, progress)?)?);
     }
-    let gathered = look.walk(&scan.path, options, progress)?;
+    let looked = look.walk(&scan.path, options, progress)?;
     if !scan.installed {
-        return Ok(gathered);
+        return Ok(looked);
     }
-    Ok(gathered.with(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?))
+    Ok(looked.with(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?))
 }
 
 /// The service whose source holds the path that is scanned; none when several or none do.
@@ -246,7 +245,7 @@ fn report(
         seen
     };
     let mut left = LeftOut::default();
-    let draft = Draft::new(results, &mut judge, outline, |seen| left.wants(scan, seen));
+    let draft = Draft::new(results, &mut judge, join::spot, outline, |seen| left.wants(scan, seen));
     statements.close();
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let summary = draft.summary();

@@ -162,15 +162,14 @@ fn lay_down(root: &Path, chosen: &Chosen) {
 
 /// The inputs of a tree, read in its groups or in one; and how many groups there are.
 fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
-    let options = Options::default();
+    let options = Options { threads: 2, ..Options::default() };
     let files = find(root, &options, &|_| {}).unwrap().files;
     let has_catalog = files.iter().any(|found| found.kind == Kind::VersionCatalog);
     let one = Group { files: (0..files.len()).collect(), ..Group::default() };
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let tree = Tree { root, options: &options, files, has_catalog, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let mut shown = tree.visit(&pool, &groups, &|input, _| input);
+    let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     (shown.into_iter().map(|(_, _, input)| input).collect(), groups.len())
 }

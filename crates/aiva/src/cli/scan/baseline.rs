@@ -82,9 +82,9 @@ pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, i
     let Some(root) = root else { return Ok(Known(HashSet::new())) };
     let checks = settings::checks(&found.loaded.config.sca);
     let look = Look::new(Some(index), &checks, Keep::Report, Columns::Unsought);
-    let mut gathered = look.walk(&root, &options, &|_| {}).context("the baseline could not be judged")?;
+    let looked = look.walk(&root, &options, &|_| {}).context("the baseline could not be judged")?;
     // Licences are looked up where packages are installed, which is beside the present tree.
-    look.add_licences(&mut gathered, &scan.path, super::today());
+    let gathered = look.gather(looked, &scan.path, super::today());
     let possible = of_ranges(service, &gathered.inputs);
     let found = gathered.findings.iter().map(|finding| fingerprint(service, &join::outline(finding)));
     Ok(Known(found.chain(possible).collect()))
