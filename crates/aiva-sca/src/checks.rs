@@ -3,6 +3,7 @@
 //! Reads licences from local caches, and only if there is a policy to judge them by; all else is pure. Start reading at
 //! [`Checks::run`].
 
+use std::borrow::Borrow;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -56,10 +57,13 @@ impl ScanResult {
 }
 
 /// Puts more findings among those that are in the order of a result.
-pub fn add(findings: &mut Vec<Finding>, more: Vec<Finding>) {
+pub fn add<F: Borrow<Finding>>(findings: &mut Vec<F>, more: Vec<F>) {
     if !more.is_empty() {
         findings.extend(more);
         // Stable, and paths are in the order of the inputs: the advisories of a line stay before the rules.
-        findings.sort_by(|a, b| (&a.path, a.line, &a.name).cmp(&(&b.path, b.line, &b.name)));
+        findings.sort_by(|a, b| {
+            let (a, b): (&Finding, &Finding) = (a.borrow(), b.borrow());
+            (&a.path, a.line, &a.name).cmp(&(&b.path, b.line, &b.name))
+        });
     }
 }

@@ -64,10 +64,10 @@ pub struct Verdict {
     pub matched: Vec<Match>,
     /// One line.
     pub summary: String,
-    /// The long text, usually Markdown.
-    pub description: String,
-    /// Addresses to read on, without repetitions, advisories and fixes first.
-    pub references: Vec<String>,
+    /// The long text, usually Markdown; shared by all versions that the record is about.
+    pub description: Arc<str>,
+    /// Addresses to read on, without repetitions, advisories and fixes first; shared as the text is.
+    pub references: Arc<[String]>,
     /// When it became public, RFC 3339, where the record says so.
     pub published: Option<String>,
 }
@@ -152,8 +152,8 @@ pub fn of_rule(path: &str, package: &Package, purl: String, rule: Rule) -> Findi
             reason: rule.reason,
             matched: Vec::new(),
             summary: rule.summary,
-            description: rule.description,
-            references: Vec::new(),
+            description: rule.description.into(),
+            references: Arc::default(),
             published: None,
         }),
         ecosystem: package.ecosystem,

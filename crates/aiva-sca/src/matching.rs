@@ -4,6 +4,8 @@
 //! Start reading at [`Judge::judge`].
 
 use std::collections::{BTreeSet, HashMap};
+use std::mem;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::advisory::{Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, EntryId, PackageDetails};
@@ -58,7 +60,38 @@ pub struct RangeJudgement {
     pub unknown: Option<String>,
 }
 
-type DetailsCache = HashMap<AdvisoryId, Arc<Details<'static>>>;
+type DetailsCache = HashMap<AdvisoryId, Arc<Learnt>>;
+
+/// The details of an advisory, its longest words apart, which verdicts on many versions share.
+#[derive(Debug)]
+struct Learnt {
+    details: Details<'static>,
+    description: Arc<str>,
+    /// Without repetitions.
+    references: Arc<[String]>,
+}
+
+impl Learnt {
+    fn new(mut details: Details<'static>) -> Self {
+        let description = mem::take(&mut details.description).into();
+        let references = once_each(mem::take(&mut details.references).iter());
+        Self { details, description, references }
+    }
+}
+
+impl Deref for Learnt {
+    type Target = Details<'static>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.details
+    }
+}
+
+/// The texts in their order, each where it comes first.
+fn once_each<'t, T: AsRef<str> + 't>(all: impl Iterator<Item = &'t T>) -> Arc<[String]> {
+    let mut seen = BTreeSet::new();
+    all.map(AsRef::as_ref).filter(|text| seen.insert(*text)).map(str::to_owned).collect()
+}
 
 /// The judged versions of packages; `None` where nothing is said of a version.
 type Known = HashMap<EntryId, HashMap<Box<str>, Option<Arc<Judgement>>>>;
@@ -77,7 +110,7 @@ pub struct Judge {
 /// An advisory that affects the version at hand.
 struct Hit<'a> {
     advisory: &'a Advisory<'a>,
-    details: Arc<Details<'static>>,
+    details: Arc<Learnt>,
     kind: Kind,
     severity: Severity,
     /// `>= 0.2.0, < 0.3.4`, or nothing when the version is named one by one.
@@ -181,12 +214,12 @@ impl Judge {
         Ok(Hit { advisory, kind, severity, range, details })
     }
 
-    fn details(&self, advisory: &Advisory<'_>) -> Result<Arc<Details<'static>>, Damage> {
+    fn details(&self, advisory: &Advisory<'_>) -> Result<Arc<Learnt>, Damage> {
         let lock = || self.details.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&advisory.id()) {
             return Ok(Arc::clone(known));
         }
-        let details = Arc::new(advisory.details()?);
+        let details = Arc::new(Learnt::new(advisory.details()?));
         lock().insert(advisory.id(), Arc::clone(&details));
         Ok(details)
     }
@@ -295,21 +328,18 @@ fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>
     let id = main_id(&all, &records).to_owned();
     let aliases = all.iter().filter(|name| **name != id).map(|name| (*name).to_owned()).collect();
     let told = told_first(group);
-    let description =
-        told.iter().map(|details| &*details.description).find(|text| !text.is_empty()).unwrap_or_default();
+    let description = told.iter().map(|details| &details.description).find(|text| !text.is_empty());
+    let description = description.map(Arc::clone).unwrap_or_default();
     let summary = told.iter().map(|details| details.summary.trim()).find(|text| !text.is_empty());
     let worst = group.iter().max_by(|a, b| {
         (a.severity.level, a.severity.score)
             .partial_cmp(&(b.severity.level, b.severity.score))
             .unwrap_or(std::cmp::Ordering::Equal)
     });
-    let mut references: Vec<String> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for reference in told.iter().flat_map(|details| &details.references) {
-        if seen.insert(&**reference) {
-            references.push(reference.to_string());
-        }
-    }
+    let references = match told.as_slice() {
+        [one] => Arc::clone(&one.references),
+        many => once_each(many.iter().flat_map(|details| details.references.iter())),
+    };
     Verdict {
         aliases,
         records: records.iter().map(|id| (*id).to_owned()).collect(),
@@ -318,8 +348,8 @@ fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>
         fixed_versions: above.map(|above| fixed_versions(ecosystem, name, above, group)).unwrap_or_default(),
         reason: String::new(),
         matched: matched(name, group),
-        summary: summary.map_or_else(|| first_line(description), str::to_owned),
-        description: description.to_owned(),
+        summary: summary.map_or_else(|| first_line(&description), str::to_owned),
+        description,
         references,
         published: told.iter().filter_map(|details| details.published.as_deref()).min().map(str::to_owned),
         id,
@@ -342,8 +372,8 @@ fn main_id<'a>(all: &BTreeSet<&'a str>, records: &BTreeSet<&'a str>) -> &'a str 
 }
 
 /// The records in the order in which their words are preferred: GHSA first, which writes summaries for readers.
-fn told_first<'h>(group: &'h [Hit<'_>]) -> Vec<&'h Details<'static>> {
-    let mut told: Vec<&Details<'static>> = group.iter().map(|hit| &*hit.details).collect();
+fn told_first<'h>(group: &'h [Hit<'_>]) -> Vec<&'h Learnt> {
+    let mut told: Vec<&Learnt> = group.iter().map(|hit| &*hit.details).collect();
     told.sort_by_key(|details| (!details.id.starts_with("GHSA-"), details.id.clone()));
     told
 }

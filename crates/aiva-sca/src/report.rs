@@ -14,8 +14,8 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
     let verdict = &finding.verdict;
     message::ObservedFinding {
         summary: verdict.summary.clone(),
-        description: verdict.description.clone(),
-        references: verdict.references.clone(),
+        description: verdict.description.to_string(),
+        references: verdict.references.to_vec(),
         reason: verdict.reason.clone(),
         ..outline(finding)
     }

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use aiva_contracts::api::DocumentInput;
 use aiva_findings::observation;
@@ -66,8 +67,9 @@ pub(crate) struct Look<'a> {
 /// What there is to say of one input.
 pub(crate) struct Seen {
     input: DocumentInput,
-    findings: Vec<Finding>,
-    kept: Option<Input>,
+    /// Each apart, so that they stay where they are when those of all inputs are put together.
+    findings: Vec<Arc<Finding>>,
+    kept: Option<Box<Input>>,
 }
 
 /// What was looked at, by the paths of the inputs.
@@ -82,7 +84,7 @@ pub(crate) struct Gathered {
     /// What became of each.
     pub(crate) inputs: Vec<DocumentInput>,
     /// In the order of the inputs, then by line.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<Arc<Finding>>,
     /// The inputs themselves, if they are kept.
     pub(crate) kept: Vec<Input>,
     /// See [`Inventory::ignored_lockfiles`].
@@ -127,13 +129,13 @@ impl<'a> Look<'a> {
         for Seen { input, findings, kept } in seen {
             gathered.inputs.push(input);
             gathered.findings.extend(findings);
-            gathered.kept.extend(kept);
+            gathered.kept.extend(kept.map(|input| *input));
         }
         let mut licensed = checks.licensed(root, &gathered.kept, today);
         if let Columns::Below(folder) = columns {
             again(folder, &mut licensed);
         }
-        checks::add(&mut gathered.findings, licensed);
+        checks::add(&mut gathered.findings, licensed.into_iter().map(Arc::new).collect());
         gathered
     }
 
@@ -150,11 +152,10 @@ impl<'a> Look<'a> {
             }
         }
         let told = report::input(&input, &judged.not_judged, &judged.can_resolve);
-        judged.findings.shrink_to_fit();
         Ok(Seen {
             input: observation::input(told),
-            findings: judged.findings,
-            kept: (self.keep == Keep::Inputs).then_some(input),
+            findings: judged.findings.into_iter().map(Arc::new).collect(),
+            kept: (self.keep == Keep::Inputs).then(|| Box::new(input)),
         })
     }
 }

@@ -5,6 +5,7 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
@@ -42,7 +43,7 @@ use statements::Vex;
 
 /// The parts of one run that the report needs.
 struct Report {
-    draft: Draft<Finding>,
+    draft: Draft<Arc<Finding>>,
     priorities: Priorities,
     /// Made of the draft for who needs it whole.
     whole: OnceCell<Document>,
@@ -237,7 +238,7 @@ fn report(
     }
     let mut judge = Judge::new(exceptions(&found.loaded.config.exceptions)?, today());
     let ranges_left_out = range::leave_out(scan, service, &mut results.inputs, &mut judge);
-    let outline = |finding: &Finding| {
+    let outline = |finding: &Arc<Finding>| {
         let mut seen = join::outline(finding);
         seen.context.priority = Some(priorities.of(finding));
         seen.context.statement = statements.of(&seen);
@@ -245,7 +246,7 @@ fn report(
         seen
     };
     let mut left = LeftOut::default();
-    let draft = Draft::new(results, &mut judge, join::spot, outline, |seen| left.wants(scan, seen));
+    let draft = Draft::new(results, &mut judge, |finding| join::spot(finding), outline, |seen| left.wants(scan, seen));
     statements.close();
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let summary = draft.summary();
