@@ -61,8 +61,8 @@ impl Way {
 /// Into how many parts the names that were compared are divided, so that threads seldom wait for each other.
 const PARTS: usize = 16;
 
-/// What came of comparing names.
-type Compared = HashMap<Ecosystem, HashMap<Box<str>, Option<Lookalike>>>;
+/// What came of comparing names; nearly all are honest.
+type Compared = HashMap<Ecosystem, HashMap<Box<str>, Option<Box<Lookalike>>>>;
 
 /// Names that were compared, and what came of it: one scan meets most names many times.
 #[derive(Debug, Default)]
@@ -73,36 +73,36 @@ pub struct Looks {
 impl Looks {
     /// As [`lookalike`], compared once.
     pub fn of(&self, ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
+        let names = names(ecosystem)?;
         let spread = name.bytes().rev().take(4).fold(name.len(), |sum, byte| sum * 31 + usize::from(byte));
         let part = || self.known[spread % PARTS].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = part().get(&ecosystem).and_then(|names| names.get(name)) {
-            return *known;
+        if let Some(known) = part().get(&ecosystem).and_then(|compared| compared.get(name)) {
+            return known.as_deref().copied();
         }
-        let found = lookalike(ecosystem, name);
-        part().entry(ecosystem).or_default().insert(name.into(), found);
+        let found = names.find(name);
+        part().entry(ecosystem).or_default().insert(name.into(), found.map(Box::new));
         found
     }
 }
 
 /// The well-known name that this one looks like; `None` for all honest names.
 pub fn lookalike(ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
+    names(ecosystem)?.find(name)
+}
+
+/// The well-known names of a registry, where there is a list of them.
+fn names(ecosystem: Ecosystem) -> Option<&'static Names> {
     match ecosystem.purl_type() {
-        "npm" => NPM.find(name),
-        "pypi" => PYPI.find(name),
-        "cargo" => CRATES.find(name),
+        "npm" => Some(&NPM),
+        "pypi" => Some(&PYPI),
+        "cargo" => Some(&CRATES),
         _ => None,
     }
 }
 
 /// Whether a name is one of the well-known ones.
 pub fn is_known(ecosystem: Ecosystem, name: &str) -> bool {
-    let names = match ecosystem.purl_type() {
-        "npm" => &NPM,
-        "pypi" => &PYPI,
-        "cargo" => &CRATES,
-        _ => return false,
-    };
-    names.known.binary_search(&name).is_ok()
+    names(ecosystem).is_some_and(|names| names.known.binary_search(&name).is_ok())
 }
 
 static NPM: LazyLock<Names> = LazyLock::new(|| {
