@@ -222,8 +222,15 @@ impl Roles {
         let shown = |(name, role): (String, config::Role)| {
             (name.clone(), Shown { name, role: stored::told(&role), change: None })
         };
-        configured.into_iter().map(shown).collect()
+        let mut all: BTreeMap<String, Shown> = configured.into_iter().map(shown).collect();
+        all.entry(DEFAULT.to_owned()).or_insert_with(|| shown((DEFAULT.to_owned(), built_in())).1);
+        all
     }
+}
+
+/// The role of unknown callers where the file has none, in the words of the file: any public name on 80 and 443.
+fn built_in() -> config::Role {
+    config::Role { mode: config::Mode::Open, ..config::Role::default() }
 }
 
 fn read(version: &Version) -> Result<config::Role, Vec<Wrong>> {
@@ -239,4 +246,17 @@ fn shown(version: Version) -> Shown {
     let role = json(version.body.as_deref().unwrap_or_default());
     let change = Some(Stamp { version: version.version, at: version.at, by: version.by });
     Shown { name: version.name, role, change }
+}
+
+#[cfg(test)]
+mod tests {
+    use aiva_outbound::policy::Policy;
+
+    use super::*;
+
+    #[test]
+    fn the_built_in_role_is_shown_as_what_it_is() {
+        let shown = crate::role::policy(&built_in()).unwrap();
+        assert_eq!(format!("{shown:?}"), format!("{:?}", Policy::public()));
+    }
 }

@@ -180,7 +180,11 @@ async fn what_the_file_has_is_not_replaced(world: World) {
     assert!(!process.guard.role_of_caller("batch").unwrap().policy.allow_names.is_empty());
     let (_, _, list) = process.call("GET", "/v1/egress/roles", &[], &Value::Null).await;
     let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| (&one["name"], &one["origin"])).collect();
-    assert_eq!(names, [(&json!("batch"), &json!("api")), (&json!("lab"), &json!("file"))]);
+    let file = json!("file");
+    assert_eq!(names, [(&json!("batch"), &json!("api")), (&json!("default"), &file), (&json!("lab"), &file)]);
+    // The role of unknown callers is shown although nobody wrote it down.
+    let (_, _, anybody) = process.call("GET", "/v1/egress/roles/default", &[], &Value::Null).await;
+    assert_eq!((&anybody["role"]["mode"], &anybody["role"]["ports"]), (&json!("open"), &json!([80, 443])));
     // The file comes to have it as well: it wins, whatever is stored.
     egress.stored_roles.clear();
     egress.roles.insert("batch".into(), Role::default());
