@@ -60,16 +60,9 @@ fn line_of(bytes: &[u8], at: usize) -> u32 {
 
 /// The line of the first merge conflict marker.
 fn conflict(text: &str) -> Option<u32> {
-    const OPEN: &str = "<<<<<<< ";
-    let mut from = 0;
-    while let Some(found) = text.get(from..)?.find(OPEN) {
-        let at = from + found;
-        if at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n') {
-            return Some(line_of(text.as_bytes(), at));
-        }
-        from = at + OPEN.len();
-    }
-    None
+    let bytes = text.as_bytes();
+    let begins = |at: &usize| *at == 0 || bytes.get(at - 1) == Some(&b'\n');
+    memchr::memmem::find_iter(bytes, b"<<<<<<< ").find(begins).map(|at| line_of(bytes, at))
 }
 
 /// Whether a file that a tool always ends with a line break lacks it, so that its last line may be half a line.

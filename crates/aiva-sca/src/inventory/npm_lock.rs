@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use rapidhash::RapidHashMap;
+use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::graph::{index, stronger};
 use super::json::{Json, Value};
@@ -47,13 +47,13 @@ pub(crate) fn read(text: &str) -> Reading {
         let message = format!("lockfile format {version} is newer than {NEWEST}, the newest this release reads");
         return Reading::unsupported(line, message);
     }
-    if let Some(mut json) = nested.filter(|_| lock.places.is_empty())
+    if let Some(mut json) = nested.filter(|_| lock.is_empty())
         && let Err(fault) = copies(&mut json, &mut reading, true)
         && outcome.is_ok()
     {
         reading.fault(fault);
     }
-    reading.packages.sort_by_key(|package| if lock.places.is_empty() { package.line } else { 0 });
+    reading.packages.sort_by_key(|package| if lock.is_empty() { package.line } else { 0 });
     lock.direct(&mut reading);
     lock.connect(&mut reading);
     if outcome.is_ok() {
@@ -72,13 +72,23 @@ pub(crate) fn read(text: &str) -> Reading {
 /// `packages` of format 2 and 3: where each thing is installed.
 #[derive(Default)]
 struct Lock<'a> {
+    /// What is installed at [`TOP`], by what follows it.
+    top: RapidHashMap<Cow<'a, str>, Option<u32>>,
+    /// What is anywhere else, by its place.
     places: RapidHashMap<Cow<'a, str>, Option<u32>>,
+    /// The names under which something is installed elsewhere than right at the top. Of other names there is one copy at most,
+    /// so that nobody need look for theirs on the way up.
+    deep: RapidHashSet<Cow<'a, str>>,
     importers: Vec<Importer<'a>>,
     needs: Vec<Need<'a>>,
 }
 
+/// Where nearly everything is installed.
+const TOP: &str = "node_modules/";
+
 /// What an installed package needs.
 struct Need<'a> {
+    from: Option<u32>,
     place: Cow<'a, str>,
     line: u32,
     name: Cow<'a, str>,
@@ -110,7 +120,38 @@ struct Entry<'a> {
     needs: Vec<(Cow<'a, str>, Scope)>,
 }
 
+/// What follows a byte of a text.
+fn behind<'a>(text: &Cow<'a, str>, at: usize) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(at..).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(at..).unwrap_or_default().to_owned()),
+    }
+}
+
 impl<'a> Lock<'a> {
+    /// Whether there was no `packages` with anything in it.
+    fn is_empty(&self) -> bool {
+        self.top.is_empty() && self.places.is_empty()
+    }
+
+    /// What is at a place: a package by its index, or something that is none.
+    fn place(&self, place: &str) -> Option<Option<u32>> {
+        match place.strip_prefix(TOP) {
+            Some(rest) => self.top.get(rest),
+            None => self.places.get(place),
+        }
+        .copied()
+    }
+
+    fn insert(&mut self, place: Cow<'a, str>, at: Option<u32>) {
+        let inner = place.match_indices(TOP).filter(|(start, _)| *start > 0);
+        self.deep.extend(inner.map(|(start, _)| behind(&place, start + TOP.len())));
+        match place.starts_with(TOP) {
+            true => self.top.insert(behind(&place, TOP.len()), at),
+            false => self.places.insert(place, at),
+        };
+    }
+
     fn packages(&mut self, json: &mut Json<'a>, reading: &mut Reading) -> Result<(), Fault> {
         json.object(|json, place, line| {
             let mut entry = Entry::default();
@@ -121,10 +162,10 @@ impl<'a> Lock<'a> {
     }
 
     fn add(&mut self, place: Cow<'a, str>, line: u32, entry: Entry<'a>, whole: bool, reading: &mut Reading) {
-        if self.places.contains_key(&place) || entry.twice {
+        if self.place(&place).is_some() || entry.twice {
             reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
         }
-        let installed = place.rfind("node_modules/").and_then(|at| place.get(at + "node_modules/".len()..));
+        let installed = place.rfind(TOP).and_then(|at| place.get(at + TOP.len()..));
         let mut at = None;
         if !entry.link && whole && !place.is_empty() {
             // npm leaves the name out where it is that of the folder.
@@ -146,13 +187,16 @@ impl<'a> Lock<'a> {
             self.importers.push(Importer { path: place.clone(), needs: entry.needs });
         } else {
             let wanted = entry.needs.into_iter().filter(|need| need.1 != Scope::Dev);
-            self.needs.extend(wanted.map(|(name, scope)| Need { place: place.clone(), line, name, scope }));
+            self.needs.extend(wanted.map(|(name, scope)| Need { from: at, place: place.clone(), line, name, scope }));
         }
-        self.places.insert(place, at);
+        self.insert(place, at);
     }
 
     /// The place where a folder's requirement is installed: the nearest `node_modules` on the way up.
     fn resolve(&self, from: &str, name: &str) -> Option<Option<u32>> {
+        if !self.deep.contains(name) {
+            return self.top.get(name).copied();
+        }
         let mut folder = from;
         let mut place = String::new();
         loop {
@@ -161,10 +205,10 @@ impl<'a> Lock<'a> {
                 place.push_str(folder);
                 place.push('/');
             }
-            place.push_str("node_modules/");
+            place.push_str(TOP);
             place.push_str(name);
-            if let Some(found) = self.places.get(place.as_str()) {
-                return Some(*found);
+            if let Some(found) = self.place(&place) {
+                return Some(found);
             }
             if folder.is_empty() {
                 return None;
@@ -198,14 +242,13 @@ impl<'a> Lock<'a> {
 
     /// Who needs whom, also by choice: what is not installed has no edge.
     fn connect(&self, reading: &mut Reading) {
-        let index_of = |place: &str| self.places.get(place).copied().flatten();
         for need in &self.needs {
-            if let (Some(from), Some(Some(to))) = (index_of(&need.place), self.resolve(&need.place, &need.name)) {
+            if let (Some(from), Some(Some(to))) = (need.from, self.resolve(&need.place, &need.name)) {
                 reading.links.edges.push((from, to));
             }
         }
         for importer in &self.importers {
-            let Some(from) = index_of(&importer.path) else { continue };
+            let Some(from) = self.place(&importer.path).flatten() else { continue };
             let wanted = importer.needs.iter().filter_map(|(name, _)| self.resolve(&importer.path, name).flatten());
             reading.links.edges.extend(wanted.map(|to| (from, to)));
         }
@@ -213,12 +256,9 @@ impl<'a> Lock<'a> {
 
     /// Tells of requirements that are installed nowhere: a part of the file is gone.
     fn missing(&self, reading: &mut Reading) {
-        const TOP: &str = "node_modules/";
-        let names = self.places.keys().filter_map(|place| place.strip_prefix(TOP));
-        let top: rapidhash::RapidHashSet<&str> = names.filter(|name| !name.contains(TOP)).collect();
         let must = self.needs.iter().filter(|need| need.scope == Scope::Runtime);
         for Need { place, line, name, .. } in must {
-            if !top.contains(name.as_ref()) && self.resolve(place, name).is_none() {
+            if !self.top.contains_key(name) && self.resolve(place, name).is_none() {
                 reading.problem(*line, format!("{} needs {}, which is not in the file", quote(place), quote(name)));
             }
         }

@@ -14,11 +14,17 @@ const PUBLIC: &[&str] = &[
     "registry.npm.taobao.org",
 ];
 
+/// How nearly every address begins.
+const USUAL: &[&str] = &["https://registry.npmjs.org/", "https://registry.yarnpkg.com/"];
+
 /// Hosts whose `https` archives are snapshots of git repositories.
 const GIT_HOSTS: &[&str] = &["codeload.github.com", "api.github.com"];
 
 /// The source behind a `resolved` address or a version that is an address.
 pub(crate) fn source(address: &str) -> Source {
+    if usual(address).is_some() {
+        return Source::Registry;
+    }
     let address = &*without_secret(address);
     if address.starts_with("file:") || address.starts_with("link:") || address.starts_with("portal:") {
         let path = address.split_once(':').map_or(address, |(_, path)| path);
@@ -47,6 +53,11 @@ pub(crate) fn source(address: &str) -> Source {
     }
 }
 
+/// What follows the address of the public registry.
+fn usual(address: &str) -> Option<&str> {
+    USUAL.iter().find_map(|start| address.strip_prefix(start))
+}
+
 /// The registry's own address: that of the archive without the package's name and file.
 fn registry(address: &str, end: usize) -> String {
     let base = address.get(..end).unwrap_or(address);
@@ -64,6 +75,9 @@ fn registry(address: &str, end: usize) -> String {
 ///
 /// `https://registry.npmjs.org/@babel/core/-/core-7.0.0.tgz`; an address in another form says nothing.
 pub(crate) fn is_of_another(address: &str, name: &str, version: &str) -> bool {
+    if is_its_usual(address, name, version) {
+        return false;
+    }
     let Some((_, rest)) = address.split_once("://") else { return false };
     let Some((_, path)) = rest.split_once('/') else { return false };
     let Some((place, file)) = path.split_once("/-/") else { return false };
@@ -80,6 +94,14 @@ pub(crate) fn is_of_another(address: &str, name: &str, version: &str) -> bool {
     let (file, version) = (file.rsplit('/').next().unwrap_or(file), version.split('+').next().unwrap_or(version));
     let Some(rest) = file.strip_suffix(".tgz").and_then(|stem| stem.strip_prefix(own)) else { return true };
     rest.strip_prefix('-').is_none_or(|of| of.split('+').next().unwrap_or(of) != version)
+}
+
+/// Whether it is the archive of a package as the public registry names it.
+fn is_its_usual(address: &str, name: &str, version: &str) -> bool {
+    let file = usual(address).and_then(|path| path.strip_prefix(name)?.strip_prefix("/-/"));
+    let own = name.rsplit('/').next().unwrap_or(name);
+    let end = file.and_then(|file| file.strip_prefix(own)?.strip_prefix('-')?.strip_prefix(version));
+    end.is_some_and(|end| end.strip_prefix(".tgz").is_some_and(|rest| rest.is_empty() || rest.starts_with(['#', '?'])))
 }
 
 /// Whether this is the address of a git repository, with its shorthands.

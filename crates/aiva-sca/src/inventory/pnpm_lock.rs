@@ -202,18 +202,22 @@ impl<'a> Lock<'a> {
     }
 
     /// The node that a reference leads to; `Ok(None)` for the project's own folders.
-    fn resolve(&self, name: &str, version: &str) -> Result<Option<u32>, ()> {
+    /// `sought` is room for what is looked for.
+    fn resolve(&self, name: &str, version: &str, sought: &mut String) -> Result<Option<u32>, ()> {
         if version.starts_with("link:") || version.starts_with("workspace:") {
             return Ok(None);
         }
-        let usual = match self.format() {
-            9.. => format!("{name}@{version}"),
-            6.. => format!("/{name}@{version}"),
-            _ => format!("/{name}/{version}"),
+        let usual: &[&str] = match self.format() {
+            9.. => &[name, "@", version],
+            6.. => &["/", name, "@", version],
+            _ => &["/", name, "/", version],
         };
-        let found = self.nodes.get(usual.as_str()).or_else(|| self.nodes.get(version));
-        let found = found.or_else(|| self.nodes.get(format!("/{version}").as_str()));
-        found.or_else(|| self.nodes.get(format!("{name}@{version}").as_str())).map(|at| Some(*at)).ok_or(())
+        let found = [usual, &[version], &["/", version], &[name, "@", version]].into_iter().find_map(|parts| {
+            sought.clear();
+            parts.iter().for_each(|part| sought.push_str(part));
+            self.nodes.get(sought.as_str())
+        });
+        found.map(|at| Some(*at)).ok_or(())
     }
 
     fn settle(self, reading: &mut Reading, cut: bool) {
@@ -254,8 +258,9 @@ impl<'a> Lock<'a> {
             let key = if new_format { without_peers(key) } else { key };
             by_key.get(key).map(|(at, _)| *at)
         };
+        let mut sought = String::new();
         for need in &self.needs {
-            match (self.resolve(&need.name, &need.version), package_of(need.from)) {
+            match (self.resolve(&need.name, &need.version, &mut sought), package_of(need.from)) {
                 (Ok(Some(to)), Some(from)) => reading.links.edges.extend(package_of(to).map(|to| (from, to))),
                 (Err(()), _) if !need.optional && !cut => {
                     reading.problem(need.line, missing(&need.name, &need.version))
@@ -265,7 +270,7 @@ impl<'a> Lock<'a> {
         }
         let mut roots = Vec::new();
         for root in &self.roots {
-            match self.resolve(&root.name, &root.version).map(|node| node.map(&package_of)) {
+            match self.resolve(&root.name, &root.version, &mut sought).map(|node| node.map(&package_of)) {
                 Ok(Some(Some(at))) => roots.push((at, root.scope)),
                 Ok(None) => {}
                 Ok(Some(None)) | Err(()) if cut => {}

@@ -261,7 +261,7 @@ fn key_of(content: &str) -> Result<Option<(Cow<'_, str>, &str)>, Unknown> {
     let ends = |at: usize| matches!(bytes.get(at + 1), None | Some(b' '));
     let Some(at) = memchr::memchr_iter(b':', bytes).find(|at| ends(*at)) else { return Ok(None) };
     let (key, rest) = content.split_at_checked(at).ok_or(Unknown)?;
-    if key.contains(" #") {
+    if memchr::memchr(b'#', key.as_bytes()).is_some() && key.contains(" #") {
         return Err(Unknown);
     }
     Ok(Some((Cow::Borrowed(key.trim_end()), rest.get(1..).unwrap_or_default())))

@@ -182,7 +182,8 @@ const MOST_ANSWERS: usize = 32;
 
 fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
     let mut by_descriptor: RapidHashMap<Cow<'_, str>, u32> = RapidHashMap::default();
-    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
+    let mut by_name: RapidHashMap<Cow<'_, str>, Vec<u32>> = RapidHashMap::default();
+    let mut twice = false;
     let mut needs = Vec::new();
     let mut patches = Vec::new();
     for entry in entries {
@@ -209,21 +210,24 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         }
         needs.push((at, entry.needs));
         for descriptor in entry.descriptors {
-            if let Some((name, _)) = split_name(&descriptor) {
-                let same = by_name.entry(name.to_owned()).or_default();
+            if let Some(name) = name_of(&descriptor) {
+                let same = by_name.entry(name).or_default();
                 if same.last() != Some(&at) {
                     same.push(at);
                 }
             }
+            reading.links.descriptors.push((descriptor.clone().into_owned(), at));
             if by_descriptor.insert(descriptor, at).is_some() {
+                twice = true;
                 reading.problem(found.package.line, format!("{} is there twice", quote(&found.package.name)));
             }
         }
         reading.packages.push(found.package);
     }
+    let mut sought = String::new();
     for (from, needs) in needs {
         for (name, range, line) in needs {
-            let exact = find(&by_descriptor, &name, &range);
+            let exact = find(&by_descriptor, &name, &range, &mut sought);
             match (exact, by_name.get(name.as_ref())) {
                 (Some(to), _) => reading.links.edges.push((from, to)),
                 // A `resolutions` field may answer a range with another one.
@@ -233,15 +237,29 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
             }
         }
     }
-    reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into_owned(), at)).collect();
+    if twice {
+        reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into_owned(), at)).collect();
+    }
+    // As yarn writes them, they are nearly sorted.
     reading.links.descriptors.sort_unstable();
     drop_patches(&patches, reading);
     direct(reading);
 }
 
-fn find(known: &RapidHashMap<Cow<'_, str>, u32>, name: &str, range: &str) -> Option<u32> {
-    let plain = known.get(format!("{name}@{range}").as_str());
-    plain.or_else(|| known.get(format!("{name}@npm:{range}").as_str())).copied()
+/// The package that answers a range; `sought` is room for what is looked for.
+fn find(known: &RapidHashMap<Cow<'_, str>, u32>, name: &str, range: &str, sought: &mut String) -> Option<u32> {
+    ["@", "@npm:"].into_iter().find_map(|between| {
+        sought.clear();
+        [name, between, range].into_iter().for_each(|part| sought.push_str(part));
+        known.get(sought.as_str()).copied()
+    })
+}
+
+fn name_of<'a>(descriptor: &Cow<'a, str>) -> Option<Cow<'a, str>> {
+    Some(match descriptor {
+        Cow::Borrowed(text) => Cow::Borrowed(split_name(text)?.0),
+        Cow::Owned(text) => Cow::Owned(split_name(text)?.0.to_owned()),
+    })
 }
 
 struct FoundPackage {
