@@ -32,11 +32,13 @@ struct Log(Mutex<io::BufWriter<Box<dyn io::Write + Send>>>);
 impl Log {
     /// A full disk is not what is measured.
     fn lines<T: serde::Serialize>(&self, rows: &[T]) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = Vec::with_capacity(512 * rows.len());
         for row in rows {
-            let _lost = serde_json::to_writer(&mut *log, row);
-            let _lost = log.write_all(b"\n");
+            let _lost = serde_json::to_writer(&mut text, row);
+            text.push(b'\n');
         }
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lost = log.write_all(&text);
     }
 }
 
