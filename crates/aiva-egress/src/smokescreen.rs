@@ -170,8 +170,9 @@ impl Remarks {
                 self.add(place, format!("{entry:?} is no host name and was left out; write an address as a CIDR"));
                 continue;
             }
-            let bare = entry.strip_prefix("*.").unwrap_or(&entry);
-            let judged = Policy::public().judge_name(bare).map_err(|denial| denial.reason);
+            // Of what is below a name, some name.
+            let one = entry.replacen('*', "name", 1);
+            let judged = Policy::public().judge_name(&one).map_err(|denial| denial.reason);
             if let Err(Reason::NameInternal | Reason::NameLocal | Reason::NameMetadata) = judged {
                 let text = format!("{entry} is an internal name: it stays refused until an exception names it");
                 self.add(place, text);

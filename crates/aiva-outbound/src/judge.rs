@@ -353,7 +353,7 @@ impl<'p, 'q> Case<'p, 'q> {
 
 fn expired(exception: &Exception, what: impl std::fmt::Display, refusal: Refusal) -> Refusal {
     let Some(end) = exception.expires else { return refusal };
-    let what = format!("{what}, and the exception {} ended on {}", exception.name, crate::reason::Day(end));
+    let what = format!("{what}, and the exception {} ended on {}", exception.name, crate::reason::Day::before(end));
     Refusal::new(Rule::Expired(exception.name.clone(), end), Reason::ExceptionExpired, what)
 }
 

@@ -172,7 +172,7 @@ impl fmt::Display for Rule {
             Self::AllowBlock(place, block) => write!(f, "allow_cidrs[{place}] {block}"),
             Self::DenyBlock(place, block) => write!(f, "deny_cidrs[{place}] {block}"),
             Self::Exception(name) => write!(f, "exception {name}"),
-            Self::Expired(name, end) => write!(f, "exception {name} (expired {})", Day(*end)),
+            Self::Expired(name, end) => write!(f, "exception {name} (expired {})", Day::before(*end)),
             Self::MetadataName => f.write_str("metadata name"),
             Self::LocalName => f.write_str("local name"),
             Self::InternalZone("") => f.write_str("single label"),
@@ -241,6 +241,13 @@ impl Refusal {
 
 /// The day of a time, in UTC, as ISO 8601 writes it.
 pub(crate) struct Day(pub(crate) SystemTime);
+
+impl Day {
+    /// The last day of what is over at that moment.
+    pub(crate) fn before(end: SystemTime) -> Self {
+        Self(end.checked_sub(Duration::from_nanos(1)).unwrap_or(end))
+    }
+}
 
 impl fmt::Display for Day {
     /// Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.

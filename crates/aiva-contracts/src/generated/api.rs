@@ -2957,7 +2957,7 @@ impl Check for EgressBudgets {
         }
     }
 }
-/// A role, and where it is kept. One of the file has no version; it changes with the file.
+/// A role, and where it is kept. One of the file has no version; it changes with the file. `default`, the role of unknown callers, is always there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredEgressRole {
     /// Its name.
@@ -3070,7 +3070,7 @@ impl Check for EgressRoleVersionPage {
 pub struct AskDecision {
     /// The address as it would be called; of a tunnel, `https://host:port`.
     pub url: String,
-    /// The method, where the role limits methods.
+    /// The method of plain HTTP, where the role limits methods or paths; GET without it.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The role to ask for; the one of unknown callers without it.

@@ -69,7 +69,7 @@ pub mod aiva {
                 /// The address as it would be called; of a tunnel, `<https://host:port`.>
                 #[prost(string, tag = "1")]
                 pub url: ::prost::alloc::string::String,
-                /// The method in capitals, where the role limits methods.
+                /// The method of plain HTTP in capitals, where the role limits methods or paths; GET without it.
                 #[prost(string, optional, tag = "2")]
                 pub method: ::core::option::Option<::prost::alloc::string::String>,
                 /// The role to ask for; the one of unknown callers without it.

@@ -17,7 +17,7 @@ config_section! {
         /// "enforce" refuses, "report" only says what it would refuse, "open" lets every public name pass, "learn" is "report"
         /// until `aiva egress learn` has proposed a role from what was seen.
         pub mode: Mode = "enforce";
-        /// Names that may be reached; "*.x" is any depth below x, not x itself.
+        /// Names that may be reached; "*.x" is any depth below x, not x itself. None if empty, but for mode "open".
         pub allow_domains: Vec<String>, example "[\"api.stripe.com\", \"*.example.net\"]";
         /// Names that may never be reached; they win over allowed ones.
         pub deny_domains: Vec<String>, example "[\"*.pastebin.com\"]";

@@ -277,27 +277,28 @@ impl Exchange {
             earlier.extend_from_slice(fresh);
             self.heads(&mut earlier)
         };
-        if let Some(unread) = unread.map_err(Trouble::Answer)? {
+        if let Some(unread) = unread? {
             self.head = Some(unread);
         }
         Poll::Ready(Ok(()))
     }
 
     /// Reads heads; what is left of an unfinished one, or `None` when the answer's own head was there.
-    fn heads(&mut self, mut bytes: &mut [u8]) -> Result<Option<Vec<u8>>, Fault> {
+    fn heads(&mut self, mut bytes: &mut [u8]) -> Result<Option<Vec<u8>>, Trouble> {
         let mut out = Vec::new();
         let unread = loop {
-            let Some(end) = head::end(bytes, self.seen)? else {
+            let Some(end) = head::end(bytes, self.seen).map_err(Trouble::Answer)? else {
                 self.seen = bytes.len();
                 break Some(bytes.to_vec());
             };
             self.seen = 0;
             let (head, rest) = bytes.split_at_mut(end);
-            let response = Response::read(head, if self.asked.head_only { "HEAD" } else { "GET" })?;
+            let method = if self.asked.head_only { "HEAD" } else { "GET" };
+            let response = Response::read(head, method).map_err(Trouble::Answer)?;
             if response.is_interim() {
                 self.interim += 1;
                 if self.interim > MOST_INTERIM {
-                    return Err(Fault::StatusLine);
+                    return Err(Trouble::Answer(Fault::StatusLine));
                 }
                 if self.asked.version == Version::Http11 {
                     write::interim(&mut out, &response);
@@ -314,14 +315,19 @@ impl Exchange {
         Ok(unread)
     }
 
-    /// The answer's own head is there, with the start of its body.
-    fn answer(&mut self, out: &mut Vec<u8>, response: &Response<'_>, rest: &mut [u8]) -> Result<(), Fault> {
+    /// The answer's own head is there, with the start of its body. One that is too large as far as is known by now is not begun,
+    /// so that the client can still be told.
+    fn answer(&mut self, out: &mut Vec<u8>, response: &Response<'_>, rest: &mut [u8]) -> Result<(), Trouble> {
         let chunks = match self.asked.version {
             Version::Http10 => Chunks::Open,
             Version::Http11 => Chunks::Keep,
         };
         let mut body = Body::new(response.framing, chunks);
-        let settled = body.filter(rest)?;
+        let settled = body.filter(rest).map_err(Trouble::Answer)?;
+        let announced = if let Framing::Length(length) = response.framing { length } else { 0 };
+        if announced.max(settled.kept as u64) > self.limit {
+            return Err(Trouble::TooLarge);
+        }
         self.client_keeps = self.asked.keep_alive && response.framing != Framing::UntilClose && self.upload.is_done();
         // Bytes that nobody asked for make the connection useless.
         self.origin_keeps = response.keep_alive && settled.taken == rest.len();

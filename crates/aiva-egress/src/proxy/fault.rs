@@ -110,7 +110,7 @@ faults! {
     /// An answer switched protocols although nobody asked.
     Switched = "switched-protocols", 502, "do not switch protocols";
     /// An origin asked for proxy credentials.
-    OriginProxyAuth = "origin-asked-for-proxy-credentials", 502, "an origin must not answer 407";
+    OriginProxyAuth = "asked-for-proxy-credentials", 502, "an origin must not answer 407";
     /// The connection closed in the middle.
     Truncated = "truncated", 502, "send all that was announced";
 }

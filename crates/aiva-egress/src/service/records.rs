@@ -54,7 +54,7 @@ pub struct Decisions {
 pub struct Question<'q> {
     /// The address as it would be called.
     pub url: &'q str,
-    /// The method, where there is one to see.
+    /// The method, where there is one to see; GET of plain HTTP without it.
     pub method: Option<&'q str>,
     /// The role to ask; the one of unknown callers without it.
     pub role: Option<&'q str>,
@@ -112,7 +112,10 @@ impl Decisions {
                 return Err(Undecided::NoRoom);
             }
         };
-        let method = question.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+        // Paths and methods are judged together: a plain request has a method, whether or not it was told.
+        let is_plain = question.url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+        let asked = question.method.or(is_plain.then_some("GET"));
+        let method = asked.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
         let (record, connect_to, token) = match Target::parse(question.url) {
             Err(reason) => (Record::unreadable(self.clock.now(), who, Form::Check, reason), Vec::new(), None),
             Ok(target) => {
@@ -126,7 +129,7 @@ impl Decisions {
                 (record, connect_to, token)
             }
         };
-        let record = match question.method {
+        let record = match asked {
             Some(method) => record.method(method),
             None => record,
         };

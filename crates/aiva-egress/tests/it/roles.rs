@@ -182,6 +182,18 @@ async fn what_the_file_has_is_not_replaced(world: World) {
     let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| (&one["name"], &one["origin"])).collect();
     let file = json!("file");
     assert_eq!(names, [(&json!("batch"), &json!("api")), (&json!("default"), &file), (&json!("lab"), &file)]);
+    // Paths are judged by whether or not the question names a method, as the proxy would.
+    let body = json!({"allow_domains": ["*.example.com"], "paths": ["/v1/"], "methods": ["GET"]});
+    assert_eq!(process.call("PUT", "/v1/egress/roles/batch", &[("if-match", "*")], &body).await.0, 200);
+    for (question, reason) in [
+        (json!({"url": "http://a.example.com/v2/", "role": "batch"}), "path-not-allowed"),
+        (json!({"url": "http://a.example.com/v1/", "role": "batch"}), "allowed"),
+        (json!({"url": "HTTP://a.example.com/v1/", "role": "batch", "method": "POST"}), "method-not-allowed"),
+        (json!({"url": "https://a.example.com/v2/", "role": "batch"}), "allowed"),
+    ] {
+        let (_, _, verdict) = process.call("POST", "/v1/egress/decisions", &[], &question).await;
+        assert_eq!(verdict["reason"], json!(reason), "{question}");
+    }
     // The role of unknown callers is shown although nobody wrote it down.
     let (_, _, anybody) = process.call("GET", "/v1/egress/roles/default", &[], &Value::Null).await;
     assert_eq!((&anybody["role"]["mode"], &anybody["role"]["ports"]), (&json!("open"), &json!([80, 443])));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aiva_chassis::clock;
 use aiva_egress::role::Role;
 use aiva_egress::service::Guard;
-use aiva_outbound::{Outcome as Decided, Question, Target, Verdict, classify};
+use aiva_outbound::{Outcome as Decided, Question, Reason, Target, Verdict, classify};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use http::Method;
@@ -106,6 +106,9 @@ fn text(role: &Role, url: &str, verdict: &Verdict, explain: bool) -> String {
         Decided::Denied(denial) => format!("denied   {origin}: {} by {} (role {name})\n", denial.reason, verdict.rule),
         Decided::Unresolved(error) => format!("no answer  {origin}: {error} (DNS, not policy)\n"),
     };
+    if verdict.denial().is_some_and(|denial| denial.reason == Reason::NotUrl) {
+        line(&mut text, "to write", format_args!("the whole address with its scheme: https://host:port/path"));
+    }
     if let Some(refusal) = &verdict.would_deny {
         line(&mut text, "if enforced", format_args!("denied: {} by {}", refusal.denial, refusal.rule));
     }
