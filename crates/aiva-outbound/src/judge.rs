@@ -563,7 +563,7 @@ mod tests {
                 ("https://git.corp/", "8.8.8.8", "name-internal by internal zone corp"),
                 ("https://old.corp/", "10.0.0.1", "exception-expired by exception old (expired 1970-01-12)"),
                 ("https://a.example/", "10.7.0.1", "exception lab"),
-                ("https://a.example/", "10.6.0.1", "exception-expired by exception gone (expired 1970-01-02)"),
+                ("https://a.example/", "10.6.0.1", "exception-expired by exception gone (expired 1970-01-01)"),
                 ("https://a.example:22/", "10.0.0.1", "address-internal by class private"),
                 ("https://a.example:22/", "8.8.8.8", "port-not-allowed by ports"),
                 ("https://10.7.0.1/", "", "exception lab"),
