@@ -85,6 +85,16 @@ fn what_is_not_carried_is_said() {
 }
 
 #[test]
+fn of_a_wildcard_what_is_below_it_counts() {
+    for (entry, is_internal) in [("*.com", false), ("*.corp", true), ("*.corp.internal", true), ("corp", true)] {
+        let acl = format!("version: v1\nservices: [{{name: a, action: enforce, allowed_domains: [\"{entry}\"]}}]\n");
+        let import = import(&acl).unwrap();
+        assert_eq!(import.roles["a"].allow_domains, [entry]);
+        assert_eq!(import.remarks.iter().any(|remark| remark.text.contains("internal name")), is_internal, "{entry}");
+    }
+}
+
+#[test]
 fn the_two_orders_of_allow_and_deny_never_widen() {
     let acl = |deny: &str| {
         format!(

@@ -217,6 +217,7 @@ fn a_check_says_what_would_be_decided() {
         (&["https://b.example/", "--role", "shop"], 1, "name-not-allowed by allow_domains"),
         (&["https://a.example/", "--role", "shop"], 2, "DNS, not policy"),
         (&["https://93.184.216.34/", "--role", "told"], 0, "if enforced"),
+        (&["a.example"], 1, "to write     the whole address with its scheme"),
         (&["https://a@b@c/"], 1, "denied   the address: credentials by text"),
         (&["https://127.0.0.1:4750/", "--format", "json"], 1, "\"reason\": \"address-self\""),
     ] {
