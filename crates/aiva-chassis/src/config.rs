@@ -115,8 +115,8 @@ pub fn load<T: Section + Field>(sources: &Sources<'_>) -> Result<Loaded<T>, Conf
     let tree = source::tree(sources, &T::shape(), &mut problems);
     let mut reader = Reader::new(sources, problems);
     let config = T::read(Some(&tree), &mut reader);
-    let (entries, mut problems, hazards, production) = reader.finish();
-    let warnings = if production {
+    let read::Finished { entries, mut problems, hazards, advice, production } = reader.finish();
+    let mut warnings = if production {
         problems.extend(hazards.into_iter().map(|mut hazard| {
             hazard.message.push_str(" (refused by server.profile = \"production\")");
             hazard
@@ -125,6 +125,7 @@ pub fn load<T: Section + Field>(sources: &Sources<'_>) -> Result<Loaded<T>, Conf
     } else {
         hazards
     };
+    warnings.extend(advice);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, entries, warnings }),
         _ => Err(ConfigError { problems }),

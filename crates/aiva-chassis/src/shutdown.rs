@@ -66,8 +66,34 @@ struct StageState {
 pub enum Drained {
     /// All work was finished.
     Clean,
-    /// The deadline came first: what was cut off, by name.
-    Cut(Vec<String>),
+    /// The deadline of a stage came first.
+    Cut {
+        /// What was cut off, by name.
+        left: Vec<String>,
+        /// How long the first of it was waited for.
+        after: Duration,
+    },
+}
+
+impl Drained {
+    /// What was cut off, by name.
+    pub fn left(&self) -> &[String] {
+        match self {
+            Self::Clean => &[],
+            Self::Cut { left, .. } => left,
+        }
+    }
+
+    /// What people are told of it, if anything was cut off.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Clean => None,
+            Self::Cut { left, after } => {
+                let (left, after) = (left.join(", "), after.as_secs_f64());
+                Some(format!("cut off {after:.1} s after the stop was asked for: {left}"))
+            }
+        }
+    }
 }
 
 impl Shutdown {
@@ -101,18 +127,22 @@ impl Shutdown {
     pub async fn drain(&self, limit: Duration) -> Drained {
         self.request();
         let started = Instant::now();
-        let mut left = Vec::new();
+        let (mut left, mut after) = (Vec::new(), None);
         for stage in Stage::ALL {
             let state = &self.stages[stage as usize];
             state.begun.cancel();
             if timeout_at(started + limit.mul_f64(stage.share()), state.idle()).await.is_err() {
+                after.get_or_insert_with(|| started.elapsed());
                 left.extend(state.lock().keys().cloned());
                 state.cut.cancel();
                 // What obeys the cut is gone within one poll; what does not (a blocking thread) is left behind.
                 let _obeyed = timeout_at(Instant::now() + Duration::from_millis(200), state.idle()).await;
             }
         }
-        if left.is_empty() { Drained::Clean } else { Drained::Cut(left) }
+        match after {
+            Some(after) => Drained::Cut { left, after },
+            None => Drained::Clean,
+        }
     }
 
     /// Listens for SIGTERM and SIGINT for the rest of the process's life: the first requests the shutdown, the second exits
@@ -318,7 +348,8 @@ mod tests {
             drop(stuck);
         });
         let started = Instant::now();
-        assert_eq!(shutdown.drain(Duration::from_secs(10)).await, Drained::Cut(vec!["GET /slow".into()]));
+        let drained = shutdown.drain(Duration::from_secs(10)).await;
+        assert_eq!(drained.warning().unwrap(), "cut off 7.0 s after the stop was asked for: GET /slow");
         assert!(started.elapsed() <= Duration::from_secs(10));
         flushed.await.unwrap();
         cut.await.unwrap();

@@ -112,6 +112,15 @@ impl Shape {
     }
 }
 
+/// What came of reading.
+pub(super) struct Finished {
+    pub(super) entries: Vec<Entry>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) hazards: Vec<Problem>,
+    pub(super) advice: Vec<Problem>,
+    pub(super) production: bool,
+}
+
 /// Reads values and keeps account of what was found.
 pub struct Reader<'a> {
     sources: &'a Sources<'a>,
@@ -119,6 +128,7 @@ pub struct Reader<'a> {
     entries: Vec<Entry>,
     problems: Vec<Problem>,
     hazards: Vec<Problem>,
+    advice: Vec<Problem>,
     production: bool,
 }
 
@@ -130,11 +140,20 @@ impl std::fmt::Debug for Reader<'_> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(sources: &'a Sources<'a>, problems: Vec<Problem>) -> Self {
-        Self { sources, path: Vec::new(), entries: Vec::new(), problems, hazards: Vec::new(), production: false }
+        Self {
+            sources,
+            path: Vec::new(),
+            entries: Vec::new(),
+            problems,
+            hazards: Vec::new(),
+            advice: Vec::new(),
+            production: false,
+        }
     }
 
-    pub(super) fn finish(self) -> (Vec<Entry>, Vec<Problem>, Vec<Problem>, bool) {
-        (self.entries, self.problems, self.hazards, self.production)
+    pub(super) fn finish(self) -> Finished {
+        let Self { entries, problems, hazards, advice, production, .. } = self;
+        Finished { entries, problems, hazards, advice, production }
     }
 
     /// For the checks of a section: the value of `key` (relative to the section) is wrong.
@@ -147,6 +166,12 @@ impl<'a> Reader<'a> {
     pub fn hazard(&mut self, key: &str, message: impl Into<String>) {
         let problem = self.about(key, message.into());
         self.hazards.push(problem);
+    }
+
+    /// For the checks of a section: what `key` says holds, but is hardly what was meant. A warning, in production too.
+    pub fn advise(&mut self, key: &str, message: impl Into<String>) {
+        let problem = self.about(key, message.into());
+        self.advice.push(problem);
     }
 
     /// Turns every hazard into a problem.

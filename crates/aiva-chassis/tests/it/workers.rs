@@ -186,7 +186,7 @@ async fn cancelling_and_running_out_of_time_are_told_apart() {
             std::future::pending()
         });
     let (running, waiting) = (endless.submit(()).await.unwrap(), endless.submit(()).await.unwrap());
-    assert_eq!(shutdown.drain(Duration::from_secs(10)).await, Drained::Cut(vec!["t-cut".into()]));
+    assert_eq!(shutdown.drain(Duration::from_secs(10)).await.left(), ["t-cut"]);
     assert!(matches!(running.await, Err(Failure::Cancelled)));
     assert!(matches!(waiting.await, Err(Failure::Cancelled)));
 }

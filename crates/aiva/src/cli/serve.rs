@@ -8,7 +8,7 @@ use aiva_chassis::clock;
 use aiva_chassis::health::Health;
 use aiva_chassis::http::{Stack, admin};
 use aiva_chassis::shutdown::supervisor::Supervisor;
-use aiva_chassis::shutdown::{Drained, Shutdown, Stage};
+use aiva_chassis::shutdown::{Shutdown, Stage};
 use aiva_chassis::telemetry::{self, metrics::metrics};
 use aiva_egress::service::Guard;
 use aiva_store::directory::{DataDirectory, ServerLock};
@@ -48,7 +48,7 @@ async fn until_stopped(serve: &Serve, found: &Found, terminal: Terminal) -> Resu
     let clock = clock::system();
     let alerts = wiring::alert(found, &supervisor, &clock)?;
     let starting = health.startup_step("start");
-    let admin_listener = up::bind("server.admin_listen", server.admin_listen).await?;
+    let admin_listener = up::bind("server.admin_listen", "--admin-listen", server.admin_listen).await?;
     let admin_address = admin_listener.address()?;
     let kept = Kept::open(found, &supervisor).await?;
     for guard in &serve.guards {
@@ -82,8 +82,8 @@ async fn until_stopped(serve: &Serve, found: &Found, terminal: Terminal) -> Resu
     if let Some(error) = failed {
         return Err(up::fail_stop(error));
     }
-    if let Drained::Cut(left) = drained {
-        complain(&format!("warning: cut off after {:?}: {}", server.drain_deadline, left.join(", ")));
+    if let Some(warning) = drained.warning() {
+        complain(&format!("warning: {warning}"));
     }
     Ok(ExitCode::SUCCESS)
 }

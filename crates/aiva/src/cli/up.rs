@@ -9,7 +9,7 @@ use aiva_chassis::config::services::Service;
 use aiva_chassis::health::Health;
 use aiva_chassis::http::{ListenLimits, Listener, Stack, TlsFiles, admin};
 use aiva_chassis::shutdown::supervisor::Supervisor;
-use aiva_chassis::shutdown::{Drained, Shutdown, Stage};
+use aiva_chassis::shutdown::{Shutdown, Stage};
 use aiva_chassis::telemetry::{self, metrics::metrics};
 use aiva_sca::advisory;
 use aiva_store::StoreError;
@@ -115,12 +115,12 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
     let supervisor = Supervisor::new(shutdown.clone(), health.clone());
     supervisor.watch_runtime();
     let starting = health.startup_step("start");
-    let listener = bind("server.listen", server.listen).await?.limits(ListenLimits::configured(server));
+    let listener = bind("server.listen", "--listen", server.listen).await?.limits(ListenLimits::configured(server));
     let listener = match &server.tls {
         Some(tls) => listener.tls(TlsFiles::configured(tls).acceptor()?),
         None => listener,
     };
-    let admin_listener = bind("server.admin_listen", server.admin_listen).await?;
+    let admin_listener = bind("server.admin_listen", "--admin-listen", server.admin_listen).await?;
     let (address, admin_address) = (listener.address()?, admin_listener.address()?);
     let parts = Parts::assemble(found, data, download, &supervisor, wiring::access_log(settings)?).await?;
     let egress = wiring::egress(
@@ -154,8 +154,8 @@ async fn serve(found: &Found, data: &Path, download: bool, terminal: Terminal) -
     if let Some(error) = failed {
         return Err(fail_stop(error));
     }
-    if let Drained::Cut(left) = drained {
-        complain(&format!("warning: cut off after {:?}: {}", server.drain_deadline, left.join(", ")));
+    if let Some(warning) = drained.warning() {
+        complain(&format!("warning: {warning}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -168,11 +168,12 @@ pub(super) fn fail_stop(error: StoreError) -> anyhow::Error {
         .into()
 }
 
-pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<Listener> {
+/// `flag` is what gives it another address.
+pub(super) async fn bind(key: &str, flag: &str, address: SocketAddr) -> Result<Listener> {
     Listener::bind(address).await.map_err(|error| {
         Failure::new(format!("cannot listen on {address} ({key})"))
             .because(error)
-            .hint("stop what listens there, or take another address with --listen and --admin-listen; port 0 takes a free one")
+            .hint(format!("stop what listens there, or take another address with {flag}; port 0 takes a free one"))
             .into()
     })
 }

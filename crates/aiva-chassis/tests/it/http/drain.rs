@@ -83,7 +83,7 @@ async fn a_request_that_never_ends_is_cut_at_the_deadline() {
     stuck.write_all(b"GET /stuck HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
     entered.notified().await;
     let drained = server.shutdown.drain(Duration::from_millis(100)).await;
-    assert_eq!(drained, Drained::Cut(vec!["connection".into()]));
+    assert_eq!(drained.left(), ["connection"]);
     let mut rest = Vec::new();
     let _closed_or_reset = stuck.read_to_end(&mut rest).await;
     assert!(rest.is_empty());
