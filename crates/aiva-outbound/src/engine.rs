@@ -86,7 +86,7 @@ impl Verdict {
     /// A refusal before or without a lookup. `host` is what a remedy would name.
     pub fn refused(refusal: Refusal, host: &str) -> Self {
         let remedy = refusal.remedy(host);
-        let Refusal { rule, denial } = refusal;
+        let Refusal { rule, denial, mixed: _ } = refusal;
         Self { remedy, rule, ..Self::of(Outcome::Denied(denial)) }
     }
 

@@ -173,7 +173,8 @@ impl<'p, 'q> Case<'p, 'q> {
             }
         }
         match worst {
-            Some(refusal) if self.policy.mixed == Mixed::Deny || good.is_empty() => Err(refusal),
+            Some(refusal) if good.is_empty() => Err(refusal),
+            Some(refusal) if self.policy.mixed == Mixed::Deny => Err(Refusal { mixed: true, ..refusal }),
             None if good.is_empty() => Err(Refusal::new(Rule::Dns, Reason::AddressInternal, "no address")),
             _ => Ok(Passed { rule: self.rule, would_deny: self.would_deny, connect_to: some(good) }),
         }
@@ -525,6 +526,21 @@ mod tests {
             ("2002:a14:101::", "address-internal by class transition"),
         ] {
             assert_eq!(verdict(&policy, "http://a.example/", &[address]), want, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_mixed_answer_is_told_as_one() {
+        let target = Target::parse("http://a.example/").unwrap();
+        for (addresses, mixed) in [(&["1.1.1.1", "10.0.0.1"][..], true), (&["10.0.0.1"], false)] {
+            let answer =
+                Answer { addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(), ..Answer::default() };
+            let policy = Policy::public();
+            let case = policy.judge(Question::new(&target), SystemTime::UNIX_EPOCH).unwrap();
+            let refusal = case.answered(&answer).err().unwrap();
+            let remedy = refusal.remedy("a.example").unwrap();
+            assert_eq!((refusal.mixed, remedy.contains("dns.mixed")), (mixed, mixed), "{remedy}");
+            assert!(remedy.starts_with("name an exception for the host a.example"), "{remedy}");
         }
     }
 

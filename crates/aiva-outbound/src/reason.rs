@@ -41,8 +41,10 @@ reasons! {
     Backslash = "backslash",
     /// A scheme that is neither http nor https.
     Scheme = "scheme",
-    /// A second `@`, or brackets before it.
+    /// Credentials that hold brackets, or stand where none may.
     Credentials = "credentials",
+    /// A second `@`: parsers do not agree on which one ends the credentials.
+    SecondAt = "second-at",
     /// Percent-encoding in the host.
     HostEncoded = "host-encoded",
     /// Characters in the host that are mapped, dropped or invalid (UTS #46).
@@ -196,11 +198,13 @@ pub struct Refusal {
     pub rule: Rule,
     /// Why, and about what.
     pub denial: Denial,
+    /// Whether other addresses of the same answer are allowed.
+    pub mixed: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(rule: Rule, reason: Reason, what: impl fmt::Display) -> Self {
-        Self { rule, denial: Denial::new(reason, what) }
+        Self { rule, denial: Denial::new(reason, what), mixed: false }
     }
 
     /// Whether a role may choose to only report it: its own lists, but never what holds for every role.
@@ -220,6 +224,15 @@ impl Refusal {
     /// What an operator would have to change; `None` where nothing opens it. For operators only: a caller that reads it
     /// learns the policy.
     pub fn remedy(&self, host: &str) -> Option<String> {
+        let opened = self.opened_by(host);
+        if !self.mixed {
+            return opened;
+        }
+        let filter = "the name has allowed addresses too: dns.mixed = \"filter\" of the role uses those alone";
+        Some(opened.map_or_else(|| filter.to_owned(), |opened| format!("{opened}; {filter}")))
+    }
+
+    fn opened_by(&self, host: &str) -> Option<String> {
         let what = &self.denial.what;
         Some(match (self.denial.reason, &self.rule) {
             (Reason::SchemeNotAllowed, _) => format!("add \"{what}\" to the role's schemes"),

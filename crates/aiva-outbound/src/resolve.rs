@@ -127,6 +127,9 @@ pub enum ResolveError {
     },
 }
 
+/// The word for a DNS that did not answer in time.
+pub const TIMED_OUT: &str = "dns-timeout";
+
 impl ResolveError {
     /// Whether asking again may succeed.
     pub fn is_transient(&self) -> bool {
@@ -137,7 +140,7 @@ impl ResolveError {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "dns-not-found",
-            Self::Timeout(_) => "dns-timeout",
+            Self::Timeout(_) => TIMED_OUT,
             Self::Failed { .. } => "dns-failed",
         }
     }

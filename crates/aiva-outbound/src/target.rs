@@ -262,7 +262,7 @@ fn credentials(authority: &str) -> Result<(Option<String>, &str), Reason> {
         (None, _) => Ok((None, first)),
         (Some(_), None) if first.contains(['[', ']']) || !first.is_ascii() => Err(Reason::Credentials),
         (Some(place), None) => Ok((Some(first.to_owned()), place)),
-        (Some(_), Some(_)) => Err(Reason::Credentials),
+        (Some(_), Some(_)) => Err(Reason::SecondAt),
     }
 }
 
@@ -444,7 +444,7 @@ mod tests {
             ("http://exa\tmple.com/", ControlCharacter),
             ("http://127.0.0.1\\@example.com/", Backslash),
             ("ftp://example.com/", Scheme),
-            ("http://a@b@c/", Credentials),
+            ("http://a@b@c/", SecondAt),
             ("http://%31.0.0.1/", HostEncoded),
             ("http://\u{ff11}.0.0.1/", HostUnicode),
             ("http://127\u{3002}0.0.1/", HostUnicode),

@@ -79,7 +79,7 @@ impl Upstreams {
             if upstream.is_at(target.host(), target.port(), &verdict.connect_to, &policy.nat64).await {
                 let what = format!("{}:{}", target.host(), target.port());
                 let denial = Denial { reason: Reason::AddressUpstream, what };
-                let refusal = Refusal { rule: Rule::Upstream(Arc::clone(upstream.name())), denial };
+                let refusal = Refusal { rule: Rule::Upstream(Arc::clone(upstream.name())), denial, mixed: false };
                 let refused = Verdict::refused(refusal, &target.host().to_string());
                 return Verdict { answer: verdict.answer, cached: verdict.cached, ..refused };
             }

@@ -94,6 +94,7 @@ pub(super) fn class(reason: Reason) -> Expect {
         | Reason::WhiteSpace
         | Reason::Backslash
         | Reason::Credentials
+        | Reason::SecondAt
         | Reason::HostEncoded
         | Reason::HostUnicode
         | Reason::HostNumber

@@ -99,7 +99,7 @@ async fn without_a_configuration_any_public_name_may_be_reached() {
         ("http://b.example.com/", "default"),
         ("https://gone.example.com/", "502 dns-not-found"),
         ("https://a.example.com:8443/", "403 port-not-allowed"),
-        ("https://a@b@c/", "403 credentials"),
+        ("https://a@b@c/", "403 second-at"),
     ] {
         assert_eq!(verdict(&guard, "192.0.2.1", Form::Request, url).await, want, "{url}");
     }
@@ -295,7 +295,7 @@ async fn every_decision_is_a_record_with_the_id_that_was_told() {
             ("shop", "one", Kind::Deny, "budget-requests", None),
             ("shop", "one", Kind::Deny, "address-metadata", None),
             ("shop", "one", Kind::Unresolved, "dns-not-found", None),
-            ("shop", "one", Kind::Deny, "credentials", None),
+            ("shop", "one", Kind::Deny, "second-at", None),
             ("default", "192.0.2.1", Kind::Allow, "allowed", Some(7)),
             ("default", "10.1.1.1", Kind::Deny, "credentials-wrong", None),
         ]

@@ -21,7 +21,21 @@ impl Proxy {
 
     /// With more arguments and variables.
     fn start_with(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(world.folder.path());
+        Self::start_by(command(world.folder.path()), arguments, variables)
+    }
+
+    /// That may have so many files open, and no more.
+    #[cfg(unix)]
+    fn start_with_files(world: &World, files: u32) -> Self {
+        let program = command(world.folder.path());
+        let mut shell = Command::new("/bin/sh");
+        shell.current_dir(world.folder.path()).env_clear().env("HOME", world.folder.path());
+        shell.args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh", &files.to_string()]);
+        shell.arg(program.get_program());
+        Self::start_by(shell, &[], &[])
+    }
+
+    fn start_by(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         command.envs(variables.iter().copied());
         command.args([
             "serve",
@@ -124,6 +138,35 @@ fn the_proxy_alone_refuses_what_is_inside_and_stops_when_told() {
     assert_eq!(proxy.child.wait().unwrap().code(), Some(0));
 }
 
+/// Half of the files, less those for everything else, is how many connections are taken.
+#[cfg(unix)]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test's own server on loopback")]
+fn as_many_unfinished_requests_as_the_file_limit_allows_hinder_nobody() {
+    let world = World::new();
+    let proxy = Proxy::start_with_files(&world, 400);
+    let mut held = Vec::new();
+    for round in 0..10 {
+        for _ in 0..30 {
+            let mut stream = TcpStream::connect(&proxy.address).unwrap();
+            // One that had to make way may be gone before it has said this.
+            drop(stream.write_all(b"GET http://a.example/ HTTP/1.1\r\nHost: a"));
+            held.push(stream);
+        }
+        let answer = proxy.ask("GET http://169.254.169.254/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(answer.contains("reason=address-metadata"), "round {round}: {answer:?}");
+    }
+    let metrics = answer(&proxy.admin, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let counted = |name: &str| -> u64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+        line.parse().unwrap()
+    };
+    assert!(counted("aiva_egress_proxy_made_way_total") >= 200, "72 places and 300 that wait");
+    assert!(counted("aiva_egress_proxy_connections_open") <= 72);
+    drop(held);
+    assert_eq!(proxy.stop(), Some(0));
+}
+
 #[test]
 fn a_taken_port_is_an_error_with_a_hint() {
     let world = World::new();
@@ -138,7 +181,8 @@ fn a_taken_port_is_an_error_with_a_hint() {
         &proxy.address,
     ]);
     assert_eq!(second.code(), 2);
-    assert!(second.err().contains("--egress-listen"), "{}", second.err());
+    let told = format!("cannot listen on {} (egress.listen)", proxy.address);
+    assert!(second.err().contains(&told) && second.err().contains("--egress-listen"), "{}", second.err());
 }
 
 #[test]
@@ -218,7 +262,7 @@ fn a_check_says_what_would_be_decided() {
         (&["https://a.example/", "--role", "shop"], 2, "DNS, not policy"),
         (&["https://93.184.216.34/", "--role", "told"], 0, "if enforced"),
         (&["a.example"], 1, "to write     the whole address with its scheme"),
-        (&["https://a@b@c/"], 1, "denied   the address: credentials by text"),
+        (&["https://a@b@c/"], 1, "denied   the address: second-at by text"),
         (&["https://127.0.0.1:4750/", "--format", "json"], 1, "\"reason\": \"address-self\""),
     ] {
         let run = world.aiva(&[&["egress", "check"], arguments].concat());
