@@ -70,6 +70,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// An answer that was read in part, and is not what the contract promises.
+    pub(crate) fn not_in_contract(error: serde_json::Error) -> Self {
+        Self::Unreadable { status: StatusCode::OK, source: Box::new(error) }
+    }
+
     /// The status that a page about this failure has.
     pub(crate) fn status(&self) -> StatusCode {
         match self {

@@ -31,10 +31,10 @@ struct Log(Mutex<io::BufWriter<Box<dyn io::Write + Send>>>);
 
 impl Log {
     /// A full disk is not what is measured.
-    fn lines<T: serde::Serialize>(&self, rows: &[T]) {
+    fn lines<T: serde::Serialize>(&self, rows: impl ExactSizeIterator<Item = T>) {
         let mut text = Vec::with_capacity(512 * rows.len());
         for row in rows {
-            let _lost = serde_json::to_writer(&mut text, row);
+            let _lost = serde_json::to_writer(&mut text, &row);
             text.push(b'\n');
         }
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,11 +46,11 @@ impl Log {
 impl Journal for Log {
     async fn write(&self, group: Arc<Group>) -> Result<(), StoreError> {
         for records in group.records.chunks(AT_ONCE) {
-            self.lines(records);
+            self.lines(records.iter());
             tokio::task::yield_now().await;
         }
         for ends in group.ends.chunks(AT_ONCE) {
-            self.lines(ends);
+            self.lines(ends.iter().map(|end| (end.id, &end.ended)));
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -82,7 +82,8 @@ fn main() -> io::Result<()> {
         let stop = shutdown.stop(Stage::Store);
         tokio::spawn(async move { recorder.run(&log, None, |_| (), stop).await });
         let listen = Listen { address, tls: None };
-        let proxy = Proxy::bind(Settings::default(), vec![listen], Arc::new(guard), Arc::new(Network))?;
+        let proxy = Proxy::bind(Settings::default(), vec![listen], Arc::new(guard), Arc::new(Network))
+            .map_err(io::Error::other)?;
         proxy.serve(shutdown.stop(Stage::Edge)).await
     })
 }

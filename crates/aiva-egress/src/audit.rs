@@ -15,6 +15,7 @@ use aiva_chassis::alert::{Alert, Alerts, Cause, Level};
 use aiva_chassis::resilience::Backoff;
 use aiva_chassis::shutdown::Stop;
 use aiva_chassis::telemetry::metrics::metrics;
+use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, Semaphore};
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::decision::{Ended, Record};
-use crate::ports::{Group, Journal};
+use crate::ports::{End, Group, Journal};
 
 /// Records of decisions cannot be written. Its page is `docs/runbooks/egress-records.md`.
 pub const RECORDS: Cause = Cause::new("egress-records");
@@ -91,7 +92,7 @@ enum Job {
     Whole(Box<Record>),
     /// `true` once a group has gone by without its end.
     Begun(Arc<Entry>, bool),
-    End(Uuid, Box<Ended>),
+    End(Box<End>),
 }
 
 struct Entry(Mutex<State>);
@@ -224,8 +225,8 @@ impl Recorder {
                         continue;
                     }
                 },
-                Job::End(id, ended) => {
-                    group.ends.push((id, *ended));
+                Job::End(end) => {
+                    group.ends.push(*end);
                     // Its room was given back when it was written open.
                     rooms -= 1;
                 }
@@ -289,10 +290,10 @@ impl Slot {
     /// A record whose end is to come.
     pub fn open(mut self, record: Record) -> Open {
         let recorder = self.recorder.take().expect("a slot is used once: both uses consume it");
-        let (id, started) = (record.id, Instant::now());
+        let (id, at, role, started) = (record.id, record.at, Arc::clone(&record.who.role), Instant::now());
         let entry = Arc::new(Entry(Mutex::new(State::Here(Box::new(record)))));
         recorder.push(Job::Begun(Arc::clone(&entry), false));
-        Open { id, started, entry, recorder, has_ended: false.into() }
+        Open { id, at, role, started, entry, recorder, has_ended: false.into() }
     }
 }
 
@@ -307,6 +308,8 @@ impl Drop for Slot {
 /// A record that has begun. Dropped without an end, it ends as `abandoned`.
 pub struct Open {
     id: Uuid,
+    at: Timestamp,
+    role: Arc<str>,
     started: Instant,
     entry: Arc<Entry>,
     recorder: Recorder,
@@ -327,11 +330,12 @@ impl Open {
         let ended = Ended { duration: self.started.elapsed(), ..ended };
         let mut state = self.entry.state();
         match &mut *state {
-            State::Here(record) => record.ended = Some(ended),
+            State::Here(record) => record.end(ended),
             State::Open => {
                 *state = State::Whole;
                 drop(state);
-                self.recorder.push(Job::End(self.id, Box::new(ended)));
+                let (id, at, role) = (self.id, self.at, Arc::clone(&self.role));
+                self.recorder.push(Job::End(Box::new(End { id, at, role, ended })));
             }
             State::Whole => {}
         }
@@ -396,7 +400,6 @@ mod tests {
     use aiva_chassis::shutdown::{Shutdown, Stage};
     use aiva_store::StoreError;
     use async_trait::async_trait;
-    use jiff::Timestamp;
 
     use super::*;
     use crate::decision::{Form, Who};
@@ -488,7 +491,21 @@ mod tests {
         drop(open);
         let (all, _) = rig.written().await;
         assert_eq!((all.records.len(), all.ends.len()), (2, 1));
-        assert_eq!((all.ends[0].0, all.ends[0].1.failure.as_deref()), (id, Some("abandoned")));
+        assert_eq!((all.ends[0].id, all.ends[0].ended.failure.as_deref()), (id, Some("abandoned")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_closed_for_its_opening_was_refused() {
+        use crate::decision::{Finding, Outcome};
+        let rig = rig(16, 0);
+        let allowed = Record { outcome: Outcome::Allow, ..record() };
+        let open = rig.recorder.reserve().await.unwrap().open(allowed);
+        let finding = Finding { reason: "sni-mismatch".into(), what: "b.example".to_owned(), enforced: true };
+        open.end(Ended { findings: vec![finding], ..Ended::default() });
+        let (all, _) = rig.written().await;
+        let Record { outcome, rule, reason, remedy, .. } = &all.records[0];
+        assert_eq!((*outcome, &**rule, &**reason), (Outcome::Deny, "inspection", "sni-mismatch"));
+        assert!(remedy.as_ref().unwrap().contains("inspection.sni "), "{remedy:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -266,12 +266,20 @@ fn check_egress(egress: &Egress, reader: &mut Reader<'_>) {
                 &format!("stored_roles[{at}]"),
                 format!("{name:?} stands in this file, which wins: one must go"),
             );
-        } else if !is_name(name) || name == DEFAULT {
+        } else if name == DEFAULT {
+            let message = "is the role of unknown callers, which is never stored: write [egress.roles.default] here";
+            reader.refuse(&format!("stored_roles[{at}]"), message);
+        } else if !is_name(name) {
             reader.refuse(
                 &format!("stored_roles[{at}]"),
                 "is no name of a stored role: 1 to 64 letters, digits, -, _ and .",
             );
         }
+    }
+    if let Some(role) = egress.roles.get(DEFAULT).filter(|role| only_narrows(role)) {
+        let key = if role.dns.servers.is_empty() { "roles.default" } else { "roles.default.dns" };
+        let message = "only narrows what it allows, which is nothing: say mode = \"open\" for every public name, or name some in allow_domains";
+        reader.advise(key, message);
     }
     if egress.token_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_KEY) {
         let message = "is too short to keep anybody from guessing it: `openssl rand -hex 32` prints a good one";
@@ -314,6 +322,16 @@ fn check_upstreams(egress: &Egress, reader: &mut Reader<'_>) {
 /// Whether somebody's password would be read on the way.
 fn has_passwords(egress: &Egress) -> bool {
     egress.callers.values().any(|caller| caller.password.is_some() || !caller.password_sha256.is_empty())
+}
+
+/// Whether a role says something, and all of it is about what it does not allow at all.
+fn only_narrows(role: &Role) -> bool {
+    let allows_nothing = role.mode == Mode::Enforce
+        && role.allow_domains.is_empty()
+        && role.allow_cidrs.is_empty()
+        && role.exceptions.is_empty();
+    let narrows = !(role.deny_domains.is_empty() && role.deny_cidrs.is_empty() && role.dns.servers.is_empty());
+    allows_nothing && narrows
 }
 
 /// Whether a caller that nobody knows gets anywhere.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::proxy::judge::Finished;
+use crate::tunnel::inspect;
 
 /// A word that is constant where it is made, and text where it was read back.
 pub type Word = Cow<'static, str>;
@@ -26,6 +27,9 @@ const LONGEST_METHOD: usize = 32;
 
 /// The most addresses of a name that a record holds.
 pub const MOST_ADDRESSES: usize = 32;
+
+/// The rule that stands in the record of a tunnel that was closed for what it opened with.
+pub const INSPECTION: &str = "inspection";
 
 macro_rules! words {
     ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $of:literal])+ $variant:ident = $word:literal,)+ }) => {
@@ -182,6 +186,13 @@ pub struct Ended {
     pub how: Option<Word>,
 }
 
+impl Ended {
+    /// Why the guard took back what it had allowed, where it did: what the tunnel opened with.
+    pub fn refused(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.enforced)
+    }
+}
+
 impl From<&Finished> for Ended {
     /// Without the duration, which whoever holds the record measures.
     fn from(finished: &Finished) -> Self {
@@ -241,7 +252,7 @@ pub struct Record {
     /// Of a fetch that was redirected, the record before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Uuid>,
-    /// How it ended; `None` while it is open, and always for a refusal or a mere question.
+    /// How it ended; `None` while it is open, and always for a mere question and for what was refused before it began.
     pub ended: Option<Ended>,
 }
 
@@ -325,6 +336,19 @@ impl Record {
         self
     }
 
+    /// It has ended like this. A tunnel that was closed for what it opened with is a refusal after all.
+    pub fn end(&mut self, ended: Ended) {
+        if let Some(found) = ended.refused()
+            && self.outcome == Outcome::Allow
+        {
+            self.outcome = Outcome::Deny;
+            self.rule = INSPECTION.to_owned();
+            self.reason = found.reason.clone();
+            self.remedy = Some(remedy(&self.who.role, found));
+        }
+        self.ended = Some(ended);
+    }
+
     /// Whether it was an attempt at a metadata service.
     pub fn is_metadata(&self) -> bool {
         [Reason::NameMetadata.name(), Reason::AddressMetadata.name()].contains(&&*self.reason)
@@ -334,6 +358,17 @@ impl Record {
     pub fn is_open(&self) -> bool {
         self.outcome == Outcome::Allow && self.ended.is_none() && self.form != Form::Check
     }
+}
+
+/// What lets such an opening pass.
+fn remedy(role: &str, found: &Finding) -> String {
+    let key = match &*found.reason {
+        inspect::NAME_MISMATCH => "sni",
+        inspect::NAME_MISSING => "missing_sni",
+        inspect::ECH => "ech",
+        _ => "protocols",
+    };
+    format!("set inspection.{key} of the role {role} to \"report\", if tunnels may open with this ({})", found.what)
 }
 
 /// A new id of that time.

@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use aiva_chassis::alert::{Alert, Alerts, Cause, Level};
+use jiff::Timestamp;
 
 use crate::decision::{Outcome, Record};
-use crate::ports::Group;
+use crate::ports::{End, Group};
 
 /// Somebody tried to reach a metadata service. Its page is `docs/runbooks/egress-metadata.md`.
 pub const METADATA: Cause = Cause::new("egress-metadata");
@@ -77,35 +78,47 @@ impl Watch {
             if record.rebound.is_some() {
                 self.raise(REBINDING, Level::Error, record, "A public name turned internal", REBINDING_TEXT);
             }
-            if record.outcome == Outcome::Deny && self.is_spike(record) {
+            if record.outcome == Outcome::Deny && self.is_spike(&record.who.role, record.at) {
                 self.raise(DENIALS, Level::Warning, record, "Far more is refused than before", DENIALS_TEXT);
+            }
+        }
+        for End { id, at, role, ended } in &group.ends {
+            if let Some(found) = ended.refused()
+                && self.is_spike(role, *at)
+            {
+                let fields =
+                    [("role", role.to_string()), ("reason", found.reason.to_string()), ("decision", id.to_string())];
+                self.tell(DENIALS, Level::Warning, role, "Far more is refused than before", DENIALS_TEXT, &fields);
             }
         }
     }
 
-    fn is_spike(&self, record: &Record) -> bool {
+    fn is_spike(&self, role: &str, at: Timestamp) -> bool {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = record.at.as_second().div_euclid(60);
-        if !rates.contains_key(&*record.who.role) {
-            rates.insert(record.who.role.to_string(), Rate::default());
+        let minute = at.as_second().div_euclid(60);
+        if !rates.contains_key(role) {
+            rates.insert(role.to_owned(), Rate::default());
         }
-        rates.get_mut(&*record.who.role).is_some_and(|rate| rate.count(minute))
+        rates.get_mut(role).is_some_and(|rate| rate.count(minute))
     }
 
     fn raise(&self, cause: Cause, level: Level, record: &Record, title: &str, text: &str) {
-        let mut alert = Alert::new(level, cause, format!("{title} (egress role {})", record.who.role));
-        alert.about = record.who.role.to_string();
-        alert.text = text.to_owned();
         let host = record.place.as_ref().map_or_else(String::new, |place| place.host.clone());
-        alert.fields = [
+        let fields = [
             ("role", record.who.role.to_string()),
             ("caller", record.who.caller.to_string()),
             ("host", host),
             ("reason", record.reason.to_string()),
             ("decision", record.id.to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec();
+        ];
+        self.tell(cause, level, &record.who.role, title, text, &fields);
+    }
+
+    fn tell(&self, cause: Cause, level: Level, role: &str, title: &str, text: &str, fields: &[(&str, String)]) {
+        let mut alert = Alert::new(level, cause, format!("{title} (egress role {role})"));
+        alert.about = role.to_owned();
+        alert.text = text.to_owned();
+        alert.fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         self.alerts.raise(alert);
     }
 }

@@ -134,11 +134,16 @@ pub struct Hop {
     pub status: Option<u16>,
 }
 
+/// A rule that says no more than its reason is not said.
+fn because(reason: &str, rule: &str) -> String {
+    if reason == rule { reason.to_owned() } else { format!("{reason} by {rule}") }
+}
+
 /// Why nothing was fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The policy refuses it; asking again does not help.
-    #[error("{what} may not be called: {reason} by {rule}")]
+    #[error("{what} may not be called: {}", because(.reason, .rule))]
     Denied {
         /// The record.
         id: Uuid,

@@ -12,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 
 use crate::budget::Over;
 use crate::decision::Outcome;
+use crate::tunnel::inspect;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RoleLabels {
@@ -119,7 +120,7 @@ fn families() -> &'static Families {
             Family::<ReasonLabels, Counter>::default(),
         );
         let words = Reason::ALL.iter().map(|reason| reason.name()).chain(Over::ALL.iter().map(|over| over.word()));
-        let words = words.chain([WRONG_CREDENTIALS, REVOKED, OUTDATED, STALLED]).chain(TOKENS);
+        let words = words.chain([WRONG_CREDENTIALS, REVOKED, OUTDATED, STALLED]).chain(TOKENS).chain(inspect::WORDS);
         let reasons = words.map(|reason| (reason, denials.get_or_create_owned(&ReasonLabels { reason }))).collect();
         let asked = metrics().register(
             "egress_asked",

@@ -71,7 +71,20 @@ pub struct Group {
     /// New records, complete or open.
     pub records: Vec<Record>,
     /// The ends of records that were written open before.
-    pub ends: Vec<(Uuid, Ended)>,
+    pub ends: Vec<End>,
+}
+
+/// The end of a record that was written open before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// The record's id.
+    pub id: Uuid,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// By which role.
+    pub role: Arc<str>,
+    /// How it ended.
+    pub ended: Ended,
 }
 
 impl Group {

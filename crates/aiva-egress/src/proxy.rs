@@ -42,6 +42,7 @@ pub mod pool;
 pub mod preface;
 pub mod pump;
 pub mod socks;
+pub mod stranger;
 pub mod stream;
 pub mod tls;
 pub mod upstream;
@@ -53,6 +54,20 @@ use limits::{Limits, Most};
 use metrics::Counters;
 use tls::Tls;
 use worker::{Listening, Shared, Worker};
+
+/// An address that the proxy cannot listen on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct NotBound {
+    /// Which one.
+    pub address: SocketAddr,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// What a drain that had to cut it off calls it.
+const NAME: &str = "egress-proxy";
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -145,15 +160,19 @@ impl Proxy {
         listens: Vec<Listen>,
         judge: Arc<dyn Judge>,
         dial: Arc<dyn Dial>,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, NotBound> {
         let mut bound = Vec::with_capacity(listens.len());
         let mut first = Vec::with_capacity(listens.len());
         for listen in listens {
-            // Sharing a port is for our own threads: somebody else who listens there must be an error, not a rival.
-            plain(listen.address)?.bind(listen.address)?;
-            let socket = socket(listen.address)?;
-            bound.push(Listen { address: socket.local_addr()?, ..listen });
-            first.push(socket.listen(BACKLOG)?.into_std()?);
+            let listening = || {
+                // Sharing a port is for our own threads: somebody else who listens there must be an error, not a rival.
+                plain(listen.address)?.bind(listen.address)?;
+                let socket = socket(listen.address)?;
+                Ok((socket.local_addr()?, socket.listen(BACKLOG)?.into_std()?))
+            };
+            let (address, listener) = listening().map_err(|source| NotBound { address: listen.address, source })?;
+            bound.push(Listen { address, ..listen });
+            first.push(listener);
         }
         let limits = Limits::new(settings.most);
         let (counters, handles) = (Counters::get(), Mutex::default());
@@ -183,7 +202,7 @@ impl Proxy {
     /// Serves on threads of its own, until the shutdown's first stage.
     pub fn start(self, supervisor: &Supervisor) {
         let this = Arc::new(self);
-        supervisor.spawn("egress-proxy", Policy::service(Stage::Edge), move |stop| {
+        supervisor.spawn(NAME, Policy::service(Stage::Edge), move |stop| {
             let this = Arc::clone(&this);
             async move { this.threads(stop).await }
         });

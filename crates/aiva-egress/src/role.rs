@@ -56,6 +56,8 @@ pub struct Role {
     pub upstreams: Arc<Upstreams>,
     /// What is counted of it.
     pub meters: Meters,
+    /// Whether a caller has it that nobody has written: it is to be stored over the API, and is not (any more).
+    pub is_missing: bool,
 }
 
 impl Role {
@@ -173,7 +175,18 @@ fn names(entry: &str) -> Result<Names, String> {
 fn block(text: &str) -> Result<Block, String> {
     let wrong =
         || format!("{text:?} is no network; write 10.0.0.0/8, fd00::/8, or with a port 10.0.0.0/8:443, [fd00::/8]:443");
-    text.parse().map_err(|_| wrong())
+    let block: Block = text.parse().map_err(|_| wrong())?;
+    exact(block.prefix)?;
+    Ok(block)
+}
+
+/// Whoever writes bits that do not count meant something else.
+fn exact(prefix: Prefix) -> Result<Prefix, String> {
+    let whole = prefix.masked();
+    if whole == prefix {
+        return Ok(prefix);
+    }
+    Err(format!("{prefix} has bits beyond its length: write {whole}, or the one address without a length"))
 }
 
 fn allowed(entry: &config::AllowedCidr) -> Result<Block, String> {
@@ -229,7 +242,7 @@ fn prefix(text: &str) -> Result<Prefix, String> {
     if prefix.length() == 0 {
         return Err(format!("{text} is every address there is: name the network that is meant"));
     }
-    Ok(prefix)
+    exact(prefix)
 }
 
 fn owner(text: &str) -> Result<String, String> {

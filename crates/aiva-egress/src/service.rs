@@ -18,11 +18,13 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::audit::{NoRoom, Recorder, Stalled};
+use crate::audit::{NoRoom, Recorder, Slot, Stalled};
 use crate::caller::{Revoked, Standing};
 use crate::config::{self, DEFAULT, Egress};
 use crate::ports::{Decide, Rules, Tokens};
-use crate::proxy::judge::{Ask, Judge, Peer, Presented, Ruling};
+use crate::proxy::answer::Answer;
+use crate::proxy::fault::Fault;
+use crate::proxy::judge::{Ask, Form, Judge, Peer, Presented, Ruling};
 use crate::role::{self, Role, Wrong};
 
 mod asker;
@@ -231,6 +233,23 @@ impl Guard {
         Ok(told)
     }
 
+    /// Room for a record, where records are kept.
+    async fn slot(&self) -> Result<Option<Slot>, NoRoom> {
+        match self.0.recorder.get() {
+            Some(recorder) => recorder.reserve().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Nothing of the snapshot is held while the DNS is asked: only the role.
+    fn asker<'a>(&'a self, slot: Option<Slot>, who: Presented<'a>, form: Form, method: &'a str) -> Asker<'a> {
+        let in_force = self.0.in_force.load();
+        let known = in_force.who(who.peer, who.credentials);
+        let is_known = known.is_some();
+        let (role, caller) = known.unwrap_or_else(|| (Arc::clone(&in_force.default), None));
+        Asker { guard: self, slot, role, caller, is_known, who, form, method }
+    }
+
     fn source(&self) -> MutexGuard<'_, Source> {
         self.0.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,28 +264,40 @@ fn system(servers: &[SocketAddr]) -> Arc<dyn Resolver> {
 impl Judge for Guard {
     async fn judge(&self, who: Presented<'_>, ask: Ask<'_>) -> Ruling {
         // Room first: who waits for the disk has not decided anything yet.
-        let slot = match self.0.recorder.get() {
-            Some(recorder) => match recorder.reserve().await {
-                Ok(slot) => Some(slot),
-                Err(NoRoom(Stalled::Log)) => None,
-                Err(NoRoom(Stalled::Deny)) => return asker::stalled(),
-            },
-            None => None,
+        let slot = match self.slot().await {
+            Ok(slot) => slot,
+            Err(NoRoom(Stalled::Log)) => None,
+            Err(NoRoom(Stalled::Deny)) => return asker::refuse(asker::stalled()),
         };
-        // Nothing of the snapshot is held while the DNS is asked: only the role.
-        let known = self.0.in_force.load().who(who.peer, who.credentials);
-        let is_known = known.is_some();
-        let (role, caller) = known.unwrap_or_else(|| (Arc::clone(&self.0.in_force.load().default), None));
-        let asker = Asker { guard: self, slot, role, caller, who, form: ask.form, method: ask.method };
+        let asker = self.asker(slot, who, ask.form, ask.method);
         let standing = self.standing(who.peer);
         match (ask.target, who.token) {
-            _ if !is_known => asker.wrong_credentials(),
+            _ if !asker.is_known => asker::refuse(asker.wrong_credentials()),
             _ if standing != Standing::Good => asker.revoked(standing),
             // The text may hold a secret, and nobody knows where in it.
             (Err(reason), _) => asker.unreadable(reason),
             (Ok(target), None) => asker.decide(target).await,
             (Ok(target), Some(token)) => asker.redeem(target, token).await,
         }
+    }
+
+    async fn malformed(&self, peer: &Peer, form: Form, fault: Fault) -> Answer {
+        // Without room for a record it is refused all the same; what is missing is counted.
+        let slot = self.slot().await.ok().flatten();
+        let who = Presented { peer, credentials: None, token: None };
+        self.asker(slot, who, form, "").malformed(fault)
+    }
+
+    async fn stranger(&self, who: Presented<'_>, form: Form) -> Option<Answer> {
+        if self.0.in_force.load().who(who.peer, who.credentials).is_some() {
+            return None;
+        }
+        let slot = match self.slot().await {
+            Ok(slot) => slot,
+            Err(NoRoom(Stalled::Log)) => None,
+            Err(NoRoom(Stalled::Deny)) => return Some(asker::stalled()),
+        };
+        Some(self.asker(slot, who, form, "").wrong_credentials())
     }
 
     async fn changed(&self, since: u64) -> u64 {

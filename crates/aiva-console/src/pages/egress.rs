@@ -136,7 +136,7 @@ fn form(filter: &Filter<'_>, roles: &[String]) -> Markup {
         form.filters.many method="get" action="/console/egress" role="search" data-auto {
             div.wide {
                 label for="host" { "Host" }
-                input #host type="search" name="host" value=(filter.host) maxlength="300" placeholder="Any, in full" data-search autocomplete="off" spellcheck="false";
+                input #host type="search" name="host" value=(filter.host) maxlength="300" placeholder="a.example or *.example" data-search autocomplete="off" spellcheck="false";
             }
             (role_choice(filter.role, roles))
             (select("outcome", "Verdict", &OUTCOMES, filter.outcome))

@@ -210,6 +210,12 @@ async fn a_role_says_what_it_opens_and_who_answers_for_it() {
         ],
     )
     .await;
+    // What it does not say holds all the same.
+    check(
+        "/console/egress/roles/batch",
+        &["<dt>Ports</dt><dd><span class=\"tags\"><span class=\"badge square outline\">80</span>"],
+    )
+    .await;
     check("/console/egress/roles/checkout", &["Enforces", "*.ads.example", "Nothing internal can be reached"]).await;
     check("/console/egress/summary?role=checkout", &["href=\"/console/egress/roles/checkout\""]).await;
     let (status, _, page) = open(&console(person(&[]), &Texts::default()), "/console/egress/roles/nobody").await;

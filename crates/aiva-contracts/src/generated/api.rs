@@ -2964,6 +2964,9 @@ pub struct StoredEgressRole {
     pub name: String,
     /// Where something is defined. What a file defines is read-only over the API.
     pub origin: Origin,
+    /// Nobody wrote it: it is `default` where the file has none, and allows every public name on ports 80 and 443.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub built_in: Option<bool>,
     /// What a role may reach, in the words of `[egress.roles.NAME]` in aiva.toml: what is left out has its default, and metadata services, this machine and internal addresses stay shut whatever it says.
     pub role: EgressRole,
     /// Grows with every change; the `ETag` is this number.
@@ -5975,7 +5978,7 @@ pub mod egress {
         /// Only of this caller, a name or an address.
         #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
         pub caller: Option<String>,
-        /// Only to this host, a name or an address.
+        /// Only to this host, a name or an address; `*.example.com` is every name below it.
         #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
         pub host: Option<String>,
         /// Only with this outcome.

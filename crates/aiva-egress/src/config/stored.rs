@@ -45,6 +45,54 @@ pub fn read(role: &Value) -> Result<Role, Vec<Wrong>> {
     Ok(loaded.config.role)
 }
 
+/// What a role says in the words of the file, as far as it is not what a role says anyway and not among `without`: lines for
+/// the end of the table `at`, and further tables below it.
+pub fn besides(at: &str, role: &Role, without: &[&str]) -> String {
+    let (said, usual) = (told(role), told(&Role::default()));
+    let (mut lines, mut tables) = (String::new(), String::new());
+    let is_usual = |key: &str, value: &Value| usual.get(key) == Some(value);
+    let entry = |text: &mut String, key: &str, value: &Value| {
+        text.push_str(&self::key(key));
+        text.push_str(" = ");
+        write(value, text);
+        text.push('\n');
+    };
+    let all = said.as_object().into_iter().flatten();
+    for (key, value) in all.filter(|(key, value)| !without.contains(&key.as_str()) && !is_usual(key, value)) {
+        match value {
+            Value::Object(named) if key == "exceptions" => {
+                for (name, exception) in named {
+                    let _infallible = writeln!(tables, "[{at}.{key}.{}]", self::key(name));
+                    exception.as_object().into_iter().flatten().for_each(|(key, value)| entry(&mut tables, key, value));
+                }
+            }
+            Value::Object(table) => {
+                let _infallible = writeln!(tables, "[{at}.{key}]");
+                let usual = usual.get(key);
+                for (key, value) in
+                    table.iter().filter(|(key, value)| usual.and_then(|usual| usual.get(key)) != Some(value))
+                {
+                    entry(&mut tables, key, value);
+                }
+            }
+            _ => entry(&mut lines, key, value),
+        }
+    }
+    lines + &tables
+}
+
+/// A key, quoted where it must be.
+fn key(name: &str) -> String {
+    let is_bare =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let mut text = String::new();
+    if is_bare {
+        return name.to_owned();
+    }
+    quote(name, &mut text);
+    text
+}
+
 /// A value in TOML: what is null is left out, as in the file.
 fn write(value: &Value, text: &mut String) {
     match value {

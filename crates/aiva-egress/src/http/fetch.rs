@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aiva_chassis::http::{Allowed, ApiError, FieldError, Json, Principal};
 use aiva_contracts::api;
+use aiva_outbound::resolve::TIMED_OUT;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,8 +117,11 @@ fn refusal(error: FetchError) -> ApiError {
                 .with_retry_after(retry_after)
                 .with_header(DECISION, decision("deny", "budgets", reason, id))
         }
-        FetchError::Unresolved { id, reason, .. } => ApiError::new(StatusCode::BAD_GATEWAY, "fetch_dns", detail)
-            .with_header(DECISION, decision("unresolved", "dns", &reason, id)),
+        FetchError::Unresolved { id, reason, .. } => {
+            // The same statuses as the proxy's.
+            let status = if reason == TIMED_OUT { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
+            ApiError::new(status, "fetch_dns", detail).with_header(DECISION, decision("error", "dns", &reason, id))
+        }
         FetchError::Timeout(_) => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "fetch_timeout", detail),
         FetchError::ContentType(_) => ApiError::new(StatusCode::BAD_GATEWAY, "fetch_content_type", detail),
         FetchError::Failed(_) => ApiError::new(StatusCode::BAD_GATEWAY, "fetch_failed", detail),

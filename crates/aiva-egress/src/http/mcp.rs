@@ -21,7 +21,6 @@ use crate::mcp::{self, Tools, tools};
 use crate::meters::Via;
 use crate::service::records::App;
 use aiva_chassis::http::Need as _;
-use aiva_chassis::http::auth::SEE_HINTS;
 
 const VERSION: &str = "mcp-protocol-version";
 
@@ -118,9 +117,9 @@ impl Tooling<'_> {
             return Err(ApiError::forbidden(Ask::PERMISSION));
         }
         let answered = super::answer(&self.app.decisions, self.caller, Via::Rest, asked).await?;
-        let remedy = answered.remedy.clone().filter(|_| self.caller.may(SEE_HINTS));
+        // What would allow it is for people: an agent that reads it may go and ask for just that.
         let verdict = super::told::verdict(answered);
-        let mut text = match verdict.outcome {
+        let text = match verdict.outcome {
             api::DecisionOutcome::Allow => format!("Allowed by {} (role {}).", verdict.rule, verdict.role),
             api::DecisionOutcome::Deny => {
                 format!("Denied: {} by {} (role {}).", verdict.reason, verdict.rule, verdict.role)
@@ -129,11 +128,8 @@ impl Tooling<'_> {
                 format!("No address: {}. The policy did not refuse it.", verdict.reason)
             }
         };
-        if let Some(remedy) = &remedy {
-            text.push_str(&format!(" To allow it: {remedy}."));
-        }
         // The token is for the proxy, not for a model's context.
-        let mut structured = json!({
+        let structured = json!({
             "outcome": verdict.outcome,
             "role": verdict.role,
             "rule": verdict.rule,
@@ -141,9 +137,6 @@ impl Tooling<'_> {
             "addresses": verdict.connect_to,
             "decision": verdict.id,
         });
-        if let (Some(remedy), Some(fields)) = (remedy, structured.as_object_mut()) {
-            fields.insert("remedy".to_owned(), remedy.into());
-        }
         Ok(tools::good(&text, structured))
     }
 }

@@ -151,6 +151,7 @@ fn told(shown: Shown) -> Value {
     told.insert("name".to_owned(), shown.name.into());
     told.insert("origin".to_owned(), json!(origin));
     told.insert("role".to_owned(), shown.role);
+    told.extend(shown.built_in.then(|| ("built_in".to_owned(), true.into())));
     told.into()
 }
 

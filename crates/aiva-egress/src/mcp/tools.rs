@@ -97,7 +97,6 @@ fn checked() -> Value {
             "reason": { "type": "string", "description": "The stable word of why" },
             "addresses": { "type": "array", "items": { "type": "string" }, "description": "What would be connected to" },
             "decision": { "type": "string", "description": "The record of the decision" },
-            "remedy": { "type": "string", "description": "What would allow it; told to operators only" },
         },
     })
 }

@@ -6,12 +6,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use aiva_outbound::policy::Names;
+use aiva_outbound::Prefix;
+use aiva_outbound::policy::{Block, Names};
 
 use super::{Outcome, Past};
+use crate::config::{self, stored};
 
 /// From so many names below one on, a wider entry is suggested.
 const MANY: usize = 5;
+
+/// What a proposal says of a role; the rest of it is kept.
+const LEARNT: [&str; 4] = ["mode", "ports", "schemes", "allow_domains"];
+
+/// The addresses that the role opens already.
+fn opened(role: &config::Role) -> Vec<Prefix> {
+    role.allow_cidrs.iter().filter_map(|entry| entry.cidr.parse::<Block>().ok()).map(|block| block.prefix).collect()
+}
 
 /// What was seen of one role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,8 +67,8 @@ impl Proposal {
         self.names.is_empty() && self.addresses.is_empty()
     }
 
-    /// The role as it stands in `aiva.toml`.
-    pub fn toml(&self, role: &str) -> String {
+    /// The role as it stands in `aiva.toml`; `kept` is the role as it is, of which everything is kept that was not learnt.
+    pub fn toml(&self, role: &str, kept: Option<&config::Role>) -> String {
         let mut text = format!(
             "# Proposed from {} decisions: every name that was allowed, and how often. Read it before you use it.\n",
             self.decisions
@@ -81,7 +91,10 @@ impl Proposal {
         for (parent, count) in self.crowds() {
             line(format_args!("# {count} of them are below {parent}: if all of it is meant, write \"*.{parent}\""));
         }
-        for (address, count) in &self.addresses {
+        let opened: Vec<Prefix> = kept.map(opened).unwrap_or_default();
+        let is_opened =
+            |address: &str| address.parse().is_ok_and(|address| opened.iter().any(|prefix| prefix.contains(address)));
+        for (address, count) in self.addresses.iter().filter(|(address, _)| !is_opened(address)) {
             let prefix = if address.contains(':') { 128 } else { 32 };
             line(format_args!(
                 "# Reached by address {count} times; it needs an owner and an end:\n# allow_cidrs = [{{ cidr = \"{address}/{prefix}\", owner = \"\", expires = 2027-01-31 }}]"
@@ -89,6 +102,12 @@ impl Proposal {
         }
         for ((place, reason), count) in &self.refused {
             line(format_args!("# Refused {count} times and not proposed: {place} ({reason})"));
+        }
+        if let Some(kept) = kept {
+            let rest = stored::besides(&format!("egress.roles.{key}"), kept, &LEARNT);
+            if !rest.is_empty() {
+                line(format_args!("# As it is:\n{}", rest.trim_end()));
+            }
         }
         text
     }
@@ -143,12 +162,49 @@ allow_domains = [
 # allow_cidrs = [{ cidr = "93.184.216.34/32", owner = "", expires = 2027-01-31 }]
 # Refused 1 times and not proposed: db.corp:5432 (address-internal)
 "#;
-        assert_eq!(proposal.toml("shop"), want);
+        assert_eq!(proposal.toml("shop", None), want);
+        // As the role is without what was learnt.
+        assert_eq!(proposal.toml("shop", Some(&config::Role::default())), want);
         // It is a role that can be read.
         let text = want.split_once("[egress.roles.shop]\n").unwrap().1;
         let role = &crate::service::tests::egress(&[("shop", text)], &[]).roles["shop"];
         assert_eq!((role.allow_domains.len(), role.ports.as_slice()), (7, &[443, 8080][..]));
         assert!(!proposal.is_empty() && Proposal::default().is_empty());
+    }
+
+    #[test]
+    fn what_a_role_says_besides_is_kept() {
+        let text = r#"mode = "learn"
+deny_domains = ["*.ads.example"]
+allow_cidrs = [{ cidr = "10.30.0.0/16", owner = "ana", expires = 2027-01-31 }]
+upstream = "direct"
+[egress.roles.shop.dns]
+servers = ["10.0.0.53:53"]
+[egress.roles.shop.inspection]
+sni = "enforce"
+[egress.roles.shop.exceptions."mirror.corp"]
+host = "mirror.corp"
+owner = "ana"
+reason = "the \"mirror\""
+expires = 2027-01-31
+"#;
+        let read = |text: &str| crate::service::tests::egress(&[("shop", text)], &[]).roles["shop"].clone();
+        let was = read(text);
+        let mut proposal = Proposal::default();
+        for (host, count) in [("a.example", 1), ("10.30.0.7", 2)] {
+            (0..count).for_each(|_| proposal.see(&past("https", host, 443, Outcome::Allow)));
+        }
+        let proposed = proposal.toml("shop", Some(&was));
+        assert!(!proposed.contains("Reached by address"), "its network opens it already: {proposed}");
+        let learnt = config::Role {
+            mode: config::Mode::Enforce,
+            allow_domains: vec!["a.example".to_owned()],
+            ports: vec![443],
+            schemes: vec![config::role::SchemeName::Https],
+            ..was
+        };
+        let got = read(proposed.split_once("[egress.roles.shop]\n").unwrap().1);
+        assert_eq!(stored::told(&got), stored::told(&learnt), "{proposed}");
     }
 
     #[test]

@@ -265,7 +265,8 @@ impl Connection<'_> {
 
     async fn malformed(&mut self, fault: Fault) -> Next {
         self.worker.shared.counters.malformed(fault);
-        self.say(&Answer::malformed(fault), false).await
+        let answer = self.worker.shared.judge.malformed(self.peer, Form::Request, fault).await;
+        self.say(&answer, false).await
     }
 
     async fn too_slow(&mut self) -> Next {

@@ -71,6 +71,8 @@ faults! {
     HostRepeated = "host-repeated", 400, "send one Host field";
     /// A Host that is no host.
     HostInvalid = "host-invalid", 400, "send Host as name or name:port";
+    /// Two fields that say who asks: whoever reads them might believe the other one.
+    CredentialsRepeated = "credentials-repeated", 400, "send Proxy-Authorization and Aiva-Decision-Token at most once each";
     /// No number, a list, or repeated (RFC 9112 section 6.3).
     ContentLength = "content-length", 400, "send one Content-Length, digits only";
     /// Content-Length beside Transfer-Encoding: request smuggling (RFC 9112 section 11.2).

@@ -20,6 +20,9 @@ pub const MOST_BYTES: usize = 64 * 1024;
 /// The most fields that are read.
 pub const MOST_FIELDS: usize = 100;
 
+/// Fields of a request that say who asks. They are never sent twice: another reader might believe the other one.
+pub const IDENTIFYING: [&str; 2] = ["proxy-authorization", "aiva-decision-token"];
+
 /// Which version of HTTP a message speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {

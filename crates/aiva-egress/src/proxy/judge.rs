@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
+use super::fault::Fault;
 use super::upstream::Upstream;
 use crate::caller::Certificate;
 use crate::ports;
@@ -178,6 +179,17 @@ pub struct Finished {
 pub trait Judge: Send + Sync + 'static {
     /// Whether and where to.
     async fn judge(&self, who: Presented<'_>, ask: Ask<'_>) -> Ruling;
+
+    /// What a request is answered that cannot be read, or that nobody is served. It has been recorded.
+    async fn malformed(&self, _peer: &Peer, _form: Form, fault: Fault) -> Answer {
+        Answer::malformed(fault)
+    }
+
+    /// What is answered to a client that says who it is before it asks for anything, and is not who it says. It has been
+    /// recorded.
+    async fn stranger(&self, _who: Presented<'_>, _form: Form) -> Option<Answer> {
+        None
+    }
 
     /// Resolves with the policy's version once that is not `since` any more: open tunnels are then held against it. The
     /// first version is 0.

@@ -1,6 +1,9 @@
 //! What the proxy counts. Every series exists from the start, so that an alert on it can see zero.
 
+use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use aiva_chassis::telemetry::metrics::metrics;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,6 +15,7 @@ use super::fault::Fault;
 use super::http2::Abuse;
 use super::judge::Form;
 use super::limits::Full;
+use super::stranger::Stranger;
 use crate::tunnel::relay::End;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,6 +72,7 @@ pub struct Counters {
     faults: Vec<Counter>,
     full: [Counter; 3],
     abuses: [(Abuse, Counter); 3],
+    strangers: [(Stranger, Counter); 9],
     ends: Vec<(End, Counter)>,
     /// Bytes from clients, bodies and tunnels.
     pub sent: Counter,
@@ -100,6 +105,10 @@ impl Counters {
         let faults = reasons("egress_proxy_malformed", "Messages that the egress proxy refused to read, by fault");
         let full = reasons("egress_proxy_overload", "What the egress proxy turned away for want of room, by reason");
         let abuses = reasons("egress_proxy_http2_abuse", "HTTP/2 connections that were cut off, by reason");
+        let strangers = reasons(
+            "egress_proxy_strangers",
+            "Connections that ended before they could ask for anything, by reason: no PROXY protocol, no TLS, a certificate that does not count",
+        );
         let ends = reasons("egress_proxy_tunnels_ended", "Tunnels that have ended, by how");
         let of = |family: &Family<ReasonLabels, Counter>, reason| family.get_or_create_owned(&ReasonLabels { reason });
         let direction = |direction| bytes.get_or_create_owned(&DirectionLabels { direction });
@@ -142,6 +151,7 @@ impl Counters {
             faults: Fault::ALL.iter().map(|fault| of(&faults, fault.word())).collect(),
             full: [of(&full, Full::Connections.word()), of(&full, Full::Source.word()), of(&full, HEAD_MEMORY)],
             abuses: Abuse::ALL.map(|abuse| (abuse, of(&abuses, abuse.word()))),
+            strangers: Stranger::ALL.map(|stranger| (stranger, of(&strangers, stranger.word()))),
             ends: ENDS.iter().map(|end| (*end, of(&ends, end.name()))).collect(),
             sent: direction("sent"),
             received: direction("received"),
@@ -184,6 +194,26 @@ impl Counters {
     pub fn abused(&self, abuse: Abuse) {
         if let Some((_, counter)) = self.abuses.iter().find(|(one, _)| *one == abuse) {
             counter.inc();
+        }
+    }
+
+    /// A connection ended before it could ask for anything. Whoever knocks without end fills no log: each reason stands there
+    /// at most once a second, the counter has them all.
+    pub fn stranger(&self, stranger: Stranger, client: SocketAddr) {
+        static LAST: [AtomicU64; Stranger::ALL.len()] = [const { AtomicU64::new(0) }; Stranger::ALL.len()];
+        let Some(at) = self.strangers.iter().position(|(one, _)| *one == stranger) else { return };
+        self.strangers[at].1.inc();
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        let second = BEGAN.get_or_init(Instant::now).elapsed().as_secs() + 1;
+        if LAST[at].swap(second, Ordering::Relaxed) == second {
+            return;
+        }
+        let reason = stranger.word();
+        match stranger.is_refused() {
+            true => {
+                tracing::warn!(%client, reason, "egress: a connection was refused before it could ask for anything")
+            }
+            false => tracing::debug!(%client, reason, "egress: a connection ended in its handshake"),
         }
     }
 

@@ -27,6 +27,7 @@ use super::limits::{Full, Limits, Place};
 use super::metrics::Counters;
 use super::pool::Pool;
 use super::preface;
+use super::stranger::Stranger;
 use super::stream::Stream;
 use super::tls::Tls;
 use crate::caller::Certificate;
@@ -111,7 +112,7 @@ impl Worker {
     /// Serves until the stop begins and everything has ended or was cut off.
     pub async fn run(self: Arc<Self>, listening: Vec<Listening>, stop: Stop) {
         // The drain waits for what is open, and cuts it when the stage's time is over.
-        let _work = stop.work("egress proxy");
+        let _work = stop.work(super::NAME);
         let accepting = futures_util::future::join_all(listening.into_iter().map(|one| self.accept(one, &stop)));
         tokio::select! {
             _ = accepting => {}
@@ -238,7 +239,13 @@ impl Worker {
     ) -> Option<(Stream, Onward, Peer, Place)> {
         let limit = self.shared.settings.head_timeout;
         let (mut stream, peer) = tokio::select! {
-            greeted = timeout(limit, self.greet(accepted)) => greeted.ok()??,
+            greeted = timeout(limit, self.greet(accepted)) => match greeted {
+                Ok(greeted) => greeted?,
+                Err(_) => {
+                    self.shared.counters.slow.inc();
+                    return None;
+                }
+            },
             () = registration.handle.ended() => return None,
         };
         if let Some(Err(full)) = peer.address.map(|source| place.name(source.ip())) {
@@ -264,12 +271,24 @@ impl Worker {
             }
         };
         let address = match self.shared.settings.balancers.holds(address.ip()) {
-            true => prefaced(&mut stream).await?.unwrap_or(address),
+            true => match prefaced(&mut stream).await {
+                Some(source) => source.unwrap_or(address),
+                None => {
+                    self.shared.counters.stranger(Stranger::NoPreface, address);
+                    return None;
+                }
+            },
             false => address,
         };
         let mut peer = Peer { address: Some(address), ..Peer::default() };
         let Some(tls) = tls else { return Some((Stream::Tcp(stream), peer)) };
-        let stream = tls.acceptor().accept(stream).await.ok()?;
+        let stream = match tls.acceptor().accept(stream).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.shared.counters.stranger(Stranger::of(&error), address);
+                return None;
+            }
+        };
         let certificates = stream.get_ref().1.peer_certificates();
         peer.certificate =
             certificates.and_then(<[_]>::first).map(|certificate| Arc::new(Certificate::read(certificate)));

@@ -113,7 +113,8 @@ pub(super) async fn run(case: &Case, policy: &Policy) -> io::Result<Option<Outco
     let dial = OneOrigin { world: world.clone(), origin: origin.local_addr()? };
     let judge = super::judge::CaseJudge::new(case, policy.clone(), world.clone());
     let listen = Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), tls: None };
-    let proxy = Proxy::bind(Settings::default(), vec![listen], Arc::new(judge), Arc::new(dial))?;
+    let proxy =
+        Proxy::bind(Settings::default(), vec![listen], Arc::new(judge), Arc::new(dial)).map_err(io::Error::other)?;
     let Some(address) = proxy.addresses().first().copied() else { return Err(io::ErrorKind::AddrNotAvailable.into()) };
     let shutdown = Shutdown::new();
     let asked = async {

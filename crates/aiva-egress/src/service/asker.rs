@@ -19,11 +19,15 @@ use crate::decision::{self, Record, Who, WouldDeny};
 use crate::meters::{self, OUTDATED, REVOKED, STALLED, WRONG_CREDENTIALS};
 use crate::ports::BadToken;
 use crate::proxy::answer::Answer;
+use crate::proxy::fault::Fault;
 use crate::proxy::judge::{Allowed, Form, Presented, Ruling};
 use crate::role::Role;
 
 /// The rule that stands in the record of a spent budget.
 const BUDGETS: &str = "budgets";
+
+/// The rule that stands in the record of what cannot be read, or is served to nobody.
+const PROTOCOL: &str = "protocol";
 
 /// One who asks.
 pub(super) struct Asker<'a> {
@@ -33,6 +37,8 @@ pub(super) struct Asker<'a> {
     pub(super) role: Arc<Role>,
     /// Its name, where it is known.
     pub(super) caller: Option<Arc<str>>,
+    /// Whether it is who it says, if it says anything.
+    pub(super) is_known: bool,
     pub(super) who: Presented<'a>,
     pub(super) form: Form,
     pub(super) method: &'a str,
@@ -151,12 +157,21 @@ impl Asker<'_> {
     }
 
     /// Whoever it is, it is not who it says. The only 407.
-    pub(super) fn wrong_credentials(self) -> Ruling {
+    pub(super) fn wrong_credentials(self) -> Answer {
         meters::refused(WRONG_CREDENTIALS);
         let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
         let record = Record::refused(at, who, self.record_form(), "credentials", WRONG_CREDENTIALS);
         let detail = "these credentials belong to no caller: send the caller's name and password, or none";
-        self.refuse(record, |id| Answer::failed(407, WRONG_CREDENTIALS, detail, "http_request_denied").with_id(id))
+        let answer = Answer::failed(407, WRONG_CREDENTIALS, detail, "http_request_denied");
+        self.keep(record, |id| answer.with_id(id))
+    }
+
+    /// It cannot be read, or nobody is served such a thing. What it says is not kept.
+    pub(super) fn malformed(self, fault: Fault) -> Answer {
+        self.role.meters.denied.inc();
+        let (at, who) = (self.guard.0.clock.now(), self.on_behalf());
+        let record = Record::refused(at, who, self.record_form(), PROTOCOL, fault.word());
+        self.keep(record, |id| Answer::malformed(fault).with_id(id))
     }
 
     fn bad_token(self, target: &Target, reason: &'static str) -> Ruling {
@@ -235,8 +250,12 @@ impl Asker<'_> {
         })
     }
 
-    /// Keeps the record and answers with its id.
     fn refuse(self, record: Record, answer: impl FnOnce(&str) -> Answer) -> Ruling {
+        refuse(self.keep(record, answer))
+    }
+
+    /// Keeps the record and answers with its id.
+    fn keep(self, record: Record, answer: impl FnOnce(&str) -> Answer) -> Answer {
         let answer = answer(&record.id.to_string());
         match self.slot {
             Some(slot) => slot.write(record),
@@ -247,12 +266,18 @@ impl Asker<'_> {
                 tracing::info!(%id, role, caller, place, rule, reason, remedy, "egress refused");
             }
         }
-        Ruling::Refuse(Box::new(answer))
+        answer
     }
 
     fn decided(&self, target: &Target, verdict: &Verdict) -> Record {
         let at = self.guard.0.clock.now();
-        Record::decided(at, self.on_behalf(), self.record_form(), target, verdict).method(self.method)
+        let mut record = Record::decided(at, self.on_behalf(), self.record_form(), target, verdict).method(self.method);
+        if self.role.is_missing {
+            let role = &*self.role.name;
+            record.remedy =
+                Some(format!("there is no role {role} any more: store it again, or give the caller another"));
+        }
+        record
     }
 
     fn on_behalf(&self) -> Who {
@@ -269,11 +294,16 @@ impl Asker<'_> {
 }
 
 /// There is no room for a record: nothing is decided. It stands in the log and is counted by whoever said so.
-pub(super) fn stalled() -> Ruling {
+pub(super) fn stalled() -> Answer {
     let detail = "records of decisions wait for the store, and none is made without one: try again later";
     tracing::warn!(reason = STALLED, "egress refused: there is no room for a record");
     meters::refused(STALLED);
-    Ruling::Refuse(Box::new(Answer::failed(503, STALLED, detail, "proxy_internal_error").retry_after(5)))
+    Answer::failed(503, STALLED, detail, "proxy_internal_error").retry_after(5)
+}
+
+/// With this answer.
+pub(super) fn refuse(answer: Answer) -> Ruling {
+    Ruling::Refuse(Box::new(answer))
 }
 
 fn unresolved(error: &ResolveError) -> Answer {

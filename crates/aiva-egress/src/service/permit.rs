@@ -13,6 +13,7 @@ use crate::audit::Open;
 use crate::budget;
 use crate::caller::Standing;
 use crate::decision::Ended;
+use crate::meters;
 use crate::proxy::judge::{Finished, Peer, Permit};
 use crate::role::Role;
 
@@ -80,6 +81,10 @@ impl Permit for Granted {
     fn finish(&self, finished: &Finished) {
         if let Some(budget) = &self.role.budget {
             budget.spend(finished.sent.saturating_add(finished.received), since_1970(&self.guard.0.clock));
+        }
+        if let Some(found) = finished.findings.iter().find(|finding| finding.enforced) {
+            self.role.meters.denied.inc();
+            meters::refused(found.reason);
         }
         if let Some(record) = &self.record {
             return record.end(Ended::from(finished));

@@ -63,6 +63,8 @@ pub struct Shown {
     pub name: String,
     /// What it says, in JSON.
     pub role: Value,
+    /// Whether nobody wrote it.
+    pub built_in: bool,
     /// Of what is stored; `None` for a role of the file.
     pub change: Option<Stamp>,
 }
@@ -219,11 +221,12 @@ impl Roles {
 
     fn of_file(&self) -> BTreeMap<String, Shown> {
         let configured = self.0.guard.configured();
-        let shown = |(name, role): (String, config::Role)| {
-            (name.clone(), Shown { name, role: stored::told(&role), change: None })
+        let shown = |name: String, role: &config::Role, built_in| {
+            (name.clone(), Shown { name, role: stored::told(role), built_in, change: None })
         };
-        let mut all: BTreeMap<String, Shown> = configured.into_iter().map(shown).collect();
-        all.entry(DEFAULT.to_owned()).or_insert_with(|| shown((DEFAULT.to_owned(), built_in())).1);
+        let mut all: BTreeMap<String, Shown> =
+            configured.into_iter().map(|(name, role)| shown(name, &role, false)).collect();
+        all.entry(DEFAULT.to_owned()).or_insert_with(|| shown(DEFAULT.to_owned(), &built_in(), true).1);
         all
     }
 }
@@ -245,7 +248,7 @@ fn json(body: &str) -> Value {
 fn shown(version: Version) -> Shown {
     let role = json(version.body.as_deref().unwrap_or_default());
     let change = Some(Stamp { version: version.version, at: version.at, by: version.by });
-    Shown { name: version.name, role, change }
+    Shown { name: version.name, role, built_in: false, change }
 }
 
 #[cfg(test)]

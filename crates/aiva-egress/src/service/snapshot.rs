@@ -78,7 +78,7 @@ impl Snapshot {
         let mut roles = HashMap::with_capacity(source.egress.roles.len());
         let stored = source.stored.iter().filter(|(name, role)| source.uses(name, role));
         for (name, config) in source.egress.roles.iter().chain(stored) {
-            if let Some(role) = maker.role(name, config) {
+            if let Some(role) = maker.role(name, config, false) {
                 roles.insert(Arc::clone(&role.name), role);
             }
         }
@@ -91,7 +91,7 @@ impl Snapshot {
                     Some(role) => callers.add(name, config, Arc::clone(role)),
                     // Not stored yet, or not any more: the caller is known and reaches nothing.
                     None if source.egress.knows(role) => {
-                        if let Some(closed) = maker.role(role, &config::Role::default()) {
+                        if let Some(closed) = maker.role(role, &config::Role::default(), true) {
                             callers.add(name, config, closed);
                         }
                     }
@@ -187,7 +187,7 @@ impl Maker<'_> {
         found
     }
 
-    fn role(&mut self, name: &str, config: &config::Role) -> Option<Arc<Role>> {
+    fn role(&mut self, name: &str, config: &config::Role, is_missing: bool) -> Option<Arc<Role>> {
         let policy = match role::policy(config) {
             Ok(policy) => policy,
             Err(wrong) => {
@@ -209,6 +209,7 @@ impl Maker<'_> {
             route: self.route(config.upstream.as_deref(), name),
             upstreams: Arc::clone(&self.upstreams),
             meters: Meters::of(name),
+            is_missing,
         }))
     }
 
@@ -225,6 +226,7 @@ impl Maker<'_> {
             route: self.route(None, DEFAULT),
             upstreams: Arc::clone(&self.upstreams),
             meters: Meters::of(DEFAULT),
+            is_missing: false,
         })
     }
 

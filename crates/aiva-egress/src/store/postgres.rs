@@ -1,6 +1,6 @@
 //! The statements in PostgreSQL: one a batch (`UNNEST`), never a loop.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use aiva_events::outbox;
@@ -10,8 +10,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
-use super::rows::{self, Batch, Bound, Filter, Parts, Row};
-use crate::decision::Record;
+use super::rows::{self, Batch, Bound, Filter, Parts, Row, TakenBack};
+use crate::decision::{Outcome, Record};
 use crate::ports::Group;
 
 type Done<T> = Result<T, TxError<Plain>>;
@@ -58,17 +58,27 @@ async fn write_now(tx: &mut PgConnection, group: &Group, batch: &Batch, context:
     .into_iter()
     .collect();
     let fresh: Vec<&Record> = records.iter().filter(|record| added.contains(key(&record.id))).collect();
+    let mut taken_back = Vec::new();
+    for (end, is) in group.ends.iter().filter_map(|end| Some((end, rows::refused(end)?))) {
+        if let Some((host, was)) = sqlx::query_as(rows::OPEN).bind(key(&end.id)).fetch_optional(&mut *tx).await? {
+            taken_back.push(TakenBack { end, host, was, is });
+        }
+    }
     if !group.ends.is_empty() {
         sqlx::query(
-            "UPDATE egress_records r SET ended = e.ended, open = FALSE FROM unnest($1::bytea[], $2::text[]) AS e (id, ended)
+            "UPDATE egress_records r SET ended = e.ended, open = FALSE, outcome = COALESCE(e.outcome, r.outcome),
+               reason = COALESCE(e.reason, r.reason)
+             FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) AS e (id, ended, outcome, reason)
              WHERE r.id = e.id AND r.ended IS NULL",
         )
-        .bind(each(&group.ends, |(id, _)| key(id)))
+        .bind(each(&group.ends, |end| key(&end.id)))
         .bind(&batch.ends)
+        .bind(each(&group.ends, |end| rows::refused(end).map(|_| Outcome::Deny.word())))
+        .bind(each(&group.ends, rows::refused))
         .execute(&mut *tx)
         .await?;
     }
-    let counts: Vec<_> = rows::tally(fresh.iter().copied()).into_iter().collect();
+    let counts: Vec<_> = rows::tally(fresh.iter().copied(), &taken_back).into_iter().collect();
     sqlx::query(
         "INSERT INTO egress_hours (hour, role, host, outcome, reason, count)
          SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
@@ -82,6 +92,9 @@ async fn write_now(tx: &mut PgConnection, group: &Group, batch: &Batch, context:
     .bind(each(&counts, |(_, count)| *count))
     .execute(&mut *tx)
     .await?;
+    for hour in taken_back.iter().map(|taken| rows::hour(taken.end.at)).collect::<BTreeSet<_>>() {
+        sqlx::query(rows::SWEEP_EMPTY).bind(hour).execute(&mut *tx).await?;
+    }
     let hosts: Vec<_> = rows::allowed(fresh.iter().copied()).into_iter().collect();
     let new: HashSet<Vec<u8>> = sqlx::query_scalar(
         "INSERT INTO egress_hosts (role, host, first_at, decision)

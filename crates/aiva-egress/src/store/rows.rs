@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{HostCount, Hour, NewHost, Summary};
 use crate::decision::{Ended, Form, Outcome, Record, first_id};
-use crate::ports::Group;
+use crate::ports::{End, Group};
 
 /// Which records to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Filter {
     pub role: Option<String>,
     /// Only of this caller.
     pub caller: Option<String>,
-    /// Only to this host.
+    /// Only to this host; `*.x` is every host below x.
     pub host: Option<String>,
     /// Only with this outcome.
     pub outcome: Option<Outcome>,
@@ -47,32 +47,41 @@ pub(super) enum Bound {
 impl Filter {
     /// The statement with its parameters.
     pub(super) fn select(&self, before: Option<Uuid>, limit: u32) -> (String, Vec<Bound>) {
-        let (mut sql, mut bounds) = (String::from("SELECT body, ended FROM egress_records WHERE TRUE"), Vec::new());
-        let mut add = |condition: &str, bound: Bound| {
+        let mut sql = String::from("SELECT body, ended FROM egress_records WHERE TRUE");
+        let mut bounds = Vec::new();
+        let mut add = |sql: &mut String, condition: &str, bound: Bound| {
             bounds.push(bound);
             sql.push_str(&format!(" AND {condition} ${}", bounds.len()));
         };
         let words = [
             ("role =", self.role.as_deref()),
             ("caller =", self.caller.as_deref()),
-            ("host =", self.host.as_deref()),
             ("outcome =", self.outcome.map(Outcome::word)),
             ("reason =", self.reason.as_deref()),
             ("form =", self.form.map(Form::word)),
         ];
         for (condition, word) in words {
             if let Some(word) = word {
-                add(condition, Bound::Text(word.to_owned()));
+                add(&mut sql, condition, Bound::Text(word.to_owned()));
             }
         }
+        match self.host.as_deref().map(|host| (host, host.strip_prefix("*."))) {
+            None => {}
+            Some((_, Some(parent))) => {
+                let parent = parent.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+                add(&mut sql, "host LIKE", Bound::Text(format!("%.{parent}")));
+                sql.push_str(" ESCAPE '\\'");
+            }
+            Some((host, None)) => add(&mut sql, "host =", Bound::Text(host.to_owned())),
+        }
         if let Some(since) = self.since {
-            add("id >=", Bound::Id(first_id(since)));
+            add(&mut sql, "id >=", Bound::Id(first_id(since)));
         }
         if let Some(until) = self.until {
-            add("id <", Bound::Id(first_id(until)));
+            add(&mut sql, "id <", Bound::Id(first_id(until)));
         }
         if let Some(before) = before {
-            add("id <", Bound::Id(before));
+            add(&mut sql, "id <", Bound::Id(before));
         }
         if self.outcome.is_some_and(|outcome| outcome != Outcome::Allow) {
             // Said as the partial index has it, so that it can be used.
@@ -90,7 +99,7 @@ pub(super) type Row = (String, Option<String>);
 pub(super) fn record((body, ended): &Row) -> Result<Record, StoreError> {
     let mut record: Record = from_json(body)?;
     if let Some(ended) = ended {
-        record.ended = Some(from_json(ended)?);
+        record.end(from_json(ended)?);
     }
     Ok(record)
 }
@@ -107,7 +116,7 @@ impl Batch {
     pub(super) fn of(group: &Group) -> Result<Self, StoreError> {
         Ok(Self {
             bodies: group.records.iter().map(to_json).collect::<Result<_, _>>()?,
-            ends: group.ends.iter().map(|(_, ended)| to_json(ended)).collect::<Result<_, _>>()?,
+            ends: group.ends.iter().map(|end| to_json(&end.ended)).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -127,17 +136,45 @@ pub(super) fn begin(hour: i64) -> Timestamp {
     Timestamp::from_second(hour.saturating_mul(3600)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// What the records add to the counts. In order, so that two processes lock rows alike.
+/// Why an end takes back what its record says was allowed: then the columns that are searched change with it.
+pub(super) fn refused(end: &End) -> Option<&str> {
+    end.ended.refused().map(|found| &*found.reason)
+}
+
+/// A record whose end takes it back, as it is stored: its host and its reason. To be asked before the end is written.
+pub(super) const OPEN: &str =
+    "SELECT host, reason FROM egress_records WHERE id = $1 AND ended IS NULL AND outcome = 'allow'";
+
+/// What was counted as allowed, and is a refusal after all.
+pub(super) struct TakenBack<'r> {
+    pub(super) end: &'r End,
+    pub(super) host: String,
+    /// The reason of before.
+    pub(super) was: String,
+    /// The reason of now.
+    pub(super) is: &'r str,
+}
+
+/// What a group adds to the counts, and takes away. In order, so that two processes lock rows alike.
 pub(super) type Tally<'r> = BTreeMap<(i64, &'r str, &'r str, &'static str, &'r str), i64>;
 
-pub(super) fn tally<'r>(records: impl Iterator<Item = &'r Record>) -> Tally<'r> {
+pub(super) fn tally<'r>(records: impl Iterator<Item = &'r Record>, taken_back: &'r [TakenBack<'r>]) -> Tally<'r> {
     let mut counts = Tally::new();
     for record in records {
         let key = (hour(record.at), &*record.who.role, host(record), record.outcome.word(), &*record.reason);
         *counts.entry(key).or_default() += 1;
     }
+    for TakenBack { end, host, was, is } in taken_back {
+        let (hour, role) = (hour(end.at), &*end.role);
+        *counts.entry((hour, role, host, Outcome::Allow.word(), was)).or_default() -= 1;
+        *counts.entry((hour, role, host, Outcome::Deny.word(), is)).or_default() += 1;
+    }
+    counts.retain(|_, count| *count != 0);
     counts
 }
+
+/// Rows of counts from which something was taken away, to be deleted where nothing is left.
+pub(super) const SWEEP_EMPTY: &str = "DELETE FROM egress_hours WHERE hour = $1 AND count <= 0";
 
 /// The first record of each role and host that was allowed. In order, as above.
 pub(super) fn allowed<'r>(records: impl Iterator<Item = &'r Record>) -> BTreeMap<(&'r str, &'r str), &'r Record> {

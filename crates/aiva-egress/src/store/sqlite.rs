@@ -8,8 +8,8 @@ use aiva_store::{Plain, Sqlite, StoreError, TxError};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, params};
 use uuid::Uuid;
 
-use super::rows::{self, Batch, Bound, Filter, Parts, Row};
-use crate::decision::Record;
+use super::rows::{self, Batch, Bound, Filter, Parts, Row, TakenBack};
+use crate::decision::{Outcome, Record};
 use crate::ports::Group;
 
 type Done<T> = Result<T, TxError<Plain>>;
@@ -58,17 +58,31 @@ fn write_now(tx: &Transaction<'_>, group: &Group, batch: &Batch, context: &Conte
             fresh.push(record);
         }
     }
-    let mut end =
-        tx.prepare_cached("UPDATE egress_records SET ended = ?2, open = 0 WHERE id = ?1 AND ended IS NULL")?;
-    for ((id, _), ended) in group.ends.iter().zip(&batch.ends) {
-        end.execute(params![key(id), ended])?;
+    let mut open = tx.prepare_cached(rows::OPEN)?;
+    let mut update = tx.prepare_cached(
+        "UPDATE egress_records SET ended = ?2, open = 0, outcome = COALESCE(?3, outcome), reason = COALESCE(?4, reason)
+         WHERE id = ?1 AND ended IS NULL",
+    )?;
+    let mut taken_back = Vec::new();
+    for (end, ended) in group.ends.iter().zip(&batch.ends) {
+        let is = rows::refused(end);
+        if let Some(is) = is
+            && let Some((host, was)) =
+                open.query_row([key(&end.id)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?
+        {
+            taken_back.push(TakenBack { end, host, was, is });
+        }
+        update.execute(params![key(&end.id), ended, is.map(|_| Outcome::Deny.word()), is])?;
     }
     let mut count = tx.prepare_cached(
         "INSERT INTO egress_hours (hour, role, host, outcome, reason, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (hour, role, host, outcome, reason) DO UPDATE SET count = egress_hours.count + excluded.count",
     )?;
-    for ((hour, role, host, outcome, reason), number) in rows::tally(fresh.iter().copied()) {
+    for ((hour, role, host, outcome, reason), number) in rows::tally(fresh.iter().copied(), &taken_back) {
         count.execute(params![hour, role, host, outcome, reason, number])?;
+    }
+    for TakenBack { end, .. } in &taken_back {
+        tx.prepare_cached(rows::SWEEP_EMPTY)?.execute([rows::hour(end.at)])?;
     }
     let mut see = tx.prepare_cached(
         "INSERT INTO egress_hosts (role, host, first_at, decision) VALUES (?1, ?2, ?3, ?4)

@@ -9,6 +9,30 @@ use aiva_outbound::Host;
 use super::hello::{self, Hello, Reading};
 use super::sniff::{self, Protocol, Speaker};
 
+/// The word for anything but TLS.
+pub const NOT_TLS: &str = "not-tls";
+
+/// The word for what begins like TLS and is no ClientHello.
+pub const MALFORMED: &str = "tls-malformed";
+
+/// The word for a ClientHello that never became whole.
+pub const INCOMPLETE: &str = "tls-incomplete";
+
+/// The word for a server that does not wait for its client.
+pub const SERVER_FIRST: &str = "server-spoke-first";
+
+/// The word for a ClientHello for another name than the tunnel's.
+pub const NAME_MISMATCH: &str = "sni-mismatch";
+
+/// The word for a ClientHello without a name.
+pub const NAME_MISSING: &str = "sni-missing";
+
+/// The word for an encrypted ClientHello.
+pub const ECH: &str = "ech";
+
+/// Every word of a [`Finding`].
+pub const WORDS: [&str; 7] = [NOT_TLS, MALFORMED, INCOMPLETE, SERVER_FIRST, NAME_MISMATCH, NAME_MISSING, ECH];
+
 /// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Level {
@@ -81,12 +105,12 @@ impl Inspection {
         let protocol = sniff::first(Speaker::Client, bytes)?;
         let mut opening = Opening { protocol, name: None, findings: Vec::new() };
         if protocol != Protocol::Tls {
-            opening.add(self.tls_only, "not-tls", protocol.name());
+            opening.add(self.tls_only, NOT_TLS, protocol.name());
             return Some(opening);
         }
         match hello::read(bytes) {
             Reading::Incomplete => return None,
-            Reading::Malformed => opening.add(self.tls_only.max(self.name), "tls-malformed", "no ClientHello"),
+            Reading::Malformed => opening.add(self.tls_only.max(self.name), MALFORMED, "no ClientHello"),
             Reading::Complete(hello) => self.hello(host, hello, allows, &mut opening),
         }
         Some(opening)
@@ -96,7 +120,7 @@ impl Inspection {
     pub fn server(&self, bytes: &[u8]) -> Opening {
         let protocol = sniff::first(Speaker::Server, bytes).unwrap_or(Protocol::Unknown);
         let mut opening = Opening { protocol, name: None, findings: Vec::new() };
-        opening.add(self.tls_only, "server-spoke-first", protocol.name());
+        opening.add(self.tls_only, SERVER_FIRST, protocol.name());
         opening
     }
 
@@ -104,7 +128,7 @@ impl Inspection {
     pub fn incomplete(&self) -> Option<Finding> {
         let level = self.tls_only.max(self.name);
         let finding = || Finding {
-            reason: "tls-incomplete",
+            reason: INCOMPLETE,
             what: "an unfinished opening".to_owned(),
             enforced: level == Level::Enforce,
         };
@@ -115,12 +139,12 @@ impl Inspection {
         match (&hello.name, host) {
             (Some(name), Host::Name(host)) if name == host => {}
             (Some(name), Host::Address(_)) if allows(name) => {}
-            (Some(name), _) => opening.add(self.name, "sni-mismatch", name.as_str()),
-            (None, Host::Name(_)) => opening.add(self.no_name, "sni-missing", "no name"),
+            (Some(name), _) => opening.add(self.name, NAME_MISMATCH, name.as_str()),
+            (None, Host::Name(_)) => opening.add(self.no_name, NAME_MISSING, "no name"),
             (None, Host::Address(_)) => {}
         }
         if hello.ech {
-            opening.add(self.ech, "ech", hello.name.as_deref().unwrap_or("no name"));
+            opening.add(self.ech, ECH, hello.name.as_deref().unwrap_or("no name"));
         }
         opening.name = hello.name;
     }

@@ -425,8 +425,10 @@ async fn a_tool_says_what_the_api_says() {
     }
     let got = rig.tool("check_url", json!({ "url": "https://elsewhere.example/", "role": "agent" })).await;
     let text = got["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains("name-not-allowed") && text.contains("To allow it: add \"elsewhere.example\""), "{text}");
-    assert_eq!((&got["structuredContent"]["outcome"], got["structuredContent"].get("token")), (&json!("deny"), None));
+    assert!(text.contains("name-not-allowed"), "{text}");
+    assert_eq!(got["structuredContent"]["outcome"], "deny");
+    // Neither what the proxy honours nor what would allow it is for a model.
+    assert!(!got.to_string().contains("remedy") && !got.to_string().contains("token"), "{got}");
 }
 
 #[tokio::test]

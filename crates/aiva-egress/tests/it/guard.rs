@@ -14,6 +14,7 @@ use aiva_egress::proxy::judge::Dial;
 use aiva_egress::proxy::tls::Tls;
 use aiva_egress::proxy::{Balancers, Listen, Proxy, Settings};
 use aiva_egress::service::Guard;
+use aiva_egress::tunnel::open;
 use aiva_outbound::resolve::Fixed;
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -175,8 +176,12 @@ async fn a_password_opens_its_role_and_a_wrong_one_only_says_407() {
         assert!(says(&answer, want), "{fields:?}: {answer}");
         assert_eq!(answer.contains("Proxy-Authenticate: Basic"), want.starts_with("407"), "{answer}");
     }
-    // The same over SOCKS5, where the password has a step of its own.
-    for (password, want) in [("open sesame", 0_u8), ("x", 2)] {
+    // Which of two would count?
+    let two = basic("shop:open sesame") + &basic("shop:close sesame");
+    let answer = connect(&mut client(scene.addresses[0]).await, &two).await;
+    assert!(says(&answer, "400 credentials-repeated"), "{answer}");
+    // The same over SOCKS5, where the password has a step of its own, at which a wrong one ends.
+    for (password, want) in [("open sesame", &[5, 2, 1, 0, 5, 0][..]), ("x", &[5, 2, 1, 1])] {
         let mut socks = client(scene.addresses[0]).await;
         let mut bytes = vec![5, 1, 2, 1, 4];
         bytes.extend_from_slice(b"shop");
@@ -185,10 +190,28 @@ async fn a_password_opens_its_role_and_a_wrong_one_only_says_407() {
         bytes.extend_from_slice(&[5, 1, 0, 3, 13]);
         bytes.extend_from_slice(b"a.example.com\x01\xbb");
         socks.write_all(&bytes).await.unwrap();
-        let mut answer = [0; 6];
-        timeout(PATIENCE, socks.read_exact(&mut answer)).await.unwrap().unwrap();
-        assert_eq!((answer[..5].to_vec(), answer[5]), (vec![5, 2, 1, 0, 5], want), "{password}");
+        let mut answer = Vec::new();
+        while answer.len() < 6 {
+            match timeout(PATIENCE, socks.read_u8()).await.unwrap() {
+                Ok(byte) => answer.push(byte),
+                Err(_) => break,
+            }
+        }
+        assert_eq!(answer, want, "{password}");
     }
+}
+
+#[tokio::test]
+async fn a_tunnel_whose_opening_is_awaited_is_closed_as_any_other() {
+    let look = "[egress.roles.default.inspection]\nprotocols = \"enforce\"\n[egress.roles.default]\nallow_domains = ";
+    let scene = scene(&format!("{look}[\"*.example.com\"]"), Extra::default()).await;
+    let mut silent = client(scene.addresses[0]).await;
+    assert!(says(&connect(&mut silent, "").await, "200"));
+    scene.guard.reload(egress(&format!("{look}[\"b.example.com\"]"))).unwrap();
+    let mut rest = Vec::new();
+    // Sooner than an opening is given up.
+    let _end = timeout(open::PATIENCE / 2, silent.read_to_end(&mut rest)).await.expect("what is forbidden is closed");
+    assert!(rest.is_empty());
 }
 
 #[tokio::test]
@@ -226,6 +249,18 @@ async fn a_balancer_says_for_whom_it_calls() {
         let answer = connect(&mut stream, "").await;
         assert!(says(&answer, want), "{from}: {answer}");
     }
+    // Whom it calls for is not guessed.
+    let counted = strangers("no-proxy-protocol");
+    let answer = connect(&mut client(scene.addresses[0]).await, "").await;
+    assert!(says(&answer, "hung"), "{answer}");
+    assert_eq!(strangers("no-proxy-protocol"), counted + 1);
+}
+
+/// How many connections ended for that reason before they could ask for anything.
+fn strangers(reason: &str) -> u64 {
+    let text = aiva_chassis::telemetry::metrics::metrics().encode().unwrap();
+    let line = format!("egress_proxy_strangers_total{{reason=\"{reason}\"}} ");
+    text.lines().find_map(|text| text.split_once(&line)).unwrap().1.parse().unwrap()
 }
 
 #[tokio::test]
@@ -361,6 +396,7 @@ async fn a_certificate_opens_its_role_until_it_is_revoked() {
             assert!(says(&answer, want), "{place}: {answer:?}");
         }
     };
+    let counted = ["certificate-unknown-authority", "certificate-revoked"].map(strangers);
     check(&[(Some(&shop), "200"), (Some(&else_where), denied), (None, denied), (Some(&stranger), "hung")]).await;
     let (_, standing) = authority.asks(scene.addresses[1], Some(&shop)).await;
     authority.revoke(&[7], 2099);
@@ -371,6 +407,7 @@ async fn a_certificate_opens_its_role_until_it_is_revoked() {
     // Cut off without a goodbye is an end as well.
     let _end = timeout(PATIENCE, standing.read_to_end(&mut rest)).await.expect("the standing tunnel is closed");
     check(&[(Some(&shop), "hung"), (Some(&else_where), denied), (None, denied)]).await;
+    assert!(strangers("certificate-unknown-authority") > counted[0] && strangers("certificate-revoked") > counted[1]);
     // A list that cannot be read leaves what was in force.
     std::fs::write(authority.folder.path().join("ca.crl"), "no list").unwrap();
     assert!(tls.read_again().is_err());
@@ -426,6 +463,16 @@ role = "shop"
             "aiva.toml:4: egress.roles.shop.exceptions.mirror.expires",
         ]
     );
+    for (text, want) in [
+        (
+            "[egress.roles.shop]\nallow_cidrs = [{ cidr = \"10.0.0.5/8\", owner = \"ana\", expires = 2027-01-31 }]",
+            "aiva.toml:2: egress.roles.shop.allow_cidrs[0]",
+        ),
+        ("[egress.roles.shop]\ndeny_cidrs = [\"fd00::1/8\"]", "aiva.toml:2: egress.roles.shop.deny_cidrs[0]"),
+        ("[egress]\nstored_roles = [\"default\"]", "aiva.toml:2: egress.stored_roles[0]"),
+    ] {
+        assert_eq!(mistakes(text), [want], "{text}");
+    }
     let text = text.replace("reason = \"mirror\"", "reason = \"mirror\"\nexpires = 2027-01-31");
     assert_eq!(
         mistakes(&text.replace("[\"abc\"]", "[]").replace("role = \"shop\"\n", "role = \"shop\"\nusers = [1]\n")),
@@ -449,6 +496,14 @@ fn what_is_unsafe_is_told() {
     ] {
         let told = hazards(&format!("{text}{known}"));
         assert_eq!(told, want, "{text}");
+    }
+    for (text, want) in [
+        ("[egress.roles.default.dns]\nservers = [\"10.0.0.53:53\"]\n", &["egress.roles.default.dns"][..]),
+        ("[egress.roles.default]\ndeny_domains = [\"*.ads.example\"]\n", &["egress.roles.default"]),
+        ("[egress.roles.default]\nmode = \"open\"\ndeny_domains = [\"*.ads.example\"]\n", &[]),
+        ("[egress.roles.default]\n", &[]), // shut on purpose
+    ] {
+        assert_eq!(hazards(text), want, "{text}");
     }
     let password = format!("{CALLERS}[egress]\nlisten = \"0.0.0.0:1\"\n");
     assert_eq!(hazards(&password), ["egress.listen"], "a password goes over the network in plain");

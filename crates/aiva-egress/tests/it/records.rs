@@ -1,5 +1,6 @@
 //! Records on both engines, through the store, the recorder and the API.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,16 @@ use aiva_chassis::shutdown::{Shutdown, Stage};
 use aiva_contracts::api::egress::Operation;
 use aiva_egress::audit::{Recorder, Settings};
 use aiva_egress::config::Egress;
-use aiva_egress::decision::{Ended, Form, Outcome, Record, Who};
+use aiva_egress::decision::{Ended, Finding, Form, Outcome, Record, Who};
 use aiva_egress::http::routes;
-use aiva_egress::ports::{BadToken, Group, Journal as _, Tokens as _};
+use aiva_egress::ports::{BadToken, End, Group, Journal as _, Tokens as _};
+use aiva_egress::proxy;
+use aiva_egress::proxy::fault::Fault;
+use aiva_egress::proxy::judge::{Judge as _, Peer, Presented};
 use aiva_egress::service::Guard;
 use aiva_egress::service::records::{App, Decisions};
 use aiva_egress::service::roles::Roles;
-use aiva_egress::store::{Filter, MIGRATIONS, Store};
+use aiva_egress::store::{Filter, HostCount, MIGRATIONS, Store};
 use aiva_egress::token::Signer;
 use aiva_events::log::{self, Direction};
 use aiva_outbound::Target;
@@ -34,6 +38,8 @@ use uuid::Uuid;
 on_both_engines!(
     a_group_that_is_written_again_changes_nothing,
     a_record_that_was_written_open_is_ended_once,
+    a_tunnel_that_was_closed_for_its_opening_is_a_refusal,
+    what_cannot_be_read_is_recorded_with_its_fault,
     what_a_killed_process_left_open_is_ended_as_lost,
     lists_are_filtered_and_paged_from_the_latest,
     the_summary_counts_and_tells_what_is_new,
@@ -80,7 +86,12 @@ impl World {
         Record { outcome, ..record.to(&Target::parse(url).unwrap()) }
     }
 
-    async fn write(&self, records: Vec<Record>, ends: Vec<(Uuid, Ended)>) {
+    async fn write(&self, records: Vec<Record>, ends: Vec<(&Record, Ended)>) {
+        let end = |(record, ended): (&Record, Ended)| {
+            let (id, at, role) = (record.id, record.at, Arc::clone(&record.who.role));
+            End { id, at, role, ended }
+        };
+        let ends = ends.into_iter().map(end).collect();
         self.store.write(Arc::new(Group { records, ends })).await.unwrap();
     }
 
@@ -160,9 +171,56 @@ async fn a_record_that_was_written_open_is_ended_once(world: World) {
     world.write(vec![record.clone()], vec![]).await;
     assert!(world.all(Filter::default()).await[0].is_open());
     let ended = |received| Ended { received, duration: Duration::from_millis(7), ..Ended::default() };
-    world.write(vec![], vec![(record.id, ended(5))]).await;
-    world.write(vec![], vec![(record.id, ended(6))]).await;
+    world.write(vec![], vec![(&record, ended(5))]).await;
+    world.write(vec![], vec![(&record, ended(6))]).await;
     assert_eq!(world.store.get(record.id).await.unwrap().unwrap().ended, Some(ended(5)));
+}
+
+async fn a_tunnel_that_was_closed_for_its_opening_is_a_refusal(world: World) {
+    let record = || world.record("shop", "https://a.example.com", Outcome::Allow, "allowed");
+    let (first, second, good) = (record(), record(), record());
+    let found = Finding { reason: "not-tls".into(), what: "ssh".to_owned(), enforced: true };
+    let told = Finding { enforced: false, ..found.clone() };
+    let ended = |finding: &Finding| Ended { findings: vec![finding.clone()], ..Ended::default() };
+    world.write(vec![first.clone(), good.clone()], vec![]).await;
+    // One was written before; of the other, record and end come in one group. Said twice, it changes nothing more.
+    for _ in 0..2 {
+        let ends = vec![(&first, ended(&found)), (&second, ended(&found)), (&good, ended(&told))];
+        world.write(vec![second.clone()], ends).await;
+    }
+    let refused = world.all(Filter { reason: Some("not-tls".to_owned()), ..Filter::default() }).await;
+    let ids = |records: &[Record]| records.iter().map(|record| record.id).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&refused), [first.id, second.id].into());
+    assert_eq!(world.all(Filter { outcome: Some(Outcome::Allow), ..Filter::default() }).await.len(), 1);
+    for record in refused.iter().chain(&world.store.get(first.id).await.unwrap()) {
+        assert_eq!((record.outcome, &*record.rule, &*record.reason), (Outcome::Deny, "inspection", "not-tls"));
+        assert!(record.remedy.as_ref().unwrap().contains("inspection.protocols"), "{record:?}");
+    }
+    let summary = world.store.summary(None, 1).await.unwrap();
+    let counted = |counts: &[HostCount]| -> Vec<(String, u64)> {
+        counts.iter().map(|one| (one.reason.clone(), one.count)).collect()
+    };
+    assert_eq!(counted(&summary.destinations), [("allowed".to_owned(), 1)]);
+    assert_eq!(counted(&summary.denials), [("not-tls".to_owned(), 2)]);
+    world.write(vec![], vec![(&good, ended(&found))]).await;
+    assert_eq!(world.store.summary(None, 1).await.unwrap().destinations.len(), 1, "its end had been told");
+}
+
+async fn what_cannot_be_read_is_recorded_with_its_fault(world: World) {
+    let (guard, recorder) = (world.guard(), Recorder::new(Settings::default()));
+    guard.record(recorder.clone());
+    let peer = Peer { address: Some("192.0.2.9:5000".parse().unwrap()), ..Peer::default() };
+    let answer = guard.malformed(&peer, proxy::judge::Form::Request, Fault::Upgrade).await;
+    assert_eq!((answer.status, answer.rule.as_deref(), &*answer.reason), (403, Some("protocol"), "upgrade"));
+    let credentials = Some(&b"Basic c2hvcDp4"[..]);
+    let who = Presented { peer: &peer, credentials, token: None };
+    let stranger = guard.stranger(who, proxy::judge::Form::Tunnel).await.unwrap();
+    world.drain(&recorder).await;
+    for (id, rule, reason) in [(answer.id, "protocol", "upgrade"), (stranger.id, "credentials", "credentials-wrong")] {
+        let record = world.store.get(id.unwrap().parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((record.outcome, &*record.rule, &*record.reason), (Outcome::Deny, rule, reason));
+        assert_eq!((&*record.who.caller, record.place), ("192.0.2.9", None));
+    }
 }
 
 async fn what_a_killed_process_left_open_is_ended_as_lost(world: World) {
@@ -170,7 +228,7 @@ async fn what_a_killed_process_left_open_is_ended_as_lost(world: World) {
     let (open, denied, ended) = (record(Outcome::Allow), record(Outcome::Deny), record(Outcome::Allow));
     let whole = Record { ended: Some(Ended::default()), ..record(Outcome::Allow) };
     world.write(vec![open.clone(), denied.clone(), ended.clone(), whole.clone()], vec![]).await;
-    world.write(vec![], vec![(ended.id, Ended { received: 7, ..Ended::default() })]).await;
+    world.write(vec![], vec![(&ended, Ended { received: 7, ..Ended::default() })]).await;
     let embedded = matches!(world.db, Database::Sqlite(_));
     let lost = (world.store.end_lost().await.unwrap(), world.store.end_lost().await.unwrap());
     assert_eq!(lost, if embedded { (1, 0) } else { (0, 0) });
@@ -198,6 +256,10 @@ async fn lists_are_filtered_and_paged_from_the_latest(world: World) {
         (Filter::default(), vec![3, 2, 1, 0]),
         (Filter { role: text("pay"), ..Filter::default() }, vec![1, 0]),
         (Filter { host: text("a.example.com"), ..Filter::default() }, vec![2, 0]),
+        (Filter { host: text("*.example.com"), outcome: Some(Outcome::Deny), ..Filter::default() }, vec![3, 1]),
+        (Filter { host: text("*.a.example.com"), ..Filter::default() }, vec![]),
+        (Filter { host: text("*.%.com"), ..Filter::default() }, vec![]), // no pattern but its own
+        (Filter { host: text("*.ex_mple.com"), ..Filter::default() }, vec![]),
         (Filter { outcome: Some(Outcome::Deny), ..Filter::default() }, vec![3, 1]),
         (Filter { outcome: Some(Outcome::Deny), role: text("shop"), ..Filter::default() }, vec![3]),
         (Filter { reason: text("dns-timeout"), caller: text("10.1.0.7"), ..Filter::default() }, vec![2]),

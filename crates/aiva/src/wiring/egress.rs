@@ -181,12 +181,15 @@ fn bind(egress: &Egress, tls: Option<Arc<Tls>>, guard: &Guard) -> Result<Proxy> 
     let mut listens = vec![proxy::Listen { address: egress.listen, tls: None }];
     let with_tls = egress.tls.as_ref().map(|tls| tls.listen);
     listens.extend(with_tls.map(|address| proxy::Listen { address, tls }));
-    let all: Vec<String> = listens.iter().map(|listen| listen.address.to_string()).collect();
     let proxy = Proxy::bind(settings, listens, Arc::new(guard.clone()), Arc::new(proxy::judge::Network));
     let proxy = proxy.map_err(|error| {
-        Failure::new(format!("cannot listen on {} (egress.listen)", all.join(" and ")))
-            .because(error)
-            .hint("stop what listens there, or take another address with --egress-listen; port 0 takes a free one")
+        let (key, how) = match error.address == egress.listen {
+            true => ("egress.listen", "with --egress-listen"),
+            false => ("egress.tls.listen", "there"),
+        };
+        Failure::new(format!("{error} ({key})"))
+            .because(error.source)
+            .hint(format!("stop what listens there, or take another address {how}; port 0 takes a free one"))
     })?;
     Ok(at_socket(proxy, egress))
 }

@@ -11,10 +11,11 @@ use futures_util::future::{join, join3};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::summary::{by_role, used_by};
 use crate::App;
-use crate::client::Viewer;
+use crate::client::{Failure, Viewer};
 use crate::layout::{Page, Section};
 use crate::link::Link;
 use crate::ui;
@@ -84,12 +85,16 @@ fn table(roles: &[StoredEgressRole], services: &BTreeMap<String, Vec<String>>, t
 pub(in crate::pages) async fn show(State(app): State<App>, viewer: Viewer, Path(name): Path<String>) -> Response {
     let there = || Link::to("/v1/egress/roles").segment(&name);
     let (found, services, versions) = join3(
-        app.api.get::<StoredEgressRole>(&viewer, there()),
+        app.api.get::<Value>(&viewer, there()),
         app.api.get::<ServicePage>(&viewer, services()),
         app.api.get::<EgressRoleVersionPage>(&viewer, there().segment("versions").with("limit", VERSIONS)),
     )
     .await;
-    let role = match found {
+    let found = found.and_then(|said| {
+        let ports = ports(&said);
+        serde_json::from_value::<StoredEgressRole>(said).map(|role| (role, ports)).map_err(Failure::not_in_contract)
+    });
+    let (role, ports) = match found {
         Ok(found) => found,
         Err(failure) => return Page::new("Egress role", Section::Egress, &viewer).failed(&failure),
     };
@@ -111,7 +116,7 @@ pub(in crate::pages) async fn show(State(app): State<App>, viewer: Viewer, Path(
         }
         div.aside {
             div.stack {
-                (reached(&role.role))
+                (reached(&role.role, &ports))
                 (inside(&role.role, today(&app)))
                 @if let Some(versions) = &versions { (history(versions, &app)) }
             }
@@ -120,9 +125,16 @@ pub(in crate::pages) async fn show(State(app): State<App>, viewer: Viewer, Path(
     })
 }
 
+/// The ports in force: an empty list means any, and what is not said means those of the web.
+fn ports(said: &Value) -> Vec<String> {
+    match said.pointer("/role/ports") {
+        Some(ports) => ports.as_array().into_iter().flatten().map(ToString::to_string).collect(),
+        None => vec!["80".to_owned(), "443".to_owned()],
+    }
+}
+
 /// What its lists say; a list that is empty is left out where that means "any".
-fn reached(role: &EgressRole) -> Markup {
-    let ports: Vec<String> = role.ports.iter().map(ToString::to_string).collect();
+fn reached(role: &EgressRole, ports: &[String]) -> Markup {
     let schemes: Vec<String> = role.schemes.iter().map(ToString::to_string).collect();
     html! {
         section.panel aria-labelledby="reach" {
@@ -131,7 +143,7 @@ fn reached(role: &EgressRole) -> Markup {
                 dt { "Names" } dd { @if role.allow_domains.is_empty() { (none_named(role.mode)) } @else { (entries(&role.allow_domains)) } }
                 @if !role.deny_domains.is_empty() { dt { "Never" } dd { (entries(&role.deny_domains)) } }
                 @if !role.deny_cidrs.is_empty() { dt { "Never, by address" } dd { (entries(&role.deny_cidrs)) } }
-                dt { "Ports" } dd { @if ports.is_empty() { span.muted { "Any" } } @else { (entries(&ports)) } }
+                dt { "Ports" } dd { @if ports.is_empty() { span.muted { "Any" } } @else { (entries(ports)) } }
                 @if !schemes.is_empty() { dt { "Schemes" } dd { (entries(&schemes)) } }
                 @if !role.methods.is_empty() { dt { "Methods of plain HTTP" } dd { (entries(&role.methods)) } }
                 @if !role.paths.is_empty() { dt { "Paths of plain HTTP" } dd { (entries(&role.paths)) } }
@@ -239,6 +251,7 @@ fn history(versions: &EgressRoleVersionPage, app: &App) -> Markup {
 /// Where it is kept.
 fn kept(role: &StoredEgressRole) -> String {
     match (role.origin, role.version) {
+        _ if role.built_in == Some(true) => "built in".to_owned(),
         (Origin::File, _) => "in aiva.toml".to_owned(),
         (Origin::Api, Some(version)) => format!("stored, version {version}"),
         (Origin::Api, None) => "stored".to_owned(),

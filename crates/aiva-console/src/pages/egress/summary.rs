@@ -79,11 +79,16 @@ pub(super) fn by_role(page: ServicePage) -> BTreeMap<String, Vec<String>> {
     roles
 }
 
+/// The role of callers that nobody knows.
+const UNKNOWN_CALLERS: &str = "default";
+
 /// The services of a role, each linked.
 pub(super) fn used_by(services: &BTreeMap<String, Vec<String>>, role: &str) -> Markup {
     let names = services.get(role).map_or(&[][..], Vec::as_slice);
     html! {
-        @if names.is_empty() { "no service" }
+        // Whoever is not known is of this role, beside the services that say so.
+        @if role == UNKNOWN_CALLERS { "unknown callers" @if !names.is_empty() { ", " } }
+        @else if names.is_empty() { "no service" }
         @for (at, name) in names.iter().enumerate() {
             @if at > 0 { ", " }
             a href=(Link::to("/console/services").segment(name)) { (name) }

@@ -35,9 +35,16 @@ impl Connection<'_> {
             Method::Nothing => None,
             Method::Password => {
                 let pair = self.step(timer.as_mut(), socks::password).await?;
-                // Whether they are right is the judge's business, as for HTTP.
-                self.stream.write_all(&[1, 0]).await.ok()?;
-                Some(format!("Basic {}", STANDARD.encode(pair)).into_bytes())
+                let credentials = format!("Basic {}", STANDARD.encode(pair)).into_bytes();
+                let who = Presented { peer: self.peer, credentials: Some(&credentials), token: None };
+                let is_stranger = self.worker.shared.judge.stranger(who, Form::Tunnel).await.is_some();
+                // RFC 1929: any other status than 0 ends the connection.
+                self.stream.write_all(&[1, u8::from(is_stranger)]).await.ok()?;
+                if is_stranger {
+                    self.worker.shared.counters.request(Form::Tunnel, Became::Refused);
+                    return Some(self.close(false).await);
+                }
+                Some(credentials)
             }
         };
         let authority = match self.step(timer, socks::request).await? {

@@ -18,6 +18,7 @@ use super::super::upstream::reach;
 use super::super::worker::Worker;
 use super::forward::{CLIENT_GONE, told, unreachable};
 use super::{Connection, Next};
+use crate::decision::INSPECTION;
 use crate::tunnel::inspect::Opening;
 use crate::tunnel::open;
 use crate::tunnel::relay::{Bounds, End, Relay};
@@ -50,7 +51,7 @@ impl Connection<'_> {
             broke(self.worker, reached.0, &allowed);
             return Next::Close;
         }
-        match look_inside(self.worker, self.stream, reached, first, allowed).await {
+        match look_inside(self.worker, self.stream, self.handle, reached, first, allowed).await {
             Some(tunnel) => Next::Tunnel(tunnel),
             None => self.close(false).await,
         }
@@ -103,6 +104,14 @@ pub(in crate::proxy) async fn reach_for<C: Link>(
     }
 }
 
+/// From now on a new policy ends the tunnel. One that came while it was being opened has not seen it.
+fn watch(handle: &Handle, permit: &Arc<dyn Permit>, address: SocketAddr) {
+    handle.carries(Arc::clone(permit), address);
+    if !permit.holds(address) {
+        handle.end();
+    }
+}
+
 /// A side broke before the tunnel stood.
 pub(in crate::proxy) fn broke(worker: &Worker, address: SocketAddr, allowed: &Allowed) {
     worker.shared.counters.request(Form::Tunnel, Became::Failed);
@@ -110,11 +119,12 @@ pub(in crate::proxy) fn broke(worker: &Worker, address: SocketAddr, allowed: &Al
     allowed.permit.finish(&Finished { connected, end, ..Finished::default() });
 }
 
-/// Looks at what a granted tunnel opens with, where the role wants that; `None` where that ends it, of which the permit and,
-/// as far as its language has words, the client have been told.
+/// Looks at what a granted tunnel opens with, where the role wants that; `None` where that ends it, or a new policy does, of
+/// which the permit and, as far as its language has words, the client have been told.
 pub(in crate::proxy) async fn look_inside<C: Link>(
     worker: &Worker,
     client: &mut C,
+    handle: &Handle,
     (address, mut origin): (SocketAddr, Origin),
     mut first: Vec<u8>,
     allowed: Allowed,
@@ -123,7 +133,19 @@ pub(in crate::proxy) async fn look_inside<C: Link>(
     if !allowed.inspection.is_off() {
         let allows = |name: &str| allowed.permit.allows_name(name);
         let host = allowed.target.host();
-        match open::open(&allowed.inspection, host, allows, client, &mut origin, &mut first).await {
+        watch(handle, &allowed.permit, address);
+        let looking = open::open(&allowed.inspection, host, allows, client, &mut origin, &mut first);
+        let looked = tokio::select! {
+            biased;
+            () = handle.ended() => {
+                worker.shared.counters.request(Form::Tunnel, Became::Failed);
+                let (connected, end) = (Some(address), Some(End::Ended));
+                allowed.permit.finish(&Finished { connected, end, ..Finished::default() });
+                return None;
+            }
+            looked = looking => looked,
+        };
+        match looked {
             Ok(seen) if seen.is_refused() => {
                 refuse_opening(worker, client, &seen, address, &allowed).await;
                 return None;
@@ -158,7 +180,7 @@ async fn refuse_opening<C: Link>(
     let id = allowed.permit.id();
     let answer = |finding: &crate::tunnel::inspect::Finding| {
         let detail = format!("the tunnel may carry TLS for its own name only, not {}", finding.what);
-        Answer::denied("inspection", finding.reason, &id, detail).bytes(false, false)
+        Answer::denied(INSPECTION, finding.reason, &id, detail).bytes(false, false)
     };
     open::refuse(client, opening, answer).await;
     let refused = opening.findings.iter().find(|finding| finding.enforced);
@@ -198,11 +220,7 @@ impl Tunnel {
         counters: &Counters,
         ended: impl Future<Output = End>,
     ) -> End {
-        handle.carries(Arc::clone(&self.permit), self.address);
-        // A policy that came while the tunnel was being opened has not seen it.
-        if !self.permit.holds(self.address) {
-            handle.end();
-        }
+        watch(handle, &self.permit, self.address);
         counters.tunnels.inc();
         let bounds = Bounds {
             idle: self.bounds.idle,

@@ -1,7 +1,7 @@
 //! The head of a request to a forward proxy.
 
 use super::super::fault::Fault;
-use super::{Connection, Field, Frame, Framing, Version, is_token, members, split};
+use super::{Connection, Field, Frame, Framing, IDENTIFYING, Version, is_token, members, split};
 
 /// What a request asks the proxy for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,9 @@ impl<'b> Request<'b> {
             return Err(Fault::EncodingInOldVersion);
         }
         host(&fields, version)?;
+        if IDENTIFYING.iter().any(|name| fields.iter().filter(|field| field.is(name)).nth(1).is_some()) {
+            return Err(Fault::CredentialsRepeated);
+        }
         let connection = Connection::of(&fields);
         let framing = match frame {
             Frame { chunked: true, .. } => Framing::Chunked,
@@ -64,7 +67,7 @@ impl<'b> Request<'b> {
         Ok(Self { method, form, version, fields, framing, expects_continue, keep_alive, named: connection.named })
     }
 
-    /// The value of a field that is expected once; the first where it is repeated.
+    /// The value of a field that is expected once; the first where it is repeated, which [`IDENTIFYING`] fields are not.
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         self.fields.iter().find(|field| field.is(name)).map(|field| field.value)
     }

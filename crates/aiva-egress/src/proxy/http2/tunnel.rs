@@ -8,7 +8,7 @@ use aiva_outbound::Target;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::header::{CONTENT_LENGTH, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request};
 use tokio::io::AsyncWriteExt as _;
 
@@ -17,6 +17,7 @@ use crate::proxy::ahead::unless_gone;
 use crate::proxy::answer::Answer;
 use crate::proxy::connection::tunnel::{self, Unopened};
 use crate::proxy::fault::Fault;
+use crate::proxy::head::IDENTIFYING;
 use crate::proxy::judge::{Ask, Form, Peer, Presented, Ruling};
 use crate::proxy::metrics::Became;
 use crate::proxy::worker::{Worker, full};
@@ -44,6 +45,9 @@ pub(super) async fn serve(
     let fault = match head.method {
         Method::CONNECT if head.headers.contains_key(CONTENT_LENGTH) => Some(Fault::ConnectBody),
         Method::CONNECT if head.headers.contains_key(TRANSFER_ENCODING) => Some(Fault::ConnectBody),
+        Method::CONNECT if IDENTIFYING.iter().any(|name| head.headers.get_all(*name).iter().nth(1).is_some()) => {
+            Some(Fault::CredentialsRepeated)
+        }
         Method::CONNECT => None,
         _ => Some(Fault::Http2Request),
     };
@@ -54,7 +58,8 @@ pub(super) async fn serve(
     };
     if let Some(fault) = fault {
         counters.malformed(fault);
-        return answered(&mut link, &Answer::malformed(fault));
+        let answer = worker.shared.judge.malformed(peer, Form::Tunnel, fault).await;
+        return answered(&mut link, &answer);
     }
     // It takes a place like a connection, and its origin has a file.
     let placed = worker.shared.limits.enter().and_then(|mut place| match peer.address {
@@ -68,8 +73,8 @@ pub(super) async fn serve(
             return answered(&mut link, &full(reason));
         }
     };
-    let field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
-    let who = Presented { peer, credentials: field(PROXY_AUTHORIZATION.as_str()), token: field("aiva-decision-token") };
+    let [credentials, token] = IDENTIFYING.map(|name| head.headers.get(name).map(http::HeaderValue::as_bytes));
+    let who = Presented { peer, credentials, token };
     let ask = Ask { form: Form::Tunnel, method: "CONNECT", text: authority, target: Target::tunnel(authority) };
     let mut first = Vec::new();
     let Some(ruling) = unless_gone(&mut link, &mut first, worker.shared.judge.judge(who, ask)).await else {
@@ -93,14 +98,14 @@ pub(super) async fn serve(
         tunnel::broke(worker, address, &allowed);
         return Ended::LeftEarly;
     };
-    let looked = tunnel::look_inside(worker, &mut link, (address, origin), first, allowed).await;
+    let registration = worker.register();
+    let handle = &registration.handle;
+    let looked = tunnel::look_inside(worker, &mut link, handle, (address, origin), first, allowed).await;
     let Some(tunnel) = looked else {
         // In order, so that what the client was told of it still arrives.
         let _gone = link.shutdown().await;
         return Ended::Done;
     };
-    let registration = worker.register();
-    let handle = &registration.handle;
     let reset = AtomicBool::new(false);
     let ended = async {
         tokio::select! {

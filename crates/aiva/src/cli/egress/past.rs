@@ -79,7 +79,17 @@ pub(super) fn learn(command: &Learn, global: &Global, terminal: Terminal) -> Res
             .hint("give it mode = \"learn\" and let its callers work for a while; or look further back with --last")
             .into());
     }
-    terminal.print(&proposal.toml(&command.role))?;
+    let configured = found.loaded.config.egress.roles.get(&command.role).cloned();
+    let kept = match configured {
+        None if command.source.from.is_none() => stored::roles(&command.source.server, &found)?.remove(&command.role),
+        configured => configured,
+    };
+    if kept.is_none() {
+        complain(
+            "warning: the role is not in this configuration: what else it says, such as exceptions, is not proposed",
+        );
+    }
+    terminal.print(&proposal.toml(&command.role, kept.as_ref()))?;
     terminal.note("put it into aiva.toml and hold it against the same decisions with `aiva egress plan`");
     Ok(Outcome::Clean.into())
 }

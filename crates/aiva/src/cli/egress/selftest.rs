@@ -71,7 +71,7 @@ fn read(file: &Path) -> Result<Vec<case::Case>> {
     let cases = case::read(&bytes).map_err(|error| {
         Failure::new(format!("{} holds no cases", file.display()))
             .because(error)
-            .hint("every line is one case; docs/egress.md says what stands in it")
+            .hint("every line is one case in JSON: {\"id\", \"input\", \"kind\", \"expect\", \"tier\", \"why\"}; the README beside the cases, crates/aiva-outbound/data/ssrf/README.md, has every key")
     })?;
     Ok(cases)
 }
