@@ -6,6 +6,7 @@
 //! Start reading at [`lifecycle`] for what can happen to a finding, at [`fingerprint`] for which finding it is, at
 //! [`store`] for what is one transaction.
 
+pub mod alerts;
 pub mod events;
 pub mod exception;
 pub mod export;

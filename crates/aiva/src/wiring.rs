@@ -10,7 +10,7 @@ use aiva_authn::Door;
 use aiva_authn::bootstrap::TokenFile;
 use aiva_chassis::alert::Alerts;
 use aiva_chassis::clock::{self, SharedClock};
-use aiva_chassis::config::server::LogFormat;
+use aiva_chassis::config::server::{FindingLevel, LogFormat};
 use aiva_chassis::config::services::{Cloud as DeclaredCloud, Service as Declared};
 use aiva_chassis::health::Impact;
 use aiva_chassis::http::access::Format;
@@ -23,6 +23,7 @@ use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Versi
 use aiva_egress::service::records::{App, Decisions};
 use aiva_events::Dispatcher;
 use aiva_events::local::Options;
+use aiva_findings::alerts::FindingAlerts;
 use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::ports::Request;
 use aiva_findings::service::Findings;
@@ -167,7 +168,7 @@ impl Parts {
         let findings = findings(&database, settings, &clock).await?;
         let (sca, journal) = sca(found, data, &database, &clock)?;
         let updates = keep_advisories(settings, &sca, &journal, download, supervisor, &clock);
-        deliver(&database, &findings, (&sca, &journal), &alerts, supervisor, &clock);
+        deliver(&database, &findings, (&sca, &journal), (&alerts, settings.alerts.findings), supervisor, &clock);
         let egress = egress_guard(found, &clock)?;
         let signer = egress_tokens(settings, &egress, Some(data))?.context("a server has a data directory")?;
         let (records, recorder) = egress_records(settings, &egress, &database, &alerts, &clock, supervisor).await?;
@@ -306,7 +307,7 @@ fn deliver(
     database: &Database,
     findings: &Findings,
     (sca, journal): (&Arc<Sca>, &Journal),
-    alerts: &Alerts,
+    (alerts, least): (&Alerts, FindingLevel),
     supervisor: &Supervisor,
     clock: &SharedClock,
 ) {
@@ -317,7 +318,8 @@ fn deliver(
             .alerts(alerts.clone())
             .with(Arc::new(Scanner::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
             .with(Arc::new(ScanEvents(findings.clone())))
-            .with(Arc::new(AdvisoryEvents(findings.clone())));
+            .with(Arc::new(AdvisoryEvents(findings.clone())))
+            .with(Arc::new(FindingAlerts { findings: findings.clone(), alerts: alerts.clone(), least }));
         async move {
             dispatcher.run(stop).await;
             Ok::<(), std::convert::Infallible>(())

@@ -193,6 +193,22 @@ config_words! {
     }
 }
 
+config_words! {
+    /// From which severity on a new finding is an alert.
+    pub enum FindingLevel {
+        /// Never.
+        Off = "off",
+        /// Malicious packages and what scores 9.0 or more.
+        Critical = "critical",
+        /// What scores 7.0 or more as well.
+        High = "high",
+        /// What scores 4.0 or more as well.
+        Medium = "medium",
+        /// Everything with a severity.
+        Low = "low",
+    }
+}
+
 config_section! {
     /// Whom to tell when something is wrong. Alerts always go to the log as well.
     pub struct Alerts checks check_alerts {
@@ -206,6 +222,8 @@ config_section! {
         pub level: AlertLevel = "warning";
         /// Alerts of one cause within this time are one message.
         pub window: Duration = "10m";
+        /// From which severity on a new finding is an alert: "critical", "high", "medium", "low", or "off".
+        pub findings: FindingLevel = "high";
     }
 }
 

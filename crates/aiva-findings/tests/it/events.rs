@@ -1,17 +1,30 @@
 //! What guards say arrives by event, once, in any number of deliveries.
 
+use std::sync::{Arc, Mutex};
+
+use aiva_chassis::alert::{AlertSink, Alerts, Level as Grave, Message, SinkError};
+use aiva_chassis::config::server::FindingLevel;
+use aiva_chassis::health::Health;
+use aiva_chassis::shutdown::{Shutdown, Supervisor};
 use aiva_contracts::envelope::{Envelope, EventMessage};
+use aiva_contracts::message::findings::v1 as findings_message;
 use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
 use aiva_contracts::message::scan::v1 as message;
 use aiva_events::consume::{HandleError, Handler};
+use aiva_findings::alerts::FindingAlerts;
 use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::service::Findings;
+use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::on_both_engines;
 use crate::world::{World, seen};
 
-on_both_engines!(a_scan_told_twice_is_one_scan, new_advisories_have_every_service_scanned_again,);
+on_both_engines!(
+    a_scan_told_twice_is_one_scan,
+    a_new_finding_is_told_to_the_owners_once,
+    new_advisories_have_every_service_scanned_again,
+);
 
 fn event<M: EventMessage>(message: &M) -> Envelope {
     Envelope {
@@ -55,6 +68,57 @@ async fn a_scan_told_twice_is_one_scan(world: World) {
     handler.handle(&event(&gone)).await.unwrap(); // its service was deleted
     let torn = Envelope { data: vec![0x0a, 9, b'x'], ..event(&found) };
     assert!(matches!(handler.handle(&torn).await, Err(HandleError::Permanent(_))));
+}
+
+async fn a_new_finding_is_told_to_the_owners_once(world: World) {
+    let (told, supervisor) = (Told::default(), Supervisor::new(Shutdown::new(), Health::new()));
+    let alerts = Alerts::builder(world.clock.shared()).sink(told.clone(), Grave::Info).start(&supervisor);
+    let findings = Findings::new(world.store.clone(), world.clock.shared());
+    let handler = FindingAlerts { findings, alerts, least: FindingLevel::High };
+    let summary = |level: message::Level, id: &str| {
+        Some(findings_message::FindingSummary {
+            service: "pay".to_owned(),
+            id: id.to_owned(),
+            level: level.into(),
+            ..Default::default()
+        })
+    };
+    let opened =
+        |level, id: &str| event(&findings_message::FindingOpened { finding: summary(level, id), ..Default::default() });
+    let gone = findings_message::FindingOpened {
+        finding: summary(message::Level::Critical, "X-9")
+            .map(|finding| findings_message::FindingSummary { service: "gone".to_owned(), ..finding }),
+        ..Default::default()
+    };
+    let first = opened(message::Level::High, "X-1");
+    for event in
+        [&first, &first, &opened(message::Level::High, "X-2"), &opened(message::Level::Low, "X-3"), &event(&gone)]
+    {
+        handler.handle(event).await.unwrap();
+    }
+    supervisor.shutdown().drain(std::time::Duration::from_secs(10)).await;
+    let told = told.0.lock().unwrap();
+    let heard: Vec<(&str, u64)> = told.iter().map(|one| (one.alert.title.as_str(), one.suppressed)).collect();
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    assert!(heard.iter().any(|(title, more)| title.contains("X-1") && *more == 0), "{heard:?}");
+    assert!(heard.iter().any(|(title, more)| title.contains("X-2") && *more == 2), "{heard:?}");
+    assert!(heard.iter().any(|(title, _)| title.starts_with("gone: new critical finding X-9")), "{heard:?}");
+}
+
+/// Keeps what people would hear.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Message>>>);
+
+#[async_trait]
+impl AlertSink for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    async fn deliver(&self, message: &Message) -> Result<(), SinkError> {
+        self.0.lock().unwrap().push(message.clone());
+        Ok(())
+    }
 }
 
 async fn new_advisories_have_every_service_scanned_again(world: World) {
