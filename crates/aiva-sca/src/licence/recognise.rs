@@ -78,9 +78,14 @@ impl List {
             let fits = |at: &usize| {
                 self.sizes[*at] >= SHORTEST_PART && part(*at) >= PART && of_it(left[*at], *at) >= OF_ITS_OWN
             };
-            let next = (0..self.names.len()).filter(fits).max_by_key(|at| (left[*at], std::cmp::Reverse(*at)));
+            // What it has that the text has not counts against it: MIT is in the text of JSON, and in most texts only MIT is.
+            let worth = |at: usize| i64::from(left[at] + shared[at]) - i64::from(self.sizes[at]);
+            let next = (0..self.names.len()).filter(fits).max_by_key(|at| (worth(*at), std::cmp::Reverse(*at)));
             let Some(next) = next else { break };
-            found.licences.push(&self.names[next]);
+            let name = self.names[next].as_str();
+            if !found.licences.contains(&name) {
+                found.licences.push(name);
+            }
             found.confidence = found.confidence.min(part(next));
             runs.retain(|run| !self.has(*run, next));
         }
@@ -147,7 +152,8 @@ impl List {
 /// least: the text of the GPL says nothing of later versions, so it is `-only`.
 pub fn compile<'t>(texts: impl Iterator<Item = (&'t str, &'t str)>) -> Vec<u8> {
     let mut by_runs: BTreeMap<Vec<u32>, &str> = BTreeMap::new();
-    for (name, text) in texts {
+    let all = texts.flat_map(|(name, text)| forms(name, text).map(move |form| (name, form)));
+    for (name, text) in all {
         let runs = runs(text);
         if runs.is_empty() {
             continue;
@@ -195,6 +201,25 @@ pub fn compile<'t>(texts: impl Iterator<Item = (&'t str, &'t str)>) -> Vec<u8> {
     packed.truncate(length);
     let size = u32::try_from(out.0.len()).unwrap_or_default();
     [&size.to_le_bytes()[..], &packed].concat()
+}
+
+/// After this line a text says how to apply the licence, and no more of the licence (SPDX matching guidelines, section B.12).
+const END: &str = "END OF TERMS AND CONDITIONS";
+
+/// Notices that stand for the whole licence, where its text says so itself: how they begin and end.
+const NOTICES: [(&str, &str, &str); 2] = [
+    ("Apache-2.0", "Licensed under the Apache License, Version 2.0", "limitations under the License."),
+    ("MPL-2.0", "This Source Code Form is subject to the terms of the Mozilla", "mozilla.org/MPL/2.0/."),
+];
+
+/// The forms in which a licence's text is found: whole, without what only says how to apply it, and as its notice.
+fn forms<'t>(name: &str, text: &'t str) -> impl Iterator<Item = &'t str> {
+    let terms = text.find(END).map(|end| &text[..end + END.len()]);
+    let notice = NOTICES.iter().find(|(of, ..)| *of == name).and_then(|(_, from, to)| {
+        let rest = &text[text.rfind(from)?..];
+        Some(&rest[..rest.find(to)? + to.len()])
+    });
+    [Some(text), terms, notice].into_iter().flatten()
 }
 
 /// The runs of three words in a text, hashed; sorted, once each.
@@ -407,6 +432,33 @@ mod tests {
         let both = format!("Choose what you like.\n\n{}\n\n-----\n\n{}", text("MIT"), text("Apache-2.0"));
         let found = recognise(&both).unwrap();
         assert_eq!(found.licences, ["Apache-2.0", "MIT"]);
+    }
+
+    #[test]
+    fn a_licence_is_not_taken_for_another_that_has_more_in_it() {
+        let text = |name: &str| spdx::license_id(name).unwrap().text();
+        let apache = text("Apache-2.0");
+        let terms = &apache[..apache.find(END).unwrap()];
+        let header = "Copyright 2020 Somebody\n\n   Licensed under the Apache License, Version 2.0 (the \"License\");\n   you may not use this \
+                      file except in compliance with the License.\n   You may obtain a copy of the License at\n\n       \
+                      http://www.apache.org/licenses/LICENSE-2.0\n\n   Unless required by applicable law or agreed to in writing, \
+                      software\n   distributed under the License is distributed on an \"AS IS\" BASIS,\n   WITHOUT WARRANTIES OR \
+                      CONDITIONS OF ANY KIND, either express or implied.\n   See the License for the specific language governing \
+                      permissions and\n   limitations under the License.\n";
+        let around =
+            "These parts were taken over from elsewhere and are under terms of their own, which follow. ".repeat(6);
+        for (what, text, want) in [
+            ("Apache without its appendix", terms.to_owned(), &["Apache-2.0"][..]),
+            ("Apache whole", apache.to_owned(), &["Apache-2.0"]),
+            ("its notice", header.to_owned(), &["Apache-2.0"]),
+            ("MIT among other words", format!("{around}\n\n{}\n\n{around}", text("MIT")), &["MIT"]),
+            ("JSON among other words", format!("{around}\n\n{}\n\n{around}", text("JSON")), &["JSON"]),
+            ("Apache without its appendix, and MIT", format!("{terms}\n\n{}", text("MIT")), &["Apache-2.0", "MIT"]),
+            ("Pixar", text("Pixar").to_owned(), &["Pixar"]),
+        ] {
+            let got = recognise(&text).map(|found| found.licences);
+            assert_eq!(got.as_deref(), Ok(want), "{what}");
+        }
     }
 
     #[test]
