@@ -66,6 +66,7 @@ mod rules;
 mod setup_cfg;
 mod signs;
 mod toml;
+mod unlocked;
 mod uv_lock;
 mod vendor_modules;
 mod version_catalog;

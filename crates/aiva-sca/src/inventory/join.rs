@@ -3,7 +3,7 @@
 //! A manifest whose lockfile was read only says what is direct and what it is needed for; its own entries are then not
 //! listed, because the lockfile has the versions. A manifest without one, or whose lockfile could not be read, keeps them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
@@ -14,8 +14,8 @@ use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
-use super::{cargo_lock, go_sum, include, pom_tree, yarn_lock};
-use crate::package::{Ecosystem, Fact, Input, Package, Scope, Sign, Status};
+use super::{cargo_lock, go_sum, include, pom_tree, unlocked, yarn_lock};
+use crate::package::{Ecosystem, Input, Package, Scope, Status};
 
 /// What became of a file.
 pub(crate) enum Joined {
@@ -47,13 +47,16 @@ pub(crate) fn join(
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at)).collect();
+        let mut missing = HashSet::new();
         if let Some((found, reading)) = readings.get_mut(lock) {
             enrich(found.kind, reading, &declared);
+            missing = unlocked::note(found.kind, reading, &declared);
         }
         for manifest in manifests {
             if let Some((_, reading)) = readings.get_mut(manifest) {
-                reading.packages.clear();
-                reading.not_judged.clear();
+                // What the lockfile does not have is installed by what the manifest says.
+                reading.packages.retain(|package| missing.contains(&package.name));
+                reading.not_judged.retain(|entry| entry.is_range && missing.contains(&entry.name));
             }
             held.insert(manifest);
         }
@@ -197,9 +200,10 @@ fn matches_any(globs: &[String], folder: &str) -> bool {
     builder.build().is_ok_and(|rules| rules.matched(folder, true).is_ignore())
 }
 
-struct Manifest {
-    name: Option<String>,
-    declared: Vec<Declared>,
+/// What a manifest has to say about its lockfile.
+pub(super) struct Manifest {
+    pub(super) name: Option<String>,
+    pub(super) declared: Vec<Declared>,
     /// Whether all of it was read.
     is_whole: bool,
 }
@@ -228,9 +232,6 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         }
         Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::PdmLock | Kind::Pylock => {
             by_name(lock, manifests);
-            if !matches!(kind, Kind::PdmLock | Kind::Pylock) {
-                not_locked(lock, manifests); // Those two may hold only some groups of the manifest.
-            }
         }
         _ => {} // pnpm, uv, pub, deno and the others tell all themselves.
     }
@@ -275,28 +276,6 @@ fn by_name(lock: &mut Reading, manifests: &[Manifest]) {
         let small = || package.ecosystem == Ecosystem::Packagist && scopes.contains_key(&*package.name.to_lowercase());
         package.direct = Some(scopes.contains_key(package.name.as_str()) || small());
     }
-}
-
-/// Notes what a manifest asks for and the lockfile, which was read whole, does not have.
-fn not_locked(lock: &mut Reading, manifests: &[Manifest]) {
-    let Some(ecosystem) = lock.packages.first().map(|package| package.ecosystem) else { return };
-    if lock.status != Status::Parsed {
-        return;
-    }
-    let locked: std::collections::HashSet<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
-    let mut missing: Vec<String> = Vec::new();
-    for one in manifests.iter().flat_map(|manifest| &manifest.declared) {
-        let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
-        let name = alias.unwrap_or(&one.name);
-        let must = matches!(one.scope, Scope::Runtime | Scope::Dev | Scope::Build);
-        // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
-        let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
-        if must && is_version && !locked.contains(name) && !missing.iter().any(|known| known == name) {
-            missing.push(name.to_owned());
-        }
-    }
-    let sign = |name: String| Sign { ecosystem, name, version: String::new(), line: 1, fact: Fact::NotLocked };
-    lock.links.signs.extend(missing.into_iter().map(sign));
 }
 
 fn cargo(lock: &mut Reading, manifests: &[Manifest]) {

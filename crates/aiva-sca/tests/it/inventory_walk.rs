@@ -216,7 +216,9 @@ package-lock.json (package-lock.json): parsed
      1 a 1.0.0 direct runtime registry
      1 c 3.0.0 transitive runtime registry
 package.json (package.json): parsed
-"
+     1 b 2.0.0 direct dev registry
+",
+        "what the lockfile does not have is judged by the manifest"
     );
     // A lockfile that could not be read covers nothing.
     let broken = tree(&[("package.json", manifest), ("package-lock.json", "binary\0")]);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use aiva_sca::inventory::{Options, walk};
-use aiva_sca::package::Ecosystem;
+use aiva_sca::package::{Ecosystem, Fact};
 use aiva_sca::severity::Level;
 use aiva_sca::supply::Rules;
 use aiva_sca::supply::namespace::Namespace;
@@ -97,6 +97,39 @@ fn a_manifest_and_a_lockfile_that_disagree_are_told() {
     ] {
         let files = refs(&with(more));
         check(&files.each_ref().map(|(path, text)| (*path, text.as_str())), &want);
+    }
+}
+
+#[test]
+fn what_a_lockfile_lacks_is_judged_by_its_manifest() {
+    let npm_manifest = r#"{"name":"app","dependencies":{"left":"1.0.0"}}"#;
+    let pnpm = "lockfileVersion: '9.0'\n\nimporters:\n  .:\n    dependencies: {}\n";
+    let yarn = "# yarn lockfile v1\n\n\nother@^4:\n  version \"4.17.21\"\n";
+    let cargo = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n";
+    let crate_of = "[package]\nname = \"app\"\nversion = \"0.1.0\"\n[dependencies]\nleft = \"=1.0.0\"\n";
+    let poetry = "[metadata]\nlock-version = \"2.0\"\npython-versions = \"*\"\ncontent-hash = \"0\"\n";
+    let uv = "version = 1\nrequires-python = \">=3.10\"\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\n";
+    let project = "[project]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"left==1.0.0\"]\n\
+                   [build-system]\nrequires = [\"setuptools==70.0.0\"]\n";
+    for (manifest, text, lock, locked) in [
+        ("package.json", npm_manifest, "package-lock.json", r#"{"lockfileVersion":3,"packages":{"":{}}}"#),
+        ("package.json", npm_manifest, "pnpm-lock.yaml", pnpm),
+        ("package.json", npm_manifest, "yarn.lock", yarn),
+        ("Cargo.toml", crate_of, "Cargo.lock", cargo),
+        ("pyproject.toml", project, "poetry.lock", poetry),
+        ("pyproject.toml", project, "uv.lock", uv),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(manifest), text).unwrap();
+        std::fs::write(folder.path().join(lock), locked).unwrap();
+        let read = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+        let of = |path: &str| read.inputs.iter().find(|input| input.path == path).unwrap();
+        let pinned = of(manifest).packages.iter().map(|package| package.name.as_str());
+        let ranged = of(manifest).not_judged.iter().map(|entry| entry.name.as_str());
+        assert_eq!(pinned.chain(ranged).collect::<Vec<_>>(), ["left"], "{lock}");
+        let signs = of(lock).signs.iter().filter(|sign| sign.fact == Fact::NotLocked);
+        let signs: Vec<&str> = signs.map(|sign| sign.name.as_str()).collect();
+        assert_eq!(signs, ["left"], "{lock}");
     }
 }
 
