@@ -15,9 +15,8 @@ use super::super::compile::seconds;
 use super::super::index::Index;
 use super::super::layout::{MAX_RECORD, Row, id_hash};
 use super::super::{AmendError, Change};
-use super::{
-    Memory, PATIENCE, Place, Progress, ReplaceError, TRIES, UpdateError, address, is_strong, read_memory, remove,
-};
+use super::place::{Memory, Place, is_strong, read_memory, remove};
+use super::{PATIENCE, Progress, ReplaceError, TRIES, UpdateError, address};
 use crate::package::Ecosystem;
 use crate::ports::{Answer, Fetch, FetchError, Request, Wanted};
 
