@@ -93,7 +93,7 @@ pub(crate) fn sign(bytes: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-fn place(offset: u64, length: u64) -> Option<Range<usize>> {
+pub(crate) fn place(offset: u64, length: u64) -> Option<Range<usize>> {
     let start = usize::try_from(offset).ok()?;
     Some(start..start.checked_add(usize::try_from(length).ok()?)?)
 }

@@ -4,6 +4,7 @@
 //! the ordinary test binary, so that a target and its replay can never say different things. Start reading at [`TARGETS`].
 
 mod advisories;
+mod delta;
 mod installed;
 mod readers;
 mod requirements;
@@ -80,6 +81,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("osv_record", advisories::record),
     ("zip", advisories::zip),
     ("index", advisories::index),
+    ("delta", delta::check),
 ];
 
 /// Feeds bytes to a target.
