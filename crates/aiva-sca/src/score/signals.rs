@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::{fmt, fs};
+use std::{fmt, fs, iter};
 
 use jiff::civil::Date;
 use libdeflater::Decompressor;
@@ -185,14 +185,14 @@ fn key(cve: &str) -> Option<u64> {
 }
 
 fn epss_csv(text: &[u8], rows: &mut Rows) {
-    for record in records(text).skip(1) {
+    for record in whole_records(text, rows).skip(1) {
         let cell = |at: usize| record.get(at).unwrap_or_default();
         rows.epss(cell(0), cell(1), cell(2));
     }
 }
 
 fn kev_csv(text: &[u8], rows: &mut Rows) {
-    let mut records = records(text);
+    let mut records = whole_records(text, rows);
     let Some(head) = records.next() else { return };
     let place = |name: &str| head.iter().position(|cell| cell.trim().eq_ignore_ascii_case(name));
     let (cve, added, ransomware) = (place("cveID"), place("dateAdded"), place("knownRansomwareCampaignUse"));
@@ -202,10 +202,15 @@ fn kev_csv(text: &[u8], rows: &mut Rows) {
     }
 }
 
-/// The records of a CSV text without its comments; what is no record is an empty one.
-fn records(text: &[u8]) -> impl Iterator<Item = csv::StringRecord> {
+/// The records of a CSV text without its comments; what is no record is an empty one. The last one of a text that was cut is
+/// counted as bad: half a number is another number.
+fn whole_records<'t>(text: &'t [u8], rows: &mut Rows) -> impl Iterator<Item = csv::StringRecord> + 't {
     let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).from_reader(text);
-    reader.into_records().map(Result::unwrap_or_default)
+    let mut records = reader.into_records().map(Result::unwrap_or_default).peekable();
+    let has_open_quote = memchr::memchr_iter(b'"', text).count() % 2 == 1;
+    let is_cut = has_open_quote || !text.ends_with(b"\n");
+    rows.bad += usize::from(is_cut);
+    iter::from_fn(move || records.next().filter(|_| !is_cut || records.peek().is_some()))
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,16 @@
-//! A damaged or forged index gives errors or the right answer, never a panic and never a wrong one.
+//! A damaged or forged index gives errors or the right answer, never a panic and never a wrong one; so does a list of EPSS or KEV.
 
 use std::fs;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use aiva_sca::advisory::{self, Index};
 use aiva_sca::package::Ecosystem;
+use aiva_sca::score::signals::{self, Signal, Signals};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -85,6 +89,49 @@ proptest! {
     fn cut_files_are_refused(length in any::<prop::sample::Index>()) {
         prop_assert!(answers(&BYTES[..length.index(BYTES.len())]).is_none());
     }
+
+    #[test]
+    fn a_list_that_was_cut_never_says_what_the_whole_one_does_not(length in any::<prop::sample::Index>()) {
+        for (list, has_end) in lists() {
+            let (rows, whole) = said(&list).unwrap();
+            let cut = length.index(list.len());
+            let Some((some, part)) = said(&list[..cut]) else { continue };
+            prop_assert!(!has_end, "cut at {} it is taken for whole", cut);
+            prop_assert!(some < rows);
+            for (said, right) in part.into_iter().zip(&whole) {
+                prop_assert!(said == Signal::default() || said == *right, "cut at {} it says {:?}", cut, said);
+            }
+        }
+    }
+}
+
+/// EPSS and KEV in every form, and whether the form has an end that a cut takes away.
+fn lists() -> [(Vec<u8>, bool); 5] {
+    let epss = "#model_version:v2026.01.01,score_date:2026-11-20T00:00:00Z\ncve,epss,percentile\n\
+                CVE-2021-44228,0.94358,0.99957\nCVE-2021-4422,0.00043,0.12345\n";
+    let kev = "\"cveID\",\"shortDescription\",\"dateAdded\",\"knownRansomwareCampaignUse\"\r\n\
+               \"CVE-2021-44228\",\"two\nlines, \"\"one\"\" of them quoted\",\"2021-12-10\",\"Known\"\r\n\
+               CVE-2021-4422,plain,2022-01-05,Known\r\n";
+    let epss_json = r#"{"status":"OK","data":[{"cve":"CVE-2021-44228","epss":"0.94358","percentile":"0.99957"}]}"#;
+    let kev_json = r#"{"title":"CISA","vulnerabilities":[{"cveID":"CVE-2021-44228","dateAdded":"2021-12-10"}]}"#;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(epss.as_bytes()).unwrap();
+    [
+        (epss.into(), false),
+        (kev.into(), false),
+        (epss_json.into(), true),
+        (kev_json.into(), true),
+        (packed.finish().unwrap(), true),
+    ]
+}
+
+/// How many rows of a list are taken, and what they say; `None` where it is refused.
+fn said(list: &[u8]) -> Option<(usize, Vec<Signal>)> {
+    let dir = TempDir::new().unwrap();
+    let taken = signals::import(list, dir.path()).ok()?;
+    let signals = Signals::open(dir.path()).unwrap();
+    let names = ["CVE-2021-44228", "CVE-2021-4422", "CVE-2021-442", "CVE-2021-44", "CVE-2021-4"];
+    Some((taken.rows, names.map(|name| signals.of(name)).to_vec()))
 }
 
 #[test]
