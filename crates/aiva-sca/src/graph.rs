@@ -4,8 +4,6 @@
 //! none of those needs. A path leads through no other own package: that one is a root itself. Cycles are fine; each question
 //! visits only what leads to the package.
 
-use std::collections::{HashMap, VecDeque};
-
 use crate::package::{Input, Package, Source};
 
 /// What one input says of who needs whom.
@@ -15,6 +13,7 @@ pub struct Graph<'a> {
     needs: Grouped,
     needed_by: Grouped,
     roots: Vec<bool>,
+    own: Vec<bool>,
 }
 
 /// How a package comes in.
@@ -37,13 +36,13 @@ impl<'a> Graph<'a> {
         let packages = input.packages.as_slice();
         let needs = Grouped::new(packages.len(), input.edges.iter().copied());
         let needed_by = Grouped::new(packages.len(), input.edges.iter().map(|(from, to)| (*to, *from)));
+        let own: Vec<bool> = packages.iter().map(is_own).collect();
         let is_root = |(at, package): (usize, &Package)| {
-            let asked =
-                package.direct == Some(true) && !needed_by.of(at).any(|by| packages.get(by).is_some_and(is_own));
-            is_own(package) || asked
+            let of_own = || needed_by.of(at).any(|by| own.get(by) == Some(&true));
+            own.get(at) == Some(&true) || (package.direct == Some(true) && !of_own())
         };
         let roots = packages.iter().enumerate().map(is_root).collect();
-        Some(Self { packages, needs, needed_by, roots })
+        Some(Self { packages, needs, needed_by, roots, own })
     }
 
     /// What a package needs itself, each once, ascending.
@@ -56,77 +55,113 @@ impl<'a> Graph<'a> {
         self.roots.iter().enumerate().filter(|(_, root)| **root).map(|(at, _)| at)
     }
 
+    /// One who answers how packages come in.
+    pub fn walker(&self) -> Walker<'_, 'a> {
+        let size = self.packages.len();
+        Walker { graph: self, distance: vec![FAR; size], ways: vec![0; size], order: Vec::new() }
+    }
+
+    fn is_root(&self, at: usize) -> bool {
+        self.roots.get(at).copied().unwrap_or(false)
+    }
+
+    fn is_own(&self, at: usize) -> bool {
+        self.own.get(at).copied().unwrap_or(false)
+    }
+
+    fn name(&self, at: usize) -> &str {
+        self.packages.get(at).map_or("", |package| &package.name)
+    }
+}
+
+/// The distance of what does not lead to the package at hand.
+const FAR: u32 = u32::MAX;
+
+/// Answers one question after another: what it needs room for is kept, and each question costs what leads to its package.
+#[derive(Debug)]
+pub struct Walker<'g, 'a> {
+    graph: &'g Graph<'a>,
+    /// The steps that a package is away from the one at hand.
+    distance: Vec<u32>,
+    /// How many shortest ways there are from a package to the one at hand.
+    ways: Vec<u64>,
+    /// What leads to the package at hand, the nearest first.
+    order: Vec<usize>,
+}
+
+impl Walker<'_, '_> {
     /// How a package comes in; at most `most` paths are listed. `None` where no root leads to it.
-    pub fn paths(&self, to: usize, most: usize) -> Option<Paths> {
-        let (distance, order) = self.distances(to);
-        let mut ways: HashMap<usize, u64> = HashMap::new();
-        for at in order {
-            let next = self.forward(at, to, &distance).map(|next| ways.get(&next).copied().unwrap_or(0));
-            let count = if at == to { 1 } else { next.fold(0, u64::saturating_add) };
-            ways.insert(at, count);
+    pub fn paths(&mut self, to: usize, most: usize) -> Option<Paths> {
+        if to >= self.distance.len() {
+            return None;
         }
-        let mut roots: Vec<(usize, usize)> =
-            distance.iter().filter(|(at, _)| self.is_root(**at)).map(|(at, distance)| (*distance, *at)).collect();
-        roots.sort_unstable_by_key(|(distance, at)| (*distance, self.name(*at), *at));
-        let depth = roots.first()?.0 + 1;
-        let count = roots.iter().filter_map(|(_, at)| ways.get(at)).fold(0_u64, |sum, ways| sum.saturating_add(*ways));
+        self.reach(to);
+        let found = self.found(to, most);
+        for at in self.order.drain(..) {
+            self.distance[at] = FAR;
+        }
+        found
+    }
+
+    /// Finds what leads to a package, and in how many ways.
+    fn reach(&mut self, to: usize) {
+        self.distance[to] = 0;
+        self.order.push(to);
+        let mut next = 0;
+        while let Some(at) = self.order.get(next).copied() {
+            next += 1;
+            // What needs an own package leads to that package, not through it.
+            if at != to && self.graph.is_own(at) {
+                continue;
+            }
+            let further = self.distance[at] + 1;
+            for by in self.graph.needed_by.of(at) {
+                if self.distance[by] == FAR {
+                    self.distance[by] = further;
+                    self.order.push(by);
+                }
+            }
+        }
+        for at in &self.order {
+            let ways = |next: usize| self.ways[next];
+            let count = if *at == to { 1 } else { self.forward(*at, to).map(ways).fold(0, u64::saturating_add) };
+            self.ways[*at] = count;
+        }
+    }
+
+    fn found(&self, to: usize, most: usize) -> Option<Paths> {
+        let mut roots: Vec<usize> = self.order.iter().copied().filter(|at| self.graph.is_root(*at)).collect();
+        roots.sort_unstable_by_key(|at| (self.distance[*at], self.graph.name(*at), *at));
+        let depth = self.distance[*roots.first()?] as usize + 1;
+        let count = roots.iter().fold(0_u64, |sum, at| sum.saturating_add(self.ways[*at]));
         let mut shortest = Vec::new();
-        for (_, root) in roots {
-            self.list(root, to, &distance, &mut vec![root], &mut shortest, most);
+        for root in roots {
+            if shortest.len() >= most {
+                break;
+            }
+            self.list(root, to, &mut shortest, most);
         }
         Some(Paths { shortest, count, depth })
     }
 
-    /// The steps that everything which leads to `to` is away from it, and the order in which it was found.
-    fn distances(&self, to: usize) -> (HashMap<usize, usize>, Vec<usize>) {
-        let mut distance = HashMap::from([(to, 0)]);
-        let (mut queue, mut order) = (VecDeque::from([to]), Vec::new());
-        while let Some(at) = queue.pop_front() {
-            order.push(at);
-            let here = distance.get(&at).copied().unwrap_or(0);
-            // What needs an own package leads to that package, not through it.
-            if at != to && self.packages.get(at).is_some_and(is_own) {
-                continue;
-            }
-            for by in self.needed_by.of(at) {
-                distance.entry(by).or_insert_with(|| {
-                    queue.push_back(by);
-                    here + 1
-                });
-            }
-        }
-        (distance, order)
-    }
-
     /// The next steps of the shortest paths.
-    fn forward<'s>(
-        &'s self,
-        at: usize,
-        to: usize,
-        distance: &'s HashMap<usize, usize>,
-    ) -> impl Iterator<Item = usize> + 's {
-        let here = distance.get(&at).copied();
-        self.needs.of(at).filter(move |next| {
-            let through_own = *next != to && self.packages.get(*next).is_some_and(is_own);
-            !through_own && distance.get(next).map(|next| next + 1) == here
+    fn forward(&self, at: usize, to: usize) -> impl Iterator<Item = usize> {
+        let here = self.distance[at];
+        self.graph.needs.of(at).filter(move |next| {
+            let through_own = *next != to && self.graph.is_own(*next);
+            // What is far is no step away from anything.
+            !through_own && self.distance[*next].wrapping_add(1) == here && here != 0
         })
     }
 
-    fn list(
-        &self,
-        at: usize,
-        to: usize,
-        distance: &HashMap<usize, usize>,
-        path: &mut Vec<usize>,
-        listed: &mut Vec<Vec<usize>>,
-        most: usize,
-    ) {
-        // An explicit stack: a hostile file can nest deeper than ours.
-        let mut open: Vec<Vec<usize>> = vec![self.sorted(at, to, distance)];
-        if at == to {
-            listed.extend((listed.len() < most).then(|| path.clone()));
+    fn list(&self, root: usize, to: usize, listed: &mut Vec<Vec<usize>>, most: usize) {
+        let mut path = vec![root];
+        if root == to {
+            listed.push(path);
             return;
         }
+        // An explicit stack: a hostile file can nest deeper than ours.
+        let mut open: Vec<Vec<usize>> = vec![self.sorted(root, to)];
         while let Some(next) = open.last_mut() {
             if listed.len() >= most {
                 return;
@@ -142,7 +177,7 @@ impl<'a> Graph<'a> {
                         listed.push(path.clone());
                         path.pop();
                     } else {
-                        open.push(self.sorted(step, to, distance));
+                        open.push(self.sorted(step, to));
                     }
                 }
             }
@@ -150,18 +185,12 @@ impl<'a> Graph<'a> {
     }
 
     /// Next steps by name, the first one last, to be popped.
-    fn sorted(&self, at: usize, to: usize, distance: &HashMap<usize, usize>) -> Vec<usize> {
-        let mut next: Vec<usize> = self.forward(at, to, distance).collect();
-        next.sort_unstable_by(|a, b| (self.name(*b), *b).cmp(&(self.name(*a), *a)));
+    fn sorted(&self, at: usize, to: usize) -> Vec<usize> {
+        let mut next: Vec<usize> = self.forward(at, to).collect();
+        if next.len() > 1 {
+            next.sort_unstable_by(|a, b| (self.graph.name(*b), *b).cmp(&(self.graph.name(*a), *a)));
+        }
         next
-    }
-
-    fn is_root(&self, at: usize) -> bool {
-        self.roots.get(at).copied().unwrap_or(false)
-    }
-
-    fn name(&self, at: usize) -> &str {
-        self.packages.get(at).map_or("", |package| &package.name)
     }
 }
 
@@ -282,14 +311,14 @@ mod tests {
         let input = input(packages, edges);
         let graph = Graph::of(&input).unwrap();
         let at = input.packages.iter().position(|package| package.name == to).unwrap();
-        let Some(paths) = graph.paths(at, 100) else { return assert!(want.is_empty(), "no path to {to}") };
+        let Some(paths) = graph.walker().paths(at, 100) else { return assert!(want.is_empty(), "no path to {to}") };
         let name = |at: &usize| input.packages[*at].name.as_str();
         let got: Vec<String> =
             paths.shortest.iter().map(|path| path.iter().map(name).collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(got, want, "{packages} / {edges}");
         assert_eq!(paths.count, want.len() as u64);
         assert_eq!(paths.depth, want[0].split(' ').count());
-        let fewer = graph.paths(at, 1).unwrap();
+        let fewer = graph.walker().paths(at, 1).unwrap();
         assert_eq!((fewer.shortest.len(), fewer.count), (1, paths.count));
     }
 
@@ -308,12 +337,24 @@ mod tests {
     }
 
     #[test]
+    fn one_question_does_not_change_the_next() {
+        let input = input("a! b! c d e", "a>c b>c c>d d>e b>e e>b");
+        let graph = Graph::of(&input).unwrap();
+        let mut walker = graph.walker();
+        for at in [4, 2, 0, 3, 1, 4, 3] {
+            assert_eq!(walker.paths(at, 10), graph.walker().paths(at, 10), "{at}");
+        }
+    }
+
+    #[test]
     fn edges_that_lead_nowhere_are_passed_over() {
         let mut input = input("a! b", "a>b");
         input.edges.extend([(9, 0), (0, 9), (0, 1), (0, 1)]);
         let graph = Graph::of(&input).unwrap();
-        assert_eq!(graph.paths(1, 10).unwrap().shortest, [[0, 1]]);
-        assert_eq!(graph.paths(7, 10), None);
+        let mut walker = graph.walker();
+        assert_eq!(walker.paths(1, 10).unwrap().shortest, [[0, 1]]);
+        assert_eq!(walker.paths(7, 10), None);
+        assert_eq!(walker.paths(0, 10).unwrap().shortest, [[0]]);
         assert_eq!(graph.needs(0).collect::<Vec<_>>(), [1]);
     }
 
@@ -330,7 +371,7 @@ mod tests {
         }
         let input = input(&names.join(" "), &edges.join(" "));
         let graph = Graph::of(&input).unwrap();
-        let paths = graph.paths(input.packages.len() - 1, 5).unwrap();
+        let paths = graph.walker().paths(input.packages.len() - 1, 5).unwrap();
         assert_eq!((paths.shortest.len(), paths.count, paths.depth), (5, u64::MAX, 161)); // 2^80, saturated
     }
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::advisory::{Damage, Index, IndexedEcosystem};
 use crate::finding::{Finding, Introduced, Verdict};
-use crate::graph::Graph;
+use crate::graph::{Graph, Walker};
 use crate::matching::{Judge, Judgement};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Scope, Source};
 use crate::purl::purl;
@@ -320,20 +320,20 @@ fn introducers(input: &Input, named: &[Named<'_>]) -> HashMap<usize, Arc<Introdu
         return HashMap::new();
     }
     let Some(graph) = Graph::of(input) else { return HashMap::new() };
-    let mut steps = HashMap::new();
-    let way = |at: usize| Some((at, Arc::new(introduced(input, &graph, at, MOST_PATHS, &mut steps)?)));
+    let (mut walker, mut steps) = (graph.walker(), HashMap::new());
+    let way = |at: usize| Some((at, Arc::new(introduced(input, &mut walker, at, MOST_PATHS, &mut steps)?)));
     affected.into_iter().filter_map(way).collect()
 }
 
 /// How one package of an input comes in; `steps` has the packages that were named on the way to others.
 pub fn introduced(
     input: &Input,
-    graph: &Graph<'_>,
+    walker: &mut Walker<'_, '_>,
     at: usize,
     most: usize,
     steps: &mut HashMap<usize, Arc<str>>,
 ) -> Option<Introduced> {
-    let paths = graph.paths(at, most)?;
+    let paths = walker.paths(at, most)?;
     let mut step = |at: usize| {
         let name = || input.packages.get(at).map_or_else(String::new, label).into();
         Arc::clone(steps.entry(at).or_insert_with(name))

@@ -54,9 +54,12 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
             continue;
         }
         let (graph, mut steps) = (Graph::of(input), HashMap::new());
+        let mut walker = graph.as_ref().map(Graph::walker);
         for (at, package) in named {
-            let ways = match (&graph, without_graph(input.kind)) {
-                (Some(graph), _) => introduced(input, graph, at, most, &mut steps).map_or(Ways::Unreached, Ways::Known),
+            let ways = match (&mut walker, without_graph(input.kind)) {
+                (Some(walker), _) => {
+                    introduced(input, walker, at, most, &mut steps).map_or(Ways::Unreached, Ways::Known)
+                }
                 (None, Some(reason)) => Ways::Untold(reason),
                 (None, None) => Ways::Untold("this file names no package that needs another"),
             };
