@@ -15,6 +15,8 @@ use super::layout::{Cursor, MAX_RECORD};
 
 /// Compressed bytes that are read at once.
 const BATCH: u64 = 256 * 1024;
+/// The most that room is made for before it is read: an entry that is read alone may be large.
+const MOST_AT_ONCE: usize = 1 << 20;
 /// Text of this kind shrinks 2 to 30 times; what claims more is a bomb.
 const MAX_RATIO: u64 = 250;
 const MAX_DIRECTORY: u64 = 1 << 30;
@@ -139,9 +141,12 @@ impl Archive {
             let packed =
                 packed(&bytes, entry, first.offset).ok_or_else(|| damaged("its data lies outside the file"))?;
             let data = if entry.deflated {
-                text.resize(entry.size, 0);
-                match inflate.deflate_decompress(packed, &mut text) {
-                    Ok(size) if size == entry.size => text.as_slice(),
+                if text.len() < entry.size {
+                    text.resize(entry.size, 0);
+                }
+                let room = text.get_mut(..entry.size).unwrap_or_default();
+                match inflate.deflate_decompress(packed, room) {
+                    Ok(size) if size == entry.size => &*room,
                     _ => return Err(damaged("its length is wrong")),
                 }
             } else {
@@ -305,7 +310,8 @@ impl End {
 
 fn read_at(file: &mut File, offset: u64, length: u64) -> Result<Vec<u8>, ArchiveError> {
     file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
+    // The length is that of a part of the file, as far as anybody has looked.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(MOST_AT_ONCE));
     let read = file.take(length).read_to_end(&mut bytes)?;
     if read as u64 != length {
         return Err(ArchiveError::NotZip);

@@ -72,6 +72,15 @@ impl Tally {
     }
 }
 
+fn is_json(name: &str) -> bool {
+    const ENDING: &[u8] = b".json";
+    let name = name.as_bytes();
+    name.len()
+        .checked_sub(ENDING.len())
+        .and_then(|at| name.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(ENDING))
+}
+
 /// An ecosystem as a bit, by its place among all of them.
 fn bit(ecosystem: Ecosystem) -> u64 {
     Ecosystem::ALL.iter().position(|one| *one == ecosystem).map_or(0, |place| 1 << place)
@@ -119,7 +128,7 @@ impl Batch {
     pub(super) fn read(feed: &Feed, range: Range<usize>, wanted: &[Ecosystem]) -> Result<Self, FeedError> {
         let mut batch = Self::new();
         feed.read(range, &mut |name, text| {
-            if name.to_ascii_lowercase().ends_with(".json") {
+            if is_json(name) {
                 batch.take(|| format!("{}: {name}", feed.name), text, wanted, feed.ecosystem, None);
             }
         })?;
@@ -161,7 +170,7 @@ impl Batch {
         if let Some(listed) = listed.filter(|listed| *listed.id != *record.id) {
             return Err(format!("it is {}, where {} was asked for", &*record.id, listed.id));
         }
-        let about: Vec<Ecosystem> = compile::ecosystems(&record).filter(|one| wanted.contains(one)).collect();
+        let about: Vec<Ecosystem> = compile::ecosystems(&record, wanted).collect();
         if about.is_empty() {
             self.tally.foreign += 1;
             return Ok(());

@@ -49,12 +49,14 @@ pub(super) struct Compiled<'a> {
     pub(super) releases: BTreeSet<&'static str>,
 }
 
-/// Which of the known ecosystems a record is about, all releases of a distribution together. A suffix (`PyPI:extra`) names a part
-/// of an ecosystem.
-pub(super) fn ecosystems(record: &Record<'_>) -> impl Iterator<Item = Ecosystem> {
-    let families: BTreeSet<&str> = record.affected.iter().filter_map(family).collect();
-    let known = move |wanted: &Ecosystem| wanted.has_advisories() && families.contains(wanted.osv_name());
-    Ecosystem::ALL.into_iter().filter(known)
+/// Which of these ecosystems a record is about, all releases of a distribution together. A suffix (`PyPI:extra`) names a part of
+/// an ecosystem.
+pub(super) fn ecosystems(record: &Record<'_>, wanted: &[Ecosystem]) -> impl Iterator<Item = Ecosystem> {
+    let is_about = move |one: &Ecosystem| {
+        let name = one.osv_name();
+        one.has_advisories() && record.affected.iter().filter_map(family).any(|family| family == name)
+    };
+    wanted.iter().copied().filter(is_about)
 }
 
 fn family<'a>(affected: &'a osv::Affected<'_>) -> Option<&'a str> {

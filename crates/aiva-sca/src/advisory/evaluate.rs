@@ -101,12 +101,12 @@ fn between(start: &Step<'_>, end: Option<&Step<'_>>, limit: Option<&Step<'_>>) -
     if matches!(&upper, Upper::Before(end) if *end <= start.key) {
         return None;
     }
-    let from = (!start.key.is_empty()).then(|| format!(">= {}", start.text));
-    let to = end.map(|end| format!("{} {}", if end.after { "<=" } else { "<" }, end.text));
-    let text = match (from, to) {
-        (Some(from), Some(to)) => format!("{from}, {to}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "all versions".to_owned(),
+    let from = if start.key.is_empty() { [""; 2] } else { [">= ", start.text] };
+    let to = end.map_or([""; 2], |end| [if end.after { "<= " } else { "< " }, end.text]);
+    let text = match (start.key.is_empty(), end) {
+        (true, None) => "all versions".to_owned(),
+        (false, Some(_)) => [from[0], from[1], ", ", to[0], to[1]].concat(),
+        (true, Some(_)) | (false, None) => [from[0], from[1], to[0], to[1]].concat(),
     };
     Some(Affected { interval: Interval { lower: start.key.clone(), upper }, text })
 }

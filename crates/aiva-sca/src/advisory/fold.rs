@@ -125,6 +125,7 @@ impl Folding<'_> {
         spots: &[Spot],
         is_dirty: impl Fn(u32) -> bool,
     ) -> Result<Vec<Spot>, AmendError> {
+        layer.want_all();
         let blocks: Vec<BlockRef> = layer.blocks(loaded.segment()).collect();
         let lost = || loaded.damage("its details");
         let mut moved = vec![Spot { block: 0, offset: 0 }; spots.len()];

@@ -181,6 +181,9 @@ impl Job {
         let mut tally = Tally::default();
         // Of a feed that does not say what it is about, records are held back until all of them are seen.
         let mut gathered: BTreeMap<Ecosystem, SegmentBuilder> = BTreeMap::new();
+        if let Some(&[family]) = wanted.get(..).filter(|_| feed.ecosystem.is_some()) {
+            self.segments.entry(family).or_default().builder.reserve(feed.len());
+        }
         let batches = feed.batches();
         progress(Progress { source: &feed.name, done: 0, total: feed.len() });
         for window in batches.chunks(WINDOW) {

@@ -156,6 +156,7 @@ impl Writer {
     }
 
     fn copied_blocks(&mut self, layer: &Layer, loaded: &Loaded) -> Result<Vec<u8>, WriteError> {
+        layer.want_all();
         let mut table = Vec::new();
         for block in layer.blocks(loaded.segment()) {
             table.extend_from_slice(&self.copy_block(layer, block)?);

@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     }
     let text = text.to_ascii_lowercase();
     let mut rest = Cursor(text.strip_prefix('v').unwrap_or(&text));
-    let mut key = Vec::with_capacity(24);
+    let mut key = Vec::with_capacity(16 + text.len() * 2);
     key.push(PROPER);
 
     let mut first = rest.digits()?;
@@ -96,7 +96,8 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
 
 /// The key of a version of release numbers alone, as most are.
 fn release(text: &str) -> Option<Vec<u8>> {
-    let mut key = Vec::with_capacity(24);
+    // A number takes three bytes and its dot two, as a rule.
+    let mut key = Vec::with_capacity(8 + text.len() * 2);
     key.extend_from_slice(&[PROPER, 0]);
     let (mut end, mut rest) = (key.len(), text);
     loop {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use memmap2::Mmap;
 use rapidhash::v3::RapidSecrets;
 use rayon::prelude::*;
 
@@ -15,17 +14,20 @@ use super::super::layout::{
     BASE, BLOCK_ENTRY, Bond, Cursor, Directory, HEADER, Header, MAX_BLOCK, PAGE, Place, ROW, Rows, SLOT, SPOT, Segment,
     Spot, VERSION, checksum, name_hash, tag,
 };
-use super::super::map::map;
+use super::super::map::Map;
 use super::super::write::block_checksum;
 use super::record::{Entry, Origin};
 use super::{Damage, Details, OpenError, Verified};
 use crate::package;
 
+/// Pages of the hot part that are fetched together; divides 64.
+const AT_ONCE: usize = 8;
+
 /// An open file.
 #[derive(Debug)]
 pub(in super::super) struct Layer {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: Map,
     identity: Identity,
     header: Header,
     bond: Option<Bond>,
@@ -57,7 +59,7 @@ impl Layer {
         if metadata.len() < HEADER as u64 {
             return Err(damaged("it is shorter than its header"));
         }
-        let bytes = map(&file).map_err(io)?;
+        let bytes = Map::of(&file).map_err(io)?;
         let header = Header::decode(&bytes).ok_or_else(|| damaged("it does not begin like one"))?;
         if header.version != VERSION {
             return Err(OpenError::OtherVersion { path: shown, found: header.version });
@@ -123,6 +125,11 @@ impl Layer {
         &self.bytes
     }
 
+    /// Tells the system that all of the file will be read.
+    pub(in super::super) fn want_all(&self) {
+        self.bytes.want_all();
+    }
+
     pub(in super::super) fn segments(&self) -> impl Iterator<Item = &Loaded> {
         self.segments.iter()
     }
@@ -138,6 +145,7 @@ impl Layer {
 
     /// The table of ids, by hash.
     pub(in super::super) fn rows(&self, loaded: &Loaded) -> Result<Rows<'_>, Damage> {
+        self.bytes.want(loaded.segment.ids.place);
         loaded.segment.ids.of(&self.bytes).map(Rows::of).ok_or_else(|| loaded.damage("its ids"))
     }
 
@@ -152,7 +160,10 @@ impl Layer {
     pub(in super::super) fn changed_names(&self, loaded: &Loaded) -> Result<impl Iterator<Item = (u64, &str)>, Damage> {
         let damage = || loaded.damage("its changes");
         let names = match loaded.segment.over {
-            Some(over) => over.names.of(&self.bytes).ok_or_else(damage)?,
+            Some(over) => {
+                self.bytes.want(over.names.place);
+                over.names.of(&self.bytes).ok_or_else(damage)?
+            }
             None => &[],
         };
         let mut cursor = Cursor(names);
@@ -172,6 +183,7 @@ impl Layer {
 
     /// Checks every page, block and table of a segment.
     pub(super) fn verify(&self, loaded: &Loaded) -> Result<Verified, Damage> {
+        self.want_all();
         let hot = self.hot(loaded)?;
         let pages = hot.len().div_ceil(PAGE);
         (0..pages).into_par_iter().try_for_each(|page| self.check_page(loaded, hot, page))?;
@@ -232,8 +244,17 @@ impl Layer {
     fn check_page(&self, loaded: &Loaded, hot: &[u8], page: usize) -> Result<(), Damage> {
         let bit = 1_u64 << (page % 64);
         let word = loaded.sound.get(page / 64).ok_or_else(|| loaded.damage("an offset"))?;
-        if word.load(Ordering::Relaxed) & bit != 0 {
+        let known = word.load(Ordering::Relaxed);
+        if known & bit != 0 {
             return Ok(());
+        }
+        let first = page / AT_ONCE * AT_ONCE;
+        if known >> (first % 64) & ((1 << AT_ONCE) - 1) == 0 {
+            // The first page of its neighbourhood: others of it will be asked for.
+            let (offset, length) = ((first * PAGE) as u64, (AT_ONCE * PAGE) as u64);
+            let hot = loaded.segment.hot;
+            let length = length.min(hot.length.saturating_sub(offset));
+            self.bytes.want(Place { offset: hot.offset.saturating_add(offset), length });
         }
         let bytes = hot.get(page * PAGE..hot.len().min((page + 1) * PAGE)).ok_or_else(|| loaded.damage("an offset"))?;
         let sums = loaded.segment.pages.of(&self.bytes).unwrap_or_default();
@@ -267,6 +288,10 @@ impl Layer {
     pub(in super::super) fn names_at(&self, loaded: &Loaded, mut spots: Vec<Spot>) -> Result<Vec<String>, Damage> {
         spots.sort_unstable();
         let damage = || loaded.damage("its details");
+        let table = loaded.segment.blocks.of(&self.bytes).unwrap_or_default();
+        for block in spots.chunk_by(|a, b| a.block == b.block).filter_map(|same| block_at(table, same.first()?.block)) {
+            self.bytes.want(block.place);
+        }
         let of_block = |spots: &[Spot]| {
             let text = spots.first().map(|spot| self.block(loaded, spot.block)).transpose()?.unwrap_or_default();
             let mut names = Vec::new();
@@ -284,10 +309,16 @@ impl Layer {
 
     fn block(&self, loaded: &Loaded, block: u32) -> Result<Vec<u8>, Damage> {
         let table = loaded.segment.blocks.of(&self.bytes).unwrap_or_default();
-        let at = block as usize * BLOCK_ENTRY;
-        let entry = table.get(at..at + BLOCK_ENTRY).and_then(BlockRef::decode);
-        self.inflate(loaded, entry.ok_or_else(|| loaded.damage("its details"))?)
+        let block = block_at(table, block).ok_or_else(|| loaded.damage("its details"))?;
+        self.bytes.want(block.place);
+        self.inflate(loaded, block)
     }
+}
+
+/// A block by its number, from the table of blocks.
+fn block_at(table: &[u8], block: u32) -> Option<BlockRef> {
+    let at = (block as usize).checked_mul(BLOCK_ENTRY)?;
+    BlockRef::decode(table.get(at..at.checked_add(BLOCK_ENTRY)?)?)
 }
 
 /// The document at an offset of an unpacked block.

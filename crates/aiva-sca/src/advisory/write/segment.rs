@@ -140,6 +140,16 @@ impl SegmentBuilder {
         Self { releases: releases.clone(), ..Self::default() }
     }
 
+    /// Makes room for so many records more, about a package each.
+    pub(in super::super) fn reserve(&mut self, records: usize) {
+        /// What names and bodies are together, as a rule.
+        const BYTES: usize = 64;
+        self.arena.reserve(records.saturating_mul(BYTES));
+        self.items.reserve(records);
+        self.seen.reserve(records);
+        self.rows.reserve(records);
+    }
+
     /// Number of the file's blocks that this segment has so far.
     pub(in super::super) fn block_count(&self) -> u32 {
         (self.blocks.len() / BLOCK_ENTRY) as u32
