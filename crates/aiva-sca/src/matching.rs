@@ -3,10 +3,12 @@
 //! Deterministic: the same index and version give the same verdicts in the same order, whatever the order of the records.
 //! Start reading at [`Judge::judge`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rapidhash::RapidHashMap;
 
 use crate::advisory::{Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, EntryId, PackageDetails};
 use crate::finding::{Kind, Match, Verdict};
@@ -60,7 +62,7 @@ pub struct RangeJudgement {
     pub unknown: Option<String>,
 }
 
-type DetailsCache = HashMap<AdvisoryId, Arc<Learnt>>;
+type DetailsCache = RapidHashMap<AdvisoryId, Arc<Learnt>>;
 
 /// The details of an advisory, its longest words apart, which verdicts on many versions share.
 #[derive(Debug)]
@@ -94,7 +96,7 @@ fn once_each<'t, T: AsRef<str> + 't>(all: impl Iterator<Item = &'t T>) -> Arc<[S
 }
 
 /// The judged versions of packages; `None` where nothing is said of a version.
-type Known = HashMap<EntryId, HashMap<Box<str>, Option<Arc<Judgement>>>>;
+type Known = RapidHashMap<EntryId, RapidHashMap<Box<str>, Option<Arc<Judgement>>>>;
 
 /// Into how many parts the judgements are divided, so that threads seldom wait for each other.
 const PARTS: usize = 16;

@@ -4,8 +4,9 @@
 //! themselves are never taken for errors. Each question compares with the names of nearly the same length by a set of letters
 //! first, so that a name costs about a microsecond.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
+
+use rapidhash::{RapidHashMap, RapidHashSet};
 
 use crate::package::Ecosystem;
 
@@ -62,7 +63,7 @@ impl Way {
 const PARTS: usize = 16;
 
 /// What came of comparing names; nearly all are honest.
-type Compared = HashMap<Ecosystem, HashMap<Box<str>, Option<Box<Lookalike>>>>;
+type Compared = RapidHashMap<Ecosystem, RapidHashMap<Box<str>, Option<Box<Lookalike>>>>;
 
 /// Names that were compared, and what came of it: one scan meets most names many times.
 #[derive(Debug, Default)]
@@ -102,7 +103,7 @@ fn names(ecosystem: Ecosystem) -> Option<&'static Names> {
 
 /// Whether a name is one of the well-known ones.
 pub fn is_known(ecosystem: Ecosystem, name: &str) -> bool {
-    names(ecosystem).is_some_and(|names| names.known.binary_search(&name).is_ok())
+    names(ecosystem).is_some_and(|names| names.known.contains(name))
 }
 
 static NPM: LazyLock<Names> = LazyLock::new(|| {
@@ -115,42 +116,63 @@ static CRATES: LazyLock<Names> = LazyLock::new(|| Names::new(include_str!("../..
 
 /// The well-known names of one registry.
 struct Names {
-    /// Sorted.
-    known: Vec<&'static str>,
-    /// Sorted; near a well-known name, and established.
-    established: Vec<&'static str>,
+    known: RapidHashSet<&'static str>,
+    /// Near a well-known name, and established.
+    established: RapidHashSet<&'static str>,
     /// By length in bytes.
-    by_length: HashMap<usize, Vec<(u64, &'static str)>>,
-    by_look: HashMap<String, &'static str>,
-    by_letters: HashMap<String, &'static str>,
+    by_length: Vec<OfLength>,
+    by_look: RapidHashMap<String, &'static str>,
+    by_letters: RapidHashMap<String, &'static str>,
+}
+
+/// The well-known names of one length, and the letters in each.
+#[derive(Default)]
+struct OfLength {
+    letters: Vec<u64>,
+    names: Vec<&'static str>,
+}
+
+impl OfLength {
+    /// The names whose letters are those of another one but for what one edit changes: at most two of the set.
+    fn near(&self, own: u64) -> impl Iterator<Item = &'static str> {
+        /// Compared at once, without a branch: hardly any name is near.
+        const RUN: usize = 16;
+        let is_near = move |theirs: &u64| has_two_at_most(own ^ theirs);
+        let runs = self.letters.chunks(RUN).zip(self.names.chunks(RUN));
+        let runs = runs.filter(move |(letters, _)| letters.iter().fold(false, |any, theirs| any | is_near(theirs)));
+        runs.flat_map(move |(letters, names)| {
+            letters.iter().zip(names).filter(move |(theirs, _)| is_near(theirs)).map(|(_, name)| *name)
+        })
+    }
 }
 
 impl Names {
     fn new(known: &'static str, established: &'static str) -> Self {
-        let lines = |text: &'static str| {
-            let mut lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-            lines.sort_unstable();
-            lines
-        };
-        let known = lines(known);
-        let mut by_length: HashMap<usize, Vec<(u64, &str)>> = HashMap::new();
+        let lines = |text: &'static str| text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        // In the order of the list, so that of several that a name is near the same one is always told.
+        let known: Vec<&str> = lines(known).collect();
+        let longest = known.iter().map(|name| name.len()).max().unwrap_or(0);
+        let mut by_length: Vec<OfLength> = std::iter::repeat_with(OfLength::default).take(longest + 1).collect();
         for name in &known {
-            by_length.entry(name.len()).or_default().push((letters(name), name));
+            if let Some(same) = by_length.get_mut(name.len()) {
+                same.letters.push(letters(name));
+                same.names.push(name);
+            }
         }
         // Of two names that look alike both are well known; neither is an error for the other.
         let by_look = known.iter().map(|name| (look(name), *name)).collect();
         let by_letters = known.iter().map(|name| (bare(name), *name)).collect();
-        Self { known, established: lines(established), by_length, by_look, by_letters }
+        let (known, established) = (known.into_iter().collect(), lines(established).collect());
+        Self { known, established, by_length, by_look, by_letters }
     }
 
     fn find(&self, name: &str) -> Option<Lookalike> {
-        let is_listed = |list: &[&str]| list.binary_search(&name).is_ok();
-        if is_listed(&self.known) || is_listed(&self.established) {
+        if self.known.contains(name) || self.established.contains(name) {
             return None;
         }
         if !name.is_ascii() {
             let latin = latin(name)?;
-            let of = self.known.binary_search(&&*latin).ok().and_then(|at| self.known.get(at))?;
+            let of = self.known.get(&*latin)?;
             return Some(Lookalike { of, way: Way::Homoglyph });
         }
         if name.len() < SHORTEST {
@@ -166,12 +188,10 @@ impl Names {
         }
         let own = letters(name);
         for length in name.len() - 1..=name.len() + 1 {
-            for (theirs, of) in self.by_length.get(&length).map(Vec::as_slice).unwrap_or_default() {
-                // One edit changes at most two letters of the set.
-                if has_two_at_most(own ^ theirs)
-                    && of.len() >= SHORTEST
+            for of in self.by_length.get(length).into_iter().flat_map(|same| same.near(own)) {
+                if of.len() >= SHORTEST
                     && let Some(way) = edit(name.as_bytes(), of.as_bytes())
-                    && other_owner(of)
+                    && other_owner(&of)
                 {
                     return found(of, way);
                 }
@@ -262,7 +282,7 @@ fn look(name: &str) -> String {
 
 /// The name without separators; the slash of a scope is one.
 fn bare(name: &str) -> String {
-    name.replace(['-', '_', '.'], "")
+    name.chars().filter(|letter| !matches!(letter, '-' | '_' | '.')).collect()
 }
 
 /// The name in Latin letters, if all others in it look like one.
