@@ -58,7 +58,11 @@ fn lead<'n>(names: impl Iterator<Item = &'n str>) -> &'n str {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let digit = |four: u8| char::from(DIGITS[usize::from(four & 0xf)]);
+        let mut text = String::with_capacity(32);
+        self.0.iter().for_each(|byte| text.extend([digit(byte >> 4), digit(*byte)]));
+        f.write_str(&text)
     }
 }
 

@@ -181,11 +181,13 @@ pub(crate) fn text(value: &mut String, most: usize) {
 
 /// The same for what must stay on one line: control characters become blanks.
 pub(crate) fn line(value: &mut String, most: usize) {
-    let has_control = match value.is_ascii() {
-        true => value.bytes().any(|byte| byte.is_ascii_control()),
-        false => value.chars().any(char::is_control),
-    };
-    if has_control {
+    // Without a branch a byte, for nearly all lines are plain.
+    let is_plain = value.bytes().fold(true, |plain, byte| plain & (0x20..0x7f).contains(&byte));
+    if is_plain {
+        value.truncate(most);
+        return;
+    }
+    if value.chars().any(char::is_control) {
         *value = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     }
     text(value, most);

@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use aiva_contracts::api::{
     Acceptance, DocumentFinding, DocumentInput, DocumentSchema, DocumentStatement, DocumentSummary, Guard, Level,
 };
-use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use rayon::prelude::*;
 
 use super::{Document, Results, Standing, count_inputs, count_of, no_findings, stands, whole};
 use crate::exception::{Exception, Judge};
@@ -21,6 +21,9 @@ use crate::observation::Observation;
 
 /// How much is gathered before it is written.
 const BUFFER: usize = 64 * 1024;
+/// How many findings are in memory with their words while they are written, and how many of them one thread makes.
+const WINDOW: usize = 256;
+const AT_ONCE: usize = 16;
 
 /// A document in which every finding is still what its guard keeps of it.
 #[derive(Debug)]
@@ -165,26 +168,77 @@ impl<F> Draft<F> {
 
     /// The whole document; `tell` says all that there is to say of a finding.
     pub fn document(&self, tell: impl Fn(&F) -> Observation) -> Document {
-        Document { findings: self.findings(&tell).collect(), ..self.head.clone() }
+        let findings = self.rows.iter().filter_map(|row| self.finding(row, &tell)).collect();
+        Document { findings, ..self.head.clone() }
     }
 
-    /// Writes the document as JSON, no more than one finding of it in memory at a time.
-    pub fn write(&self, out: impl io::Write, tell: impl Fn(&F) -> Observation) -> io::Result<()> {
+    /// Writes the document as JSON: the fields of [`Document`] in their order, the findings made a few at a time, by all cores.
+    pub fn write(&self, out: impl io::Write, tell: impl Fn(&F) -> Observation + Sync) -> io::Result<()>
+    where
+        F: Sync,
+    {
         // Each of many small pieces would be a call to whatever is behind `out`.
         let mut out = io::BufWriter::with_capacity(BUFFER, out);
-        serde_json::to_writer(&mut out, &Written { draft: self, tell })?;
+        // Named one by one, so that a field of the contract that is not written here does not compile.
+        let Document { schema, advisories, inputs, packages, findings: _, summary } = &self.head;
+        out.write_all(b"{\"schema\":")?;
+        serde_json::to_writer(&mut out, schema)?;
+        out.write_all(b",\"advisories\":")?;
+        serde_json::to_writer(&mut out, advisories)?;
+        out.write_all(b",\"inputs\":")?;
+        serde_json::to_writer(&mut out, inputs)?;
+        if let Some(packages) = packages {
+            out.write_all(b",\"packages\":")?;
+            serde_json::to_writer(&mut out, packages)?;
+        }
+        out.write_all(b",\"findings\":[")?;
+        self.write_findings(&mut out, &tell)?;
+        out.write_all(b"],\"summary\":")?;
+        serde_json::to_writer(&mut out, summary)?;
+        out.write_all(b"}")?;
         out.flush()
     }
 
-    fn findings(&self, tell: impl Fn(&F) -> Observation) -> impl Iterator<Item = DocumentFinding> {
-        self.rows.iter().filter_map(move |row| {
-            let mut seen = tell(self.facts.get(row.at)?);
-            seen.context.known = row.known;
-            seen.context.statement = row.statement().cloned();
-            let seen = seen.bounded();
-            let fingerprint = Fingerprint::new(place(self.guard, &self.service, &seen), seen.names()).to_string();
-            Some(seen.document(fingerprint, row.acceptance().cloned()))
-        })
+    fn write_findings(&self, out: &mut impl io::Write, tell: &(impl Fn(&F) -> Observation + Sync)) -> io::Result<()>
+    where
+        F: Sync,
+    {
+        let mut before: &[u8] = b"";
+        for window in self.rows.chunks(WINDOW) {
+            let text = |rows: &[Row]| self.text(rows, tell);
+            // Whoever has few findings need not wait for threads.
+            let texts: Vec<Vec<u8>> = match self.rows.len() {
+                0..=WINDOW => vec![text(window)?],
+                _ => window.par_chunks(AT_ONCE).map(text).collect::<serde_json::Result<_>>()?,
+            };
+            for text in texts.iter().filter(|text| !text.is_empty()) {
+                out.write_all(before)?;
+                out.write_all(text)?;
+                before = b",";
+            }
+        }
+        Ok(())
+    }
+
+    /// Findings as JSON, with commas between them.
+    fn text(&self, rows: &[Row], tell: &impl Fn(&F) -> Observation) -> serde_json::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        for finding in rows.iter().filter_map(|row| self.finding(row, tell)) {
+            if !text.is_empty() {
+                text.push(b',');
+            }
+            serde_json::to_writer(&mut text, &finding)?;
+        }
+        Ok(text)
+    }
+
+    fn finding(&self, row: &Row, tell: &impl Fn(&F) -> Observation) -> Option<DocumentFinding> {
+        let mut seen = tell(self.facts.get(row.at)?);
+        seen.context.known = row.known;
+        seen.context.statement = row.statement().cloned();
+        let seen = seen.bounded();
+        let fingerprint = Fingerprint::new(place(self.guard, &self.service, &seen), seen.names()).to_string();
+        Some(seen.document(fingerprint, row.acceptance().cloned()))
     }
 }
 
@@ -209,37 +263,5 @@ fn count(rows: &[Row], summary: &mut DocumentSummary) {
                 *count_of(&mut summary.findings, row.level) += 1;
             }
         }
-    }
-}
-
-/// A document as text: the fields of [`Document`] in their order, the findings made one at a time.
-struct Written<'d, F, T> {
-    draft: &'d Draft<F>,
-    tell: T,
-}
-
-impl<F, T: Fn(&F) -> Observation> Serialize for Written<'_, F, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Named one by one, so that a field of the contract that is not written here does not compile.
-        let Document { schema, advisories, inputs, packages, findings: _, summary } = &self.draft.head;
-        let mut document = serializer.serialize_struct("ScanDocument", 5 + usize::from(packages.is_some()))?;
-        document.serialize_field("schema", schema)?;
-        document.serialize_field("advisories", advisories)?;
-        document.serialize_field("inputs", inputs)?;
-        match packages {
-            Some(packages) => document.serialize_field("packages", packages)?,
-            None => document.skip_field("packages")?,
-        }
-        document.serialize_field("findings", &Findings(self))?;
-        document.serialize_field("summary", summary)?;
-        document.end()
-    }
-}
-
-struct Findings<'w, 'd, F, T>(&'w Written<'d, F, T>);
-
-impl<F, T: Fn(&F) -> Observation> Serialize for Findings<'_, '_, F, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.draft.findings(&self.0.tell))
     }
 }

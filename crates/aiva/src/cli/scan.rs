@@ -2,10 +2,9 @@
 //!
 //! No server, no lock, no store: it reads the advisory index of the data directory and nothing else.
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
@@ -46,7 +45,7 @@ struct Report {
     draft: Draft<Arc<Finding>>,
     priorities: Priorities,
     /// Made of the draft for who needs it whole.
-    whole: OnceCell<Document>,
+    whole: OnceLock<Document>,
     left_out: Vec<(usize, &'static str)>,
     known: Option<usize>,
     advisories: String,
@@ -258,7 +257,7 @@ fn report(
         left_out: left_out.into_iter().filter(|(count, _)| *count > 0).collect(),
         known: summary.known.map(count),
         advisories: knowledge.sentence.clone(),
-        whole: OnceCell::new(),
+        whole: OnceLock::new(),
         inputs: kept,
         draft,
         priorities,
