@@ -233,7 +233,23 @@ fn check_role(role: &Role, reader: &mut Reader<'_>) {
             reader.refuse(key, "must be longer than nothing");
         }
     }
+    for (name, exception) in &role.exceptions {
+        if let Some(zone) =
+            exception.host.as_deref().and_then(|host| host.strip_prefix("*.")).filter(|zone| is_public(zone))
+        {
+            let message =
+                format!("opens internal addresses to every name below {zone}, and anybody can have one: name the host");
+            reader.advise(&format!("exceptions.{name}.host"), message);
+        }
+    }
     if role.schemes.is_empty() {
         reader.refuse("schemes", "without any, nothing can be reached: leave it out for both");
     }
+}
+
+/// Whether anybody may have a name in this zone: a single label that is none of those which companies keep to themselves.
+fn is_public(zone: &str) -> bool {
+    const OWN: [&str; 10] =
+        ["corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private", "svc", "test"];
+    !zone.contains('.') && !OWN.contains(&zone)
 }

@@ -497,11 +497,19 @@ fn what_is_unsafe_is_told() {
         let told = hazards(&format!("{text}{known}"));
         assert_eq!(told, want, "{text}");
     }
+    let wide = |host: &str| {
+        format!(
+            "[egress.roles.shop.exceptions.all]\nhost = \"{host}\"\nowner = \"ana\"\nreason = \"x\"\nexpires = 2027-01-31\n"
+        )
+    };
     for (text, want) in [
         ("[egress.roles.default.dns]\nservers = [\"10.0.0.53:53\"]\n", &["egress.roles.default.dns"][..]),
         ("[egress.roles.default]\ndeny_domains = [\"*.ads.example\"]\n", &["egress.roles.default"]),
         ("[egress.roles.default]\nmode = \"open\"\ndeny_domains = [\"*.ads.example\"]\n", &[]),
         ("[egress.roles.default]\n", &[]), // shut on purpose
+        (&wide("*.com"), &["egress.roles.shop.exceptions.all.host"]),
+        (&wide("*.internal"), &[]),
+        (&wide("*.corp.example"), &[]),
     ] {
         assert_eq!(hazards(text), want, "{text}");
     }
