@@ -96,6 +96,17 @@ fn stands(is_accepted: bool, statement: Option<&DocumentStatement>, known: Optio
     }
 }
 
+/// The document with its paths below a folder: for who knows the whole repository of which a part was scanned.
+#[must_use]
+pub fn below(document: &Document, folder: &str) -> Document {
+    let mut document = document.clone();
+    let paths = document.findings.iter_mut().map(|finding| &mut finding.path);
+    for path in paths.chain(document.inputs.iter_mut().map(|input| &mut input.path)) {
+        *path = format!("{folder}/{path}");
+    }
+    document
+}
+
 /// The findings that want action.
 pub fn wanting(document: &Document) -> impl Iterator<Item = &DocumentFinding> {
     document.findings.iter().filter(|finding| standing(finding) <= Standing::Known)

@@ -5,13 +5,18 @@
 
 use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
 
-use super::{Document, introducers, remedy, spoken_possibility, wanting};
+use super::{Document, Standing, introducers, remedy, spoken_possibility, standing, wanting};
 
 /// The document as workflow commands, one a line.
 pub fn annotations(document: &Document) -> String {
     let mut out = String::new();
     for finding in wanting(document) {
-        let title = format!("{} {}: {}", finding.name, finding.version, finding.id);
+        // What was there before must not push what is new out of the ten that are shown.
+        let known = standing(finding) == Standing::Known;
+        let mut title = format!("{} {}: {}", finding.name, finding.version, finding.id);
+        if known {
+            title.push_str(" (known from the baseline)");
+        }
         let mut message = format!("{} ({})", finding.summary, remedy(finding));
         if let Some(reason) = &finding.reason {
             message.push_str(&format!("\n{reason}"));
@@ -20,7 +25,8 @@ pub fn annotations(document: &Document) -> String {
             message.push_str(&format!("\nvia {path}"));
         }
         let at = (finding.line, finding.column);
-        out.push_str(&command(word(finding), &finding.path, at, &title, &message));
+        let word = if known { "notice" } else { word(finding) };
+        out.push_str(&command(word, &finding.path, at, &title, &message));
     }
     for input in &document.inputs {
         for entry in &input.can_resolve {

@@ -1,7 +1,7 @@
 //! JUnit XML, in the dialect that Jenkins' xunit schema describes and GitLab and Azure read.
 //!
-//! A suite a file, a test case a finding. A file without findings is one passed case, an accepted or ruled-out finding and an
-//! entry that nobody could judge are skipped with the reason, a file that was not read to its end is an error: no viewer takes
+//! A suite a file, a test case a finding. A file without findings is one passed case, a finding that is accepted, ruled out or
+//! known from the baseline and an entry that nobody could judge are skipped with the reason, a file that was not read to its end is an error: no viewer takes
 //! silence for safety.
 
 use std::collections::BTreeMap;
@@ -66,7 +66,8 @@ fn found(path: &str, findings: &[&DocumentFinding]) -> Suite {
     for finding in findings {
         let name = format!("{} {}: {}", finding.name, finding.version, finding.id);
         let skip = match standing(finding) {
-            Standing::Open | Standing::Known => None,
+            Standing::Open => None,
+            Standing::Known => Some("known from the baseline".to_owned()),
             Standing::Suppressed => finding.statement.as_ref().map(spoken_statement),
             Standing::Accepted => finding
                 .acceptance

@@ -303,6 +303,24 @@ fn a_baseline_lets_only_what_is_new_fail() {
         assert_eq!(same.code(), 0, "{baseline}: {}{}", same.out(), same.err());
         assert!(same.out().contains("2 known from the baseline"), "{baseline}: {}", same.out());
     }
+    // Whoever has the whole repository finds the file by these, though only a part was scanned.
+    for (format, want) in [
+        ("github", "file=deep/Cargo.lock,"),
+        ("sarif", "\"uri\": \"deep/Cargo.lock\""),
+        ("gitlab", "\"deep/Cargo.lock\""),
+        ("json", "\"path\":\"Cargo.lock\""),
+    ] {
+        let part = world.aiva(&["scan", "code/deep", "--format", format]);
+        assert!(part.out().contains(want), "{format}: {}", part.out());
+    }
+    let known = scan(&["--baseline", "HEAD", "--format", "junit"]);
+    assert!(
+        known.out().contains("failures=\"0\"") && known.out().contains("known from the baseline"),
+        "{}",
+        known.out()
+    );
+    let known = scan(&["--baseline", "HEAD", "--format", "github"]);
+    assert!(known.out().contains("::notice ") && !known.out().contains("::error "), "{}", known.out());
     let below = world.aiva(&["scan", "code/deep", "--baseline", "HEAD"]); // names are relative to what is scanned
     assert_eq!(below.code(), 0, "{}{}", below.out(), below.err());
     let one = world.aiva(&["scan", "code/Cargo.lock", "--baseline", "HEAD~1"]);

@@ -2,11 +2,12 @@
 //!
 //! A file gets all of it or nothing. Only the document itself is written while it is made; every other form is made whole first.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
-use aiva_findings::export::{self, Tool};
+use aiva_findings::export::{self, Document, Tool};
 use aiva_sca::sbom::{self, Bom, Made};
 use anyhow::Result;
 use jiff::Timestamp;
@@ -40,8 +41,8 @@ impl<'r> Form<'r> {
         let tool = Tool { version: env!("CARGO_PKG_VERSION"), at: SystemClock.now() };
         Ok(Self::Text(match scan.format {
             Format::Json => return Ok(Self::Document(report)),
-            Format::Sarif => serde_json::to_string_pretty(&export::sarif(report.document(), tool))? + "\n",
-            Format::Gitlab => serde_json::to_string_pretty(&export::gitlab(report.document(), tool))? + "\n",
+            Format::Sarif => serde_json::to_string_pretty(&export::sarif(&of_repository(scan, report), tool))? + "\n",
+            Format::Gitlab => serde_json::to_string_pretty(&export::gitlab(&of_repository(scan, report), tool))? + "\n",
             Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3 => {
                 let target = target(&scan.path);
                 let made = Made { target: &target, version: tool.version, at: dated(tool.at)? };
@@ -54,7 +55,7 @@ impl<'r> Form<'r> {
                 }
             }
             Format::Junit => export::junit(report.document()),
-            Format::Github => export::annotations(report.document()) + &plain(report),
+            Format::Github => export::annotations(&of_repository(scan, report)) + &plain(report),
             Format::Markdown => export::markdown(report.document()),
             Format::Html => export::html(report.document(), &target(&scan.path), tool),
             Format::Table => {
@@ -75,6 +76,25 @@ impl<'r> Form<'r> {
             Self::Text(text) => out.write_all(text.as_bytes()),
         }
     }
+}
+
+/// The document as a service that has the whole repository must read it: with paths from the repository's root, where a part
+/// of it was scanned.
+fn of_repository<'r>(scan: &Scan, report: &'r Report) -> Cow<'r, Document> {
+    match part(&scan.path) {
+        Some(part) => Cow::Owned(export::below(report.document(), &part)),
+        None => Cow::Borrowed(report.document()),
+    }
+}
+
+/// The way from the root of the git repository to what is scanned; `None` where that is the root, or no repository.
+fn part(path: &Path) -> Option<String> {
+    let whole = path.canonicalize().ok()?;
+    let folder = if whole.is_dir() { whole.as_path() } else { whole.parent()? };
+    // A work tree of its own has a file of that name.
+    let root = folder.ancestors().find(|folder| folder.join(".git").exists())?;
+    let part = folder.strip_prefix(root).ok()?.to_str()?;
+    (!part.is_empty()).then(|| part.to_owned())
 }
 
 /// The time that a bill bears: that of the build where one is set (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
