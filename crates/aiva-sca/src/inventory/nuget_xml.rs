@@ -13,6 +13,8 @@ struct Found {
     name: String,
     version: Option<String>,
     is_dev: bool,
+    /// Whether its element is not closed yet.
+    open: bool,
 }
 
 /// Which elements name a package, and under which attribute.
@@ -33,21 +35,37 @@ impl Visit for Elements {
         let Some(name) = name.filter(|name| !name.is_empty()) else { return };
         let version = ["versionoverride", "version"].into_iter().find_map(|key| attribute(attributes, key));
         let is_dev = attribute(attributes, "developmentDependency") == Some("true")
+            || element == "DotNetCliToolReference"
             || attribute(attributes, "privateassets").is_some_and(|assets| assets.eq_ignore_ascii_case("all"));
-        self.found.push(Found { line, name: name.to_owned(), version: version.map(str::to_owned), is_dev });
+        // MSBuild takes a list wherever it takes a name.
+        for name in name.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+            self.found.push(Found {
+                line,
+                name: name.to_owned(),
+                version: version.map(str::to_owned),
+                is_dev,
+                open: true,
+            });
+        }
     }
 
     fn close(&mut self, path: &[String], text: &str, _: u32) {
         // `<PackageReference Include="A"><Version>1.0.0</Version></PackageReference>`
-        let [.., outer, element] = path else { return };
+        let Some(element) = path.last() else { return };
+        if self.names.contains(&element.as_str()) {
+            self.found.iter_mut().rev().take_while(|found| found.open).for_each(|found| found.open = false);
+            return;
+        }
+        let [.., outer, _] = path else { return };
         if !self.names.contains(&outer.as_str()) {
             return;
         }
-        let Some(last) = self.found.last_mut() else { return };
-        match element.as_str() {
-            "Version" | "VersionOverride" => last.version = Some(text.to_owned()),
-            "PrivateAssets" => last.is_dev |= text.eq_ignore_ascii_case("all"),
-            _ => {}
+        for last in self.found.iter_mut().rev().take_while(|found| found.open) {
+            match element.as_str() {
+                "Version" | "VersionOverride" => last.version = Some(text.to_owned()),
+                "PrivateAssets" => last.is_dev |= text.eq_ignore_ascii_case("all"),
+                _ => {}
+            }
         }
     }
 }
@@ -82,10 +100,19 @@ pub(crate) fn read_config(text: &str) -> Reading {
 /// Reads a project file or a `Directory.Packages.props`.
 pub(crate) fn read_project(text: &str) -> Reading {
     let mut reading = Reading::default();
-    let names = &["PackageReference", "PackageVersion", "GlobalPackageReference"];
+    let names =
+        &["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
     for found in elements(text, names, "Project", &mut reading) {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();
+        // Only what is downloaded may name several versions.
+        if version.contains("];[") {
+            for pin in version.split(';').filter_map(pinned) {
+                let package = Package::new(Ecosystem::NuGet, found.name.as_str(), pin, found.line);
+                reading.packages.push(Package { scope, direct: Some(true), ..package });
+            }
+            continue;
+        }
         if let Some(pin) = pinned(&version) {
             let package = Package::new(Ecosystem::NuGet, found.name, pin, found.line);
             reading.packages.push(Package { scope, direct: Some(true), ..package });
