@@ -31,12 +31,18 @@ pub(crate) fn read(text: &str) -> Reading {
         }
         "require" => list(json, Scope::Runtime, &mut entries, &mut reading),
         "require-dev" => list(json, Scope::Dev, &mut entries, &mut reading),
+        "replace" | "provide" => json.object(|json, name, _| {
+            reading.links.supplied.push(name.to_lowercase());
+            json.skip()
+        }),
         "repositories" => repositories(json, &mut is_private),
         _ => json.skip(),
     });
     if let Err(fault) = outcome.and_then(|()| json.end()) {
         reading.fault(fault);
     }
+    // What is developed here is installed as itself: something that it asks for may ask for it in turn.
+    reading.links.supplied.extend(reading.links.name.as_ref().map(|name| name.to_lowercase()));
     for entry in entries {
         entry.settle(is_private, &mut reading);
     }

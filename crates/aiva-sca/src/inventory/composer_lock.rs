@@ -1,18 +1,21 @@
 //! `composer.lock`: JSON with the packages for run time and those for development.
 //!
 //! Composer notes a `notification-url` on what comes from a composer repository; without one a package was taken straight
-//! from version control. What is direct only the `composer.json` beside it knows.
+//! from version control. What is direct only the `composer.json` beside it knows, and what the project itself stands for.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rapidhash::RapidHashMap;
 
-use super::address::without_secret;
+use super::address::{host, without_secret};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+
+/// Hosts that are told of installations of public packages. OSV has the advisories of Drupal's for `Packagist`, too.
+const PUBLIC: &[&str] = &["packagist.org", "packages.drupal.org"];
 
 #[derive(Default)]
 struct Entry<'a> {
@@ -105,7 +108,7 @@ impl<'a> Entry<'a> {
             return Source::Path(address(&self.dist.url));
         }
         match self.notified.as_deref() {
-            Some(url) if url.starts_with("https://packagist.org/") => Source::Registry,
+            Some(url) if PUBLIC.contains(&host(url)) => Source::Registry,
             Some(url) => Source::PrivateRegistry(without_secret(url).into_owned()),
             None if self.source.is_some() => Source::Git(address(&self.source)),
             None if self.dist.url.is_some() => Source::Url(address(&self.dist.url)),
@@ -160,7 +163,7 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
             match by_name.get(&small) {
                 Some(to) => reading.links.edges.push((from, *to)),
                 None if is_platform(&small) || provided.contains(&small) => {}
-                None => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
+                None => reading.unmet(&small, line),
             }
         }
     }

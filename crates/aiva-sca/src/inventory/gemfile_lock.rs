@@ -1,11 +1,12 @@
 //! `Gemfile.lock` and `gems.locked`: Bundler's lockfile, told apart by indentation.
 //!
 //! A gem that was built for several platforms is listed once for each; here it is one package. `DEPENDENCIES` names what
-//! is direct, so a file without it was cut.
+//! is direct, so a file without it was cut. It also names what the Gemfile asks for on platforms that the file is not locked for
+//! (`tzinfo-data` in every new Rails application): those gems have no entry, and nothing is missing.
 
 use rapidhash::RapidHashMap;
 
-use super::address::without_secret;
+use super::address::{host, without_secret};
 use super::door;
 use super::graph::{self, index};
 use super::reading::{Reading, quote};
@@ -17,6 +18,7 @@ enum Section {
     Gem,
     Git,
     Path,
+    Plugin,
     Dependencies,
     Other,
 }
@@ -31,7 +33,7 @@ struct Lock {
     /// The gem whose requirements are listed.
     at: Option<u32>,
     needs: Vec<(u32, String, u32)>,
-    direct: Option<Vec<(String, u32)>>,
+    direct: Option<Vec<String>>,
 }
 
 /// Reads a `Gemfile.lock`.
@@ -62,18 +64,18 @@ impl Lock {
         }
         match (indent, self.section) {
             (0, _) => self.begin(content, number),
-            (2, Section::Gem | Section::Git | Section::Path) => {
+            (2, Section::Gem | Section::Git | Section::Path | Section::Plugin) => {
                 if let Some(remote) = content.strip_prefix("remote: ") {
                     self.remotes.push(remote.to_owned());
                 }
             }
-            (4, Section::Gem | Section::Git | Section::Path) => self.gem(content, number),
-            (6, Section::Gem | Section::Git | Section::Path) => match (self.at, gem_name(content)) {
+            (4, Section::Gem | Section::Git | Section::Path | Section::Plugin) => self.gem(content, number),
+            (6, Section::Gem | Section::Git | Section::Path | Section::Plugin) => match (self.at, gem_name(content)) {
                 (Some(at), Some(name)) => self.needs.push((at, name.to_owned(), number)),
                 _ => self.reading.problem(number, format!("not a requirement of a gem: {}", quote(content))),
             },
             (2, Section::Dependencies) => match gem_name(content.trim_end_matches('!')) {
-                Some(name) => self.direct.get_or_insert_default().push((name.to_owned(), number)),
+                Some(name) => self.direct.get_or_insert_default().push(name.to_owned()),
                 None => self.reading.problem(number, format!("not a dependency: {}", quote(content))),
             },
             (_, Section::Other) => {}
@@ -88,11 +90,12 @@ impl Lock {
             "GEM" => Section::Gem,
             "GIT" => Section::Git,
             "PATH" => Section::Path,
+            "PLUGIN SOURCE" => Section::Plugin,
             "DEPENDENCIES" => {
                 self.direct.get_or_insert_default();
                 Section::Dependencies
             }
-            "PLATFORMS" | "RUBY VERSION" | "BUNDLED WITH" | "CHECKSUMS" | "PLUGIN SOURCE" => Section::Other,
+            "PLATFORMS" | "RUBY VERSION" | "BUNDLED WITH" | "CHECKSUMS" => Section::Other,
             _ => {
                 self.reading.problem(number, format!("an unknown section: {}", quote(name)));
                 Section::Other
@@ -123,12 +126,13 @@ impl Lock {
     fn source(&self) -> Source {
         let remote = || without_secret(self.remotes.first().map_or("", String::as_str)).into_owned();
         let is_public = |remote: &String| {
-            let host = super::address::host(remote);
-            host == "rubygems.org" || host == "index.rubygems.org"
+            // The last is a mirror of all of it.
+            matches!(host(remote), "rubygems.org" | "index.rubygems.org" | "gems.ruby-china.com")
         };
         match self.section {
             Section::Git => Source::Git(remote()),
             Section::Path => Source::Path(remote()),
+            Section::Plugin => Source::Url(remote()),
             _ if self.remotes.is_empty() || self.remotes.iter().any(is_public) => Source::Registry,
             _ => Source::PrivateRegistry(remote()),
         }
@@ -151,16 +155,8 @@ impl Lock {
                 self.reading.problem(door::last_line(text), message);
             }
             Some(direct) => {
-                let mut roots = Vec::new();
-                for (name, line) in direct {
-                    match self.by_name.get(&name) {
-                        Some(at) => roots.push((*at, Scope::Runtime)),
-                        None if name == "bundler" => {}
-                        None => {
-                            self.reading.problem(line, format!("{} is asked for, but not in the file", quote(&name)))
-                        }
-                    }
-                }
+                let locked = direct.iter().filter_map(|name| self.by_name.get(name));
+                let roots: Vec<(u32, Scope)> = locked.map(|at| (*at, Scope::Runtime)).collect();
                 graph::spread(&mut self.reading.packages, &edges, &roots, |_| false);
             }
         }

@@ -22,7 +22,7 @@ pub(crate) enum Joined {
     /// All that there is to say of it.
     Input(Input),
     /// A manifest that no lockfile here holds for, while one further up may.
-    Open(Found, Reading),
+    Open(Found, Box<Reading>),
 }
 
 /// How the files that are tied together stand in their tree.
@@ -69,7 +69,7 @@ pub(crate) fn join(
     }
     let close = |(at, (found, mut reading)): (usize, (Found, Reading))| {
         if standing.is_below && found.kind.locks().is_none() && !held.contains(&at) {
-            return Joined::Open(found, reading);
+            return Joined::Open(found, Box::new(reading));
         }
         if !standing.has_catalog {
             without_catalog(&mut reading);
@@ -204,6 +204,8 @@ fn matches_any(globs: &[String], folder: &str) -> bool {
 pub(super) struct Manifest {
     pub(super) name: Option<String>,
     pub(super) declared: Vec<Declared>,
+    /// Names that the project itself stands for.
+    supplied: Vec<String>,
     /// Whether all of it was read.
     is_whole: bool,
 }
@@ -212,12 +214,15 @@ impl Manifest {
     fn of(readings: &[(Found, Reading)], at: usize) -> Option<Self> {
         let (_, reading) = readings.get(at)?;
         let (name, declared) = (reading.links.name.clone(), reading.links.declared.clone());
-        Some(Self { name, declared, is_whole: reading.status == Status::Parsed })
+        let supplied = reading.links.supplied.clone();
+        Some(Self { name, declared, supplied, is_whole: reading.status == Status::Parsed })
     }
 }
 
 /// What the lockfile alone could not tell.
 fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
+    let supplied = manifests.iter().flat_map(|manifest| &manifest.supplied).map(String::as_str);
+    lock.supply(&supplied.collect::<Vec<_>>());
     match kind {
         Kind::CargoLock => cargo(lock, manifests),
         Kind::YarnLock => yarn(lock, manifests),

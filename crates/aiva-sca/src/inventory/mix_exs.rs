@@ -132,10 +132,10 @@ fn entry(parts: Vec<Term>, line: u32, reading: &mut Reading) {
     let is_dev = !only.is_empty() && only.iter().all(|one| matches!(one.as_str(), "dev" | "test"));
     let scope = if is_dev { Scope::Dev } else { Scope::Runtime };
     reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
-    let name = text("hex").filter(|real| !real.is_empty()).unwrap_or(name);
     if text("path").is_some() || text("in_umbrella").is_some_and(|word| word == "true") {
-        return;
+        return reading.links.supplied.push(name);
     }
+    let name = text("hex").filter(|real| !real.is_empty()).unwrap_or(name);
     let git = ["git", "github"].into_iter().find_map(text);
     let elsewhere = text("organization").or_else(|| text("repo")).filter(|repository| repository != "hexpm");
     let (place, reason) = match (git, elsewhere) {

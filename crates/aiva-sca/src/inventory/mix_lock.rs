@@ -1,7 +1,7 @@
 //! `mix.lock`: one Elixir map from a name to `{:hex, :name, "version", …}` or `{:git, "address", "revision", …}`.
 //!
 //! Read by a small reader of Elixir terms, since entries hold nested lists and tuples. What is direct only `mix.exs` knows,
-//! which is a program.
+//! which is a program; a folder that it takes a package from has no entry here.
 
 use rapidhash::RapidHashMap;
 
@@ -110,7 +110,7 @@ impl Lock {
             match self.by_name.get(&name) {
                 Some(to) => reading.links.edges.push((from, *to)),
                 None if self.others.contains(&name) => {}
-                None => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
+                None => reading.unmet(&name, line),
             }
         }
     }

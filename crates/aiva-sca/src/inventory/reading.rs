@@ -40,6 +40,10 @@ pub(crate) struct Links {
     pub(crate) descriptors: Vec<(String, u32)>,
     /// Lockfile: what is out of the ordinary about the way by which packages come.
     pub(crate) signs: Vec<Sign>,
+    /// Lockfile: what is needed, but not in it, with the line that needs it.
+    pub(crate) unmet: Vec<(String, u32)>,
+    /// Manifest: names that the project itself stands for, so that its lockfile has no entry for them.
+    pub(crate) supplied: Vec<String>,
     /// requirements.txt: other files it takes in.
     pub(crate) includes: Vec<Include>,
     /// build.gradle: the first line that names something of the version catalog.
@@ -121,6 +125,31 @@ impl Reading {
         }
     }
 
+    /// Notes what is needed, but not in the file, which a manifest beside it may still make good.
+    pub(crate) fn unmet(&mut self, name: &str, line: u32) {
+        self.problem(line, missing(name));
+        if self.links.unmet.len() < KEPT_PROBLEMS {
+            self.links.unmet.push((name.to_owned(), line));
+        }
+    }
+
+    /// Takes back what was [unmet](Self::unmet) and the project itself stands for.
+    pub(crate) fn supply(&mut self, names: &[&str]) {
+        if self.dropped > 0 || names.is_empty() {
+            return;
+        }
+        let unmet = std::mem::take(&mut self.links.unmet);
+        let (met, unmet) = unmet.into_iter().partition(|(name, _)| names.contains(&name.as_str()));
+        self.links.unmet = unmet;
+        for (name, line) in met {
+            let message = missing(&name);
+            self.problems.retain(|problem| problem.line != line || problem.message != message);
+        }
+        if self.problems.is_empty() && self.status == Status::Partial {
+            self.status = Status::Parsed;
+        }
+    }
+
     /// Notes a fault after which nothing more could be read.
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.problem(fault.line, fault.message);
@@ -150,6 +179,10 @@ impl Reading {
         let reason = "a range, not a pinned version; a lockfile would pin it".to_owned();
         self.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: true, scope });
     }
+}
+
+fn missing(name: &str) -> String {
+    format!("{} is needed, but not in the file", quote(name))
 }
 
 /// Where and why a file could not be read any further.

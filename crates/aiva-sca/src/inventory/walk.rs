@@ -239,7 +239,7 @@ impl Tree<'_> {
         for (joined, (at, text)) in joined.into_iter().zip(texts) {
             match joined {
                 Joined::Input(input) => inputs.push(Settled { at, input, text }),
-                Joined::Open(found, reading) => left.push(Read { at, found, reading, text: None }),
+                Joined::Open(found, reading) => left.push(Read { at, found, reading: *reading, text: None }),
             }
         }
         (inputs, left)
