@@ -1,6 +1,7 @@
 //! `gradle.lockfile` and `buildscript-gradle.lockfile`: one artifact a line with the configurations that resolve to it.
 //!
-//! `group:name:version=configuration,configuration`. The line `empty=` closes the file: gradle always writes it.
+//! `group:name:version=configuration,configuration`. The line `empty=` closes the file: gradle always writes it. Before gradle 7
+//! there was a file for each configuration, named after it: artifacts alone, and nothing at the end.
 
 use super::door;
 use super::graph::index;
@@ -10,15 +11,20 @@ use crate::package::{Ecosystem, Package, Scope};
 /// Reads a `gradle.lockfile`.
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
-    let mut has_end = false;
-    for (number, line) in text.lines().enumerate() {
-        let (line, number) = (line.trim(), index(number + 1));
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let Some((artifact, configurations)) = line.split_once('=') else {
-            reading.problem(number, format!("not a line of a gradle.lockfile: {}", quote(line)));
-            continue;
+    let lines = || {
+        let all = text.lines().enumerate().map(|(number, line)| (line.trim(), index(number + 1)));
+        all.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
+    };
+    let is_of_one = lines().next().is_some() && lines().all(|(line, _)| !line.contains('='));
+    let mut has_end = is_of_one;
+    for (line, number) in lines() {
+        let (artifact, configurations) = match line.split_once('=') {
+            Some(parts) => parts,
+            None if is_of_one => (line, ""),
+            None => {
+                reading.problem(number, format!("not a line of a gradle.lockfile: {}", quote(line)));
+                continue;
+            }
         };
         if artifact == "empty" {
             has_end = true;

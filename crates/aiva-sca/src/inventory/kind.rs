@@ -164,20 +164,19 @@ impl Kind {
             "pylock.toml" => Self::Pylock,
             "cabal.project.freeze" => Self::CabalFreeze,
             "conan.lock" => Self::ConanLock,
-            "gradle.lockfile" => Self::GradleLock,
             "packages.lock.json" => Self::NuGetLock,
             "packages.config" => Self::PackagesConfig,
             "pom.xml" => Self::PomXml,
             "renv.lock" => Self::RenvLock,
             "stack.yaml.lock" => Self::StackLock,
             "verification-metadata.xml" => Self::VerificationMetadata,
-            "buildscript-gradle.lockfile" => Self::GradleLock,
             "Directory.Packages.props" => Self::DotnetProject,
             name if is_project(name) => Self::DotnetProject,
             name if name.ends_with(".deps.json") => Self::DepsJson,
             "setup.cfg" => Self::SetupCfg,
-            "libs.versions.toml" => Self::VersionCatalog,
+            name if name.ends_with(".versions.toml") => Self::VersionCatalog,
             "modules.txt" if folder == "vendor" || folder.ends_with("/vendor") => Self::VendorModules,
+            name if is_gradle_lock(folder, name) => Self::GradleLock,
             name if is_bill(name) => Self::Bill,
             name if is_workflow(folder, name) => Self::Workflow,
             name if is_requirements(folder, name) => Self::Requirements,
@@ -386,6 +385,12 @@ fn is_bill(name: &str) -> bool {
     let ends = [".cdx.json", ".cdx.xml", ".cyclonedx.json", ".cyclonedx.xml", ".spdx.json", ".spdx3.json"];
     matches!(name, "bom.json" | "bom.xml" | "sbom.json" | "cyclonedx.json" | "spdx.json")
         || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// `gradle.lockfile`, with a prefix for what the build itself is made of, and the files of older gradles and of own names.
+fn is_gradle_lock(folder: &str, name: &str) -> bool {
+    let in_folder = folder == "gradle/dependency-locks" || folder.ends_with("/gradle/dependency-locks");
+    name == "gradle.lockfile" || name.ends_with("-gradle.lockfile") || (in_folder && name.ends_with(".lockfile"))
 }
 
 /// A project file of one of .NET's languages.

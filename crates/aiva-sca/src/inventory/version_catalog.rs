@@ -23,7 +23,8 @@ pub(crate) fn read(text: &str) -> Reading {
             entry(&manifest, alias, item, scope, line, &mut reading);
         }
     }
-    if manifest.table(&["libraries"]).is_none() && manifest.table(&["plugins"]).is_none() {
+    // A catalog may be there for its versions alone.
+    if ["libraries", "plugins", "versions", "bundles"].iter().all(|table| manifest.table(&[table]).is_none()) {
         reading.problem(1, "no libraries and no plugins: not a version catalog");
     }
     reading.close()
