@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use rapidhash::RapidHashMap;
 
+use super::address::without_secret;
 use super::graph::{self, index};
 use super::json::{Json, Value};
 use super::npm_source::{self, split_name, table};
@@ -136,7 +137,14 @@ impl<'a> Lock<'a> {
             let (version, source) = match rest.strip_prefix("workspace:") {
                 // The project's own folders have no version here.
                 Some(folder) => ("0.0.0", Source::Path(folder.to_owned())),
-                None if rest.contains(':') => ("0.0.0", npm_source::source(rest)),
+                None if rest.contains(':') => match npm_source::source(rest) {
+                    // The archive of a release, which names its version.
+                    Source::Registry => match released(name, rest) {
+                        Some(version) => (version, Source::Registry),
+                        None => ("0.0.0", Source::Url(without_secret(rest).into_owned())),
+                    },
+                    source => ("0.0.0", source),
+                },
                 None if entry.registry.is_empty() => (rest, Source::Registry),
                 None => (rest, npm_source::source(&format!("{}/-/", entry.registry.trim_end_matches('/')))),
             };
@@ -212,6 +220,14 @@ impl<'a> Entry<'a> {
         }
         Ok(())
     }
+}
+
+/// The version in `https://registry.npmjs.org/a/-/a-1.0.0.tgz`.
+fn released<'a>(name: &str, address: &'a str) -> Option<&'a str> {
+    let (_, file) = address.split_once("/-/")?;
+    let own = name.rsplit('/').next().unwrap_or(name);
+    let version = file.split(['?', '#']).next()?.strip_suffix(".tgz")?.strip_prefix(own)?.strip_prefix('-')?;
+    npm_source::exact(version)
 }
 
 /// Which package of this name is seen from a place: the innermost one, as node looks for it.

@@ -25,6 +25,8 @@ struct Entry<'a> {
     line: u32,
     is_jsr: bool,
     needs: Vec<(Cow<'a, str>, u32)>,
+    /// What is installed where it can be: not all of it needs to be there.
+    wants: Vec<Cow<'a, str>>,
 }
 
 #[derive(Default)]
@@ -111,12 +113,17 @@ impl<'a> Lock<'a> {
     }
 
     fn entry(&mut self, json: &mut Json<'a>, key: Cow<'a, str>, line: u32, is_jsr: bool) -> Result<(), Fault> {
-        let mut entry = Entry { key, line, is_jsr, needs: Vec::new() };
+        let mut entry = Entry { key, line, is_jsr, needs: Vec::new(), wants: Vec::new() };
         let outcome = json.object(|json, key, _| match (key.as_ref(), json.next()) {
             ("dependencies", Value::Array) => json.array(|json| {
                 json.next();
                 let line = json.line();
                 entry.needs.extend(json.string()?.map(|need| (need, line)));
+                Ok(())
+            }),
+            // Since format 5.
+            ("optionalDependencies", Value::Array) => json.array(|json| {
+                entry.wants.extend(json.string()?);
                 Ok(())
             }),
             // Until format 3: the name that is imported, and what it was resolved to.
@@ -155,7 +162,7 @@ impl<'a> Lock<'a> {
             });
             by_name.entry(format!("{prefix}{name}")).or_default().push(at);
             by_key.insert(format!("{prefix}{}", entry.key), at);
-            needs.push((at, entry.is_jsr, entry.needs));
+            needs.push((at, entry.is_jsr, entry.needs, entry.wants));
         }
         let resolved: RapidHashMap<&str, String> = self
             .specifiers
@@ -178,17 +185,19 @@ impl<'a> Lock<'a> {
             let alone = || by_name.get(&own).filter(|all| all.len() == 1).and_then(|all| all.first());
             by_requirement.or_else(|| by_key.get(&own)).or_else(alone).copied()
         };
-        for (from, is_jsr, needs) in needs {
+        let answer = |need: &str, is_jsr: bool| {
+            let plain = need.split_once("@npm:").map_or(need, |(_, real)| real);
+            find(need, is_jsr).or_else(|| find(plain, is_jsr)).or_else(|| by_name_only(&by_name, plain, is_jsr))
+        };
+        for (from, is_jsr, needs, wants) in needs {
             for (need, line) in needs {
-                let plain = need.split_once("@npm:").map_or(need.as_ref(), |(_, real)| real);
-                match find(&need, is_jsr)
-                    .or_else(|| find(plain, is_jsr))
-                    .or_else(|| by_name_only(&by_name, plain, is_jsr))
-                {
+                match answer(&need, is_jsr) {
                     Some(to) => reading.links.edges.push((from, to)),
                     None => reading.problem(line, format!("{} is needed, but not in the file", quote(&need))),
                 }
             }
+            let wanted = wants.iter().filter_map(|want| answer(want, is_jsr));
+            reading.links.edges.extend(wanted.map(|to| (from, to)));
         }
         // Before format 4 nothing but the requirements themselves says what is asked for.
         let asked = self

@@ -222,7 +222,8 @@ fn inline<'a>(toml: &mut Toml<'a>, keys: &[&str]) -> Result<Option<Cow<'a, str>>
 }
 
 fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
-    let mut by_name: RapidHashMap<String, u32> = RapidHashMap::default();
+    // Markers may choose between several versions of one name, so a need leads to each of them.
+    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
     let mut known: RapidHashMap<(String, String), u32> = RapidHashMap::default();
     let mut needs = Vec::new();
     for entry in entries {
@@ -237,7 +238,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
                 Some(address) => reading.not_judged.push(python::unversioned(name, address, entry.line)),
                 None => reading.problem(entry.line, format!("the package {} has no version", quote(name))),
             }
-            by_name.entry(normalise(name)).or_insert(u32::MAX);
+            by_name.entry(normalise(name)).or_default();
             continue;
         };
         let name = normalise(name);
@@ -248,14 +249,15 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             reading.packages.push(Package { scope: entry.scope(), source: entry.source(), ..package });
             at
         });
-        by_name.insert(name, at);
+        by_name.entry(name).or_default().push(at);
         needs.push((at, entry.needs));
     }
     for (from, needs) in needs {
         for (name, line, may_be_absent) in needs {
             match by_name.get(&name) {
-                Some(to) if *to == u32::MAX || *to == from => {}
-                Some(to) => reading.links.edges.push((from, *to)),
+                Some(all) => {
+                    reading.links.edges.extend(all.iter().filter(|to| **to != from).map(|to| (from, *to)));
+                }
                 None if may_be_absent => {}
                 None => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
             }

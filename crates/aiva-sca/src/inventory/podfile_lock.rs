@@ -1,10 +1,11 @@
 //! `Podfile.lock`: CocoaPods' lockfile. YAML by its ending, but written in lines that are told apart by indentation.
 //!
-//! A subspec (`Firebase/Core`) is released with its pod, so it is the pod. `COCOAPODS` at the end closes the file.
+//! A subspec (`Firebase/Core`) is released with its pod, so it is the pod. `SPEC REPOS` says which index each comes from, since
+//! CocoaPods 1.5. `COCOAPODS` at the end closes the file.
 
 use rapidhash::RapidHashMap;
 
-use super::address::without_secret;
+use super::address::{host, without_secret};
 use super::door;
 use super::graph::{self, index};
 use super::reading::{Reading, quote};
@@ -18,7 +19,7 @@ struct Lock {
     at: Option<u32>,
     needs: Vec<(u32, String, u32)>,
     roots: Vec<(String, u32)>,
-    /// The pod whose outside source is told.
+    /// The pod whose outside source is told, or the index whose pods are listed.
     outside: String,
     has_end: bool,
 }
@@ -55,8 +56,13 @@ impl Lock {
                 Some(name) => self.roots.push((name.to_owned(), number)),
                 None => self.reading.problem(number, format!("not a dependency: {}", quote(content))),
             },
-            "EXTERNAL SOURCES" if indent == 2 => self.outside = unquoted(content.trim_end_matches(':')).to_owned(),
+            "EXTERNAL SOURCES" | "CHECKOUT OPTIONS" | "SPEC REPOS" if indent == 2 => {
+                let name = content.strip_suffix(':').unwrap_or(content);
+                self.outside = unquoted(name).to_owned();
+            }
             "EXTERNAL SOURCES" => self.source(content),
+            "CHECKOUT OPTIONS" => self.commit(content),
+            "SPEC REPOS" => self.indexed(content),
             _ => {}
         }
     }
@@ -88,10 +94,36 @@ impl Lock {
             "http" => Source::Url(without_secret(value).into_owned()),
             _ => return,
         };
-        let at = self.by_name.get(root_name(&self.outside)).copied();
-        if let Some(package) = at.and_then(|at| self.reading.packages.get_mut(at as usize)) {
+        let name = self.outside.clone();
+        if let Some(package) = self.package(&name) {
             package.source = source;
         }
+    }
+
+    /// `:commit: …` of what was taken from a git repository.
+    fn commit(&mut self, content: &str) {
+        let Some(commit) = content.strip_prefix(":commit: ") else { return };
+        let name = self.outside.clone();
+        if let Some(Package { source: Source::Git(address), .. }) = self.package(&name) {
+            *address = format!("{address}#{}", unquoted(commit.trim()));
+        }
+    }
+
+    /// `- Name` below an index.
+    fn indexed(&mut self, content: &str) {
+        let repository = std::mem::take(&mut self.outside);
+        if !is_public(&repository)
+            && let Some(name) = content.strip_prefix("- ")
+            && let Some(package) = self.package(unquoted(name.trim()))
+        {
+            package.source = Source::PrivateRegistry(without_secret(&repository).into_owned());
+        }
+        self.outside = repository;
+    }
+
+    fn package(&mut self, name: &str) -> Option<&mut Package> {
+        let at = self.by_name.get(root_name(name)).copied()?;
+        self.reading.packages.get_mut(at as usize)
     }
 
     fn close(mut self, text: &str) -> Reading {
@@ -122,6 +154,14 @@ impl Lock {
         }
         self.reading.close()
     }
+}
+
+/// Whether an index is CocoaPods' own or a mirror of it, which keep its name.
+fn is_public(index: &str) -> bool {
+    let plain = index.trim_end_matches('/').trim_end_matches(".git").to_ascii_lowercase();
+    matches!(plain.as_str(), "trunk" | "master" | "cocoapods")
+        || host(&plain) == "cdn.cocoapods.org"
+        || plain.ends_with("cocoapods/specs")
 }
 
 /// The pod of a subspec.

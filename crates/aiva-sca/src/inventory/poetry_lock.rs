@@ -180,7 +180,8 @@ impl<'a> Entry<'a> {
 }
 
 fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
-    let mut by_name: RapidHashMap<String, u32> = RapidHashMap::default();
+    // Markers may choose between several versions of one name, so a need leads to each of them.
+    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
     let mut needs = Vec::new();
     for entry in entries {
         let (Some(name), Some(version)) = (entry.name.as_deref(), entry.version.as_deref()) else {
@@ -200,14 +201,14 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             licenses: Vec::new(),
             origin: None,
         };
-        by_name.insert(package.name.clone(), at);
+        by_name.entry(package.name.clone()).or_default().push(at);
         reading.packages.push(package);
         needs.push((at, entry.needs));
     }
     for (from, needs) in needs {
         for need in needs {
             match by_name.get(&need.name) {
-                Some(to) => reading.links.edges.push((from, *to)),
+                Some(all) => reading.links.edges.extend(all.iter().map(|to| (from, *to))),
                 None if need.may_be_absent => {}
                 None => reading.problem(need.line, format!("{} is needed, but not in the file", quote(&need.name))),
             }

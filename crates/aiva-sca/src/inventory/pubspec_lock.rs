@@ -10,6 +10,9 @@ use super::reading::{Reading, quote};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
+/// Hosts that serve pub's public packages; the last is the mirror that Flutter's own documentation names.
+const PUBLIC: &[&str] = &["pub.dev", "pub.dartlang.org", "pub.flutter-io.cn"];
+
 #[derive(Default)]
 struct Entry {
     name: String,
@@ -81,9 +84,7 @@ impl Entry {
         let scope = if self.dependency == "direct dev" { Scope::Dev } else { Scope::Runtime };
         let address = || without_secret(&self.url).into_owned();
         let source = match self.source.as_str() {
-            "hosted" if self.url.is_empty() || matches!(host(&self.url), "pub.dev" | "pub.dartlang.org") => {
-                Source::Registry
-            }
+            "hosted" if self.url.is_empty() || PUBLIC.contains(&host(&self.url)) => Source::Registry,
             "hosted" => Source::PrivateRegistry(address()),
             "git" => Source::Git(address()),
             "path" => Source::Path(self.path.clone()),

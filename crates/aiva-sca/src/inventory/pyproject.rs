@@ -1,4 +1,4 @@
-//! `pyproject.toml`: what a Python project asks for, as the standard (PEP 621, 735) and as poetry write it.
+//! `pyproject.toml`: what a Python project asks for, as the standard (PEP 621, 735), poetry, and older pdm and uv write it.
 //!
 //! A file that only configures tools names no dependency and says nothing. Poetry's bare `1.2` is exact, `^` and `~` are not.
 
@@ -28,18 +28,32 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
     if let Some(item) = manifest.table(&["project"]).and_then(|project| project.get("dependencies")) {
         requirements(manifest, item, Scope::Runtime, reading);
     }
-    for (path, scope) in
-        [(&["project", "optional-dependencies"][..], Scope::Optional), (&["dependency-groups"][..], Scope::Dev)]
-    {
+    // The last two are from before PEP 735: pdm's groups, and uv's only one.
+    for (path, scope) in [
+        (&["project", "optional-dependencies"][..], Scope::Optional),
+        (&["dependency-groups"][..], Scope::Dev),
+        (&["tool", "pdm", "dev-dependencies"][..], Scope::Dev),
+    ] {
         let Some(table) = manifest.table(path) else { continue };
         for (_, item, _) in manifest.entries(table) {
             requirements(manifest, item, scope, reading);
         }
     }
+    if let Some(item) = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("dev-dependencies")) {
+        requirements(manifest, item, Scope::Dev, reading);
+    }
 }
 
 fn requirements(manifest: &Manifest, item: &Item, scope: Scope, reading: &mut Reading) {
     for (text, line) in manifest.strings(item) {
+        // pdm: a folder of the project, `-e file:///${PROJECT_ROOT}/own#egg=own`.
+        if let Some(folder) = text.trim().strip_prefix("-e ") {
+            let name = folder.split_once("#egg=").and_then(|(_, name)| name.split(['[', '&']).next());
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                declare(name, "", scope, reading);
+            }
+            continue;
+        }
         match Requirement::parse(text.trim()) {
             Some(requirement) => {
                 declare(requirement.name, requirement.specifiers, scope, reading);

@@ -25,7 +25,9 @@ pub(crate) fn normalise(name: &str) -> String {
 
 /// The source behind the address of an index. An address that takes its parts from the environment says nothing.
 pub(crate) fn index(address: &str) -> Source {
-    const PUBLIC: &[&str] = &["pypi.org", "pypi.python.org", "files.pythonhosted.org", "pypi.io"];
+    // The last is a mirror of all of it.
+    const PUBLIC: &[&str] =
+        &["pypi.org", "pypi.python.org", "files.pythonhosted.org", "pypi.io", "pypi.tuna.tsinghua.edu.cn"];
     if PUBLIC.contains(&host(address)) || address.is_empty() {
         return Source::Registry;
     }
