@@ -401,6 +401,22 @@ const LISTS: &[(Order, &str)] = &[
     (Order::Hackage, "1.0 < 1.0.0\n1.2.3 < 1.10\n0.2 < 0.10\n1.0.0.1 > 1.0.0"),
     (Order::Cran, "0.01.0 = 0.1-0\n0.9 < 0.75\n0.1-2 < 0.2\n1.0 < 1.0-1\n0.1.0 < 0.1.0.0"),
     (
+        Order::Cran,
+        "
+        # what R 4.2 says of versions of Matrix, lattice, MASS, Rcpp, BH, XML and packages in development
+        0.0.0.9000 < 0.1
+        0.1-1 > 0.1.0
+        0.20-41 < 0.20-45
+        0.20-45 < 0.22-5
+        1.0.4.6 < 1.0.13
+        1.0.13 < 1.0.13-1
+        1.75.0-0 < 1.84.0-1
+        3.99-0.14 < 7.3-58.3
+        7.3-60 < 7.3-60.2
+        2024.3-1 < 2024.12-1
+        ",
+    ),
+    (
         Order::Conan,
         "
         1.1.1k < 1.1.1l
@@ -411,6 +427,29 @@ const LISTS: &[(Order, &str)] = &[
         1.2.11 > 1.2.2
         1.0+1 > 1.0
         cci.20200101 < cci.20211118
+        # what Conan 2 says of versions of OpenSSL, libjpeg, Abseil, Dear ImGui, Boost and portaudio
+        1.1.1w < 1.1.2
+        3.0.0-alpha1 < 3.0.0
+        9b < 9c
+        9f < cci.20200101
+        cci.20211118 > 20211102.0
+        20211102.0 < 20230125.3
+        1.89.2-docking < 1.89.2
+        1.79.0 > 1.79.0-rc1
+        1.79.0-rc1 < v190600.20161030
+        ",
+    ),
+    (
+        Order::Semver,
+        "
+        # what Elixir 1.14 says, whose order Hex has
+        1.7.0-rc.2 < 1.7.0-rc.10
+        1.7.0-rc.10 < 1.7.0
+        1.7.0 > 1.7.0-dev
+        1.7.10 > 1.7.9
+        1.0.0-alpha.1 > 1.0.0-alpha
+        2.0.0+build = 2.0.0
+        3.0.0-rc > 3.0.0-1
         ",
     ),
     (

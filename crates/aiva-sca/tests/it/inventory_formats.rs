@@ -36,8 +36,9 @@ fn a_missing_entry_makes_a_file_partial() {
     check(Kind::ComposerLock, "{}", Failed, &[], &[], "no list of packages");
     let gem = "GEM\n  remote: https://rubygems.org/\n  specs:\n    a (1.0)\n      b\n";
     check(Kind::GemfileLock, gem, Partial, &["a 1.0"], &[], "no DEPENDENCIES");
-    let whole = format!("{gem}\nDEPENDENCIES\n  a\n  c\n");
-    check(Kind::GemfileLock, &whole, Partial, &["a 1.0"], &[], "\"c\" is asked for");
+    // What is asked for on other platforms only has no entry: every new Rails application is like that.
+    let whole = gem.replace("      b\n", "") + "\nDEPENDENCIES\n  a\n  tzinfo-data\n";
+    check(Kind::GemfileLock, &whole, Parsed, &["a 1.0"], &[], "");
     check(Kind::GemfileLock, "GEM\n  specs:\n    a\n\nDEPENDENCIES\n", Failed, &[], &[], "not a gem with its version");
     let mix = "%{\n  \"a\": {:hex, :a, \"1.0.0\", \"\", [:mix], [{:b, \"~> 1.0\", [hex: :b]}], \"hexpm\", \"\"},\n}\n";
     check(Kind::MixLock, mix, Partial, &["a 1.0.0"], &[], "\"b\" is needed");

@@ -640,6 +640,15 @@ e 1.2.3 13 direct runtime
 ? g [https://example.com/g.git] 15
 ? h [] 17",
     );
+    check(
+        Kind::PyProject,
+        r#"[tool.pdm.dev-dependencies]
+dev = ["-e file:///${PROJECT_ROOT}/own#egg=own", "a==1.0"]
+[tool.uv]
+dev-dependencies = ["b==2.0"]
+"#,
+        "parsed\na 1.0 2 direct dev\nb 2.0 4 direct dev",
+    );
     status(Kind::PyProject, b"[tool.black]\nline-length = 100\n", Status::Parsed, "");
     status(Kind::PyProject, b"[project\n", Status::Failed, "not TOML");
 }

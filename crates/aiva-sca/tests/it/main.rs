@@ -15,6 +15,7 @@ mod installed;
 mod inventory;
 mod inventory_damage;
 mod inventory_formats;
+mod inventory_shapes;
 mod inventory_tables;
 mod inventory_walk;
 mod licences;
