@@ -19,25 +19,46 @@ pub fn set(text: &[u8], findings: &mut [Finding]) {
 
 /// The lines of a file, each sought from the one before.
 struct Lines<'t> {
+    /// What follows the current line.
     rest: &'t [u8],
     number: u32,
     current: Option<&'t [u8]>,
 }
 
+/// How much is passed over at once.
+const STRETCH: usize = 4_096;
+
 impl<'t> Lines<'t> {
     /// The line of this number, from 1; none before one that was asked for, and none that is no text.
     fn at(&mut self, number: u32) -> Option<&'t str> {
-        while self.number < number {
+        if self.number < number {
+            self.pass(number - 1 - self.number);
             if self.rest.is_empty() {
                 return None;
             }
             let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
             let (line, rest) = self.rest.split_at(end);
             (self.current, self.rest) = (Some(line), rest.get(1..).unwrap_or_default());
-            self.number += 1;
+            self.number = number;
         }
         let line = self.current.filter(|_| self.number == number)?;
         std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()
+    }
+
+    /// Passes over so many lines. Line breaks are counted by the stretch, which costs far less than to look for each.
+    fn pass(&mut self, lines: u32) {
+        let mut left = lines as usize;
+        while left > 0 && !self.rest.is_empty() {
+            let (stretch, rest) = self.rest.split_at(STRETCH.min(self.rest.len()));
+            let breaks = memchr::memchr_iter(b'\n', stretch).count();
+            if breaks < left {
+                (self.rest, left) = (rest, left - breaks);
+                continue;
+            }
+            let last = memchr::memchr_iter(b'\n', stretch).nth(left - 1).unwrap_or(0);
+            self.rest = self.rest.get(last + 1..).unwrap_or_default();
+            return;
+        }
     }
 }
 
@@ -99,6 +120,29 @@ mod tests {
     #[track_caller]
     fn check(ecosystem: Ecosystem, name: &str, line: &str, want: Option<u32>) {
         assert_eq!(column(ecosystem, name, line), want, "{name} in {line}");
+    }
+
+    #[test]
+    fn a_line_is_found_by_its_number() {
+        let long = "x".repeat(3_000);
+        for end in ["\n", "\r\n"] {
+            let mut text: String = (1..=40).map(|number| format!("{long} {number}{end}{end}")).collect();
+            text.push_str("the last");
+            let mut lines = Lines { rest: text.as_bytes(), number: 0, current: None };
+            for number in [1, 1, 2, 5, 6, 79, 79, 81] {
+                let want = match number {
+                    81 => "the last".to_owned(),
+                    even if even % 2 == 0 => String::new(),
+                    odd => format!("{long} {}", odd / 2 + 1),
+                };
+                assert_eq!(lines.at(number), Some(&*want), "{number}");
+            }
+            for beyond in [80, 82, 83, 100_000] {
+                assert_eq!(lines.at(beyond), None, "{beyond}");
+            }
+        }
+        let mut lines = Lines { rest: b"a\nb\n", number: 0, current: None };
+        assert_eq!((lines.at(3), lines.at(4)), (None, None));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
+use rapidhash::RapidHashMap;
 
 use super::find::Found;
 use super::graph::{self, stronger};
@@ -264,8 +265,8 @@ fn by_program(lock: &mut Reading, manifests: &[Manifest]) {
 }
 
 /// The strongest scope under which each name is asked for.
-fn scopes(manifests: &[Manifest]) -> HashMap<&str, Scope> {
-    let mut scopes: HashMap<&str, Scope> = HashMap::new();
+fn scopes(manifests: &[Manifest]) -> RapidHashMap<&str, Scope> {
+    let mut scopes: RapidHashMap<&str, Scope> = RapidHashMap::default();
     for one in manifests.iter().flat_map(|manifest| &manifest.declared) {
         let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
         let name = alias.unwrap_or(&one.name);
@@ -284,7 +285,7 @@ fn by_name(lock: &mut Reading, manifests: &[Manifest]) {
 }
 
 fn cargo(lock: &mut Reading, manifests: &[Manifest]) {
-    let by_crate: HashMap<&str, HashMap<&str, Scope>> = manifests
+    let by_crate: HashMap<&str, RapidHashMap<&str, Scope>> = manifests
         .iter()
         .filter_map(|manifest| Some((manifest.name.as_deref()?, scopes(std::slice::from_ref(manifest)))))
         .collect();

@@ -10,6 +10,9 @@ use super::reading::Fault;
 /// How deep values may be nested. Old npm lockfiles nest a level for each copy of a package.
 const DEEPEST: u32 = 192;
 
+/// Blanks that are passed over at once.
+const INDENT: &[u8] = b"    ";
+
 /// What the next value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -57,7 +60,15 @@ impl<'a> Json<'a> {
     fn gap(&mut self) {
         while let Some(byte) = self.peek() {
             match byte {
-                b'\n' => self.line += 1,
+                b'\n' => {
+                    self.line += 1;
+                    self.at += 1;
+                    // Those who indent do so by blanks, and by many.
+                    while self.bytes.get(self.at..self.at + INDENT.len()) == Some(INDENT) {
+                        self.at += INDENT.len();
+                    }
+                    continue;
+                }
                 b' ' | b'\t' | b'\r' => {}
                 b'/' if self.relaxed && self.comment() => continue,
                 _ => return,

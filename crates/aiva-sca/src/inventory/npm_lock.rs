@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use memchr::memmem;
 use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::graph::{index, stronger};
@@ -144,8 +145,11 @@ impl<'a> Lock<'a> {
     }
 
     fn insert(&mut self, place: Cow<'a, str>, at: Option<u32>) {
-        let inner = place.match_indices(TOP).filter(|(start, _)| *start > 0);
-        self.deep.extend(inner.map(|(start, _)| behind(&place, start + TOP.len())));
+        let mut from = 1;
+        while let Some(found) = place.as_bytes().get(from..).and_then(|rest| memmem::find(rest, TOP.as_bytes())) {
+            from += found + TOP.len();
+            self.deep.insert(behind(&place, from));
+        }
         match place.starts_with(TOP) {
             true => self.top.insert(behind(&place, TOP.len()), at),
             false => self.places.insert(place, at),
@@ -165,7 +169,7 @@ impl<'a> Lock<'a> {
         if self.place(&place).is_some() || entry.twice {
             reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
         }
-        let installed = place.rfind(TOP).and_then(|at| place.get(at + TOP.len()..));
+        let installed = memmem::rfind(place.as_bytes(), TOP.as_bytes()).and_then(|at| place.get(at + TOP.len()..));
         let mut at = None;
         if !entry.link && whole && !place.is_empty() {
             // npm leaves the name out where it is that of the folder.

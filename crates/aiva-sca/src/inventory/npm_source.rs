@@ -115,9 +115,15 @@ pub(crate) fn exact(requirement: &str) -> Option<&str> {
     let version = requirement.trim();
     let version = version.strip_prefix('=').unwrap_or(version).trim();
     let version = version.strip_prefix('v').unwrap_or(version);
+    // Most are ranges, and those begin otherwise.
+    if !version.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let core = version.split(['-', '+']).next().unwrap_or_default();
-    let numbers: Vec<&str> = core.split('.').collect();
-    let whole = numbers.len() == 3 && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_number = |number: &[u8]| !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+    let mut numbers = core.as_bytes().split(|byte| *byte == b'.');
+    let whole = [numbers.next(), numbers.next(), numbers.next()].iter().all(|number| number.is_some_and(is_number))
+        && numbers.next().is_none();
     let clean = version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
     (whole && clean).then_some(version)
 }
