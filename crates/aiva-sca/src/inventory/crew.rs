@@ -6,7 +6,11 @@ use std::thread::{self, Builder};
 
 /// Works on each item once, in their order, by so many threads; 0 for one a core. A thread that cannot be started is done without.
 pub(crate) fn share<T: Sync>(threads: usize, items: &[T], work: &(dyn Fn(&T) + Sync)) {
-    let most = if threads == 0 { thread::available_parallelism().map_or(1, NonZero::get) } else { threads };
+    let most = match (threads, items) {
+        (_, [] | [_]) => 1,
+        (0, _) => thread::available_parallelism().map_or(1, NonZero::get),
+        (threads, _) => threads,
+    };
     let next = AtomicUsize::new(0);
     let take = || {
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {

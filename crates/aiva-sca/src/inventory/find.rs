@@ -1,6 +1,6 @@
 //! Finds the known files under a folder.
 //!
-//! One parallel pass. Ignore rules do not prune it but are asked for the few known files, because a lockfile that they
+//! One pass, parallel where there is much to see. Ignore rules do not prune it but are asked for the few known files, because a lockfile that they
 //! hide must at least be counted. Folders that package managers and build tools own are not entered.
 
 use std::borrow::Cow;
@@ -67,33 +67,46 @@ const MARKED: &[(&[&str], &str)] = &[
     (&[".venv", "venv", "env", ".env", "virtualenv", ".virtualenv"], "pyvenv.cfg"),
 ];
 
+/// Entries that are looked at before threads are started for the rest, and the whole.
+const FEW: usize = 256;
+
 /// Finds the known files under a folder.
 pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<Finds, WalkError> {
     let exclude = exclusion(root, &options.exclude)?;
     let real_root = root.canonicalize().map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
     let seen = Mutex::new((Vec::new(), Vec::new()));
-    let walker = WalkBuilder::new(root)
+    let see = |entry| {
+        let outcome = look(root, &real_root, entry);
+        if let Ok(mut seen) = seen.lock() {
+            match outcome {
+                Look::Nothing => {}
+                Look::File(found) => {
+                    seen.0.push(found);
+                    progress(Progress::Found(seen.0.len()));
+                }
+                Look::Failed(input) => seen.1.push(input),
+            }
+        }
+    };
+    let mut builder = WalkBuilder::new(root);
+    builder
         .standard_filters(false)
         .follow_links(false)
         .threads(options.threads)
-        .filter_entry(move |entry| wanted(entry, &exclude))
-        .build_parallel();
-    walker.run(|| {
-        Box::new(|entry| {
-            let outcome = look(root, &real_root, entry);
-            if let Ok(mut seen) = seen.lock() {
-                match outcome {
-                    Look::Nothing => {}
-                    Look::File(found) => {
-                        seen.0.push(found);
-                        progress(Progress::Found(seen.0.len()));
-                    }
-                    Look::Failed(input) => seen.1.push(input),
-                }
-            }
-            WalkState::Continue
-        })
-    });
+        .filter_entry(move |entry| wanted(entry, &exclude));
+    // Threads cost more than a small folder does.
+    let first: Vec<_> = builder.build().take(FEW).collect();
+    if first.len() < FEW {
+        first.into_iter().for_each(see);
+    } else {
+        drop(first);
+        builder.build_parallel().run(|| {
+            Box::new(|entry| {
+                see(entry);
+                WalkState::Continue
+            })
+        });
+    }
     let (mut files, failed) = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     files.sort();
     let ignored = take_ignored(&real_root, &mut files);
