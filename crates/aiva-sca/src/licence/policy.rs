@@ -5,6 +5,8 @@
 //!
 //! Start reading at [`Policy::judge`].
 
+use std::collections::HashSet;
+
 use jiff::civil::Date;
 
 use super::Licence;
@@ -151,6 +153,26 @@ impl Policy {
     }
 }
 
+/// Why an exception lets nothing through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// Its last day is over.
+    Expired,
+    /// There is no such package.
+    Unused,
+}
+
+impl Policy {
+    /// The exceptions that let nothing through where these are all the packages.
+    pub fn idle<'p>(&'p self, packages: &HashSet<&str>) -> Vec<(&'p Exception, Idle)> {
+        let why = |one: &Exception| match self.today {
+            Some(today) if today > one.expires => Some(Idle::Expired),
+            _ => (!packages.contains(one.package.as_str())).then_some(Idle::Unused),
+        };
+        self.exceptions.iter().filter_map(|one| Some((one, why(one)?))).collect()
+    }
+}
+
 impl Exception {
     fn holds_for(&self, package: &str, today: Option<Date>) -> bool {
         self.package == package && today.is_none_or(|today| today <= self.expires)
@@ -223,6 +245,23 @@ mod tests {
             denied(&["GPL-1.0-or-later", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "GPL-3.0-or-later"]),
         );
         check(&["MIT"], &[], "UNKNOWN", Verdict::Unknown);
+    }
+
+    #[test]
+    fn exceptions_that_let_nothing_through_are_known() {
+        let exception = |package: &str, expires| Exception { package: package.to_owned(), licences: vec![], expires };
+        let policy = Policy {
+            exceptions: vec![
+                exception("ring", date(2027, 1, 31)),
+                exception("gone", date(2027, 1, 31)),
+                exception("old", date(2026, 1, 31)),
+            ],
+            today: Some(date(2027, 1, 31)),
+            ..Policy::default()
+        };
+        let idle = policy.idle(&["ring", "old"].into());
+        let idle: Vec<(&str, Idle)> = idle.into_iter().map(|(one, why)| (one.package.as_str(), why)).collect();
+        assert_eq!(idle, [("gone", Idle::Unused), ("old", Idle::Expired)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::finding::Finding;
 use aiva_sca::inventory::{self, Expect};
+use aiva_sca::licence::policy::{self as licence, Idle, Policy};
 use aiva_sca::package::Input;
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
@@ -50,6 +51,8 @@ struct Report {
     known: Option<usize>,
     advisories: String,
     ignored: Vec<String>,
+    /// Exceptions to the licence policy that let nothing through, one sentence each.
+    idle_licences: Vec<String>,
     /// Where the form asks for all that was read.
     inputs: Vec<Input>,
 }
@@ -219,6 +222,7 @@ fn report(
 ) -> Result<Report> {
     let index = knowledge.index.as_ref();
     let Gathered { inputs, findings, kept, ignored } = gathered;
+    let idle_licences = idle_licences(found.loaded.config.sca.licences.policy(), &kept);
     let mut results = Results {
         guard: Guard::Sca,
         service: service.to_owned(),
@@ -262,7 +266,24 @@ fn report(
         draft,
         priorities,
         ignored,
+        idle_licences,
     })
+}
+
+/// What to say of exceptions to the licence policy that let nothing through; `kept` is everything where there is a policy.
+fn idle_licences(policy: Policy, kept: &[Input]) -> Vec<String> {
+    if policy.is_empty() {
+        return Vec::new();
+    }
+    let packages = kept.iter().flat_map(|input| &input.packages).map(|package| package.name.as_str()).collect();
+    let said = |(one, why): (&licence::Exception, Idle)| {
+        let (package, expires) = (&one.package, one.expires);
+        match why {
+            Idle::Expired => format!("licence exception for {package} (until {expires}): expired"),
+            Idle::Unused => format!("licence exception for {package} (until {expires}): unused"),
+        }
+    };
+    Policy { today: Some(today()), ..policy }.idle(&packages).into_iter().map(said).collect()
 }
 
 /// How many findings flags left out, for which reason.

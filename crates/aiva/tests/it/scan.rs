@@ -30,7 +30,7 @@ fn the_exit_code_says_what_happened() {
     check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "can resolve to an affected version"]);
     check("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {", &[], 3, &["package-lock.json"]);
     check("package-lock.json", "\u{0}\u{1}\u{2}", &[], 3, &["package-lock.json"]);
-    check("paket.lock", "x", &[], 3, &["this release does not read paket.lock"]);
+    check("paket.lock", "x", &[], 3, &["paket.lock is known, but this release does not read it"]);
 }
 
 #[test]
@@ -346,6 +346,20 @@ fn filters_leave_out_and_say_so() {
     world.write("aiva.toml", "[[exceptions]]\nguard = \"sca\"\nmatch = { package = \"rustls\" }\nowner = \"a\"\nreason = \"b\"\nexpires = 2999-01-01\n");
     let run = world.aiva(&["scan", "code", "--severity", "critical"]);
     assert!(!run.out().contains("unused"), "{}", run.out()); // it covers what the flag leaves out
+    let exception = |package: &str, expires: &str| {
+        format!(
+            "[[sca.licences.exceptions]]\npackage = \"{package}\"\nowner = \"a\"\nreason = \"b\"\nexpires = {expires}\n"
+        )
+    };
+    let (old, gone) = (exception("rustls", "2020-01-01"), exception("gone", "2999-01-01"));
+    world.write("aiva.toml", &format!("[sca.licences]\nallow = [\"MIT\"]\n{old}{gone}"));
+    let run = world.aiva(&["scan", "code"]);
+    for want in [
+        "licence exception for rustls (until 2020-01-01): expired",
+        "licence exception for gone (until 2999-01-01): unused",
+    ] {
+        assert!(run.out().contains(want), "{want}: {}", run.out());
+    }
 }
 
 #[test]

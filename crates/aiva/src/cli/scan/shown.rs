@@ -63,7 +63,8 @@ fn gaps(report: &Report) -> Vec<String> {
                 failed.extend(input.problems.iter().map(problem));
             }
             InputStatus::Unsupported => {
-                failed.push(format!("{}: this release does not read {}", input.path, input.kind))
+                let said = input.problems.first().map_or("this release does not read it", |problem| &*problem.message);
+                failed.push(format!("{}: {said}", input.path));
             }
         }
         unjudged.extend(
@@ -86,6 +87,7 @@ fn gaps(report: &Report) -> Vec<String> {
             idle.state.as_str()
         ));
     }
+    failed.extend(report.idle_licences.iter().cloned());
     failed.extend(unjudged);
     failed
 }
