@@ -369,6 +369,11 @@ impl Kind {
             Self::MixExs => mix_exs::read,
             Self::PubspecYaml => pubspec_yaml::read,
             Self::Bill => bill::read,
+            Self::Unread("unknown") => {
+                let message = "files are known by their names, and this is the name of no lockfile, manifest or bill of materials: give it the \
+                               name that its tool gives it";
+                return Reading::unsupported(0, message);
+            }
             Self::Unread(name) => {
                 return Reading::unsupported(0, format!("{name} is known, but this release does not read it"));
             }

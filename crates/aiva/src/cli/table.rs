@@ -113,6 +113,9 @@ pub(crate) fn render(view: &View, look: Look) -> String {
     out
 }
 
+/// A summary that has less room than this gets a line of its own.
+const LEAST_SUMMARY: usize = 20;
+
 fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
     let cells: Vec<[String; 6]> = rows.iter().map(|row| cells(row)).collect();
     let mut widths = [0; 5];
@@ -122,7 +125,11 @@ fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
         }
     }
     let before: usize = widths.iter().sum::<usize>() + 2 * widths.len() + 2;
-    let room = look.width.map(|columns| columns.saturating_sub(before).max(20));
+    if let Some(columns) = look.width.filter(|columns| *columns < before + LEAST_SUMMARY) {
+        cells.iter().zip(rows).for_each(|(cells, row)| write_narrow(out, cells, row, columns, look));
+        return;
+    }
+    let room = look.width.map(|columns| columns.saturating_sub(before));
     for (row, cells) in rows.iter().zip(&cells) {
         let mut text = String::from("  ");
         for (position, (cell, width)) in cells.iter().zip(widths).enumerate() {
@@ -135,6 +142,14 @@ fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
         text.push_str(&room.map_or_else(|| summary.clone(), |room| cut(summary, room)));
         line(out, &text);
     }
+}
+
+/// A terminal that the columns do not fit in gets two lines a finding, each no wider than it is.
+fn write_narrow(out: &mut String, cells: &[String; 6], row: &Row, columns: usize, look: Look) {
+    let [level, id, package, fixed, place, summary] = cells;
+    let rest = cut(&format!("{id}  {package}"), columns.saturating_sub(level.width() + 4));
+    line(out, &format!("  {}  {rest}", look.paint(&row.level, level)));
+    line(out, &format!("    {}", cut(&format!("{fixed}, {place}: {summary}"), columns.saturating_sub(4))));
 }
 
 fn cells(row: &Row) -> [String; 6] {
@@ -308,10 +323,12 @@ mod tests {
     #[test]
     fn a_terminal_cuts_only_the_summary() {
         let view = View { rows: vec![row("high", "CVE-1", "a", &"word ".repeat(60))], ..View::default() };
-        let text = render(&view, Look { colour: false, width: Some(80) });
-        let longest = text.lines().map(UnicodeWidthStr::width).max();
-        assert!(longest <= Some(80), "{text}");
-        assert!(text.contains('…'), "{text}");
+        for columns in [40, 60, 80, 200] {
+            let text = render(&view, Look { colour: false, width: Some(columns) });
+            let longest = text.lines().filter(|line| line.starts_with("  ")).map(UnicodeWidthStr::width).max();
+            assert!(longest <= Some(columns), "{columns}: {text}");
+            assert!(text.contains('…') && text.contains("CVE-1"), "{columns}: {text}");
+        }
     }
 
     #[test]
