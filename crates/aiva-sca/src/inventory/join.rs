@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
-use super::{cargo_lock, go_sum, include, pom_tree, unlocked, yarn_lock};
+use super::{cargo_lock, go_sum, include, nuget_xml, pom_tree, unlocked, yarn_lock};
 use crate::package::{Ecosystem, Input, Package, Scope, Status};
 
 /// What became of a file.
@@ -28,7 +28,9 @@ pub(crate) enum Joined {
 
 /// How the files that are tied together stand in their tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Standing<'t> {
+    /// The folders that keep NuGet's versions for all projects below them.
+    pub(crate) central: &'t [String],
     /// Whether there is a version catalog anywhere in the tree.
     pub(crate) has_catalog: bool,
     /// Whether there are lockfiles further up that may hold for manifests here.
@@ -40,7 +42,7 @@ pub(crate) fn join(
     root: &Path,
     mut readings: Vec<(Found, Reading)>,
     options: &Options,
-    standing: Standing,
+    standing: Standing<'_>,
 ) -> Vec<Joined> {
     include::follow(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
@@ -74,6 +76,12 @@ pub(crate) fn join(
         }
         if !standing.has_catalog {
             without_catalog(&mut reading);
+        }
+        if found.kind == Kind::DotnetProject
+            && above(folder(&found.path)).any(|at| standing.central.iter().any(|one| one == at))
+        {
+            // Its versions are judged where they are kept.
+            reading.not_judged.retain(|entry| entry.reason != nuget_xml::KEPT_ELSEWHERE);
         }
         Joined::Input(input(found.path, found.kind, reading))
     };

@@ -97,6 +97,12 @@ pub(crate) fn read_config(text: &str) -> Reading {
     reading.close()
 }
 
+/// Why nothing is judged of a reference without a version.
+pub(crate) const KEPT_ELSEWHERE: &str = "its version is kept in another file, and no Directory.Packages.props is here";
+
+/// The file that keeps versions for the projects at and below its folder.
+pub(crate) const CENTRAL: &str = "Directory.Packages.props";
+
 /// Reads a project file or a `Directory.Packages.props`.
 pub(crate) fn read_project(text: &str) -> Reading {
     let mut reading = Reading::default();
@@ -119,7 +125,7 @@ pub(crate) fn read_project(text: &str) -> Reading {
             continue;
         }
         let (is_range, reason) = match version.as_str() {
-            "" => (false, "its version is kept in another file"),
+            "" => (false, KEPT_ELSEWHERE),
             version if version.contains("$(") || version.contains("@(") => (false, "MSBuild computes its version"),
             _ => (true, "the lowest version that will do, not a pinned one; packages.lock.json would pin it"),
         };

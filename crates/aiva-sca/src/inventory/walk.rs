@@ -17,6 +17,7 @@ use super::group::{self, Group};
 use super::include;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
+use super::nuget_xml;
 use super::reading::Reading;
 use crate::package::Input;
 
@@ -136,6 +137,7 @@ pub fn visit<T: Send>(
         root: folder,
         options,
         has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
+        central: central(&finds.files),
         done: AtomicUsize::new(0),
         files: finds.files,
         progress,
@@ -147,6 +149,11 @@ pub fn visit<T: Send>(
     Ok(Visited { shown: shown.into_iter().map(|(_, _, one)| one).collect(), ignored_lockfiles: finds.ignored })
 }
 
+fn central(files: &[Found]) -> Vec<String> {
+    let is_central = |found: &&Found| found.path.rsplit('/').next() == Some(nuget_xml::CENTRAL);
+    files.iter().filter(is_central).map(|found| join::folder(&found.path).to_owned()).collect()
+}
+
 /// The files that are there to be read.
 struct Tree<'w> {
     root: &'w Path,
@@ -154,6 +161,8 @@ struct Tree<'w> {
     /// Sorted by path.
     files: Vec<Found>,
     has_catalog: bool,
+    /// The folders that keep NuGet's versions.
+    central: Vec<String>,
     done: AtomicUsize,
     progress: &'w (dyn Fn(Progress) + Sync),
 }
@@ -231,7 +240,8 @@ impl Tree<'_> {
             texts.push((at, text));
             readings.push((found, reading));
         }
-        let standing = Standing { has_catalog: self.has_catalog, is_below: group.above.is_some() };
+        let standing =
+            Standing { central: &self.central, has_catalog: self.has_catalog, is_below: group.above.is_some() };
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());
         // What was taken in besides comes behind all files of its group.

@@ -167,7 +167,8 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let has_catalog = files.iter().any(|found| found.kind == Kind::VersionCatalog);
     let one = Group { files: (0..files.len()).collect(), ..Group::default() };
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
-    let tree = Tree { root, options: &options, files, has_catalog, done, progress };
+    let central = central(&files);
+    let tree = Tree { root, options: &options, files, has_catalog, central, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));
@@ -217,6 +218,17 @@ fn a_manifest_goes_up_to_the_lockfile_that_was_read() {
         &[("package-lock.json", LOCK), ("c/package.json", MANIFEST), ("c/yarn.lock", "\0")],
         2,
         &[("c/package.json", 0, 1), ("c/yarn.lock", 0, 0), ("package-lock.json", 1, 0)],
+    );
+}
+
+#[test]
+fn a_project_whose_versions_are_kept_above_it_leaves_nothing_open() {
+    let project = "<Project><ItemGroup><PackageReference Include=\"A\" /><PackageReference Include=\"B\" Version=\"1.*\" /></ItemGroup></Project>";
+    let central = "<Project><ItemGroup><PackageVersion Include=\"A\" Version=\"[1.2.3]\" /></ItemGroup></Project>";
+    check(
+        &[("a/Directory.Packages.props", central), ("a/b/x.csproj", project), ("c/x.csproj", project)],
+        3,
+        &[("a/Directory.Packages.props", 1, 0), ("a/b/x.csproj", 0, 1), ("c/x.csproj", 0, 2)],
     );
 }
 
