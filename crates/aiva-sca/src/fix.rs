@@ -1,24 +1,35 @@
 //! The smallest set of bumps that clears the findings: which version, in which manifest, and what to run afterwards.
 //!
-//! Pure: files come in as text and go out as text. A package gets one bump, to the lowest version that no advisory of the
-//! index affects; the manifest keeps its formatting and the operator of its requirement. What no manifest asks for is the
-//! lockfile's business: then the plan names the command that moves it, which works as far as the ranges of those who need it
-//! allow. Nothing is passed over: what cannot be cleared is listed with its reason.
+//! Pure: files come in as text and go out as text. A version gets one bump, to the least one that ends most of what affects it;
+//! the manifest keeps its formatting and the operator of its requirement. Nothing is claimed: what is said to be cleared was
+//! judged again as it will be after the edit, and of a locked copy it is known that nothing keeps it. What is not known to go
+//! is listed with its reason, and so is what stays. Nothing is passed over.
 //!
 //! Start reading at [`plan`].
 
+mod aim;
+mod ask;
 mod edit;
+mod here;
+mod keep;
+mod locked;
+mod object;
 mod program;
 mod requirement;
+#[cfg(test)]
+mod tests;
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advisory::{Damage, Index};
 use crate::finding::Finding;
 use crate::inventory::Kind;
-use crate::matching::{Judge, Judgement};
+use crate::matching::Judge;
 use crate::package::{Ecosystem, Input};
 use crate::version::Version;
+use aim::Versions;
+use ask::{Ask, Edited, Entry, Move};
 
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +38,7 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// Commands to run afterwards, each in a folder.
     pub commands: Vec<Run>,
-    /// What cannot be cleared.
+    /// What is not cleared, or not known to be.
     pub remaining: Vec<Remaining>,
 }
 
@@ -49,12 +60,14 @@ pub struct Edit {
 pub struct Bump {
     /// The package.
     pub name: String,
-    /// Versions that are there now.
+    /// Versions that are there now, or ranges as written.
     pub from: Vec<String>,
     /// The version to move to.
     pub to: String,
-    /// The findings that it clears.
+    /// The findings that are gone then.
     pub clears: Vec<String>,
+    /// What else the edit changes: upper bounds that go.
+    pub drops: Vec<String>,
 }
 
 /// A command that moves a lockfile.
@@ -64,11 +77,13 @@ pub struct Run {
     pub folder: String,
     /// The command line.
     pub command: String,
-    /// The findings that it clears, where no manifest changes for them.
+    /// The findings that are gone then, where no manifest changes for them.
     pub clears: Vec<String>,
+    /// What the project asks for itself that brings those in, where the lockfile tells.
+    pub brought_by: Vec<String>,
 }
 
-/// Findings that stay.
+/// Findings that stay, or may.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Remaining {
     /// The file.
@@ -77,33 +92,105 @@ pub struct Remaining {
     pub package: String,
     /// The findings.
     pub ids: Vec<String>,
+    /// How sure that is.
+    pub stay: Stay,
     /// Why they stay.
     pub reason: String,
 }
 
-/// All findings about one package in one file.
-struct Wanted<'a> {
-    ecosystem: Ecosystem,
-    name: &'a str,
-    versions: BTreeSet<&'a str>,
-    ids: BTreeSet<&'a str>,
-    lines: BTreeSet<u32>,
+/// Whether findings stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stay {
+    /// They do.
+    Surely,
+    /// Nothing here proves that they go.
+    Perhaps,
 }
 
-impl Wanted<'_> {
-    fn bump(&self, to: &str) -> Bump {
-        let owned = |set: &BTreeSet<&str>| set.iter().map(|one| (*one).to_owned()).collect();
-        Bump { name: self.name.to_owned(), from: owned(&self.versions), to: to.to_owned(), clears: owned(&self.ids) }
-    }
+/// One version of a package in one file, and what becomes of it.
+#[derive(Debug)]
+struct Case<'a> {
+    path: &'a str,
+    name: &'a str,
+    version: &'a str,
+    /// What the move would end.
+    findings: Vec<&'a Finding>,
+    /// Why that stays; `None` once it is known to go.
+    stays: Option<(Stay, String)>,
+}
 
-    fn remains(&self, path: &str, reason: String) -> Remaining {
-        let versions: Vec<&str> = self.versions.iter().copied().collect();
-        Remaining {
-            path: path.to_owned(),
-            package: format!("{} {}", self.name, versions.join(", ")),
-            ids: self.ids.iter().map(|id| (*id).to_owned()).collect(),
-            reason,
+/// All cases of one package in one file that have somewhere to go.
+struct Group<'a> {
+    ecosystem: Ecosystem,
+    path: &'a str,
+    name: &'a str,
+    input: &'a Input,
+    kind: Kind,
+    moves: Vec<Move>,
+    cases: Vec<Case<'a>>,
+}
+
+impl Group<'_> {
+    fn lines(&self) -> BTreeSet<u32> {
+        self.cases.iter().flat_map(|case| &case.findings).map(|finding| finding.line).collect()
+    }
+}
+
+/// The manifests at hand while they are edited.
+struct Desk<'r> {
+    read: &'r dyn Fn(&str) -> Option<String>,
+    texts: BTreeMap<String, Sheet>,
+}
+
+/// A manifest that is being edited.
+struct Sheet {
+    before: String,
+    after: String,
+    /// What was moved, by package.
+    bumps: BTreeMap<String, Draft>,
+}
+
+/// A bump whose success is not known yet.
+#[derive(Default)]
+struct Draft {
+    entries: Vec<Entry>,
+    to: String,
+    drops: BTreeSet<String>,
+    /// The files that have the findings, with the versions.
+    serves: BTreeSet<(String, String)>,
+}
+
+/// Why a manifest is not edited.
+const UNREADABLE: &str = "it could not be read again as UTF-8 text, so it is not edited";
+
+impl Desk<'_> {
+    /// Moves a package in a manifest; the entries are also those that were moved for somebody else before.
+    fn edit(&mut self, path: &str, kind: Kind, ask: &Ask<'_>, served: &str) -> Result<Edited, String> {
+        let sheet = match self.texts.entry(path.to_owned()) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(free) => {
+                let text = (self.read)(path).ok_or_else(|| UNREADABLE.to_owned())?;
+                free.insert(Sheet { before: text.clone(), after: text, bumps: BTreeMap::new() })
+            }
+        };
+        let mut edited = edit::bump(kind, &sheet.after, ask)?;
+        let known = sheet.bumps.get(ask.name).map(|draft| draft.entries.as_slice()).unwrap_or_default();
+        let again: Vec<Entry> =
+            known.iter().filter_map(|entry| Some(Entry { held: ask.to(&entry.old)?.1, ..entry.clone() })).collect();
+        if edited.entries.is_empty() && again.is_empty() {
+            return Ok(edited);
         }
+        let draft = sheet.bumps.entry(ask.name.to_owned()).or_default();
+        draft.drops.extend(requirement::dropped(&sheet.after, &edited.after));
+        let moved = edited.entries.iter().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
+        let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
+        draft.to = later;
+        draft.entries.extend(edited.entries.iter().cloned());
+        sheet.after.clone_from(&edited.after);
+        edited.entries.extend(again);
+        let held = edited.entries.iter().flat_map(|entry| &entry.held);
+        draft.serves.extend(held.map(|version| (served.to_owned(), version.clone())));
+        Ok(edited)
     }
 }
 
@@ -114,172 +201,154 @@ pub fn plan(
     index: &Index,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Damage> {
-    let mut grouped: BTreeMap<(&str, &str), Wanted<'_>> = BTreeMap::new();
+    let mut grouped: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&Finding>>> = BTreeMap::new();
     for finding in findings {
-        let wanted = grouped.entry((&finding.path, &finding.name)).or_insert_with(|| Wanted {
-            ecosystem: finding.ecosystem,
-            name: &finding.name,
-            versions: BTreeSet::new(),
-            ids: BTreeSet::new(),
-            lines: BTreeSet::new(),
-        });
-        wanted.versions.insert(&finding.version);
-        wanted.ids.insert(&finding.verdict.id);
-        wanted.lines.insert(finding.line);
+        let versions = grouped.entry((&finding.path, &finding.name)).or_default();
+        versions.entry(&finding.version).or_default().push(finding);
     }
-    let mut plan = Plan::default();
-    let mut texts: BTreeMap<String, Edit> = BTreeMap::new();
-    let judge = Judge::default();
-    for ((path, name), wanted) in &grouped {
-        let Some(kind) = inputs.iter().find(|input| input.path == *path).and_then(kind_of) else { continue };
-        let of_package = findings.iter().filter(|finding| finding.path == *path && finding.name == *name);
-        let Some(to) = target(wanted, of_package.copied(), index, &judge)? else {
-            plan.remaining.push(wanted.remains(path, "no version is known that is free of all of it".to_owned()));
+    let versions = Versions { inputs, index, judge: Judge::default() };
+    let mut desk = Desk { read, texts: BTreeMap::new() };
+    let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
+    let mut manifests: Vec<Group<'_>> = Vec::new();
+    for ((path, name), found) in grouped {
+        let input = inputs.iter().find(|input| input.path == path);
+        let kind = input.and_then(kind_of);
+        let (mut moves, mut going) = (Vec::new(), Vec::new());
+        for (version, findings) in found {
+            let case = |findings, stays| Case { path, name, version, findings, stays };
+            if kind.is_none() {
+                let reason = "a file of this kind is not edited".to_owned();
+                cases.push(case(findings, Some((Stay::Surely, reason))));
+                continue;
+            }
+            let Some(aim) = versions.aim(&findings)? else { continue };
+            let (stay, go): (Vec<_>, Vec<_>) =
+                findings.into_iter().partition(|finding| aim.stays.contains(&finding.verdict.id));
+            if !stay.is_empty() {
+                cases.push(case(stay, Some((Stay::Surely, aim.reason))));
+            }
+            if let Some(to) = aim.to.filter(|_| !go.is_empty()) {
+                moves.push(Move { from: version.to_owned(), to });
+                going.push(case(go, None));
+            }
+        }
+        let (Some(input), Some(kind), Some(first)) =
+            (input, kind, going.first().and_then(|case| case.findings.first()))
+        else {
             continue;
         };
-        let manifests = manifests(inputs, path, kind);
-        let mut asked = false;
-        let mut refused = None;
-        for (manifest, manifest_kind) in manifests {
-            let edit = texts.entry(manifest.clone());
-            let edit = match edit {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(free) => {
-                    let Some(text) = read(&manifest) else { continue };
-                    free.insert(Edit { path: manifest, before: text.clone(), after: text, bumps: Vec::new() })
-                }
-            };
-            match edit::bump(manifest_kind, &edit.after, wanted.ecosystem, name, &to, &wanted.lines) {
-                Ok(Some(after)) => {
-                    asked = true;
-                    if after != edit.after {
-                        edit.after = after;
-                        edit.bumps.push(wanted.bump(&to));
-                    }
-                }
-                Ok(None) => {}
-                Err(reason) => refused = Some(reason),
-            }
-        }
-        match (command(kind, wanted, &to), asked, refused) {
-            (_, false, Some(reason)) => plan.remaining.push(wanted.remains(path, reason)),
-            (Some(command), asked, _) => plan.commands.push(Run {
-                folder: folder(path).to_owned(),
-                command,
-                clears: if asked { Vec::new() } else { wanted.bump(&to).clears },
-            }),
-            (None, true, _) => {}
-            (None, false, None) => {
-                let reason = format!("no manifest here asks for it; it is free of this from {to} on");
-                plan.remaining.push(wanted.remains(path, reason));
-            }
+        let mut group = Group { ecosystem: first.ecosystem, path, name, input, kind, moves, cases: going };
+        if is_manifest(kind) {
+            commands.extend(here::edit(&mut group, &mut desk));
+            manifests.push(group);
+        } else {
+            commands.extend(locked::edit(&mut group, inputs, &mut desk));
+            cases.extend(group.cases);
         }
     }
-    plan.edits = texts.into_values().filter(|edit| !edit.bumps.is_empty()).collect();
-    plan.edits.iter_mut().for_each(|edit| edit.bumps.sort());
-    plan.commands.sort();
-    plan.commands.dedup_by(|a, b| {
+    for group in &mut manifests {
+        here::judge_again(group, &desk, index)?;
+    }
+    cases.extend(manifests.into_iter().flat_map(|group| group.cases));
+    Ok(Plan { edits: edits(desk, &cases), commands: commands_of(commands, &cases), remaining: remaining(&cases) })
+}
+
+/// Whether the manifest is what was judged.
+fn is_manifest(kind: Kind) -> bool {
+    kind.locks().is_none() && (!kind.is_lockfile() || matches!(kind, Kind::GoMod | Kind::Requirements))
+}
+
+/// The manifests that changed, with what is known to be cleared.
+fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for (path, sheet) in desk.texts {
+        if sheet.before == sheet.after {
+            continue;
+        }
+        let bump = |(name, draft): (String, Draft)| {
+            let from: BTreeSet<&str> = draft.serves.iter().map(|(_, version)| version.as_str()).collect();
+            let from = from.into_iter().map(str::to_owned).collect();
+            let files: BTreeSet<&str> = draft.serves.iter().map(|(file, _)| file.as_str()).collect();
+            let is_served = |case: &&Case<'_>| {
+                case.name == name && draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()))
+            };
+            let mut clears: BTreeSet<&str> = ids(cases.iter().filter(is_served).filter(|case| case.stays.is_none()));
+            let stays = cases.iter().filter(|case| case.name == name && files.contains(case.path));
+            for id in ids(stays.filter(|case| case.stays.is_some())) {
+                clears.remove(id);
+            }
+            let clears = clears.into_iter().map(str::to_owned).collect();
+            Bump { name, from, to: draft.to, clears, drops: draft.drops.into_iter().collect() }
+        };
+        let bumps = sheet.bumps.into_iter().map(bump).collect();
+        edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });
+    }
+    edits
+}
+
+/// The commands, each once.
+fn commands_of(mut commands: Vec<Run>, cases: &[Case<'_>]) -> Vec<Run> {
+    commands.sort();
+    commands.dedup_by(|a, b| {
         let same = a.folder == b.folder && a.command == b.command;
         if same {
             b.clears.append(&mut a.clears);
+            b.brought_by.append(&mut a.brought_by);
         }
         same
     });
-    Ok(plan)
-}
-
-/// The lowest fixed version above all that are there which no advisory affects.
-fn target<'f>(
-    wanted: &Wanted<'_>,
-    findings: impl Iterator<Item = &'f Finding>,
-    index: &Index,
-    judge: &Judge,
-) -> Result<Option<String>, Damage> {
-    let ecosystem = wanted.ecosystem;
-    let mut candidates: Vec<(Version, &str)> = findings
-        .flat_map(|finding| &finding.verdict.fixed_versions)
-        .filter_map(|text| Some((Version::parse(ecosystem, text)?, text.as_str())))
+    let stays: BTreeSet<(&str, &str)> = cases
+        .iter()
+        .filter(|case| case.stays.is_some())
+        .flat_map(|case| case.findings.iter().map(|finding| (folder(case.path), finding.verdict.id.as_str())))
         .collect();
-    candidates.sort();
-    candidates.dedup();
-    // A finding of a range has the range in the version's place: its fixes are above its floor already.
-    let highest = wanted.versions.iter().filter_map(|text| Version::parse(ecosystem, text)).max();
-    let Some(entry) = index.entry(ecosystem, wanted.name)? else { return Ok(None) };
-    for (version, text) in candidates {
-        if highest.as_ref().is_some_and(|highest| version <= *highest) {
-            continue;
-        }
-        let Judgement { verdicts, unknown } = judge.judge(ecosystem, &entry, text)?;
-        if verdicts.is_empty() && unknown.is_none() {
-            return Ok(Some(text.trim_start_matches('v').to_owned()));
-        }
+    for run in &mut commands {
+        run.clears.sort();
+        run.clears.dedup();
+        run.brought_by.sort();
+        run.brought_by.dedup();
+        let folder = run.folder.clone();
+        run.clears.retain(|id| !stays.contains(&(folder.as_str(), id.as_str())));
     }
-    Ok(None)
+    commands
 }
 
+/// What stays, the versions of a package that stay for the same reason together.
+fn remaining(cases: &[Case<'_>]) -> Vec<Remaining> {
+    let mut stays: BTreeMap<(&str, &str, Stay, &str), (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for case in cases {
+        let Some((stay, reason)) = &case.stays else { continue };
+        let (versions, known) = stays.entry((case.path, case.name, *stay, reason)).or_default();
+        versions.insert(case.version);
+        known.extend(ids(std::iter::once(case)));
+    }
+    stays
+        .into_iter()
+        .map(|((path, name, stay, reason), (versions, ids))| Remaining {
+            path: path.to_owned(),
+            package: format!("{name} {}", versions.into_iter().collect::<Vec<_>>().join(", ")).trim_end().to_owned(),
+            ids: ids.into_iter().map(str::to_owned).collect(),
+            stay,
+            reason: reason.to_owned(),
+        })
+        .collect()
+}
+
+fn ids<'c>(cases: impl Iterator<Item = &'c Case<'c>>) -> BTreeSet<&'c str> {
+    cases.flat_map(|case| &case.findings).map(|finding| finding.verdict.id.as_str()).collect()
+}
+
+/// The format of an input. A file that another one takes in may have any name.
 fn kind_of(input: &Input) -> Option<Kind> {
-    if input.kind == Kind::GoSum.name() {
-        return Some(Kind::GoSum); // nobody's manifest: what it stands for is moved by the go command
+    if let Some(kind) = [Kind::GoSum, Kind::Requirements].into_iter().find(|kind| kind.name() == input.kind) {
+        return Some(kind);
     }
     let (folder, name) = input.path.rsplit_once('/').unwrap_or(("", &input.path));
     Kind::of(folder, name)
 }
 
-/// The manifests that may ask for what a file pins: the file itself, else those beside and below it.
-fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
-    let Some(manifest) = kind.locks() else {
-        // A lockfile whose manifest is not edited is moved by its own tool.
-        let is_manifest = !kind.is_lockfile() || matches!(kind, Kind::GoMod | Kind::Requirements);
-        return if is_manifest { vec![(path.to_owned(), kind)] } else { Vec::new() };
-    };
-    let top = folder(path);
-    let below = |path: &str| top.is_empty() || folder(path) == top || folder(path).starts_with(&format!("{top}/"));
-    // A folder with a lockfile of its own is another project.
-    let own_lock = |path: &str| {
-        folder(path) != top
-            && inputs.iter().any(|input| {
-                folder(&input.path) == folder(path) && kind_of(input).is_some_and(|kind| kind.locks() == Some(manifest))
-            })
-    };
-    let found = inputs.iter().filter(|input| kind_of(input) == Some(manifest) && below(&input.path));
-    found.filter(|input| !own_lock(&input.path)).map(|input| (input.path.clone(), manifest)).collect()
-}
-
 fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// What moves the lockfile to a version, or brings it in line with its manifest.
-fn command(kind: Kind, wanted: &Wanted<'_>, to: &str) -> Option<String> {
-    let (name, to) = (quoted(wanted.name), quoted(to));
-    Some(match kind {
-        Kind::CargoLock => match wanted.versions.len() {
-            1 => format!("cargo update -p {name} --precise {to}"),
-            // Each line of versions moves within its own.
-            _ => wanted
-                .versions
-                .iter()
-                .map(|one| format!("cargo update -p {name}@{one}"))
-                .collect::<Vec<_>>()
-                .join(" && "),
-        },
-        Kind::PackageLock | Kind::Shrinkwrap => format!("npm update {name}"),
-        Kind::PnpmLock => format!("pnpm update -r --depth Infinity {name}"),
-        Kind::YarnLock => format!("yarn up -R {name}"),
-        Kind::PoetryLock => format!("poetry update {name}"),
-        Kind::UvLock => format!("uv lock --upgrade-package {name}=={to}"),
-        Kind::PipfileLock => format!("pipenv update {name}"),
-        Kind::BunLock => format!("bun update {name}"),
-        Kind::ComposerLock => format!("composer update --with-all-dependencies {name}"),
-        Kind::GemfileLock | Kind::GemsLocked => format!("bundle update --conservative {name}"),
-        Kind::MixLock => format!("mix deps.update {name}"),
-        Kind::PdmLock => format!("pdm update {name}"),
-        Kind::PodfileLock => format!("pod update {name}"),
-        Kind::PubspecLock => format!("dart pub upgrade {name}"),
-        Kind::GoMod => "go mod tidy".to_owned(),
-        Kind::GoSum => format!("go get {name}@v{to}"),
-        _ => return None,
-    })
 }
 
 /// A word as a shell takes it: names come out of files that anybody may have written.

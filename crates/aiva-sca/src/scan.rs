@@ -266,7 +266,7 @@ impl<'i> Judging<'i> {
 }
 
 /// The range behind an npm alias (`npm:left-pad@^1`).
-fn range_of(requirement: &str) -> &str {
+pub(crate) fn range_of(requirement: &str) -> &str {
     match requirement.strip_prefix("npm:") {
         Some(alias) => alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or("", |(_, range)| range),
         None => requirement,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::finding::Introduced;
 use crate::graph::{Graph, without_graph};
-use crate::package::{Ecosystem, Input, Package, Scope};
+use crate::package::{Ecosystem, Input, NotJudged, Package, Scope};
 use crate::purl::{purl, pypi_name};
 use crate::scan::introduced;
 
@@ -79,6 +79,18 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
     places
 }
 
+/// Every entry that names a package without saying which version, one sentence each.
+pub fn unpinned(inputs: &[Input], asked: &str) -> Vec<String> {
+    let asked = Asked::new(asked);
+    let all = inputs.iter().flat_map(|input| input.not_judged.iter().map(move |entry| (input, entry)));
+    let named = all.filter(|(_, entry)| asked.is(&Package::new(entry.ecosystem, &*entry.name, "", entry.line)));
+    let said = |(input, entry): (&Input, &NotJudged)| {
+        let what = format!("{} {}", entry.name, entry.requirement);
+        format!("{}:{}: {}: {}", input.path, entry.line, what.trim_end(), entry.reason)
+    };
+    named.map(said).collect()
+}
+
 /// What was asked for, in the spellings that people use.
 struct Asked<'a> {
     text: &'a str,
@@ -128,6 +140,18 @@ mod tests {
     fn input(kind: Kind, text: &str) -> Input {
         let reading = kind.read(text.as_bytes());
         crate::inventory::single_input("lock", kind, reading)
+    }
+
+    #[test]
+    fn an_entry_without_a_version_is_named_too() {
+        let inputs = [input(Kind::Requirements, "Flask>=1\nflask-login==1.0\n")];
+        for (asked, want) in [
+            ("flask", vec!["lock:1: flask >=1: a range, not a pinned version; a lockfile would pin it"]),
+            ("flask-login", vec![]),
+            ("fla", vec![]),
+        ] {
+            assert_eq!(unpinned(&inputs, asked), want, "{asked}");
+        }
     }
 
     #[track_caller]

@@ -1,171 +1,112 @@
 //! One package moved in one manifest, everything else left to the byte.
 
-use std::collections::BTreeSet;
-
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
+use super::ask::{Ask, Edited, Entry, Stands};
+use super::object::{TABLES, package_json};
 use super::program;
 use super::requirement::moved;
 use crate::inventory::Kind;
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
+use crate::scan::range_of;
+use crate::version::{Requirement, Version};
 
-/// The manifest with the package at `to`; `None` where it does not ask for the package; an error says why it cannot be moved.
-///
-/// `lines` are those of the findings, for formats in which the manifest is what was judged.
-pub(super) fn bump(
-    kind: Kind,
-    text: &str,
-    ecosystem: Ecosystem,
-    name: &str,
-    to: &str,
-    lines: &BTreeSet<u32>,
-) -> Result<Option<String>, String> {
-    match kind {
-        Kind::PackageJson => package_json(text, &TABLES, Ecosystem::Npm, name, to),
-        Kind::ComposerJson => package_json(text, &["require", "require-dev"], Ecosystem::Packagist, name, to),
-        Kind::Gemfile => program::gemfile(text, name, to),
-        Kind::MixExs => program::mix_exs(text, name, to),
-        Kind::PubspecYaml => program::pubspec(text, name, to),
-        Kind::CargoToml => cargo_toml(text, name, to),
-        Kind::PyProject => pyproject(text, name, to),
-        Kind::Requirements => requirements(text, name, to, lines),
-        Kind::GoMod => go_mod(text, name, to, lines),
-        _ => Err(format!("{ecosystem} requirements are not edited in {}", kind.name())),
-    }
-}
-
-const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
-
-/// Walks the top level of the object and rewrites requirements where they stand.
-fn package_json(
-    text: &str,
-    tables: &[&str],
-    ecosystem: Ecosystem,
-    name: &str,
-    to: &str,
-) -> Result<Option<String>, String> {
-    let document: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let is_own = |key: &str| match ecosystem {
-        Ecosystem::Packagist => key.eq_ignore_ascii_case(name),
-        _ => key == name,
+/// The manifest with the package moved; an error says why nothing could be.
+pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
+    // What editors of some systems put in front stays there.
+    let (mark, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
+    let mut edited = match kind {
+        Kind::PackageJson => package_json(text, &TABLES, ask)?,
+        Kind::ComposerJson => package_json(text, &["require", "require-dev"], ask)?,
+        Kind::Gemfile => whole(text, ask, program::gemfile(text, ask.name, ask.highest())?),
+        Kind::MixExs => whole(text, ask, program::mix_exs(text, ask.name, ask.highest())?),
+        Kind::PubspecYaml => whole(text, ask, program::pubspec(text, ask.name, ask.highest())?),
+        Kind::CargoToml => toml(text, ask, cargo_toml)?,
+        Kind::PyProject => toml(text, ask, pyproject)?,
+        Kind::Requirements => requirements(text, ask),
+        Kind::GoMod => go_mod(text, ask),
+        _ => {
+            let (name, to) = (kind.name(), ask.highest());
+            return Err(format!("{} requirements are not edited in {name}; move it to {to} by hand", ask.ecosystem));
+        }
     };
-    let entries = |table: &&str| document.get(*table).and_then(serde_json::Value::as_object);
-    if !tables.iter().filter_map(entries).any(|table| table.keys().any(|key| is_own(key))) {
-        return Ok(None);
-    }
-    let mut spots = Vec::new();
-    let mut scanner = Scanner { text, at: 0 };
-    scanner.object(&mut |scanner, table| {
-        if !tables.contains(&table) {
-            return scanner.value();
-        }
-        scanner.object(&mut |scanner, key| {
-            scanner.blank();
-            let from = scanner.at;
-            scanner.value()?;
-            if is_own(key) {
-                spots.push((from, scanner.at));
-            }
-            Some(())
-        })
-    });
-    let mut after = text.to_owned();
-    for (from, end) in spots.into_iter().rev() {
-        let requirement: String = text
-            .get(from..end)
-            .and_then(|quoted| serde_json::from_str(quoted).ok())
-            .ok_or_else(|| format!("the requirement of {name} is not a string"))?;
-        let new = moved(ecosystem, &requirement, to)
-            .ok_or_else(|| format!("{name} is asked for as {requirement:?}, which no version can be put into"))?;
-        after.replace_range(from..end, &serde_json::Value::from(new).to_string());
-    }
-    Ok(Some(after))
+    edited.after.insert_str(0, mark);
+    Ok(edited)
 }
 
-/// Steps over JSON that is known to be sound.
-struct Scanner<'t> {
-    text: &'t str,
-    at: usize,
+/// Whether manifests of this kind are edited.
+pub(super) const fn is_edited(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::PackageJson
+            | Kind::ComposerJson
+            | Kind::Gemfile
+            | Kind::MixExs
+            | Kind::PubspecYaml
+            | Kind::CargoToml
+            | Kind::PyProject
+            | Kind::Requirements
+            | Kind::GoMod
+    )
 }
 
-impl Scanner<'_> {
-    fn blank(&mut self) {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        self.at += rest.len() - rest.trim_start().len();
+fn whole(text: &str, ask: &Ask<'_>, after: Option<String>) -> Edited {
+    let entries = after.iter().map(|_| ask.whole()).collect();
+    Edited { after: after.unwrap_or_else(|| text.to_owned()), entries, refused: Vec::new() }
+}
+
+/// What an edit of one entry learns and leaves behind.
+pub(super) struct Pen<'a> {
+    ask: &'a Ask<'a>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) refused: Vec<String>,
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(ask: &'a Ask<'a>) -> Self {
+        Self { ask, entries: Vec::new(), refused: Vec::new() }
     }
 
-    fn next(&mut self) -> Option<u8> {
-        self.blank();
-        self.text.as_bytes().get(self.at).copied()
+    /// The requirement of an entry after the move, by these rules; `None` where it stays as it is.
+    pub(super) fn write(
+        &mut self,
+        key: &str,
+        old: &str,
+        rule: impl FnOnce(&str, &str) -> Option<String>,
+    ) -> Option<String> {
+        let (to, held) = self.ask.to(old)?;
+        let Some(new) = rule(old, to) else {
+            self.refused.push(refusal(key, old));
+            return None;
+        };
+        self.entries.push(Entry { key: key.to_owned(), old: old.to_owned(), to: to.to_owned(), held });
+        Some(new)
     }
 
-    fn string(&mut self) -> Option<String> {
-        self.blank();
-        let from = self.at;
-        self.at += 1;
-        loop {
-            match self.text.as_bytes().get(self.at)? {
-                b'\\' => self.at += 2,
-                b'"' => break,
-                _ => self.at += 1,
-            }
-        }
-        self.at += 1;
-        serde_json::from_str(self.text.get(from..self.at)?).ok()
-    }
-
-    fn object(&mut self, each: &mut dyn FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
-        if self.next()? != b'{' {
-            return self.value();
-        }
-        self.at += 1;
-        loop {
-            match self.next()? {
-                b'}' => break,
-                b',' => self.at += 1,
-                _ => {
-                    let key = self.string()?;
-                    self.next().filter(|next| *next == b':')?;
-                    self.at += 1;
-                    each(self, &key)?;
-                }
-            }
-        }
-        self.at += 1;
-        Some(())
-    }
-
-    fn value(&mut self) -> Option<()> {
-        match self.next()? {
-            b'"' => self.string().map(drop),
-            b'{' | b'[' => {
-                let mut depth = 0_usize;
-                loop {
-                    match self.next()? {
-                        b'"' => self.string().map(drop)?,
-                        open @ (b'{' | b'[' | b'}' | b']') => {
-                            self.at += 1;
-                            depth = if matches!(open, b'{' | b'[') { depth + 1 } else { depth - 1 };
-                            if depth == 0 {
-                                return Some(());
-                            }
-                        }
-                        _ => self.at += 1,
-                    }
-                }
-            }
-            _ => {
-                let rest = self.text.get(self.at..)?;
-                self.at += rest.find([',', '}', ']']).unwrap_or(rest.len());
-                Some(())
-            }
-        }
+    pub(super) fn done(self, after: String) -> Edited {
+        Edited { after, entries: self.entries, refused: self.refused }
     }
 }
 
-fn toml(text: &str) -> Result<DocumentMut, String> {
-    text.parse().map_err(|error: toml_edit::TomlError| format!("not TOML: {}", error.message()))
+fn refusal(name: &str, requirement: &str) -> String {
+    format!("{name} is asked for as {requirement:?}, which no version can be put into")
+}
+
+/// Whether a requirement allows a version.
+pub(super) fn holds(ecosystem: Ecosystem, requirement: &str, version: &str) -> bool {
+    let allowed = Requirement::parse(ecosystem, range_of(requirement.trim()));
+    allowed.zip(Version::parse(ecosystem, version)).is_some_and(|(allowed, version)| allowed.holds(version.key()))
+}
+
+fn toml(text: &str, ask: &Ask<'_>, edit: fn(&mut DocumentMut, &mut Pen<'_>)) -> Result<Edited, String> {
+    let parsed = text.parse();
+    let mut document: DocumentMut =
+        parsed.map_err(|error: toml_edit::TomlError| format!("not TOML: {}", error.message()))?;
+    let mut pen = Pen::new(ask);
+    edit(&mut document, &mut pen);
+    let after = if pen.entries.is_empty() { text.to_owned() } else { document.to_string() };
+    Ok(pen.done(after))
 }
 
 /// A new string in the place of an old one, with the blanks and comments around it.
@@ -175,148 +116,116 @@ fn put(value: &mut Value, new: String) {
     *value.decor_mut() = decor;
 }
 
-/// `x = "1"`, `x = { version = "1" }` and `[dependencies.x]`; whether there was a version to move.
-fn set(item: &mut Item, ecosystem: Ecosystem, name: &str, to: &str) -> Result<bool, String> {
+/// `x = "1"`, `x = { version = "1" }` and `[dependencies.x]`. What is by path, by git or from the workspace has no version here.
+fn set(item: &mut Item, key: &str, pen: &mut Pen<'_>, rule: fn(&str, &str) -> Option<String>) {
     let value = match item {
-        Item::Value(value) if value.is_str() => value,
+        Item::Value(value) if value.is_str() => Some(value),
         item => {
-            let Some(table) = item.as_table_like_mut() else { return Ok(false) };
-            match table.get_mut("version").and_then(Item::as_value_mut) {
-                Some(value) => value,
-                None => return Ok(false), // by path, by git, or from the workspace, where it is moved
-            }
+            let version = item.as_table_like_mut().and_then(|table| table.get_mut("version"));
+            version.and_then(Item::as_value_mut)
         }
     };
-    let Some(requirement) = value.as_str() else { return Ok(false) };
-    let new = moved(ecosystem, requirement, to)
-        .ok_or_else(|| format!("{name} is asked for as {requirement:?}, which no version can be put into"))?;
-    if new != requirement {
+    let Some(value) = value else { return };
+    let Some(requirement) = value.as_str().map(|text| text.trim().to_owned()) else { return };
+    if let Some(new) = pen.write(key, &requirement, rule).filter(|new| *new != requirement) {
         put(value, new);
     }
-    Ok(true)
 }
 
-fn cargo_toml(text: &str, name: &str, to: &str) -> Result<Option<String>, String> {
-    let mut document = toml(text)?;
-    let mut asked = tables(document.as_table_mut(), name, to)?;
+fn cargo_toml(document: &mut DocumentMut, pen: &mut Pen<'_>) {
+    tables(document.as_table_mut(), pen);
     if let Some(workspace) = document.get_mut("workspace").and_then(Item::as_table_like_mut) {
-        asked |= table(workspace, "dependencies", name, to)?;
+        table(workspace, "dependencies", pen);
     }
     if let Some(targets) = document.get_mut("target").and_then(Item::as_table_like_mut) {
         for (_, target) in targets.iter_mut() {
             if let Some(target) = target.as_table_like_mut() {
-                asked |= tables(target, name, to)?;
+                tables(target, pen);
             }
         }
     }
-    Ok(asked.then(|| document.to_string()))
 }
 
-fn tables(above: &mut dyn TableLike, name: &str, to: &str) -> Result<bool, String> {
-    let mut asked = false;
-    for key in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        asked |= table(above, key, name, to)?;
+fn tables(above: &mut dyn TableLike, pen: &mut Pen<'_>) {
+    for key in ["dependencies", "dev-dependencies", "dev_dependencies", "build-dependencies", "build_dependencies"] {
+        table(above, key, pen);
     }
-    Ok(asked)
 }
 
-fn table(above: &mut dyn TableLike, key: &str, name: &str, to: &str) -> Result<bool, String> {
-    let Some(entries) = above.get_mut(key).and_then(Item::as_table_like_mut) else { return Ok(false) };
-    let mut asked = false;
+fn table(above: &mut dyn TableLike, key: &str, pen: &mut Pen<'_>) {
+    let Some(entries) = above.get_mut(key).and_then(Item::as_table_like_mut) else { return };
     for (key, item) in entries.iter_mut() {
         let renamed = item.as_table_like().and_then(|table| table.get("package")).and_then(Item::as_str);
-        if renamed.unwrap_or(key.get()) == name {
-            asked |= set(item, Ecosystem::CratesIo, name, to)?;
+        if renamed.unwrap_or(key.get()) == pen.ask.name {
+            set(item, key.get(), pen, |old, to| moved(Ecosystem::CratesIo, old, to));
         }
     }
-    Ok(asked)
 }
 
-fn pyproject(text: &str, name: &str, to: &str) -> Result<Option<String>, String> {
-    let mut document = toml(text)?;
-    let mut asked = false;
+fn pyproject(document: &mut DocumentMut, pen: &mut Pen<'_>) {
     if let Some(project) = document.get_mut("project").and_then(Item::as_table_like_mut) {
         if let Some(list) = project.get_mut("dependencies") {
-            asked |= listed(list, name, to)?;
+            listed(list, pen);
         }
         if let Some(extras) = project.get_mut("optional-dependencies").and_then(Item::as_table_like_mut) {
-            for (_, list) in extras.iter_mut() {
-                asked |= listed(list, name, to)?;
-            }
+            extras.iter_mut().for_each(|(_, list)| listed(list, pen));
         }
     }
     if let Some(groups) = document.get_mut("dependency-groups").and_then(Item::as_table_like_mut) {
-        for (_, list) in groups.iter_mut() {
-            asked |= listed(list, name, to)?;
-        }
+        groups.iter_mut().for_each(|(_, list)| listed(list, pen));
     }
     let poetry = document.get_mut("tool").and_then(Item::as_table_like_mut).and_then(|tool| tool.get_mut("poetry"));
     if let Some(poetry) = poetry.and_then(Item::as_table_like_mut) {
         for key in ["dependencies", "dev-dependencies"] {
-            asked |= poetry_table(poetry.get_mut(key), name, to)?;
+            poetry_table(poetry.get_mut(key), pen);
         }
         if let Some(groups) = poetry.get_mut("group").and_then(Item::as_table_like_mut) {
             for (_, group) in groups.iter_mut() {
-                let table = group.as_table_like_mut().and_then(|group| group.get_mut("dependencies"));
-                asked |= poetry_table(table, name, to)?;
+                poetry_table(group.as_table_like_mut().and_then(|group| group.get_mut("dependencies")), pen);
             }
         }
     }
-    Ok(asked.then(|| document.to_string()))
 }
 
-fn poetry_table(table: Option<&mut Item>, name: &str, to: &str) -> Result<bool, String> {
-    let Some(table) = table.and_then(Item::as_table_like_mut) else { return Ok(false) };
-    let mut asked = false;
+fn poetry_table(table: Option<&mut Item>, pen: &mut Pen<'_>) {
+    let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
     for (key, item) in table.iter_mut() {
-        if pypi_name(key.get()) == name {
-            asked |= poetry_set(item, name, to)?;
+        if pypi_name(key.get()) == pen.ask.name {
+            set(item, key.get(), pen, poetry);
         }
     }
-    Ok(asked)
 }
 
 /// Poetry's bare `1.2` is exact, and `^` and `~` are cargo's; the rest is PEP 440.
-fn poetry_set(item: &mut Item, name: &str, to: &str) -> Result<bool, String> {
-    let value = if item.is_str() {
-        item.as_value_mut()
-    } else {
-        item.as_table_like_mut().and_then(|table| table.get_mut("version")).and_then(Item::as_value_mut)
-    };
-    let Some(value) = value else { return Ok(false) };
-    let Some(requirement) = value.as_str().map(str::trim) else { return Ok(false) };
-    let new = match requirement {
+fn poetry(requirement: &str, to: &str) -> Option<String> {
+    Some(match requirement {
         "*" => format!(">={to}"),
-        one if one.starts_with('^') && !one.contains(',') => format!("^{to}"),
-        one if one.starts_with('~') && !one.starts_with("~=") && !one.contains(',') => format!("~{to}"),
-        one if one.starts_with(|c: char| c.is_ascii_digit()) => to.to_owned(),
-        one => moved(Ecosystem::PyPi, one, to)
-            .ok_or_else(|| format!("{name} is asked for as {one:?}, which no version can be put into"))?,
-    };
-    put(value, new);
-    Ok(true)
+        one if one.contains([',', '|']) => return moved(Ecosystem::PyPi, one, to),
+        one if one.starts_with('^') => format!("^{to}"),
+        one if one.starts_with('~') && !one.starts_with("~=") => format!("~{to}"),
+        one if one.starts_with(|c: char| c.is_ascii_digit()) && !one.contains('*') => to.to_owned(),
+        one => return moved(Ecosystem::PyPi, one, to),
+    })
 }
 
-fn listed(list: &mut Item, name: &str, to: &str) -> Result<bool, String> {
-    let Some(list) = list.as_array_mut() else { return Ok(false) };
-    let mut asked = false;
+fn listed(list: &mut Item, pen: &mut Pen<'_>) {
+    let Some(list) = list.as_array_mut() else { return };
     for value in list.iter_mut() {
-        if let Some(new) = value.as_str().map(|text| line(text, name, to)).transpose()?.flatten() {
-            asked = true;
+        if let Some(new) = value.as_str().and_then(|text| line(text, pen)) {
             put(value, new);
         }
     }
-    Ok(asked)
 }
 
-/// A PEP 508 requirement with the package at `to`; `None` where it is about another package.
-fn line(text: &str, name: &str, to: &str) -> Result<Option<String>, String> {
+/// A PEP 508 requirement with the package moved; `None` where it is about another package, or stays.
+fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let start = text.len() - text.trim_start().len();
     let rest = text.get(start..).unwrap_or_default();
     let own = rest.get(..rest.find(|c| !is_name(c)).unwrap_or(rest.len())).unwrap_or_default();
+    let name = pen.ask.name;
     if own.is_empty() || pypi_name(own) != name {
-        return Ok(None);
+        return None;
     }
     let after = rest.get(own.len()..).unwrap_or_default();
     // Extras stay with the name; markers, hashes and comments stay behind.
@@ -328,84 +237,168 @@ fn line(text: &str, name: &str, to: &str) -> Result<Option<String>, String> {
     let end = [";", " #", "\t#", " --", "\\"].iter().filter_map(|stop| after.find(stop)).min().unwrap_or(after.len());
     let (specifier, tail) = after.split_at_checked(end).unwrap_or((after, ""));
     if specifier.trim_start().starts_with('@') {
-        return Err(format!("{name} comes from an address"));
-    }
-    if tail.contains("--hash") {
-        return Err(format!("{name} is pinned with hashes; compile the requirements again with {name}>={to}"));
+        pen.refused.push(format!("{name} comes from an address"));
+        return None;
     }
     let blank = specifier.len() - specifier.trim_start().len();
     let trail = specifier.get(specifier.trim_end().len()..).unwrap_or_default();
     let bare = specifier.trim().trim_start_matches('(').trim_end_matches(')');
-    let new = moved(Ecosystem::PyPi, bare, to)
-        .ok_or_else(|| format!("{name} is asked for as {bare:?}, which no version can be put into"))?;
+    let (to, _) = pen.ask.to(bare)?;
+    if tail.contains("--hash") {
+        pen.refused.push(format!("{name} is pinned with hashes; compile the requirements again with {name}>={to}"));
+        return None;
+    }
+    // What goes on in the next line may be its hashes.
+    if text.trim_end().ends_with('\\') {
+        pen.refused.push(format!("{name} goes on over several lines; move it to {to} by hand"));
+        return None;
+    }
+    let new = pen.write(own, bare, |old, to| moved(Ecosystem::PyPi, old, to))?;
     let lead = text.get(..start + own.len()).unwrap_or_default();
     let blanks = specifier.get(..blank).filter(|_| !bare.is_empty()).unwrap_or_default();
-    Ok(Some(format!("{lead}{extras}{blanks}{new}{trail}{tail}")))
+    Some(format!("{lead}{extras}{blanks}{new}{trail}{tail}"))
 }
 
 /// Only the lines that were judged: a name may stand in several files that take each other in.
-fn requirements(text: &str, name: &str, to: &str, lines: &BTreeSet<u32>) -> Result<Option<String>, String> {
+fn requirements(text: &str, ask: &Ask<'_>) -> Edited {
     let mut out = String::with_capacity(text.len() + 8);
-    let mut asked = false;
+    // A line says enough by itself.
+    let by_line = Ask { stands: Stands::HereSomehow, ..*ask };
+    let mut pen = Pen::new(&by_line);
     for (number, whole) in text.split_inclusive('\n').enumerate() {
         let body = whole.trim_end_matches(['\n', '\r']);
-        let wanted = u32::try_from(number + 1).is_ok_and(|number| lines.contains(&number));
-        match wanted.then(|| line(body, name, to)).transpose()?.flatten() {
+        let wanted = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
+        match wanted.then(|| line(body, &mut pen)).flatten() {
             Some(new) => {
-                // What goes on in the next line may be its hashes.
-                if body.trim_end().ends_with('\\') {
-                    return Err(format!("{name} goes on over several lines; move it to {to} by hand"));
-                }
-                asked = true;
                 out.push_str(&new);
                 out.push_str(whole.get(body.len()..).unwrap_or_default());
             }
             None => out.push_str(whole),
         }
     }
-    Ok(asked.then_some(out))
+    pen.done(out)
 }
 
-/// `module v1.2.3`, alone or in a block; `go 1.21` and `toolchain go1.21.3` for the standard library.
-fn go_mod(text: &str, name: &str, to: &str, lines: &BTreeSet<u32>) -> Result<Option<String>, String> {
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut asked = false;
+/// `module v1.2.3`, alone or in a block. The standard library is that of the `toolchain` line, which is written where there is
+/// none: the `go` line is the least that builds the module, for everybody who uses it, and stays.
+fn go_mod(text: &str, ask: &Ask<'_>) -> Edited {
+    let mut edited = Edited { after: String::with_capacity(text.len() + 8), ..Edited::default() };
+    let is_toolchain = matches!(ask.name, "stdlib" | "toolchain");
+    let names_toolchain = text.lines().any(|line| line.split_whitespace().next() == Some("toolchain"));
+    let to = ask.highest();
     for (number, whole) in text.split_inclusive('\n').enumerate() {
-        let wanted = u32::try_from(number + 1).is_ok_and(|number| lines.contains(&number));
+        let wanted = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
         let code = whole.split("//").next().unwrap_or_default();
         let mut words = code.split_whitespace().filter(|word| *word != "require");
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if first == "replace" && code.split_whitespace().any(|word| word.trim_matches('"') == ask.name) {
+            edited.refused.push(format!("{} is replaced; move the replacement to v{to} by hand", ask.name));
+        }
         let new = match (first, second) {
-            ("go", version) if name == "stdlib" => Some((version, to.to_owned())),
-            ("toolchain", version) if matches!(name, "stdlib" | "toolchain") => Some((version, format!("go{to}"))),
-            (module, version) if module.trim_matches('"') == name && version.starts_with('v') => {
-                Some((version, format!("v{to}")))
+            _ if !wanted => None,
+            ("go", _) if is_toolchain && !names_toolchain => {
+                edited.entries.push(ask.whole());
+                let end = if whole.ends_with("\r\n") { "\r\n" } else { "\n" };
+                let line = whole.trim_end_matches(['\n', '\r']);
+                Some(format!("{line}{end}{end}toolchain go{to}{end}"))
             }
-            ("replace", _) if code.contains(name) => {
-                return Err(format!("{name} is replaced; move the replacement to v{to} by hand"));
+            ("toolchain", version) if is_toolchain => Some(whole.replacen(version, &format!("go{to}"), 1)),
+            (module, version) if module.trim_matches('"') == ask.name && version.starts_with('v') => {
+                Some(whole.replacen(version, &format!("v{to}"), 1))
             }
             _ => None,
         };
-        match new.filter(|_| wanted) {
-            Some((old, new)) => {
-                asked = true;
-                out.push_str(&whole.replacen(old, &new, 1));
+        match new {
+            Some(new) => {
+                if edited.entries.is_empty() {
+                    edited.entries.push(ask.whole());
+                }
+                edited.after.push_str(&new);
             }
-            None => out.push_str(whole),
+            None => edited.after.push_str(whole),
         }
     }
-    Ok(asked.then_some(out))
+    // A line that is replaced is no line that builds.
+    if !edited.refused.is_empty() {
+        edited.after = text.to_owned();
+        edited.entries.clear();
+    }
+    edited
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fix::ask::Move;
 
+    fn bumped(kind: Kind, text: &str, name: &str, moves: &[(&str, &str)], stands: Stands) -> Result<Edited, String> {
+        let ecosystem = match kind {
+            Kind::ComposerJson => Ecosystem::Packagist,
+            Kind::CargoToml => Ecosystem::CratesIo,
+            Kind::PyProject | Kind::Requirements | Kind::Pipfile => Ecosystem::PyPi,
+            Kind::GoMod => Ecosystem::Go,
+            _ => Ecosystem::Npm,
+        };
+        let moves: Vec<Move> =
+            moves.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect();
+        let lines = (1..20).collect();
+        bump(kind, text, &Ask { ecosystem, name, moves: &moves, lines: &lines, stands })
+    }
+
+    /// Every entry of the package to 1.2.6.
     #[track_caller]
     fn check(kind: Kind, text: &str, name: &str, want: Result<Option<&str>, &str>) {
-        let lines = (1..20).collect();
-        let got = bump(kind, text, Ecosystem::Npm, name, "1.2.6", &lines);
+        let got = bumped(kind, text, name, &[("1.0.0", "1.2.6")], Stands::HereSomehow);
+        let got = got.and_then(|edited| match edited.refused.first() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok((!edited.entries.is_empty()).then_some(edited.after)),
+        });
         assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
+    }
+
+    #[test]
+    fn each_entry_of_a_package_is_judged_by_itself() {
+        use Stands::{Here, Locked};
+        let text = r#"{"dependencies": {"a": "<2.5", "old": "npm:a@1.0.0", "b": "^3"}, "devDependencies": {"a": "^2.6.0"}, "peerDependencies": {"a": ">=1"}}"#;
+        for (stands, moves, want, keys) in [
+            (Here, vec![("1.0.0", "1.2.6")], vec![("npm:a@1.0.0", "npm:a@1.2.6")], "old"),
+            (Here, vec![("<2.5", "2.6.1")], vec![("<2.5", "^2.6.1")], "a"),
+            (Here, vec![("npm:a@1.0.0", "1.2.6")], vec![("npm:a@1.0.0", "npm:a@1.2.6")], "old"),
+            (Locked, vec![("1.0.0", "1.2.6")], vec![("<2.5", "^1.2.6"), ("npm:a@1.0.0", "npm:a@1.2.6")], "a old"),
+            (Locked, vec![("2.6.0", "2.6.1")], vec![("^2.6.0", "^2.6.1")], "a"),
+            (Locked, vec![("5.0.0", "5.0.1")], vec![], ""), // only the peer allows it, and the later one too
+            (
+                Locked,
+                vec![("1.0.0", "1.2.6"), ("2.6.0", "2.6.1")],
+                vec![("<2.5", "^1.2.6"), ("npm:a@1.0.0", "npm:a@1.2.6"), ("^2.6.0", "^2.6.1")],
+                "a old a",
+            ),
+        ] {
+            let got = bumped(Kind::PackageJson, text, "a", &moves, stands).unwrap();
+            let want = want.iter().fold(text.to_owned(), |text, (old, new)| {
+                text.replacen(&format!("\"{old}\""), &format!("\"{new}\""), 1)
+            });
+            assert_eq!(got.after, want, "{stands:?} {moves:?}");
+            let got: Vec<&str> = got.entries.iter().map(|entry| entry.key.as_str()).collect();
+            assert_eq!(got.join(" "), keys, "{stands:?} {moves:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_stays_in_front() {
+        check(
+            Kind::PackageJson,
+            "\u{feff}{\"dependencies\": {\"a\": \"^1\"}}",
+            "a",
+            Ok(Some("\u{feff}{\"dependencies\": {\"a\": \"^1.2.6\"}}")),
+        );
+        check(Kind::Requirements, "\u{feff}a==1\n", "a", Ok(Some("\u{feff}a==1.2.6\n")));
+        check(
+            Kind::CargoToml,
+            "\u{feff}[dependencies]\na = \"1\"\n",
+            "a",
+            Ok(Some("\u{feff}[dependencies]\na = \"1.2.6\"\n")),
+        );
     }
 
     #[test]
@@ -475,16 +468,11 @@ mod tests {
             "flask",
             Err("flask is pinned with hashes; compile the requirements again with flask>=1.2.6"),
         );
-        assert!(
-            bump(
-                Kind::Requirements,
-                "flask==1.0 \\\n  --hash=sha256:aa\n",
-                Ecosystem::PyPi,
-                "flask",
-                "1.2.6",
-                &(1..3).collect()
-            )
-            .is_err()
+        check(
+            Kind::Requirements,
+            "flask==1.0 \\\n  --hash=sha256:aa\n",
+            "flask",
+            Err("flask goes on over several lines; move it to 1.2.6 by hand"),
         );
     }
 
@@ -494,6 +482,15 @@ mod tests {
         let want =
             text.replace("\tx/net v1.0.0", "\tx/net v1.2.6").replace("require x/net v1.0.0", "require x/net v1.2.6");
         check(Kind::GoMod, text, "x/net", Ok(Some(&want)));
-        check(Kind::GoMod, "go 1.0\ntoolchain go1.0.1\n", "stdlib", Ok(Some("go 1.2.6\ntoolchain go1.2.6\n")));
+        check(Kind::GoMod, "go 1.0\ntoolchain go1.0.1\n", "stdlib", Ok(Some("go 1.0\ntoolchain go1.2.6\n")));
+        check(
+            Kind::GoMod,
+            "go 1.0 // ours\n\nrequire a v1\n",
+            "stdlib",
+            Ok(Some("go 1.0 // ours\n\ntoolchain go1.2.6\n\nrequire a v1\n")),
+        );
+        let replaced = "require x/net v1.0.0\nreplace x/net => x/net v1.0.1\n";
+        check(Kind::GoMod, replaced, "x/net", Err("x/net is replaced; move the replacement to v1.2.6 by hand"));
+        check(Kind::GoMod, replaced, "x/netmore", Ok(None));
     }
 }

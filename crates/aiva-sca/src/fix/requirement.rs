@@ -125,7 +125,11 @@ fn bounds(ecosystem: Ecosystem, text: &str, to: &str, target: &Version, bare: &s
         let operator: String = part.chars().take_while(|c| !c.is_alphanumeric() && *c != '.' && *c != '*').collect();
         let operator = operator.trim();
         let version = part.get(operator.len()..)?.trim();
-        if operator.is_empty() || lower.contains(&operator) || operator == ">" {
+        if let Some(prefix) = version.strip_suffix(".*").filter(|_| operator == "==") {
+            let length = prefix.split('.').count();
+            kept.extend((!moved).then(|| same_prefix(to, length)));
+            moved = true;
+        } else if operator.is_empty() || lower.contains(&operator) || operator == ">" {
             let operator = if operator == ">" { ">=" } else { operator };
             kept.extend((!moved).then(|| format!("{operator}{to}")));
             moved = true;
@@ -142,6 +146,29 @@ fn bounds(ecosystem: Ecosystem, text: &str, to: &str, target: &Version, bare: &s
     }
     let separator = if text.contains(", ") { ", " } else { "," };
     Some(kept.join(separator))
+}
+
+/// `==2.31.*`, and the version itself as the least: the prefix lets what comes before it in.
+fn same_prefix(to: &str, length: usize) -> String {
+    let prefix: Vec<&str> = to.split('.').take(length).collect();
+    format!("=={}.*,>={to}", prefix.join("."))
+}
+
+/// The upper bounds that a text lost, as they were written.
+pub(super) fn dropped(before: &str, after: &str) -> Vec<String> {
+    let kept: Vec<String> = upper_bounds(after).collect();
+    upper_bounds(before).filter(|bound| !kept.contains(bound)).collect()
+}
+
+fn upper_bounds(text: &str) -> impl Iterator<Item = String> {
+    text.match_indices('<').filter_map(|(at, _)| {
+        let rest = text.get(at + 1..)?;
+        let operator = if rest.starts_with('=') { "<=" } else { "<" };
+        let version = rest.trim_start_matches('=').trim_start();
+        let end = version.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '+' | '*'));
+        let version = version.get(..end.unwrap_or(version.len()))?;
+        version.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("{operator}{version}"))
+    })
 }
 
 #[cfg(test)]
@@ -188,12 +215,15 @@ mod tests {
             ("==1.0", "==1.2.6"),
             (">=1.0,<2", ">=1.2.6,<2"),
             (">=1.0,<1.2,!=1.1", ">=1.2.6,!=1.1"),
+            ("==1.1.*", "==1.2.*,>=1.2.6"),
+            ("==1.*", "==1.*,>=1.2.6"),
             ("~=1.0", "~=1.2.6"),
             ("<2", ">=1.2.6,<2"),
             ("", ">=1.2.6"),
         ] {
             check(PyPi, text, "1.2.6", Some(want));
         }
+        check(PyPi, "==2.19.*", "2.31.0", Some("==2.31.*,>=2.31.0"));
         use Ecosystem::{Packagist, Pub};
         for (text, want) in [
             ("^1.0", Some("^1.2.6")),
@@ -219,5 +249,18 @@ mod tests {
             check(Pub, text, "1.2.6", Some(want));
         }
         check(PyPi, ">=1.0,!=1.2.6", "1.2.6", None); // it would not hold the version
+    }
+
+    #[test]
+    fn an_upper_bound_that_goes_is_told() {
+        for (before, after, want) in [
+            ("requests>=2.0,<2.20", "requests>=2.31.0", "<2.20"),
+            ("a >=2,<= 2.11 ; python_version < '3.8'", "a >=2.11.3 ; python_version < '3.8'", "<=2.11"),
+            ("\">=1 <2\"", "\"^1.2.6\"", "<2"),
+            (">=1.0,<2", ">=1.2.6,<2", ""),
+            ("==1.0", "==1.2.6", ""),
+        ] {
+            assert_eq!(dropped(before, after).join(" "), want, "{before}");
+        }
     }
 }

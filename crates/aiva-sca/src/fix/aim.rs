@@ -1,0 +1,174 @@
+//! The version to move to: the least that ends most.
+//!
+//! What no version ends does not keep the rest from being mended: it is listed as what stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::advisory::{Damage, Index};
+use crate::finding::{Finding, Kind, Verdict};
+use crate::matching::Judge;
+use crate::package::{Ecosystem, Input};
+use crate::purl::purl;
+use crate::scan::range_of;
+use crate::version::{Requirement, Version};
+
+/// Where a version has to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Aim {
+    /// The version to move to, without Go's `v`; `None` where none is better.
+    pub(super) to: Option<String>,
+    /// The findings that it does not end.
+    pub(super) stays: BTreeSet<String>,
+    /// Why those stay.
+    pub(super) reason: String,
+}
+
+/// What versions are looked for in.
+#[derive(Debug)]
+pub(super) struct Versions<'a> {
+    pub(super) inputs: &'a [Input],
+    pub(super) index: &'a Index,
+    pub(super) judge: Judge,
+}
+
+impl Versions<'_> {
+    /// Where one version of a package has to go; `findings` are all those about it, at least one.
+    pub(super) fn aim(&self, findings: &[&Finding]) -> Result<Option<Aim>, Damage> {
+        let Some(first) = findings.first() else { return Ok(None) };
+        let (ecosystem, name) = (first.ecosystem, first.name.as_str());
+        let is_range = first.purl == purl(ecosystem, name, "");
+        let floor = floor(ecosystem, &first.version, is_range);
+        let now = if is_range { findings.len() } else { self.told(ecosystem, name, &first.version)?.0 };
+        let is_settled = !is_range && !is_early(ecosystem, &first.version);
+        let mut best: Option<((usize, bool), String, BTreeSet<String>)> = None;
+        for (version, text) in self.candidates(ecosystem, name)? {
+            if version.key() <= floor.as_slice() {
+                continue;
+            }
+            let (count, names) = self.told(ecosystem, name, &text)?;
+            // Nobody is moved from a release to what comes before the next one, if there is a choice.
+            let cost = (count, (is_settled || is_range) && is_early(ecosystem, &text));
+            if count < now && best.as_ref().is_none_or(|(known, ..)| cost < *known) {
+                best = Some((cost, text, names));
+            }
+        }
+        let Some((_, to, names)) = best else {
+            let stays = findings.iter().map(|finding| finding.verdict.id.clone()).collect();
+            return Ok(Some(Aim { to: None, stays, reason: reason(findings.iter().copied(), None) }));
+        };
+        let to = to.trim_start_matches('v').to_owned();
+        let left: Vec<&Finding> =
+            findings.iter().copied().filter(|one| all_names(&one.verdict).any(|name| names.contains(name))).collect();
+        let stays = left.iter().map(|finding| finding.verdict.id.clone()).collect();
+        Ok(Some(Aim { reason: reason(left.into_iter(), Some(&to)), to: Some(to), stays }))
+    }
+
+    /// Every version of a package that is known: what ends an advisory, and what other files here have.
+    fn candidates(&self, ecosystem: Ecosystem, name: &str) -> Result<BTreeMap<Version, String>, Damage> {
+        let mut texts: Vec<String> = Vec::new();
+        for name in together(ecosystem, name) {
+            let Some(entry) = self.index.entry(ecosystem, name)? else { continue };
+            for advisory in entry.advisories() {
+                let details = advisory.details()?;
+                let own = details.packages.iter().filter(|package| package.name == *name);
+                texts.extend(own.flat_map(|package| &package.fixed).map(ToString::to_string));
+            }
+        }
+        let here = self.inputs.iter().flat_map(|input| &input.packages);
+        let here = here.filter(|package| package.ecosystem == ecosystem && package.name == name);
+        texts.extend(here.map(|package| package.version.clone()));
+        Ok(texts.into_iter().filter_map(|text| Some((Version::parse(ecosystem, &text)?, text))).collect())
+    }
+
+    /// How much is said of a version that a newer one may end, and all names of it.
+    fn told(&self, ecosystem: Ecosystem, name: &str, version: &str) -> Result<(usize, BTreeSet<String>), Damage> {
+        let (mut count, mut names) = (0, BTreeSet::new());
+        for name in together(ecosystem, name) {
+            let Some(entry) = self.index.entry(ecosystem, name)? else { continue };
+            let Some(judgement) = self.judge.judged(ecosystem, &entry, version)? else { continue };
+            count += usize::from(judgement.unknown.is_some());
+            let ended = |verdict: &&std::sync::Arc<Verdict>| {
+                matches!(verdict.kind, Kind::Malicious | Kind::Vulnerability | Kind::Unsound)
+            };
+            for verdict in judgement.verdicts.iter().filter(ended) {
+                count += 1;
+                names.extend(all_names(verdict).map(str::to_owned));
+            }
+        }
+        Ok((count, names))
+    }
+}
+
+/// Packages that always move together: the go command comes with its standard library.
+fn together(ecosystem: Ecosystem, name: &str) -> Vec<&str> {
+    match (ecosystem, name) {
+        (Ecosystem::Go, "stdlib") => vec![name, "toolchain"],
+        (Ecosystem::Go, "toolchain") => vec![name, "stdlib"],
+        _ => vec![name],
+    }
+}
+
+/// The key that a better version is above.
+fn floor(ecosystem: Ecosystem, text: &str, is_range: bool) -> Vec<u8> {
+    match is_range {
+        true => Requirement::parse(ecosystem, range_of(text)).map(|range| range.floor().to_vec()),
+        false => Version::parse(ecosystem, text).map(|version| version.key().to_vec()),
+    }
+    .unwrap_or_default()
+}
+
+fn all_names(verdict: &Verdict) -> impl Iterator<Item = &str> {
+    std::iter::once(&verdict.id).chain(&verdict.aliases).map(String::as_str)
+}
+
+/// Whether a version comes before a release.
+fn is_early(ecosystem: Ecosystem, text: &str) -> bool {
+    match ecosystem {
+        Ecosystem::Npm | Ecosystem::CratesIo | Ecosystem::Pub | Ecosystem::Hex | Ecosystem::NuGet => {
+            text.split('+').next().unwrap_or_default().contains('-')
+        }
+        Ecosystem::PyPi => {
+            let public = text.split('+').next().unwrap_or_default().to_ascii_lowercase().replace("post", "");
+            public.trim_start_matches('v').contains(|c: char| c.is_ascii_alphabetic())
+        }
+        Ecosystem::RubyGems => text.contains(|c: char| c.is_ascii_alphabetic()),
+        _ => false,
+    }
+}
+
+/// Why findings stay.
+fn reason<'f>(findings: impl Iterator<Item = &'f Finding>, to: Option<&str>) -> String {
+    let has_too = to.map(|to| format!("; {to} has it too")).unwrap_or_default();
+    let last: BTreeSet<&str> = findings
+        .flat_map(|finding| &finding.verdict.matched)
+        .flat_map(|matched| &matched.events)
+        .filter_map(|event| event.strip_prefix("last_affected "))
+        .collect();
+    if last.is_empty() {
+        return format!("no version is known that ends it{has_too}");
+    }
+    let last: Vec<&str> = last.into_iter().collect();
+    format!(
+        "what comes after {} is free of it, but which version that is, the advisories do not say{has_too}",
+        last.join(" and after ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_before_a_release_is_known_by_its_text() {
+        for (ecosystem, text, want) in [
+            (Ecosystem::Npm, "4.0.0-beta.1", true),
+            (Ecosystem::Npm, "4.0.0+build-1", false),
+            (Ecosystem::PyPi, "2.0rc1", true),
+            (Ecosystem::PyPi, "2.0.post1", false),
+            (Ecosystem::PyPi, "2.0+local", false),
+            (Ecosystem::Go, "v0.0.0-20200101000000-abcdef", false), // a commit is all that some modules have
+        ] {
+            assert_eq!(is_early(ecosystem, text), want, "{text}");
+        }
+    }
+}

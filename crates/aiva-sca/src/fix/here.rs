@@ -1,0 +1,90 @@
+//! Findings about what a manifest asks for: it is edited, read again, and judged again.
+
+use super::ask::{Ask, Stands};
+use super::{Case, Desk, Group, Run, Stay, folder};
+use crate::advisory::{Damage, Index};
+use crate::finding::{Finding, Verdict};
+use crate::inventory::{Kind, single_input};
+use crate::scan::{Judged, Judging};
+
+/// Moves the package in the manifest itself.
+pub(super) fn edit(group: &mut Group<'_>, desk: &mut Desk<'_>) -> Option<Run> {
+    let lines = group.lines();
+    let ask = |stands| Ask { ecosystem: group.ecosystem, name: group.name, moves: &group.moves, lines: &lines, stands };
+    let mut edited = desk.edit(group.path, group.kind, &ask(Stands::Here), group.path);
+    // A reader may have put the requirement in other words.
+    if edited.as_ref().is_ok_and(|edited| edited.entries.is_empty() && edited.refused.is_empty()) {
+        edited = desk.edit(group.path, group.kind, &ask(Stands::HereSomehow), group.path);
+    }
+    let (entries, refused) = match edited {
+        Ok(edited) => (edited.entries, edited.refused),
+        Err(reason) => (Vec::new(), vec![reason]),
+    };
+    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
+        if !entries.iter().any(|entry| entry.held.contains(&step.from)) {
+            let reason = refused.first().cloned();
+            let reason =
+                reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
+            case.stays = Some((Stay::Surely, reason));
+        }
+    }
+    let is_module = group.kind == Kind::GoMod && !matches!(group.name, "stdlib" | "toolchain") && !entries.is_empty();
+    let command = "go mod tidy".to_owned();
+    is_module.then(|| Run {
+        folder: folder(group.path).to_owned(),
+        command,
+        clears: Vec::new(),
+        brought_by: Vec::new(),
+    })
+}
+
+/// Says of each case what the edited manifest makes of it, once everything in it was moved.
+pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index) -> Result<(), Damage> {
+    let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };
+    let judging = Judging::new(index);
+    let judge = |text: &str| {
+        let reading = group.kind.read(text.as_bytes());
+        judging.judge(&single_input(group.path, group.kind, reading))
+    };
+    let (before, after) = (judge(&sheet.before)?, judge(&sheet.after)?);
+    for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
+        case.stays = stays(case, group.kind, &before, &after);
+    }
+    Ok(())
+}
+
+fn stays(case: &Case<'_>, kind: Kind, before: &Judged, after: &Judged) -> Option<(Stay, String)> {
+    // A module stands once in a go.mod, whose lines an edit may move.
+    let same_place = |line: u32, finding: &Finding| kind == Kind::GoMod || line == finding.line;
+    let found = |judged: &Judged, one: &Finding| {
+        let is_same = |other: &Finding| {
+            other.name == one.name && same_place(other.line, one) && shares_name(&other.verdict, &one.verdict)
+        };
+        judged.findings.iter().any(is_same)
+    };
+    let possible = |one: &Finding| {
+        let mut here = after.can_resolve.iter().filter(|other| other.name == one.name && same_place(other.line, one));
+        here.any(|other| other.verdicts.iter().any(|verdict| shares_name(verdict, &one.verdict)))
+    };
+    if case.findings.iter().any(|one| found(after, one)) {
+        return Some((Stay::Surely, "it is still affected after the edit".to_owned()));
+    }
+    if case.findings.iter().any(|one| possible(one)) {
+        return Some((Stay::Perhaps, "what is asked for after the edit still allows affected versions".to_owned()));
+    }
+    if !case.findings.iter().all(|one| found(before, one)) {
+        return Some((
+            Stay::Perhaps,
+            "other files here have a say in its version; scan again after the edit".to_owned(),
+        ));
+    }
+    None
+}
+
+fn shares_name(one: &Verdict, other: &Verdict) -> bool {
+    let names = |verdict: &'_ Verdict| -> Vec<String> {
+        std::iter::once(&verdict.id).chain(&verdict.aliases).cloned().collect()
+    };
+    let known = names(other);
+    names(one).iter().any(|name| known.contains(name))
+}

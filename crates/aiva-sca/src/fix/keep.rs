@@ -1,0 +1,247 @@
+//! What keeps a locked copy of a package where it is: requirements of other packages, and overrides of the manifest.
+//!
+//! Only what a lockfile says is concluded from. npm's and yarn's say which versions each package asks for; of the others only
+//! who needs whom is known, which proves nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::ask::Move;
+use super::edit::holds;
+use crate::inventory::Kind;
+use crate::package::{Input, Source};
+use crate::scan::{label, range_of};
+
+/// Who keeps a copy, or may.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Keepers {
+    /// Requirements that allow what is there and not the version to move to: `x 1.0.0 asks for lodash 4.17.4`.
+    pub(super) sure: BTreeSet<String>,
+    /// Packages of which it is not known what they allow.
+    pub(super) unknown: BTreeSet<String>,
+    /// Whether packages of others need it at all.
+    pub(super) is_needed: bool,
+}
+
+/// Who keeps a copy of a package; `old` has the requirements of the project's own manifests, which were moved.
+pub(super) fn keepers(kind: Kind, lock: &str, input: &Input, name: &str, step: &Move, old: &[&str]) -> Keepers {
+    let dependants = dependants(input, name, &step.from);
+    match kind {
+        Kind::PackageLock | Kind::Shrinkwrap => npm(lock, name, step),
+        Kind::YarnLock => yarn(lock, name, step, old, dependants),
+        _ => Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants },
+    }
+}
+
+/// The packages of others that need a version of a package.
+fn dependants(input: &Input, name: &str, version: &str) -> BTreeSet<String> {
+    let package = |at: u32| input.packages.get(at as usize);
+    let is_meant = |at: u32| package(at).is_some_and(|package| package.name == name && package.version == version);
+    let needing = input.edges.iter().filter(|(_, to)| is_meant(*to)).filter_map(|(from, _)| package(*from));
+    needing.filter(|package| !matches!(package.source, Source::Path(_))).map(label).collect()
+}
+
+fn npm(lock: &str, name: &str, step: &Move) -> Keepers {
+    let mut keepers = Keepers::default();
+    let Ok(document) = serde_json::from_str::<Value>(lock.trim_start_matches('\u{feff}')) else {
+        keepers.unknown.insert("what else is in the lockfile".to_owned());
+        return keepers;
+    };
+    match document.get("packages").and_then(Value::as_object) {
+        Some(packages) => {
+            for (place, entry) in packages {
+                let Some((_, folder)) = place.rsplit_once("node_modules/") else { continue }; // the project's own
+                for table in ["dependencies", "optionalDependencies", "peerDependencies"] {
+                    ask(entry, table, folder, name, step, &mut keepers);
+                }
+            }
+        }
+        None => nested(&document, name, step, &mut keepers),
+    }
+    keepers
+}
+
+/// Format 1 nests copies.
+fn nested(above: &Value, name: &str, step: &Move, keepers: &mut Keepers) {
+    let mut open = vec![above];
+    while let Some(next) = open.pop() {
+        for (folder, entry) in next.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
+            ask(entry, "requires", folder, name, step, keepers);
+            open.push(entry);
+        }
+    }
+}
+
+fn ask(entry: &Value, table: &str, folder: &str, name: &str, step: &Move, keepers: &mut Keepers) {
+    for (key, range) in entry.get(table).and_then(Value::as_object).into_iter().flatten() {
+        let Some(range) = range.as_str() else { continue };
+        let real = range.strip_prefix("npm:").map_or(key.as_str(), |alias| {
+            alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |(name, _)| name)
+        });
+        if real != name || !allows(range, &step.from) {
+            continue;
+        }
+        keepers.is_needed = true;
+        if !allows(range, &step.to) {
+            let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
+            keepers.sure.insert(format!(
+                "{} asks for {name} {}",
+                format!("{folder} {version}").trim_end(),
+                range_of(range)
+            ));
+        }
+    }
+}
+
+fn allows(range: &str, version: &str) -> bool {
+    holds(crate::package::Ecosystem::Npm, range, version)
+}
+
+/// yarn writes every range beside the version that answers it, but not whose range it is.
+fn yarn(lock: &str, name: &str, step: &Move, old: &[&str], dependants: BTreeSet<String>) -> Keepers {
+    let mut keepers = Keepers { is_needed: !dependants.is_empty(), ..Keepers::default() };
+    let reading = Kind::YarnLock.read(lock.as_bytes());
+    let is_meant = |at: u32| {
+        let package = reading.packages.get(at as usize);
+        package.is_some_and(|package| package.name == name && package.version == step.from)
+    };
+    for (descriptor, _) in reading.links.descriptors.iter().filter(|(_, at)| is_meant(*at)) {
+        let Some((_, range)) = descriptor.get(1..).and_then(|rest| rest.split_once('@')) else { continue };
+        let plain = range.strip_prefix("npm:").filter(|range| !range.contains('@')).unwrap_or(range);
+        if allows(plain, &step.to) {
+            continue;
+        }
+        let is_own = old.iter().any(|old| *old == plain || *old == range);
+        match (is_own, dependants.is_empty()) {
+            (true, true) => {}
+            // The same range may be asked for by others too.
+            (true, false) => keepers.unknown.extend(dependants.iter().cloned()),
+            (false, _) => {
+                let who = if dependants.is_empty() { "something here".to_owned() } else { spoken(&dependants) };
+                keepers.sure.insert(format!("{who} asks for {name} {}", range_of(plain)));
+            }
+        }
+    }
+    keepers
+}
+
+/// A few of many.
+pub(super) fn spoken(names: &BTreeSet<String>) -> String {
+    let first: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    match names.len() {
+        0..=3 => first.join(", "),
+        many => format!("{} and {} more", first.join(", "), many - 3),
+    }
+}
+
+/// What a `package.json` says of a package over everybody's head, where that does not allow the version.
+pub(super) fn overridden(manifest: &str, name: &str, to: &str) -> Option<String> {
+    let document: Value = serde_json::from_str(manifest.trim_start_matches('\u{feff}')).ok()?;
+    let tables = ["/overrides", "/resolutions", "/pnpm/overrides"];
+    tables.iter().find_map(|table| {
+        let mut open: Vec<(&str, &Value)> =
+            document.pointer(table)?.as_object()?.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        while let Some((key, value)) = open.pop() {
+            if let Some(inner) = value.as_object() {
+                // `.` inside of a package's own table is the package.
+                open.extend(
+                    inner.iter().map(|(inner, value)| (if inner == "." { key } else { inner.as_str() }, value)),
+                );
+            }
+            let Some(range) = value.as_str().filter(|range| !range.starts_with('$')) else { continue };
+            let last = key.rsplit(['>']).next().unwrap_or(key).trim();
+            let bare = match last.rfind('@').filter(|at| *at > 0) {
+                Some(at) => last.get(..at).unwrap_or(last),
+                None => last,
+            };
+            let is_meant =
+                bare == name || bare.strip_suffix(name).is_some_and(|above| above.ends_with('/') && !is_scope(above));
+            if is_meant && !allows(range, to) {
+                let table = table.trim_start_matches('/').replace('/', ".");
+                return Some(format!("{table} hold {name} at {range}; move that to {to} by hand"));
+            }
+        }
+        None
+    })
+}
+
+/// Whether what stands before a name is only its scope: `@types/`.
+fn is_scope(above: &str) -> bool {
+    above.trim_end_matches('/').rsplit('/').next().is_some_and(|last| last.starts_with('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(from: &str, to: &str) -> Move {
+        Move { from: from.to_owned(), to: to.to_owned() }
+    }
+
+    #[track_caller]
+    fn check(kind: Kind, lock: &str, step: &Move, old: &[&str], want: (&str, &str)) {
+        let input = crate::inventory::single_input("lock", kind, kind.read(lock.as_bytes()));
+        let got = keepers(kind, lock, &input, "a", step, old);
+        assert_eq!((spoken(&got.sure).as_str(), spoken(&got.unknown).as_str()), want, "{lock}");
+    }
+
+    #[test]
+    fn an_exact_requirement_of_another_package_keeps_its_copy() {
+        let npm = |range: &str| {
+            format!(
+                r#"{{"lockfileVersion": 3, "packages": {{"": {{"dependencies": {{"a": "1.0.0"}}}}, "node_modules/a": {{"version": "1.0.0"}},
+                "node_modules/x": {{"version": "2.0.0", "dependencies": {{"a": "{range}"}}}}}}}}"#
+            )
+        };
+        let move_on = step("1.0.0", "1.2.6");
+        for (range, want) in [
+            ("1.0.0", "x 2.0.0 asks for a 1.0.0"),
+            ("~1.0.0", "x 2.0.0 asks for a ~1.0.0"),
+            ("npm:a@1.0.0", "x 2.0.0 asks for a 1.0.0"),
+            ("npm:b@1.0.0", ""),
+            ("^1.0.0", ""),
+            ("^1.1.0", ""), // another copy answers that
+        ] {
+            check(Kind::PackageLock, &npm(range), &move_on, &[], (want, ""));
+        }
+        let first = r#"{"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}, "y": {"version": "1.0.0", "dependencies":
+            {"x": {"version": "2.0.0", "requires": {"a": "1.0.0"}}}}}}"#;
+        check(Kind::PackageLock, first, &move_on, &[], ("x 2.0.0 asks for a 1.0.0", ""));
+    }
+
+    #[test]
+    fn yarn_tells_ranges_but_not_whose() {
+        let lock = |ranges: &str, x: &str| {
+            format!("# yarn lockfile v1\n\n\n{ranges}:\n  version \"1.0.0\"\n\nx@^2.0.0:\n  version \"2.0.0\"\n{x}")
+        };
+        let needs = "  dependencies:\n    a \"^1.0.0\"\n";
+        let move_on = step("1.0.0", "1.2.6");
+        check(Kind::YarnLock, &lock("a@^1.0.0", needs), &move_on, &["^1.0.0"], ("", ""));
+        check(Kind::YarnLock, &lock("a@1.0.0", ""), &move_on, &["1.0.0"], ("", ""));
+        let exact = "  dependencies:\n    a \"1.0.0\"\n";
+        check(Kind::YarnLock, &lock("a@1.0.0", exact), &move_on, &["1.0.0"], ("", "x 2.0.0"));
+        check(Kind::YarnLock, &lock("a@1.0.0", exact), &move_on, &[], ("x 2.0.0 asks for a 1.0.0", ""));
+    }
+
+    #[test]
+    fn an_override_keeps_every_copy() {
+        let said = |text: &str| overridden(text, "a", "1.2.6").unwrap_or_default();
+        for (text, want) in [
+            (r#"{"overrides": {"a": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
+            (r#"{"overrides": {"x": {"a": "1.0.0"}}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
+            (r#"{"overrides": {"a": {".": "1.0.0"}}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
+            (r#"{"resolutions": {"**/a": "1.0.0"}}"#, "resolutions hold a at 1.0.0; move that to 1.2.6 by hand"),
+            (
+                r#"{"pnpm": {"overrides": {"x>a@1": "1.0.0"}}}"#,
+                "pnpm.overrides hold a at 1.0.0; move that to 1.2.6 by hand",
+            ),
+            (r#"{"overrides": {"a": "^1.0.0"}}"#, ""),
+            (r#"{"overrides": {"a": "$a"}}"#, ""),
+            (r#"{"resolutions": {"@types/a": "1.0.0"}}"#, ""),
+            (r#"{"dependencies": {"a": "1.0.0"}}"#, ""),
+        ] {
+            assert_eq!(said(text), want, "{text}");
+        }
+    }
+}

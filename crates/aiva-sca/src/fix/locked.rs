@@ -1,0 +1,276 @@
+//! Findings about what a lockfile pins: the manifests that ask for it are edited, and a command moves the lockfile.
+//!
+//! That it moves is only said where it must: an installer takes no version that its manifest shuts out, but a copy that another
+//! package asks for may stay beside the new one.
+
+use std::collections::BTreeSet;
+
+use super::ask::{Ask, Entry, Move, Stands};
+use super::keep::{Keepers, keepers, overridden, spoken};
+use super::{Case, Desk, Group, Run, Stay, UNREADABLE, edit as manifest, folder, kind_of, quoted};
+use crate::inventory::Kind;
+use crate::package::{Ecosystem, Input, Source};
+use crate::scan::label;
+use crate::version::{Requirement, Version};
+
+/// Moves the package in the manifests of a lockfile, and says of each version what becomes of it.
+pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Option<Run> {
+    let asked = ask(group, inputs, desk);
+    let lock = (desk.read)(group.path);
+    let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
+    let own = own(inputs);
+    let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own };
+    let mut going: Vec<&Move> = Vec::new();
+    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
+        let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
+        let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
+        if fate.moves && (is_asked || !matches!(fate.stays, Some((Stay::Surely, _)))) {
+            going.push(step);
+        }
+        case.stays = fate.stays;
+    }
+    let names = names(group.ecosystem, group.name, &asked.entries, &going);
+    let copies: BTreeSet<&str> =
+        group.input.packages.iter().filter(|one| one.name == group.name).map(|one| &*one.version).collect();
+    let scale = Scale { is_classic: lock.as_deref().is_some_and(is_classic), has_one: copies.len() < 2 };
+    let command = (!going.is_empty()).then(|| command(group.kind, &names, &going, scale)).flatten();
+    if command.is_none() {
+        for (case, step) in group.cases.iter_mut().zip(&group.moves).filter(|(case, _)| case.stays.is_none()) {
+            let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
+            case.stays = Some(match is_asked {
+                true => (Stay::Perhaps, format!("{} has to be made again by the tool that wrote it", group.path)),
+                false => {
+                    let reason = format!("no manifest here asks for it; it is free of this from {} on", step.to);
+                    (Stay::Surely, reason)
+                }
+            });
+        }
+    }
+    let is_asked = |step: &Move| asked.entries.iter().any(|entry| entry.held.contains(&step.from));
+    let all = group.cases.iter().zip(&group.moves);
+    let alone: Vec<&Case<'_>> =
+        all.filter(|(case, step)| case.stays.is_none() && !is_asked(step)).map(|(case, _)| case).collect();
+    let clears = super::ids(alone.iter().copied()).into_iter().map(str::to_owned).collect();
+    let brought: BTreeSet<String> = alone.iter().flat_map(|case| brought_by(case, &own)).collect();
+    let folder = folder(group.path).to_owned();
+    Some(Run { folder, command: command?, clears, brought_by: brought.into_iter().collect() })
+}
+
+/// What the manifests of a lockfile say of a package.
+#[derive(Default)]
+struct Asked {
+    entries: Vec<Entry>,
+    refused: Vec<String>,
+    /// Overrides that shut the version out, by the version.
+    overridden: Option<String>,
+    /// A manifest of a kind that is not edited.
+    unedited: Option<String>,
+}
+
+fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
+    let lines = BTreeSet::new();
+    let ask = Ask {
+        ecosystem: group.ecosystem,
+        name: group.name,
+        moves: &group.moves,
+        lines: &lines,
+        stands: Stands::Locked,
+    };
+    let mut asked = Asked::default();
+    for (path, kind) in manifests(inputs, group.path, group.kind) {
+        if !manifest::is_edited(kind) {
+            asked.unedited = Some(path);
+            continue;
+        }
+        match desk.edit(&path, kind, &ask, group.path) {
+            Ok(edited) => {
+                asked.entries.extend(edited.entries);
+                asked.refused.extend(edited.refused.into_iter().map(|reason| format!("{path}: {reason}")));
+            }
+            Err(reason) => asked.refused.push(format!("{path}: {reason}")),
+        }
+        if kind == Kind::PackageJson
+            && let Some(sheet) = desk.texts.get(&path)
+            && let Some(said) = overridden(&sheet.after, group.name, ask.highest())
+        {
+            asked.overridden = Some(format!("{path}: {said}"));
+        }
+    }
+    asked
+}
+
+/// What is known around one version.
+struct Scene<'a> {
+    asked: &'a Asked,
+    lock: Option<&'a str>,
+    /// The requirements of the manifests before they were moved.
+    old: &'a [&'a str],
+    /// The project's own packages, as steps of a path.
+    own: &'a BTreeSet<String>,
+}
+
+/// What becomes of one version.
+struct Fate {
+    stays: Option<(Stay, String)>,
+    /// Whether a command may move it.
+    moves: bool,
+}
+
+fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: &Move, scene: &Scene<'_>) -> Fate {
+    let asked = scene.asked;
+    let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
+    let is_direct = case.findings.iter().any(|finding| finding.direct == Some(true));
+    let brought = brought_by(case, scene.own);
+    let lead = if brought.is_empty() { String::new() } else { format!("brought by {}; ", spoken(&brought)) };
+    let surely = |reason: String| Fate { stays: Some((Stay::Surely, reason)), moves: is_asked };
+    let Some(lock) = scene.lock else { return surely(UNREADABLE.to_owned()) };
+    if let Some(reason) = asked.overridden.clone().or_else(|| asked.refused.first().cloned()) {
+        return surely(reason);
+    }
+    let Keepers { sure, unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.old);
+    if !sure.is_empty() {
+        return surely(format!("{lead}{}", sure.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct) {
+        return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
+    }
+    if kind == Kind::YarnLock && is_classic(lock) && !is_asked {
+        let stays = format!(
+            "{lead}yarn classic moves only what a manifest asks for: take it out of {} and run `yarn install`",
+            case.path
+        );
+        return Fate { stays: Some((Stay::Perhaps, stays)), moves: false };
+    }
+    let is_close = is_compatible(ecosystem, step);
+    let is_sure = match ecosystem {
+        // The go command raises a module for whoever needs it.
+        Ecosystem::Go => true,
+        // Versions that differ beyond what is compatible stand side by side.
+        Ecosystem::CratesIo => is_asked && (is_close || unknown.is_empty()),
+        Ecosystem::Npm => unknown.is_empty() && (is_asked || is_needed),
+        // One version for all: it moves, or the installer says that it cannot.
+        _ => is_asked,
+    };
+    if is_sure {
+        return Fate { stays: None, moves: true };
+    }
+    let reason = match (unknown.is_empty(), is_close) {
+        (true, _) if brought.is_empty() => {
+            format!("no manifest here asks for it; it is free of this from {} on", step.to)
+        }
+        (true, _) => format!("{lead}nothing here says whether that allows {}", step.to),
+        (false, true) => format!("{lead}nothing here says whether {} allows {}", spoken(&unknown), step.to),
+        (false, false) => {
+            format!(
+                "{lead}{} is not compatible with it, and nothing here says whether {} allows it",
+                step.to,
+                spoken(&unknown)
+            )
+        }
+    };
+    Fate { stays: Some((Stay::Perhaps, reason)), moves: is_asked || is_close }
+}
+
+/// Whether a requirement as the ecosystem's tool writes it by itself, made for the one, allows the other.
+fn is_compatible(ecosystem: Ecosystem, step: &Move) -> bool {
+    let range = match ecosystem {
+        Ecosystem::Npm => format!("^{}", step.from),
+        Ecosystem::CratesIo => step.from.clone(),
+        _ => return true, // Nobody writes upper bounds by habit there.
+    };
+    let allowed = Requirement::parse(ecosystem, &range);
+    allowed.zip(Version::parse(ecosystem, &step.to)).is_some_and(|(allowed, to)| allowed.holds(to.key()))
+}
+
+/// What the project asks for itself that leads to a version; empty where that is the package, or nothing is known.
+fn brought_by(case: &Case<'_>, own: &BTreeSet<String>) -> BTreeSet<String> {
+    let itself = format!("{} {}", case.name, case.version);
+    let introduced = case.findings.iter().filter_map(|finding| finding.introduced.as_ref());
+    let first = introduced
+        .flat_map(|introduced| &introduced.paths)
+        .filter_map(|path| path.iter().find(|step| !own.contains(&***step)));
+    first.filter(|step| ***step != itself).map(|step| step.to_string()).collect()
+}
+
+fn own(inputs: &[Input]) -> BTreeSet<String> {
+    let all = inputs.iter().flat_map(|input| &input.packages);
+    all.filter(|package| matches!(package.source, Source::Path(_))).map(label).collect()
+}
+
+/// The manifests beside and below a lockfile that may ask for what it pins.
+fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
+    // A lockfile whose manifest is not known is moved by its own tool.
+    let Some(manifest) = kind.locks() else { return Vec::new() };
+    let top = folder(path);
+    let below = |path: &str| top.is_empty() || folder(path) == top || folder(path).starts_with(&format!("{top}/"));
+    // A folder with a lockfile of its own is another project.
+    let own_lock = |path: &str| {
+        folder(path) != top
+            && inputs.iter().any(|input| {
+                folder(&input.path) == folder(path) && kind_of(input).is_some_and(|kind| kind.locks() == Some(manifest))
+            })
+    };
+    let found = inputs.iter().filter(|input| kind_of(input) == Some(manifest) && below(&input.path));
+    found.filter(|input| !own_lock(&input.path)).map(|input| (input.path.clone(), manifest)).collect()
+}
+
+/// Under which names an installer knows what is to be moved: an alias has its own.
+fn names(ecosystem: Ecosystem, name: &str, entries: &[Entry], going: &[&Move]) -> Vec<String> {
+    if ecosystem != Ecosystem::Npm {
+        return vec![quoted(name)];
+    }
+    let mut names: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    if going.iter().any(|step| !entries.iter().any(|entry| entry.held.contains(&step.from))) {
+        names.insert(name);
+    }
+    names.into_iter().map(quoted).collect()
+}
+
+/// Whether yarn's lockfile is of its first format, which has other commands.
+fn is_classic(lock: &str) -> bool {
+    !lock.contains("__metadata:")
+}
+
+/// What a command line depends on besides the kind of the lockfile.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// Whether yarn's lockfile is of its first format.
+    is_classic: bool,
+    /// Whether the lockfile has one version of the package.
+    has_one: bool,
+}
+
+/// What moves the lockfile, or brings it in line with its manifest.
+fn command(kind: Kind, names: &[String], going: &[&Move], scale: Scale) -> Option<String> {
+    let first = going.first()?;
+    let (name, to) = (names.join(" "), quoted(&first.to));
+    Some(match kind {
+        Kind::CargoLock => match going {
+            [_] if scale.has_one => format!("cargo update -p {name} --precise {to}"),
+            [one] => format!("cargo update -p {name}@{} --precise {to}", quoted(&one.from)),
+            // Each line of versions moves within its own.
+            _ => going
+                .iter()
+                .map(|one| format!("cargo update -p {name}@{}", quoted(&one.from)))
+                .collect::<Vec<_>>()
+                .join(" && "),
+        },
+        Kind::PackageLock | Kind::Shrinkwrap => format!("npm update {name}"),
+        Kind::PnpmLock => format!("pnpm update -r --depth Infinity {name}"),
+        Kind::YarnLock if scale.is_classic => format!("yarn upgrade {name}"),
+        Kind::YarnLock => format!("yarn up -R {name}"),
+        Kind::PoetryLock => format!("poetry update {name}"),
+        Kind::UvLock if going.len() == 1 => format!("uv lock --upgrade-package {name}=={to}"),
+        Kind::UvLock => format!("uv lock --upgrade-package {name}"),
+        Kind::PipfileLock => format!("pipenv update {name}"),
+        Kind::BunLock => format!("bun update {name}"),
+        Kind::ComposerLock => format!("composer update --with-all-dependencies {name}"),
+        Kind::GemfileLock | Kind::GemsLocked => format!("bundle update --conservative {name}"),
+        Kind::MixLock => format!("mix deps.update {name}"),
+        Kind::PdmLock => format!("pdm update {name}"),
+        Kind::PodfileLock => format!("pod update {name}"),
+        Kind::PubspecLock => format!("dart pub upgrade {name}"),
+        Kind::GoSum => format!("go get {name}@v{to}"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,285 @@
+//! Plans from end to end: files and advisories in, what is edited, run and left out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{Stay, plan};
+use crate::advisory::{self, Index};
+use crate::finding::Finding;
+use crate::inventory::{Options, walk};
+use crate::scan::scan;
+
+/// An advisory: ecosystem, package, id, and the events of its range.
+type Row<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+const ADVISORIES: &[Row<'_>] = &[
+    ("npm", "handlebars", "H-1", r#"{"introduced": "0"}, {"fixed": "4.5.3"}"#),
+    (
+        "npm",
+        "lodash",
+        "L-3",
+        r#"{"introduced": "0"}, {"fixed": "3.10.2"}, {"introduced": "4.0.0"}, {"fixed": "4.17.21"}"#,
+    ),
+    ("npm", "ms", "M-1", r#"{"introduced": "0"}, {"last_affected": "0.7.0"}"#),
+    ("npm", "gone", "G-1", r#"{"introduced": "0"}, {"last_affected": "1.1.0"}"#),
+    ("PyPI", "requests", "R-1", r#"{"introduced": "0"}, {"fixed": "2.20.0"}"#),
+    ("PyPI", "requests", "R-2", r#"{"introduced": "0"}, {"fixed": "2.31.0"}"#),
+    ("PyPI", "jinja2", "J-1", r#"{"introduced": "0"}, {"fixed": "2.11.3"}"#),
+    ("Go", "x/crypto", "C-1", r#"{"introduced": "0"}, {"fixed": "0.17.0"}"#),
+    ("Go", "x/crypto", "C-2", r#"{"introduced": "0"}, {"fixed": "0.31.0"}"#),
+    ("Go", "x/crypto", "C-3", r#"{"introduced": "0"}"#),
+    ("Go", "stdlib", "S-1", r#"{"introduced": "0"}, {"fixed": "1.25.13"}"#),
+    ("crates.io", "time", "T-1", r#"{"introduced": "0"}, {"fixed": "0.2.23"}"#),
+    ("crates.io", "rustls", "U-1", r#"{"introduced": "0"}, {"fixed": "0.21.11"}"#),
+];
+
+fn index() -> (TempDir, Index) {
+    let source = TempDir::new().unwrap();
+    for (ecosystem, name, id, events) in ADVISORIES {
+        let folder = source.path().join(ecosystem);
+        fs::create_dir_all(&folder).unwrap();
+        let record = format!(
+            r#"{{"id": "{id}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "{ecosystem}", "name": "{name}"}},
+            "ranges": [{{"type": "ECOSYSTEM", "events": [{events}]}}]}}]}}"#
+        );
+        fs::write(folder.join(format!("{id}.json")), record).unwrap();
+    }
+    let dir = TempDir::new().unwrap();
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    advisory::import(&[source.path().to_owned()], dir.path(), now, &|_| {}).unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    (dir, index)
+}
+
+/// What a plan says, and what a scan finds after its edits were made.
+#[track_caller]
+fn check(files: &[(&str, &str)], want: &str) {
+    let (_dir, index) = index();
+    let root = TempDir::new().unwrap();
+    for (path, text) in files {
+        let file = root.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
+    let result = scan(&inventory.inputs, &index).unwrap();
+    let findings: Vec<&Finding> = result.findings.iter().collect();
+    assert!(!findings.is_empty(), "nothing is found");
+    let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+    let plan = plan(&inventory.inputs, &findings, &index, &read).unwrap();
+    let mut got = String::new();
+    let originals: BTreeMap<&str, &str> = files.iter().copied().collect();
+    for edit in &plan.edits {
+        for bump in &edit.bumps {
+            let (from, clears) = (bump.from.join(" & "), bump.clears.join(" "));
+            writeln!(got, "{}: {} {from} -> {}: {clears}", edit.path, bump.name, bump.to).unwrap();
+            bump.drops.iter().for_each(|bound| writeln!(got, "  drops {bound}").unwrap());
+        }
+        let old: Vec<&str> = originals[edit.path.as_str()].lines().collect();
+        let new = edit.after.lines().filter(|line| !old.contains(line));
+        new.for_each(|line| writeln!(got, "  + {}", line.trim()).unwrap());
+    }
+    for run in &plan.commands {
+        let by = run.brought_by.iter().map(|by| format!(" by {by}")).collect::<String>();
+        writeln!(got, "$ {}: {}{by}", run.command, run.clears.join(" ")).unwrap();
+    }
+    for one in &plan.remaining {
+        let word = if one.stay == Stay::Surely { "stays" } else { "may stay" };
+        writeln!(got, "{word} {}: {}: {}: {}", one.path, one.package, one.ids.join(" "), one.reason).unwrap();
+    }
+    let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+    assert_eq!(lines(got.trim()), lines(want.trim()), "\n--- got\n{got}");
+}
+
+#[test]
+fn aliases_and_several_entries_are_each_judged() {
+    check(
+        &[("package.json", r#"{"dependencies": {"hb": "npm:handlebars@4.0.0", "handlebars": "<4.5"}}"#)],
+        r#"
+package.json: handlebars 4.0.0 & <4.5 -> 4.5.3: H-1
+  drops <4.5
+  + {"dependencies": {"hb": "npm:handlebars@4.5.3", "handlebars": "^4.5.3"}}"#,
+    );
+    check(
+        &[("package.json", r#"{"dependencies": {"hb": "npm:handlebars@4.0.0", "handlebars": "^4.6.0"}}"#)],
+        r#"
+package.json: handlebars 4.0.0 -> 4.5.3: H-1
+  + {"dependencies": {"hb": "npm:handlebars@4.5.3", "handlebars": "^4.6.0"}}"#,
+    );
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"hb": "npm:handlebars@4.0.0"}},
+        "node_modules/hb": {"name": "handlebars", "version": "4.0.0"}}}"#;
+    check(
+        &[("package.json", r#"{"dependencies": {"hb": "npm:handlebars@4.0.0"}}"#), ("package-lock.json", lock)],
+        r#"
+package.json: handlebars 4.0.0 -> 4.5.3: H-1
+  + {"dependencies": {"hb": "npm:handlebars@4.5.3"}}
+$ npm update hb:"#,
+    );
+}
+
+#[test]
+fn a_copy_that_another_package_holds_is_not_claimed() {
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "^3.0.0", "x": "1.0.0"}},
+        "node_modules/lodash": {"version": "3.10.1"},
+        "node_modules/x": {"version": "1.0.0", "dependencies": {"lodash": "4.17.4"}},
+        "node_modules/x/node_modules/lodash": {"version": "4.17.4"}}}"#;
+    let manifest = r#"{"dependencies": {"lodash": "^3.0.0", "x": "1.0.0"}}"#;
+    check(
+        &[("package.json", manifest), ("package-lock.json", lock)],
+        r#"
+package.json: lodash 3.10.1 -> 3.10.2:
+  + {"dependencies": {"lodash": "^3.10.2", "x": "1.0.0"}}
+$ npm update lodash:
+stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4"#,
+    );
+    check(
+        &[
+            ("package.json", r#"{"dependencies": {"x": "1.0.0"}}"#),
+            (
+                "package-lock.json",
+                &lock
+                    .replace("{\"lodash\": \"4.17.4\"}", "{\"lodash\": \"^4.17.4\"}")
+                    .replace("\"lodash\": \"^3.0.0\", ", "")
+                    .replace("\"node_modules/lodash\": {\"version\": \"3.10.1\"},", ""),
+            ),
+        ],
+        "$ npm update lodash: L-3 by x 1.0.0",
+    );
+    let overridden = r#"{"dependencies": {"lodash": "^3.0.0"}, "overrides": {"lodash": "3.10.1"}}"#;
+    let alone = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "^3.0.0"}}, "node_modules/lodash": {"version": "3.10.1"}}}"#;
+    check(
+        &[("package.json", overridden), ("package-lock.json", alone)],
+        r#"
+package.json: lodash 3.10.1 -> 3.10.2:
+  + {"dependencies": {"lodash": "^3.10.2"}, "overrides": {"lodash": "3.10.1"}}
+$ npm update lodash:
+stays package-lock.json: lodash 3.10.1: L-3: package.json: overrides hold lodash at 3.10.1; move that to 3.10.2 by hand"#,
+    );
+}
+
+#[test]
+fn cargo_moves_within_a_line_of_versions() {
+    let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+    let lock = |name: &str, version: &str, root: &str| {
+        format!(
+            "version = 4\n\n[[package]]\nname = \"client\"\nversion = \"1.0.0\"\n{registry}\ndependencies = [\"{name}\"]\n\n\
+             [[package]]\nname = \"shop\"\nversion = \"0.1.0\"\ndependencies = [{root}]\n\n\
+             [[package]]\nname = \"{name}\"\nversion = \"{version}\"\n{registry}\n"
+        )
+    };
+    let manifest = |line: &str| {
+        format!("[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[dependencies]\nclient = \"1\"\n{line}\n")
+    };
+    for (name, version, line, root, want) in [
+        (
+            "rustls",
+            "0.21.10",
+            "tls = { package = \"rustls\", version = \"0.21\" }",
+            "\"client\", \"rustls\"",
+            "Cargo.toml: rustls 0.21.10 -> 0.21.11: U-1\n  + tls = { package = \"rustls\", version = \"0.21.11\" }\n$ cargo update -p rustls --precise 0.21.11:",
+        ),
+        (
+            "rustls",
+            "0.21.10",
+            "",
+            "\"client\"",
+            "$ cargo update -p rustls --precise 0.21.11:\nmay stay Cargo.lock: rustls 0.21.10: U-1: brought by client 1.0.0; nothing here says whether client 1.0.0 allows 0.21.11",
+        ),
+        (
+            "time",
+            "0.1.40",
+            "",
+            "\"client\"",
+            "may stay Cargo.lock: time 0.1.40: T-1: brought by client 1.0.0; 0.2.23 is not compatible with it, and nothing here says whether client 1.0.0 allows it",
+        ),
+        (
+            "time",
+            "0.1.40",
+            "time = \"0.1\"",
+            "\"client\", \"time\"",
+            "Cargo.toml: time 0.1.40 -> 0.2.23:\n  + time = \"0.2.23\"\n$ cargo update -p time --precise 0.2.23:\nmay stay Cargo.lock: time 0.1.40: T-1: 0.2.23 is not compatible with it, and nothing here says whether client 1.0.0 allows it",
+        ),
+    ] {
+        check(&[("Cargo.toml", &manifest(line)), ("Cargo.lock", &lock(name, version, root))], want);
+    }
+}
+
+#[test]
+fn yarn_has_two_sets_of_commands() {
+    let classic = "# yarn lockfile v1\n\n\nlodash@^4.0.0:\n  version \"4.17.4\"\n  resolved \"https://registry.yarnpkg.com/lodash/-/lodash-4.17.4.tgz#aa\"\n  integrity sha512-aa\n";
+    let berry = "__metadata:\n  version: 8\n\n\"lodash@npm:^4.0.0\":\n  version: 4.17.4\n  resolution: \"lodash@npm:4.17.4\"\n  languageName: node\n  linkType: hard\n\n\"m@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"m@workspace:.\"\n  dependencies:\n    lodash: \"npm:^4.0.0\"\n  languageName: unknown\n  linkType: soft\n";
+    for (lock, command) in [(classic, "yarn upgrade lodash"), (berry, "yarn up -R lodash")] {
+        check(
+            &[("package.json", "{\"name\": \"m\", \"dependencies\": {\"lodash\": \"^4.0.0\"}}"), ("yarn.lock", lock)],
+            &format!(
+                "package.json: lodash 4.17.4 -> 4.17.21: L-3\n  + {{\"name\": \"m\", \"dependencies\": {{\"lodash\": \"^4.17.21\"}}}}\n$ {command}:"
+            ),
+        );
+    }
+    let below = format!("{classic}\nx@^1.0.0:\n  version \"1.0.0\"\n  dependencies:\n    lodash \"^4.0.0\"\n");
+    check(
+        &[("package.json", "{\"dependencies\": {\"x\": \"^1.0.0\"}}"), ("yarn.lock", &below)],
+        "may stay yarn.lock: lodash 4.17.4: L-3: brought by x 1.0.0; yarn classic moves only what a manifest asks for: take it out of yarn.lock and run `yarn install`",
+    );
+}
+
+#[test]
+fn files_that_are_taken_in_are_edited_where_the_finding_is() {
+    check(
+        &[
+            ("requirements.txt", "-r a/base\n-c pins\njinja2\n"),
+            ("a/base", "# base\nrequests>=2.0,<2.20 # web\n"),
+            ("pins", "jinja2==2.10\n"),
+        ],
+        "
+a/base: requests >=2.0,<2.20 -> 2.31.0: R-1 R-2
+  drops <2.20
+  + requests>=2.31.0 # web
+pins: jinja2 2.10 -> 2.11.3: J-1
+  + jinja2==2.11.3",
+    );
+}
+
+#[test]
+fn the_least_version_that_ends_most_is_taken() {
+    check(
+        &[("go.mod", "module m\n\ngo 1.26\n\nrequire x/crypto v0.1.0\n")],
+        "
+go.mod: x/crypto 0.1.0 -> 0.31.0: C-1 C-2
+  + require x/crypto v0.31.0
+$ go mod tidy:
+stays go.mod: x/crypto 0.1.0: C-3: no version is known that ends it; 0.31.0 has it too",
+    );
+    check(&[("go.mod", "module m\n\ngo 1.21\n")], "go.mod: stdlib 1.21 -> 1.25.13: S-1\n  + toolchain go1.25.13");
+    check(
+        &[("requirements.txt", "requests==2.19.*\n")],
+        "requirements.txt: requests ==2.19.* -> 2.31.0: R-1 R-2\n  + requests==2.31.*,>=2.31.0",
+    );
+}
+
+#[test]
+fn what_comes_after_the_last_affected_version_is_a_fix_if_it_is_known() {
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"ms": "0.7.0", "gone": "1.0.0"}},
+        "node_modules/ms": {"version": "0.7.0"}, "node_modules/gone": {"version": "1.0.0"},
+        "node_modules/y": {"version": "1.0.0", "dependencies": {"ms": "0.7.1"}},
+        "node_modules/y/node_modules/ms": {"version": "0.7.1"}}}"#;
+    check(
+        &[("package.json", r#"{"dependencies": {"ms": "0.7.0", "gone": "1.0.0"}}"#), ("package-lock.json", lock)],
+        r#"
+package.json: ms 0.7.0 -> 0.7.1: M-1
+  + {"dependencies": {"ms": "0.7.1", "gone": "1.0.0"}}
+$ npm update ms:
+stays package-lock.json: gone 1.0.0: G-1: what comes after 1.1.0 is free of it, but which version that is, the advisories do not say"#,
+    );
+}
+
+#[test]
+fn what_is_not_edited_is_said() {
+    check(
+        &[("Pipfile", "[packages]\njinja2 = \"==2.10\"\n")],
+        "stays Pipfile: jinja2 2.10: J-1: PyPI requirements are not edited in Pipfile; move it to 2.11.3 by hand",
+    );
+}
