@@ -13,6 +13,7 @@ pub(crate) mod egress;
 pub(crate) mod events;
 pub(crate) mod exit;
 pub(crate) mod fix;
+pub(crate) mod gaps;
 pub(crate) mod handbook;
 pub(crate) mod licences;
 pub(crate) mod mcp;
@@ -321,8 +322,8 @@ pub(crate) enum Sca {
         #[arg(long)]
         no_dev: bool,
     },
-    /// Print the smallest set of bumps that clears the findings, as a difference of the manifests, and what to run afterwards;
-    /// exit 1 when there is something to do.
+    /// Print the smallest set of bumps that clears the findings, as a difference of the manifests, what to run afterwards, and what
+    /// stays; exit 1 when there is something to do or something stays, 3 when something could not be read or judged.
     Fix(Fix),
     /// Say why a package is there: every file that names it, and all shortest paths that lead to it.
     Why {

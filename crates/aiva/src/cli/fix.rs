@@ -9,11 +9,13 @@ use std::process::ExitCode;
 use aiva_findings::exception::Judge;
 use aiva_findings::fingerprint::Place;
 use aiva_sca::finding::{Finding, Kind};
-use aiva_sca::fix::{self, Plan};
+use aiva_sca::fix::{self, Plan, Stay};
+use aiva_sca::scan::Possible;
 use anyhow::{Context as _, Result};
 use similar::TextDiff;
 
 use super::exit::Outcome;
+use super::gaps::Gaps;
 use super::terminal::{Terminal, printable};
 use super::{Fix, Global, sca, scan};
 use crate::failure::Failure;
@@ -40,10 +42,51 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
             rewrite(&root.join(&edit.path), &edit.before, &edit.after)?;
         }
     }
-    terminal.print(&told(&plan, command.apply, findings.is_empty()))?;
+    let gaps = Gaps::of(&inventory).with_unjudged(&result);
+    let possible: Vec<String> = result.can_resolve.iter().filter_map(|possible| spoken(possible, &mut judge)).collect();
+    let nothing = findings.is_empty() && possible.is_empty() && gaps.lines.is_empty();
+    terminal.print(&(told(&plan, command.apply, nothing) + &listed(&possible, &gaps)))?;
     let nothing_to_do = plan.edits.is_empty() && plan.commands.is_empty();
     let open = !plan.remaining.is_empty() || !(command.apply || nothing_to_do);
-    Ok(if open { Outcome::Findings } else { Outcome::Clean }.into())
+    // What a range resolves to is settled by whoever installs.
+    let is_incomplete = gaps.is_incomplete || !possible.is_empty();
+    Ok(match (open, is_incomplete) {
+        (true, _) => Outcome::Findings,
+        (false, true) => Outcome::Incomplete,
+        (false, false) => Outcome::Clean,
+    }
+    .into())
+}
+
+/// What a range can resolve to, and the version from which on it cannot; `None` where all of it is accepted.
+fn spoken(possible: &Possible, judge: &mut Judge) -> Option<String> {
+    let place = Place { guard: "sca", service: "", path: &possible.path, package: &possible.name };
+    let is_open = |verdict: &&std::sync::Arc<aiva_sca::finding::Verdict>| {
+        let names = std::iter::once(verdict.id.as_str()).chain(verdict.aliases.iter().map(String::as_str));
+        judge.cover(place, names).is_none()
+    };
+    let ids: Vec<&str> = possible.verdicts.iter().filter(is_open).map(|verdict| verdict.id.as_str()).collect();
+    let floor = match &possible.safe_from {
+        Some(version) => format!("safe from {version} on"),
+        None => "no version that it allows is known to be safe".to_owned(),
+    };
+    let Possible { path, line, name, requirement, .. } = possible;
+    let what = format!("{name} {requirement}");
+    (!ids.is_empty()).then(|| format!("{path}:{line}: {}: {}: {floor}", what.trim_end(), ids.join(", ")))
+}
+
+fn listed(possible: &[String], gaps: &Gaps) -> String {
+    let mut out = String::new();
+    for (title, lines) in [
+        ("# can resolve to an affected version, and is not edited", possible),
+        ("# not read or not judged, so nothing is said of it", &gaps.lines),
+    ] {
+        if !lines.is_empty() {
+            out.push_str(&format!("{title}\n"));
+            lines.iter().for_each(|line| out.push_str(&format!("# {}\n", printable(line))));
+        }
+    }
+    out
 }
 
 /// What a newer version may end. That nobody looks after a package ends with no version.
@@ -85,14 +128,16 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
     for edit in &plan.edits {
         for bump in &edit.bumps {
             let verb = if applied { "moved" } else { "move" };
-            say(printable(&format!(
-                "# {}: {verb} {} from {} to {}; clears {}",
-                edit.path,
-                bump.name,
-                bump.from.join(", "),
-                bump.to,
-                bump.clears.join(", ")
-            )));
+            let clears = match bump.clears.as_slice() {
+                [] => "alone that clears nothing, see below".to_owned(),
+                clears => format!("clears {}", clears.join(", ")),
+            };
+            let from = bump.from.join(", ");
+            say(printable(&format!("# {}: {verb} {} from {from} to {}; {clears}", edit.path, bump.name, bump.to)));
+            if !bump.drops.is_empty() {
+                let drops = bump.drops.join(", ");
+                say(printable(&format!("#   the upper bound {drops} would shut {} out, so it goes", bump.to)));
+            }
         }
         if !applied {
             let diff = TextDiff::from_lines(&edit.before, &edit.after);
@@ -109,18 +154,24 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         let folder =
             if run.folder.is_empty() { String::new() } else { format!("(cd {} && ", fix::quoted(&run.folder)) };
         let close = if run.folder.is_empty() { "" } else { ")" };
-        let clears = if run.clears.is_empty() {
-            String::new()
-        } else {
-            format!("  # clears {}, as far as ranges allow", run.clears.join(", "))
+        let brought = match run.brought_by.as_slice() {
+            [] => String::new(),
+            by => format!(", brought by {}", by.join(", ")),
+        };
+        let clears = match run.clears.as_slice() {
+            [] => String::new(),
+            clears => format!("  # clears {}{brought}", clears.join(", ")),
         };
         say(printable(&format!("{folder}{}{close}{clears}", run.command)));
     }
-    if !plan.remaining.is_empty() {
-        say("# stays".to_owned());
-    }
-    for one in &plan.remaining {
-        say(printable(&format!("# {}: {}: {}: {}", one.path, one.package, one.ids.join(", "), one.reason)));
+    for (stay, title) in [(Stay::Surely, "# stays"), (Stay::Perhaps, "# may stay: nothing here proves that it goes")] {
+        let mut lines = plan.remaining.iter().filter(|one| one.stay == stay).peekable();
+        if lines.peek().is_some() {
+            say(title.to_owned());
+        }
+        for one in lines {
+            say(printable(&format!("# {}: {}: {}: {}", one.path, one.package, one.ids.join(", "), one.reason)));
+        }
     }
     out
 }

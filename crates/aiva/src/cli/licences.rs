@@ -10,8 +10,9 @@ use aiva_sca::package::Scope;
 use anyhow::Result;
 
 use super::exit::Outcome;
+use super::gaps::Gaps;
 use super::scan::today;
-use super::terminal::{Terminal, printable};
+use super::terminal::{Terminal, complain, printable};
 use super::{Global, LicenceFormat};
 use crate::settings;
 
@@ -42,9 +43,10 @@ pub(crate) fn licences(
         LicenceFormat::Markdown => report.write(Format::Markdown),
     };
     terminal.print(&text)?;
+    let is_incomplete = tell_gaps(&inventory);
     let says = |verdict: &str| report.packages.iter().any(|row| row.verdict == verdict);
     let is_settled = report.packages.iter().all(|row| row.evidence == "stated" || row.evidence == "recognised");
-    Ok(match (says("denied"), is_settled) {
+    Ok(match (says("denied"), is_settled && !is_incomplete) {
         (true, _) => Outcome::Findings,
         (false, false) => Outcome::Incomplete,
         (false, true) => Outcome::Clean,
@@ -57,15 +59,25 @@ pub(crate) fn notice(asked: Asked<'_>, global: &Global, terminal: Terminal) -> R
     let inventory = inventory(asked, &found.loaded.config.sca.exclude)?;
     let licensed = survey(asked.path, &inventory.inputs, &settings::caches(), Depth::Texts);
     terminal.print(&report::notice(&licensed))?;
-    let is_whole = licensed.iter().all(|one| !one.texts.is_empty());
+    let is_whole = !tell_gaps(&inventory) && licensed.iter().all(|one| !one.texts.is_empty());
     Ok(if is_whole { Outcome::Clean } else { Outcome::Incomplete }.into())
+}
+
+/// Says what is not among the packages; whether there is such.
+fn tell_gaps(inventory: &Inventory) -> bool {
+    let gaps = Gaps::of(inventory).with_unpinned(inventory);
+    gaps.lines.iter().for_each(|line| complain(&format!("not listed: {line}")));
+    gaps.is_incomplete
 }
 
 fn inventory(asked: Asked<'_>, exclude: &[String]) -> Result<Inventory> {
     let options = inventory::Options { exclude: exclude.to_vec(), ..inventory::Options::default() };
     let mut inventory = inventory::walk(asked.path, &options, &|_| {})?;
     if asked.no_dev {
-        inventory.inputs.iter_mut().for_each(|input| input.packages.retain(|package| package.scope != Scope::Dev));
+        for input in &mut inventory.inputs {
+            input.packages.retain(|package| package.scope != Scope::Dev);
+            input.not_judged.retain(|entry| entry.scope != Scope::Dev);
+        }
     }
     Ok(inventory)
 }

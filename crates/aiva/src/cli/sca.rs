@@ -12,9 +12,10 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::exit::Outcome;
+use super::gaps::Gaps;
 use super::licences::{self, Asked};
 use super::progress::{Bar, Unit};
-use super::terminal::{Terminal, printable};
+use super::terminal::{Terminal, complain, printable};
 use super::{Global, Sca, WhyFormat, fix};
 use crate::failure::Failure;
 use crate::settings;
@@ -29,7 +30,18 @@ pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<
         Sca::Fix(fix) => fix::run(fix, global, terminal),
         Sca::Why { package, path, format, paths, exclude } => {
             let inventory = inventory(path, exclude, global, terminal)?;
-            why(&why::why(&inventory.inputs, package, (*paths).max(1)), package, *format, terminal)
+            let places = why::why(&inventory.inputs, package, (*paths).max(1));
+            let found = why(&places, *format, terminal)?;
+            // A name without a version is at no place, but it is there; and what was not read may name it too.
+            let open = why::unpinned(&inventory.inputs, package);
+            open.iter().for_each(|line| complain(line));
+            if places.is_empty() && open.is_empty() {
+                terminal.note(&format!("no file here names {package}; write `name`, `name@version` or a package URL"));
+            }
+            let gaps = Gaps::of(&inventory);
+            gaps.lines.iter().for_each(|line| complain(&format!("not read: {line}")));
+            let is_open = gaps.is_incomplete || (places.is_empty() && !open.is_empty());
+            Ok(if is_open { Outcome::Incomplete } else { found }.into())
         }
     }
 }
@@ -65,19 +77,16 @@ pub(crate) fn inventory(path: &Path, exclude: &[String], global: &Global, termin
     Ok(result?)
 }
 
-fn why(places: &[Place], asked: &str, format: WhyFormat, terminal: Terminal) -> Result<ExitCode> {
+fn why(places: &[Place], format: WhyFormat, terminal: Terminal) -> Result<Outcome> {
     match format {
         WhyFormat::Json => {
             let answer: Vec<_> = places.iter().map(place).collect();
             terminal.print(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
         }
-        WhyFormat::Text if places.is_empty() => {
-            terminal.note(&format!("no file here names {asked}; write `name`, `name@version` or a package URL"));
-        }
         WhyFormat::Text => terminal.print(&places.iter().map(told).collect::<String>())?,
     }
     // As grep does it: nothing found is 1.
-    Ok(if places.is_empty() { Outcome::Findings } else { Outcome::Clean }.into())
+    Ok(if places.is_empty() { Outcome::Findings } else { Outcome::Clean })
 }
 
 fn place(place: &Place) -> serde_json::Value {

@@ -377,7 +377,7 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
         "-rustls = \"0.21\" # tls\n+rustls = \"0.21.11\" # tls\n",
         "cargo update -p rustls --precise 0.21.11\n",
         "-requests==2.28.2  # web\n+requests==2.31.0  # web\n",
-        "# bad/Cargo.lock: rustdecimal 1.23.1: GHSA-7pwq-f4pq-78gm: no version is known that is free of all of it",
+        "# bad/Cargo.lock: rustdecimal 1.23.1: GHSA-7pwq-f4pq-78gm: no version is known that ends it",
     ] {
         assert!(shown.out().contains(part), "{part:?}: {}", shown.out());
     }
@@ -388,6 +388,37 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
     assert_eq!(read("code/Cargo.toml"), manifest.replace("\"0.21\"", "\"0.21.11\""));
     assert_eq!(read("code/py/requirements.txt"), "requests==2.31.0  # web\n");
     assert_eq!(world.aiva(&["scan", "code/py"]).code(), 0);
+}
+
+#[test]
+fn questions_say_what_was_not_read() {
+    let cut = "{\"lockfileVersion\": 3, \"packages\": {\"node_modules/minimist\": {\"version\": \"1.2.8\"}, ";
+    let unread = "package-lock.json:1: the file ends in the middle of JSON";
+    let unpinned = "requirements.txt:1: requests >=2";
+    for (file, text, command, code, part) in [
+        ("package-lock.json", cut, &["sca", "fix", "code"][..], 3, unread),
+        ("package-lock.json", cut, &["sca", "why", "lodash", "code"], 3, unread),
+        ("package-lock.json", cut, &["sca", "licences", "code"], 3, unread),
+        ("package-lock.json", cut, &["sca", "notice", "code"], 3, unread),
+        ("requirements.txt", "requests>=2\n", &["sca", "why", "requests", "code"], 3, unpinned),
+        ("requirements.txt", "requests>=2\n", &["sca", "licences", "code"], 3, unpinned),
+        (
+            "requirements.txt",
+            "requests>=2\n",
+            &["sca", "fix", "code"],
+            3,
+            "requests >=2: CVE-2023-32681: safe from 2.31.0 on",
+        ),
+        ("requirements.txt", "flask==99\n", &["sca", "fix", "code"], 0, "Nothing to mend."),
+    ] {
+        let world = World::new().with_advisories();
+        world.write(&format!("code/{file}"), text);
+        let run = world.aiva(command);
+        assert_eq!(run.code(), code, "{command:?}: {}{}", run.out(), run.err());
+        let said = run.out() + &run.err();
+        assert!(said.contains(part), "{command:?}: {part:?}: {said}");
+        assert!(code == 0 || !said.contains("Nothing to mend"), "{said}");
+    }
 }
 
 #[test]
