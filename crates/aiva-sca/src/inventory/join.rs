@@ -236,6 +236,7 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         Kind::CargoLock => cargo(lock, manifests),
         Kind::YarnLock => yarn(lock, manifests),
         Kind::PoetryLock => poetry(lock, manifests),
+        Kind::PdmLock => by_graph(lock, manifests),
         Kind::GemfileLock | Kind::GemsLocked | Kind::MixLock => by_program(lock, manifests),
         Kind::ComposerLock => by_name(lock, manifests),
         Kind::GradleLock => {
@@ -244,7 +245,7 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
             let named = |package: &&mut Package| scopes.contains_key(package.name.as_str());
             lock.packages.iter_mut().filter(named).for_each(|package| package.direct = Some(true));
         }
-        Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::PdmLock | Kind::Pylock => {
+        Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::Pylock => {
             by_name(lock, manifests);
         }
         _ => {} // pnpm, uv, pub, deno and the others tell all themselves.
@@ -340,12 +341,14 @@ fn yarn(lock: &mut Reading, manifests: &[Manifest]) {
 
 /// Poetry before format 2 tells no scope: it follows from the graph. From 2 on the file's own groups stay.
 fn poetry(lock: &mut Reading, manifests: &[Manifest]) {
+    let has_scopes = lock.packages.iter().any(|package| package.scope != Scope::Runtime);
+    if has_scopes { by_name(lock, manifests) } else { by_graph(lock, manifests) }
+}
+
+/// pdm names groups, and only its manifest says what a group is for; the graph carries that on.
+fn by_graph(lock: &mut Reading, manifests: &[Manifest]) {
     let scopes = scopes(manifests);
     let wanted = |package: &Package| scopes.get(package.name.as_str()).copied();
-    let has_scopes = lock.packages.iter().any(|package| package.scope != Scope::Runtime);
-    if has_scopes {
-        return by_name(lock, manifests);
-    }
     let found = lock.packages.iter().enumerate().filter_map(|(at, package)| Some((graph::index(at), wanted(package)?)));
     let roots: Vec<(u32, Scope)> = found.collect();
     graph::spread(&mut lock.packages, &lock.links.edges, &roots, |_| false);

@@ -1,7 +1,7 @@
 //! `pdm.lock`, and `pylock.toml` (PEP 751): TOML with a table for each package.
 //!
-//! pdm notes groups; a package of none but development groups is for development. What is direct the `pyproject.toml`
-//! beside it knows.
+//! pdm notes groups, of which only the `pyproject.toml` beside it says what they are for; without that their names are a guess. What is
+//! direct it knows, too.
 
 use std::borrow::Cow;
 
