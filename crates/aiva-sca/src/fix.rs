@@ -315,23 +315,24 @@ fn commands_of(mut commands: Vec<Run>, cases: &[Case<'_>]) -> Vec<Run> {
 
 /// What stays, the versions of a package that stay for the same reason together.
 fn remaining(cases: &[Case<'_>]) -> Vec<Remaining> {
-    let mut stays: BTreeMap<(&str, &str, Stay, &str), (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut stays: BTreeMap<(&str, &str, Stay, &str), Vec<&Case<'_>>> = BTreeMap::new();
     for case in cases {
-        let Some((stay, reason)) = &case.stays else { continue };
-        let (versions, known) = stays.entry((case.path, case.name, *stay, reason)).or_default();
-        versions.insert(case.version);
-        known.extend(ids(std::iter::once(case)));
+        if let Some((stay, reason)) = &case.stays {
+            stays.entry((case.path, case.name, *stay, reason)).or_default().push(case);
+        }
     }
-    stays
-        .into_iter()
-        .map(|((path, name, stay, reason), (versions, ids))| Remaining {
+    let told = |((path, name, stay, reason), cases): ((&str, &str, Stay, &str), Vec<&Case<'_>>)| {
+        let versions: BTreeSet<&str> = cases.iter().map(|case| case.version).collect();
+        let versions: Vec<&str> = versions.into_iter().collect();
+        Remaining {
             path: path.to_owned(),
-            package: format!("{name} {}", versions.into_iter().collect::<Vec<_>>().join(", ")).trim_end().to_owned(),
-            ids: ids.into_iter().map(str::to_owned).collect(),
+            package: format!("{name} {}", versions.join(", ")).trim_end().to_owned(),
+            ids: ids(cases.iter().copied()).into_iter().map(str::to_owned).collect(),
             stay,
             reason: reason.to_owned(),
-        })
-        .collect()
+        }
+    };
+    stays.into_iter().map(told).collect()
 }
 
 fn ids<'c>(cases: impl Iterator<Item = &'c Case<'c>>) -> BTreeSet<&'c str> {
