@@ -40,7 +40,14 @@ impl Requirement {
                 spans
             }
             Ecosystem::CratesIo => all_of(listed(text, cargo)?),
-            Ecosystem::PyPi => all_of(python(text)?),
+            Ecosystem::PyPi => {
+                // Only Poetry knows alternatives.
+                let mut spans = Vec::new();
+                for alternative in text.split("||") {
+                    spans.extend(all_of(python(alternative)?));
+                }
+                spans
+            }
             Ecosystem::Maven => maven::parse(text)?,
             Ecosystem::NuGet => nuget::parse(text)?,
             Ecosystem::RubyGems => all_of(rubygems::parse(text)?),
@@ -289,7 +296,10 @@ fn specifier(text: &str) -> Option<Vec<Span>> {
     if poetry_tilde {
         return comparator(Ecosystem::PyPi, text, Partial::any);
     }
-    let sign = SIGNS.into_iter().find(|sign| text.starts_with(sign))?;
+    let Some(sign) = SIGNS.into_iter().find(|sign| text.starts_with(sign)) else {
+        // Poetry's `1.2.*`; a version alone is a pin, and no requirement.
+        return Some(vec![below(text.strip_suffix(".*")?)?]);
+    };
     let version = text.get(sign.len()..)?.trim();
     let key = |text: &str| Some(Version::parse(Ecosystem::PyPi, text)?.key().to_vec());
     let point = |text: &str| {
@@ -414,7 +424,10 @@ mod tests {
         check(pypi, "^1.2", &["1.2", "1.9"], &["2.0", "1.1"]);
         check(pypi, "^0.2.3", &["0.2.3", "0.2.9"], &["0.3"]);
         check(pypi, "~1.2", &["1.2", "1.2.9"], &["1.3"]);
-        for none in ["1.2", ">=x", "~=1", "=>1"] {
+        check(pypi, "3.2.*", &["3.2", "3.2.19"], &["3.3", "3.1"]);
+        check(pypi, "3.*", &["3.0", "3.2.19"], &["4.0"]);
+        check(pypi, "^3.2 || ^5.0", &["3.2.1", "5.1"], &["4.0", "6.0"]);
+        for none in ["1.2", ">=x", "~=1", "=>1", "a.*", "^1 || x"] {
             assert_eq!(Requirement::parse(pypi, none), None, "{none}");
         }
     }
