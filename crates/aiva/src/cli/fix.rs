@@ -78,7 +78,7 @@ fn spoken(possible: &Possible, judge: &mut Judge) -> Option<String> {
 fn listed(possible: &[String], gaps: &Gaps) -> String {
     let mut out = String::new();
     for (title, lines) in [
-        ("# can resolve to an affected version, and is not edited", possible),
+        ("# can resolve to an affected version as it is now", possible),
         ("# not read or not judged, so nothing is said of it", &gaps.lines),
     ] {
         if !lines.is_empty() {
