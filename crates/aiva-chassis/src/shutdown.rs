@@ -132,8 +132,10 @@ impl Shutdown {
             let state = &self.stages[stage as usize];
             state.begun.cancel();
             if timeout_at(started + limit.mul_f64(stage.share()), state.idle()).await.is_err() {
-                after.get_or_insert_with(|| started.elapsed());
                 left.extend(state.lock().keys().cloned());
+                if !left.is_empty() {
+                    after.get_or_insert_with(|| started.elapsed());
+                }
                 state.cut.cancel();
                 // What obeys the cut is gone within one poll; what does not (a blocking thread) is left behind.
                 let _obeyed = timeout_at(Instant::now() + Duration::from_millis(200), state.idle()).await;

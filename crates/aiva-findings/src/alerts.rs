@@ -17,6 +17,9 @@ use crate::service::Findings;
 /// A finding is new. Its page is `docs/runbooks/finding-opened.md`.
 pub const OPENED: Cause = Cause::new("finding-opened");
 
+/// What is older is not told as new, in microseconds: a day.
+const OLDEST: i64 = 24 * 60 * 60 * 1_000_000;
+
 /// The consumer of findings that begin.
 pub struct FindingAlerts {
     /// Who knows the owners of a service.
@@ -44,6 +47,11 @@ impl Handler for FindingAlerts {
             _ => (None, false),
         };
         let Some(finding) = finding else { return Ok(()) };
+        // A consumer that is new hears all that is kept, and what was new a week ago is not.
+        let age = self.findings.now().as_microsecond().saturating_sub(event.time_unix_micros);
+        if age > OLDEST {
+            return Ok(());
+        }
         let is_malicious = finding.kind() == FindingKind::Malicious;
         let Some(level) = grave(finding.level(), is_malicious, self.least) else { return Ok(()) };
         // The service may have been deleted since: then nobody owns it.

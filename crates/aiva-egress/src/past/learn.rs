@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use aiva_outbound::Prefix;
 use aiva_outbound::policy::{Block, Names};
+use jiff::civil::Date;
 
 use super::{Outcome, Past};
 use crate::config::{self, stored};
@@ -18,9 +19,11 @@ const MANY: usize = 5;
 /// What a proposal says of a role; the rest of it is kept.
 const LEARNT: [&str; 4] = ["mode", "ports", "schemes", "allow_domains"];
 
-/// The addresses that the role opens already.
-fn opened(role: &config::Role) -> Vec<Prefix> {
-    role.allow_cidrs.iter().filter_map(|entry| entry.cidr.parse::<Block>().ok()).map(|block| block.prefix).collect()
+/// The networks that the role opens already, on every port and on that day.
+fn opened(role: &config::Role, today: Date) -> Vec<Prefix> {
+    let live = role.allow_cidrs.iter().filter(|entry| today <= entry.expires);
+    let blocks = live.filter_map(|entry| entry.cidr.parse::<Block>().ok());
+    blocks.filter(|block| block.port.is_none()).map(|block| block.prefix).collect()
 }
 
 /// What was seen of one role.
@@ -68,7 +71,7 @@ impl Proposal {
     }
 
     /// The role as it stands in `aiva.toml`; `kept` is the role as it is, of which everything is kept that was not learnt.
-    pub fn toml(&self, role: &str, kept: Option<&config::Role>) -> String {
+    pub fn toml(&self, role: &str, kept: Option<&config::Role>, today: Date) -> String {
         let mut text = format!(
             "# Proposed from {} decisions: every name that was allowed, and how often. Read it before you use it.\n",
             self.decisions
@@ -91,14 +94,16 @@ impl Proposal {
         for (parent, count) in self.crowds() {
             line(format_args!("# {count} of them are below {parent}: if all of it is meant, write \"*.{parent}\""));
         }
-        let opened: Vec<Prefix> = kept.map(opened).unwrap_or_default();
+        let opened: Vec<Prefix> = kept.map(|kept| opened(kept, today)).unwrap_or_default();
+        let has_networks = kept.is_some_and(|kept| !kept.allow_cidrs.is_empty());
         let is_opened =
             |address: &str| address.parse().is_ok_and(|address| opened.iter().any(|prefix| prefix.contains(address)));
         for (address, count) in self.addresses.iter().filter(|(address, _)| !is_opened(address)) {
             let prefix = if address.contains(':') { 128 } else { 32 };
-            line(format_args!(
-                "# Reached by address {count} times; it needs an owner and an end:\n# allow_cidrs = [{{ cidr = \"{address}/{prefix}\", owner = \"\", expires = 2027-01-31 }}]"
-            ));
+            let entry = format!("{{ cidr = \"{address}/{prefix}\", owner = \"\", expires = 2027-01-31 }}");
+            let how =
+                if has_networks { format!("add to allow_cidrs: {entry}") } else { format!("allow_cidrs = [{entry}]") };
+            line(format_args!("# Reached by address {count} times; it needs an owner and an end:\n# {how}"));
         }
         for ((place, reason), count) in &self.refused {
             line(format_args!("# Refused {count} times and not proposed: {place} ({reason})"));
@@ -126,8 +131,12 @@ impl Proposal {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::super::tests::past;
     use super::*;
+
+    const TODAY: Date = date(2027, 1, 31);
 
     #[test]
     fn a_role_allows_what_was_seen_and_nothing_else() {
@@ -162,9 +171,9 @@ allow_domains = [
 # allow_cidrs = [{ cidr = "93.184.216.34/32", owner = "", expires = 2027-01-31 }]
 # Refused 1 times and not proposed: db.corp:5432 (address-internal)
 "#;
-        assert_eq!(proposal.toml("shop", None), want);
+        assert_eq!(proposal.toml("shop", None, TODAY), want);
         // As the role is without what was learnt.
-        assert_eq!(proposal.toml("shop", Some(&config::Role::default())), want);
+        assert_eq!(proposal.toml("shop", Some(&config::Role::default()), TODAY), want);
         // It is a role that can be read.
         let text = want.split_once("[egress.roles.shop]\n").unwrap().1;
         let role = &crate::service::tests::egress(&[("shop", text)], &[]).roles["shop"];
@@ -194,8 +203,10 @@ expires = 2027-01-31
         for (host, count) in [("a.example", 1), ("10.30.0.7", 2)] {
             (0..count).for_each(|_| proposal.see(&past("https", host, 443, Outcome::Allow)));
         }
-        let proposed = proposal.toml("shop", Some(&was));
+        let proposed = proposal.toml("shop", Some(&was), TODAY);
         assert!(!proposed.contains("Reached by address"), "its network opens it already: {proposed}");
+        let later = proposal.toml("shop", Some(&was), date(2027, 2, 1));
+        assert!(later.contains("# add to allow_cidrs: { cidr = \"10.30.0.7/32\""), "not any more: {later}");
         let learnt = config::Role {
             mode: config::Mode::Enforce,
             allow_domains: vec!["a.example".to_owned()],

@@ -103,6 +103,8 @@ faults! {
     TargetEncoding = "target-encoding", 400, "percent-encode the address";
     /// A request over HTTP/2 that asks for no tunnel.
     Http2Request = "http2-request", 400, "over HTTP/2 ask for tunnels only (CONNECT host:port); send requests for http:// addresses over HTTP/1.1";
+    /// SOCKS5 with another command than CONNECT, or another kind of address.
+    SocksCommand = "socks-command", 400, "ask for CONNECT (command 1) to a name or an address";
     /// TRACE would echo the request's secrets.
     Trace = "trace", 405, "TRACE is not forwarded";
     /// An expectation other than `100-continue`.

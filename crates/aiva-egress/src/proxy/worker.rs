@@ -272,9 +272,9 @@ impl Worker {
         };
         let address = match self.shared.settings.balancers.holds(address.ip()) {
             true => match prefaced(&mut stream).await {
-                Some(source) => source.unwrap_or(address),
-                None => {
-                    self.shared.counters.stranger(Stranger::NoPreface, address);
+                Ok(source) => source.unwrap_or(address),
+                Err(stranger) => {
+                    self.shared.counters.stranger(stranger, address);
                     return None;
                 }
             },
@@ -296,17 +296,18 @@ impl Worker {
     }
 }
 
-/// Whom the balancer speaks for: `None` when it speaks no PROXY protocol, `Some(None)` when it speaks for itself.
-async fn prefaced(stream: &mut TcpStream) -> Option<Option<SocketAddr>> {
+/// Whom the balancer speaks for; `None` when it speaks for itself. Whoever only looks whether somebody listens has not refused
+/// to say it.
+async fn prefaced(stream: &mut TcpStream) -> Result<Option<SocketAddr>, Stranger> {
     let mut bytes = Vec::new();
     loop {
         match preface::read(&bytes) {
-            preface::Reading::Complete { source, .. } => return Some(source),
-            preface::Reading::Malformed => return None,
+            preface::Reading::Complete { source, .. } => return Ok(source),
+            preface::Reading::Malformed => return Err(Stranger::NoPreface),
             preface::Reading::Incomplete => {}
         }
         // Byte by byte up to its end: what follows belongs to the request or to TLS.
-        bytes.push(stream.read_u8().await.ok()?);
+        bytes.push(stream.read_u8().await.map_err(|_| Stranger::Broken)?);
     }
 }
 

@@ -275,7 +275,7 @@ impl Asker<'_> {
         if self.role.is_missing {
             let role = &*self.role.name;
             record.remedy =
-                Some(format!("there is no role {role} any more: store it again, or give the caller another"));
+                Some(format!("the role {role} is not in force: store it, or see in the log why it cannot be read"));
         }
         record
     }

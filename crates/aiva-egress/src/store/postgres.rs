@@ -92,6 +92,9 @@ async fn write_now(tx: &mut PgConnection, group: &Group, batch: &Batch, context:
     .bind(each(&counts, |(_, count)| *count))
     .execute(&mut *tx)
     .await?;
+    for TakenBack { end, .. } in &taken_back {
+        sqlx::query(rows::UNSEE).bind(key(&end.id)).execute(&mut *tx).await?;
+    }
     for hour in taken_back.iter().map(|taken| rows::hour(taken.end.at)).collect::<BTreeSet<_>>() {
         sqlx::query(rows::SWEEP_EMPTY).bind(hour).execute(&mut *tx).await?;
     }

@@ -68,7 +68,7 @@ impl Filter {
         match self.host.as_deref().map(|host| (host, host.strip_prefix("*."))) {
             None => {}
             Some((_, Some(parent))) => {
-                let parent = parent.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+                let parent = parent.to_ascii_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
                 add(&mut sql, "host LIKE", Bound::Text(format!("%.{parent}")));
                 sql.push_str(" ESCAPE '\\'");
             }
@@ -172,6 +172,9 @@ pub(super) fn tally<'r>(records: impl Iterator<Item = &'r Record>, taken_back: &
     counts.retain(|_, count| *count != 0);
     counts
 }
+
+/// The host that such a record was the first of.
+pub(super) const UNSEE: &str = "DELETE FROM egress_hosts WHERE decision = $1";
 
 /// Rows of counts from which something was taken away, to be deleted where nothing is left.
 pub(super) const SWEEP_EMPTY: &str = "DELETE FROM egress_hours WHERE hour = $1 AND count <= 0";

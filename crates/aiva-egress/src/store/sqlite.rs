@@ -83,6 +83,7 @@ fn write_now(tx: &Transaction<'_>, group: &Group, batch: &Batch, context: &Conte
     }
     for TakenBack { end, .. } in &taken_back {
         tx.prepare_cached(rows::SWEEP_EMPTY)?.execute([rows::hour(end.at)])?;
+        tx.prepare_cached(rows::UNSEE)?.execute([key(&end.id)])?;
     }
     let mut see = tx.prepare_cached(
         "INSERT INTO egress_hosts (role, host, first_at, decision) VALUES (?1, ?2, ?3, ?4)

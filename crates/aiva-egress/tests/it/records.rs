@@ -202,6 +202,7 @@ async fn a_tunnel_that_was_closed_for_its_opening_is_a_refusal(world: World) {
     };
     assert_eq!(counted(&summary.destinations), [("allowed".to_owned(), 1)]);
     assert_eq!(counted(&summary.denials), [("not-tls".to_owned(), 2)]);
+    assert!(summary.first_seen.iter().all(|new| new.decision != first.id), "it was not let out");
     world.write(vec![], vec![(&good, ended(&found))]).await;
     assert_eq!(world.store.summary(None, 1).await.unwrap().destinations.len(), 1, "its end had been told");
 }

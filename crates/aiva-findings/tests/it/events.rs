@@ -32,7 +32,8 @@ fn event<M: EventMessage>(message: &M) -> Envelope {
         kind: M::TYPE.into(),
         source: "aiva/sca".into(),
         subject: "scan".into(),
-        time_unix_micros: 0,
+        // When the world's clock begins.
+        time_unix_micros: 1_795_262_400_000_000,
         correlation_id: "c".into(),
         causation_id: None,
         schema_id: 0,
@@ -91,8 +92,9 @@ async fn a_new_finding_is_told_to_the_owners_once(world: World) {
         ..Default::default()
     };
     let first = opened(message::Level::High, "X-1");
+    let old = Envelope { time_unix_micros: 0, ..opened(message::Level::Critical, "X-0") };
     for event in
-        [&first, &first, &opened(message::Level::High, "X-2"), &opened(message::Level::Low, "X-3"), &event(&gone)]
+        [&old, &first, &first, &opened(message::Level::High, "X-2"), &opened(message::Level::Low, "X-3"), &event(&gone)]
     {
         handler.handle(event).await.unwrap();
     }

@@ -22,7 +22,10 @@ pub(crate) fn read(text: &str) -> Reading {
         reading.links.members = manifest.strings(members).map(|(member, _)| member.to_owned()).collect();
     }
     tables(&manifest, &[], &mut reading);
+    let declared = reading.links.declared.len();
     list(&manifest, &["workspace", "dependencies"], Scope::Runtime, &mut reading);
+    // What the workspace offers is needed only where a member takes it, and stands in the lockfile only then.
+    reading.links.declared.truncate(declared);
     let targets: Vec<&str> =
         manifest.table(&["target"]).map(|t| t.iter().map(|(key, _)| key).collect()).unwrap_or_default();
     for target in targets {

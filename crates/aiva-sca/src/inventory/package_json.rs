@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::address::without_secret;
 use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
-use super::reading::{Declared, Fault, Reading};
+use super::reading::{Declared, Fault, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
@@ -28,7 +28,7 @@ pub(crate) fn read(text: &str) -> Reading {
             Some(scope) => json.object(|json, name, line| {
                 match json.string()? {
                     Some(requirement) => entry(&mut reading, &name, requirement.trim(), scope, line),
-                    None => reading.problem(line, format!("the requirement of {name} is not a string")),
+                    None => reading.problem(line, format!("the requirement of {} is not a string", quote(&name))),
                 }
                 Ok(())
             }),

@@ -167,6 +167,13 @@ impl Reading {
         for line in lines {
             self.problem(line, "a package with an empty name or version");
         }
+        let open = std::mem::take(&mut self.not_judged);
+        let (nameless, named): (Vec<NotJudged>, Vec<NotJudged>) =
+            open.into_iter().partition(|entry| entry.name.is_empty());
+        self.not_judged = named;
+        for entry in nameless {
+            self.problem(entry.line, format!("an entry without a name: {}", quote(&entry.requirement)));
+        }
         let empty = self.packages.is_empty() && self.not_judged.is_empty() && self.links.declared.is_empty();
         if self.status == Status::Partial && empty && self.links.includes.is_empty() {
             self.status = Status::Failed;

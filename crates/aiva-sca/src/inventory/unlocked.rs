@@ -28,6 +28,8 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) -> Ha
             || (one.scope == Scope::Build && ecosystem != Ecosystem::PyPi);
         // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
         let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
+        // What a Cargo workspace hands down may have another name there.
+        let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
         if must && is_version && !locked.contains(name) && !own.contains(name) && missing.insert(name.to_owned()) {
             let name = name.to_owned();
             signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact: Fact::NotLocked });

@@ -304,8 +304,10 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
     let mut first = true;
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
+            // What is missing at the end is missing in the last line, not behind it.
+            let last = u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
             let line = u32::try_from(error.marker().line()).unwrap_or(u32::MAX);
-            Fault::new(line.max(1), format!("not YAML: {}", error.info()))
+            Fault::new(line.clamp(1, last), format!("not YAML: {}", error.info()))
         })?;
         let line = u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1);
         if matches!(frames.last(), Some(Frame::Map { wants_key: true })) {

@@ -134,6 +134,15 @@ fn what_a_lockfile_lacks_is_judged_by_its_manifest() {
 }
 
 #[test]
+fn what_a_workspace_offers_and_nobody_takes_is_not_missing() {
+    let root = "[workspace]\nmembers = [\"m\"]\n[workspace.dependencies]\ntime = \"=0.1.40\"\nold = { package = \"left\", version = \"1\" }\n";
+    let member = "[package]\nname = \"m\"\nversion = \"0.1.0\"\n[dependencies]\nold.workspace = true\n";
+    let lock = "version = 4\n\n[[package]]\nname = \"left\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\n\n\
+                [[package]]\nname = \"m\"\nversion = \"0.1.0\"\ndependencies = [\"left\"]\n";
+    check(&[("Cargo.toml", root), ("Cargo.lock", lock), ("m/Cargo.toml", member)], &[]);
+}
+
+#[test]
 fn yarn_pnpm_and_cargo_say_so_too() {
     let yarn = "# yarn lockfile v1\n\n\nlodash@^4:\n  version \"4.17.21\"\n  resolved \"https://registry.yarnpkg.com/lodash/-/lodash-4.17.21.tgz#679591c564c3bffaae8454cf0b3df370c3d6911c\"\n";
     check(&[("yarn.lock", yarn)], &["supply-integrity-weak yarn.lock:4"]);

@@ -40,7 +40,7 @@ pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<
             }
             let gaps = Gaps::of(&inventory);
             gaps.lines.iter().for_each(|line| complain(&format!("not read: {line}")));
-            let is_open = gaps.is_incomplete || (places.is_empty() && !open.is_empty());
+            let is_open = places.is_empty() && (gaps.is_incomplete || !open.is_empty());
             Ok(if is_open { Outcome::Incomplete } else { found }.into())
         }
     }

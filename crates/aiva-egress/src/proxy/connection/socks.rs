@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::Sleep;
 
 use super::super::ahead::unless_gone;
+use super::super::fault::Fault;
 use super::super::judge::{Ask, Form, Presented, Ruling};
 use super::super::metrics::Became;
 use super::super::socks::{self, Method, Reading, Wish};
@@ -50,6 +51,8 @@ impl Connection<'_> {
         let authority = match self.step(timer, socks::request).await? {
             Wish::Tunnel(authority) => authority,
             Wish::Other(code) => {
+                self.worker.shared.counters.malformed(Fault::SocksCommand);
+                let _told = self.worker.shared.judge.malformed(self.peer, Form::Tunnel, Fault::SocksCommand).await;
                 self.stream.write_all(&socks::reply(code)).await.ok()?;
                 return Some(self.close(false).await);
             }

@@ -84,12 +84,13 @@ pub(super) fn learn(command: &Learn, global: &Global, terminal: Terminal) -> Res
         None if command.source.from.is_none() => stored::roles(&command.source.server, &found)?.remove(&command.role),
         configured => configured,
     };
+    let today = SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     if kept.is_none() {
         complain(
             "warning: the role is not in this configuration: what else it says, such as exceptions, is not proposed",
         );
     }
-    terminal.print(&proposal.toml(&command.role, kept.as_ref()))?;
+    terminal.print(&proposal.toml(&command.role, kept.as_ref(), today))?;
     terminal.note("put it into aiva.toml and hold it against the same decisions with `aiva egress plan`");
     Ok(Outcome::Clean.into())
 }

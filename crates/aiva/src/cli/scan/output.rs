@@ -8,6 +8,7 @@ use std::path::Path;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_findings::export::{self, Document, Tool};
+use aiva_sca::inventory;
 use aiva_sca::sbom::{self, Bom, Made};
 use anyhow::Result;
 use jiff::Timestamp;
@@ -81,7 +82,9 @@ impl<'r> Form<'r> {
 /// The document as a service that has the whole repository must read it: with paths from the repository's root, where a part
 /// of it was scanned.
 fn of_repository<'r>(scan: &Scan, report: &'r Report) -> Cow<'r, Document> {
-    match part(&scan.path) {
+    // What is in an image or a root file system is no file of the repository.
+    let is_system = scan.image || scan.rootfs || inventory::is_root(&scan.path);
+    match part(&scan.path).filter(|_| !is_system) {
         Some(part) => Cow::Owned(export::below(report.document(), &part)),
         None => Cow::Borrowed(report.document()),
     }
