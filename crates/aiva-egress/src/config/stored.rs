@@ -82,13 +82,12 @@ pub fn besides(at: &str, role: &Role, without: &[&str]) -> String {
 }
 
 /// A key, quoted where it must be.
-fn key(name: &str) -> String {
-    let is_bare =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    let mut text = String::new();
-    if is_bare {
+pub(crate) fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !name.is_empty() && name.bytes().all(is_bare) {
         return name.to_owned();
     }
+    let mut text = String::new();
     quote(name, &mut text);
     text
 }

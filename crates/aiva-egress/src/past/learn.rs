@@ -1,7 +1,7 @@
 //! Proposes a role from what callers asked for.
 //!
 //! Promises: every name that was allowed is in it, as it was asked for and never wider; what was refused is told and not
-//! proposed. Whether a wider entry is meant is for the operator to say.
+//! proposed; what else the role says is kept. Whether a wider entry is meant is for the operator to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,6 +18,9 @@ const MANY: usize = 5;
 
 /// What a proposal says of a role; the rest of it is kept.
 const LEARNT: [&str; 4] = ["mode", "ports", "schemes", "allow_domains"];
+
+/// How long a network that is proposed stays open, in days, unless the operator says otherwise.
+const OPEN_FOR: i32 = 90;
 
 /// The networks that the role opens already, on every port and on that day.
 fn opened(role: &config::Role, today: Date) -> Vec<Prefix> {
@@ -76,8 +79,7 @@ impl Proposal {
             "# Proposed from {} decisions: every name that was allowed, and how often. Read it before you use it.\n",
             self.decisions
         );
-        let bare = role.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        let key = if bare { role.to_owned() } else { format!("{role:?}") };
+        let key = stored::key(role);
         let mut line = |arguments: std::fmt::Arguments<'_>| {
             let _cannot_fail = writeln!(text, "{arguments}");
         };
@@ -96,11 +98,12 @@ impl Proposal {
         }
         let opened: Vec<Prefix> = kept.map(|kept| opened(kept, today)).unwrap_or_default();
         let has_networks = kept.is_some_and(|kept| !kept.allow_cidrs.is_empty());
+        let end = today.saturating_add(jiff::Span::new().days(OPEN_FOR));
         let is_opened =
             |address: &str| address.parse().is_ok_and(|address| opened.iter().any(|prefix| prefix.contains(address)));
         for (address, count) in self.addresses.iter().filter(|(address, _)| !is_opened(address)) {
             let prefix = if address.contains(':') { 128 } else { 32 };
-            let entry = format!("{{ cidr = \"{address}/{prefix}\", owner = \"\", expires = 2027-01-31 }}");
+            let entry = format!("{{ cidr = \"{address}/{prefix}\", owner = \"\", expires = {end} }}");
             let how =
                 if has_networks { format!("add to allow_cidrs: {entry}") } else { format!("allow_cidrs = [{entry}]") };
             line(format_args!("# Reached by address {count} times; it needs an owner and an end:\n# {how}"));
@@ -166,9 +169,9 @@ allow_domains = [
 ]
 # 5 of them are below cdn.example.net: if all of it is meant, write "*.cdn.example.net"
 # Reached by address 1 times; it needs an owner and an end:
-# allow_cidrs = [{ cidr = "2606:4700::1/128", owner = "", expires = 2027-01-31 }]
+# allow_cidrs = [{ cidr = "2606:4700::1/128", owner = "", expires = 2027-05-01 }]
 # Reached by address 1 times; it needs an owner and an end:
-# allow_cidrs = [{ cidr = "93.184.216.34/32", owner = "", expires = 2027-01-31 }]
+# allow_cidrs = [{ cidr = "93.184.216.34/32", owner = "", expires = 2027-05-01 }]
 # Refused 1 times and not proposed: db.corp:5432 (address-internal)
 "#;
         assert_eq!(proposal.toml("shop", None, TODAY), want);
