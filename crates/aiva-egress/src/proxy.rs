@@ -49,6 +49,7 @@ pub mod upstream;
 pub mod worker;
 pub mod write;
 
+use handles::Threads;
 use judge::{Dial, Judge};
 use limits::{Limits, Most};
 use metrics::Counters;
@@ -175,8 +176,8 @@ impl Proxy {
             first.push(listener);
         }
         let limits = Limits::new(settings.most);
-        let (counters, handles) = (Counters::get(), Mutex::default());
-        let shared = Arc::new(Shared { settings, judge, dial, limits, counters, handles });
+        let (counters, threads) = (Counters::get(), Threads::default());
+        let shared = Arc::new(Shared { settings, judge, dial, limits, counters, threads });
         Ok(Self {
             shared,
             listens: bound,

@@ -1,14 +1,14 @@
-//! Every open connection of one thread, so that any of them can be told to end.
+//! Every open connection of each thread, so that any of them can be told to end.
 //!
 //! Connections end in three ways from outside: when the process stops (those that wait for a request at once, tunnels at the
 //! end of the drain), when a new policy no longer allows an open tunnel, and when every place is taken and one that waits
-//! must make way. Start reading at [`Handles::end_idle`].
+//! must make way: the oldest of all threads. Start reading at [`Threads::make_way`].
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
@@ -19,6 +19,9 @@ use super::judge::Permit;
 /// How many connections of a thread are looked at for one that can make way: a bound on what a newcomer costs, some 20
 /// microseconds. The next newcomer goes on where this one stopped.
 const MOST_LOOKED_AT: usize = 1024;
+
+/// How often a newcomer looks again because others were quicker.
+const MOST_TRIES: usize = 8;
 
 /// What a connection is doing.
 #[derive(Default)]
@@ -69,6 +72,21 @@ impl Handle {
         if self.ended.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Tells it to end if it waits for a request; whether it did, and was not told before.
+    fn makes_way(&self) -> bool {
+        // Under its lock: it is busy, or it is ended.
+        let doing = self.doing();
+        let can = self.can_make_way(&doing);
+        if can {
+            self.end();
+        }
+        can
+    }
+
+    fn can_make_way(&self, doing: &Doing) -> bool {
+        matches!(doing, Doing::Waiting) && !self.ended.load(Ordering::Acquire)
+    }
+
     /// Resolves when it is told to.
     pub async fn ended(&self) {
         poll_fn(|context| self.poll_ended(context)).await;
@@ -79,13 +97,70 @@ impl Handle {
     }
 }
 
+/// The connections of all threads.
+#[derive(Default)]
+pub struct Threads {
+    all: Mutex<Vec<Weak<Handles>>>,
+    /// The number of the next connection. The threads count together: who is oldest is a question to all of them.
+    next: Arc<AtomicU64>,
+    /// Where to look next for one that makes way.
+    oldest: AtomicU64,
+}
+
+impl Threads {
+    /// One more thread.
+    pub fn begin(&self) -> Arc<Handles> {
+        let handles = Arc::new(Handles { next: Arc::clone(&self.next), ..Handles::default() });
+        let mut all = self.lock();
+        // A thread that was started again has left its old ones.
+        all.retain(|handles| handles.strong_count() > 0);
+        all.push(Arc::downgrade(&handles));
+        handles
+    }
+
+    /// Ends one that waits for a request or for the rest of one, of the oldest that were not ended before; whether there was one.
+    ///
+    /// Who says a request at once is not among them before as many others have come as there are places that wait.
+    pub fn make_way(&self) -> bool {
+        let all: Vec<Arc<Handles>> = self.lock().iter().filter_map(Weak::upgrade).collect();
+        // Again where the one that was found has begun a request meanwhile, or has made way for another.
+        for _ in 0..MOST_TRIES {
+            let from = self.oldest.load(Ordering::Relaxed);
+            let looked: Vec<Look> = all.iter().map(|handles| handles.look(from)).collect();
+            let age = |id: u64| id.wrapping_sub(from);
+            let found = looked.iter().filter_map(|look| look.waiting.as_ref()).min_by_key(|(id, _)| age(*id));
+            let Some((id, handle)) = found else {
+                if let Some(last) = looked.iter().filter_map(|look| look.last).min_by_key(|last| age(*last)) {
+                    self.oldest.store(last + 1, Ordering::Relaxed);
+                }
+                return false;
+            };
+            self.oldest.store(id + 1, Ordering::Relaxed);
+            if handle.makes_way() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Handles>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a thread's connections are when they are looked through for one that can make way.
+struct Look {
+    /// The first that waits.
+    waiting: Option<(u64, Arc<Handle>)>,
+    /// The last that was looked at.
+    last: Option<u64>,
+}
+
 /// All connections of one thread.
 #[derive(Default)]
 pub struct Handles {
     open: Mutex<BTreeMap<u64, Arc<Handle>>>,
-    next: AtomicU64,
-    /// Where to look next for one that makes way.
-    oldest: AtomicU64,
+    next: Arc<AtomicU64>,
     emptied: Notify,
 }
 
@@ -102,23 +177,17 @@ impl Handles {
         self.end_where(|doing| matches!(doing, Doing::Waiting));
     }
 
-    /// Ends one that waits for a request or for the rest of one, of the oldest that were not ended before; whether there was one.
-    ///
-    /// Who says a request at once is not among them before as many others have come as there are places.
-    pub fn make_way(&self) -> bool {
+    /// Looks for the first that waits, from this number on and then from the beginning.
+    fn look(&self, from: u64) -> Look {
         let open = self.lock();
-        let from = self.oldest.load(Ordering::Relaxed);
-        let around = open.range(from..).chain(open.range(..from)).take(MOST_LOOKED_AT);
-        for (id, handle) in around {
-            self.oldest.store(id + 1, Ordering::Relaxed);
-            // Under its lock: it is busy, or it is ended.
-            let doing = handle.doing();
-            if matches!(*doing, Doing::Waiting) && !handle.ended.load(Ordering::Acquire) {
-                handle.end();
-                return true;
-            }
-        }
-        false
+        let mut last = None;
+        let mut around =
+            open.range(from..).chain(open.range(..from)).take(MOST_LOOKED_AT).inspect(|(id, _)| last = Some(**id));
+        let waiting = around
+            .find(|(_, handle)| handle.can_make_way(&handle.doing()))
+            .map(|(id, handle)| (*id, Arc::clone(handle)));
+        drop(around);
+        Look { waiting, last }
     }
 
     /// Ends the tunnels that the policy in force no longer allows; how many.
@@ -190,5 +259,60 @@ impl Drop for Registration {
         if open.is_empty() {
             self.handles.emptied.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections of two threads in the order in which they came: the thread, and whether it is busy.
+    fn opened(rows: &[(usize, bool)]) -> (Threads, Vec<Registration>) {
+        let threads = Threads::default();
+        let each = [threads.begin(), threads.begin()];
+        let opened = rows.iter().map(|(thread, is_busy)| {
+            let registration = each[*thread].register();
+            assert!(!is_busy || registration.handle.is_busy());
+            registration
+        });
+        let opened = opened.collect();
+        (threads, opened)
+    }
+
+    #[test]
+    fn the_oldest_of_all_threads_makes_way() {
+        // Where one thread has only the newest, that one is not the first to go.
+        for (rows, order) in [
+            (&[(0, false), (0, false), (1, false)][..], &[0, 1, 2][..]),
+            (&[(1, false), (0, false), (1, false), (0, false)], &[0, 1, 2, 3]),
+            (&[(0, true), (1, false), (0, false), (1, true)], &[1, 2]),
+            (&[(0, true), (1, true)], &[]),
+            (&[], &[]),
+        ] {
+            let (threads, opened) = opened(rows);
+            for expected in order {
+                assert!(threads.make_way());
+                let ended = |at: &usize| opened[*at].handle.ended.load(Ordering::Acquire);
+                assert!(ended(expected), "{rows:?}: {expected}");
+                assert_eq!(
+                    (0..opened.len()).filter(ended).count(),
+                    order.iter().position(|at| at == expected).unwrap() + 1
+                );
+            }
+            assert!(!threads.make_way(), "{rows:?}: nobody is left");
+        }
+    }
+
+    #[test]
+    fn one_that_waits_again_is_found_behind_more_than_are_looked_at_in_one_go() {
+        let mut rows = vec![(0, true); 3 * MOST_LOOKED_AT];
+        rows[2 * MOST_LOOKED_AT + 7].1 = false;
+        let (threads, opened) = opened(&rows);
+        let tries = (0..8).take_while(|_| !threads.make_way()).count();
+        assert_eq!(tries, 2, "each goes on where the last has stopped");
+        assert!(opened[2 * MOST_LOOKED_AT + 7].handle.ended.load(Ordering::Acquire));
+        opened[0].handle.waits();
+        assert!((0..8).any(|_| threads.make_way()), "and begins again at the oldest");
+        assert!(opened[0].handle.ended.load(Ordering::Acquire));
     }
 }

@@ -7,8 +7,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aiva_chassis::panic::{self, Entry, Place as Site};
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::Settings;
 use super::answer::Answer;
 use super::connection::{Connection, Onward};
-use super::handles::{Handles, Registration};
+use super::handles::{Handles, Registration, Threads};
 use super::http2;
 use super::judge::{Dial, Judge, Peer};
 use super::limits::{Full, Limits, Place};
@@ -39,6 +39,10 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// How long connections have to say goodbye when the stage's time is over.
 const GOODBYE: Duration = Duration::from_millis(100);
 
+/// How often, and how long after one another, it is looked for the place of one that makes way.
+const MOST_LOOKS: usize = 1000;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -55,15 +59,7 @@ pub struct Shared {
     /// What is counted.
     pub counters: &'static Counters,
     /// The connections of every thread.
-    pub handles: Mutex<Vec<Weak<Handles>>>,
-}
-
-impl Shared {
-    /// Has a connection of any thread make way.
-    fn make_way(&self) -> bool {
-        let all = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter_map(Weak::upgrade).any(|handles| handles.make_way())
-    }
+    pub threads: Threads,
 }
 
 /// One thread's own.
@@ -95,12 +91,7 @@ enum Accepted {
 impl Worker {
     /// Nothing is open.
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
-        let (pool, handles) = (Pool::default(), Arc::<Handles>::default());
-        let mut all = shared.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        // A thread that was started again has left its old ones.
-        all.retain(|handles| handles.strong_count() > 0);
-        all.push(Arc::downgrade(&handles));
-        drop(all);
+        let (pool, handles) = (Pool::default(), shared.threads.begin());
         Arc::new(Self { shared, pool, handles, stopping: AtomicBool::new(false) })
     }
 
@@ -155,7 +146,7 @@ impl Worker {
             match accepted {
                 Ok(accepted) => {
                     wait = FIRST_WAIT;
-                    self.take(accepted);
+                    self.take(accepted, stop).await;
                 }
                 Err(error) => wait = recover(&error, wait, stop).await,
             }
@@ -163,16 +154,15 @@ impl Worker {
     }
 
     /// Gives a connection its place and its task.
-    fn take(self: &Arc<Self>, accepted: Accepted) {
+    async fn take(self: &Arc<Self>, accepted: Accepted, stop: &Stop) {
         let counters = self.shared.counters;
         counters.connections.inc();
         let from = accepted.source();
-        let place = match self.place(from) {
+        let place = match self.place(from, stop).await {
             Ok(place) => place,
             Err(full) => {
                 counters.full(full);
-                // As far as it goes without waiting: there is no place for a task either.
-                let _sent = accepted.try_write(&full_answer(full));
+                accepted.turn_away(&full_answer(full));
                 return;
             }
         };
@@ -190,17 +180,27 @@ impl Worker {
 
     /// A place, if need be that of a connection that has not said its request yet: it makes way for one that may have something
     /// to say.
-    fn place(&self, from: Option<SocketAddr>) -> Result<Place, Full> {
+    async fn place(&self, from: Option<SocketAddr>, stop: &Stop) -> Result<Place, Full> {
         let limits = &self.shared.limits;
-        limits.enter().or_else(|full| {
-            // A source that has all its places must not have others thrown out.
-            if !from.is_none_or(|from| limits.has_room_for(from.ip())) || !self.shared.make_way() {
-                return Err(full);
+        let full = match limits.enter() {
+            Ok(place) => return Ok(place),
+            Err(full) => full,
+        };
+        // A source that has all its places must not have others thrown out.
+        if !from.is_none_or(|from| limits.has_room_for(from.ip())) || !self.shared.threads.make_way() {
+            return Err(full);
+        }
+        self.shared.counters.made_way.inc();
+        // Whoever makes way may be another thread's, and that one busy: the others wait in the system's queue meanwhile.
+        for _ in 0..MOST_LOOKS {
+            if let Ok(place) = limits.enter_instead() {
+                return Ok(place);
             }
-            let place = limits.enter_instead()?;
-            self.shared.counters.made_way.inc();
-            Ok(place)
-        })
+            if !stop.sleep(LOOK_AGAIN).await {
+                break;
+            }
+        }
+        Err(full)
     }
 
     async fn serve(self: Arc<Self>, accepted: Accepted, place: Place, registration: Registration) {
@@ -353,13 +353,30 @@ impl Accepted {
         }
     }
 
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    /// Says this and closes, as far as it goes without waiting: there is no place for a task either.
+    fn turn_away(self, bytes: &[u8]) {
         match self {
             // Nothing readable can be said before the handshake.
-            Self::Tcp(_, _, Some(_)) => Ok(0),
-            Self::Tcp(stream, _, None) => stream.try_write(bytes),
+            Self::Tcp(_, _, Some(_)) => {}
+            Self::Tcp(stream, _, None) => {
+                let _sent = stream.try_write(bytes);
+                unread(|buffer| stream.try_read(buffer));
+            }
             #[cfg(unix)]
-            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => {
+                let _sent = stream.try_write(bytes);
+                unread(|buffer| stream.try_read(buffer));
+            }
+        }
+    }
+}
+
+/// Reads what has come, as long as it is not more than a request: closing before would make the system throw the answer away.
+fn unread(read: impl Fn(&mut [u8]) -> io::Result<usize>) {
+    let mut buffer = [0; 4096];
+    for _ in 0..4 {
+        if !read(&mut buffer).is_ok_and(|length| length == buffer.len()) {
+            return;
         }
     }
 }

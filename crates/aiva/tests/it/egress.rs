@@ -93,7 +93,10 @@ impl Proxy {
 pub(crate) fn answer(address: &str, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(bytes.as_bytes()).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    // A server that is asked to close does so; to some, an end of the request's side is a client that has left.
+    if !bytes.contains("Connection: close") {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -156,13 +159,18 @@ fn as_many_unfinished_requests_as_the_file_limit_allows_hinder_nobody() {
         let answer = proxy.ask("GET http://169.254.169.254/ HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(answer.contains("reason=address-metadata"), "round {round}: {answer:?}");
     }
-    let metrics = answer(&proxy.admin, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    // Of the last round some may still wait to be accepted, or be on their way out.
     let counted = |name: &str| -> u64 {
+        let metrics = answer(&proxy.admin, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
         line.parse().unwrap()
     };
-    assert!(counted("aiva_egress_proxy_made_way_total") >= 200, "72 places and 300 that wait");
-    assert!(counted("aiva_egress_proxy_connections_open") <= 72);
+    let settled =
+        || counted("aiva_egress_proxy_made_way_total") >= 200 && counted("aiva_egress_proxy_connections_open") <= 72;
+    let started = std::time::Instant::now();
+    while !settled() {
+        assert!(started.elapsed() < Duration::from_secs(30), "72 places and 300 that wait");
+    }
     drop(held);
     assert_eq!(proxy.stop(), Some(0));
 }
