@@ -129,9 +129,10 @@ pub fn spoken_statement(statement: &DocumentStatement) -> String {
 
 /// What would end a finding, for a person.
 fn remedy(finding: &DocumentFinding) -> String {
-    match finding.fixed_versions.as_slice() {
-        [] => "no fixed version is known".to_owned(),
-        versions => format!("fixed in {}", versions.join(", ")),
+    match (finding.fixed_versions.as_slice(), &finding.last_affected) {
+        ([], Some(last)) => format!("later than {last} is not affected"),
+        ([], None) => "no fixed version is known".to_owned(),
+        (versions, _) => format!("fixed in {}", versions.join(", ")),
     }
 }
 
@@ -143,9 +144,15 @@ pub fn spoken_possibility(entry: &DocumentCanResolve) -> String {
     if entry.advisories.len() > LISTED {
         ids.push_str(&format!(" and {} more", entry.advisories.len() - LISTED));
     }
-    match &entry.safe_from {
-        Some(version) => format!("it can resolve to a version with {ids}; from {version} on it cannot"),
-        None => format!("it can resolve to a version with {ids}; no version that it allows is known to be safe"),
+    format!("it can resolve to a version with {ids}; {}", safe(entry))
+}
+
+/// From where on a range cannot resolve to an affected version.
+fn safe(entry: &DocumentCanResolve) -> String {
+    match (&entry.safe_from, &entry.safe_after) {
+        (Some(version), _) => format!("from {version} on it cannot"),
+        (None, Some(version)) => format!("later than {version} it cannot"),
+        (None, None) => "no version that it allows is known to be safe".to_owned(),
     }
 }
 

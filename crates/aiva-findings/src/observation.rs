@@ -35,6 +35,8 @@ pub struct Observation {
     pub severity: Severity,
     /// Versions that are free of it.
     pub fixed_versions: Vec<String>,
+    /// Where none is known: the version after which none is affected.
+    pub last_affected: Option<String>,
     /// One line for people.
     pub summary: String,
     /// The whole story, in Markdown.
@@ -90,6 +92,7 @@ impl Observation {
             kind: self.kind,
             severity: self.severity,
             fixed_versions: self.fixed_versions,
+            last_affected: self.last_affected,
             summary: self.summary,
             description: self.description,
             references: self.references,
@@ -115,9 +118,11 @@ impl Observation {
         line(&mut self.name, 300);
         line(&mut self.version, 300);
         line(&mut self.ecosystem, 100);
-        line(&mut self.path, 1000);
+        // Each form that is written escapes a line break in a name of its own accord; as a blank it would name another file.
+        text(&mut self.path, 1000);
         self.line = self.line.min(i32::MAX.unsigned_abs());
         list(&mut self.fixed_versions, 300);
+        self.last_affected.iter_mut().for_each(|version| line(version, 300));
         line(&mut self.summary, 1000);
         text(&mut self.description, 100_000);
         list(&mut self.references, 2000);
@@ -218,6 +223,7 @@ impl From<message::ObservedFinding> for Observation {
                 vector: (!severity.vector.is_empty()).then_some(severity.vector),
             },
             fixed_versions: seen.fixed_versions,
+            last_affected: (!seen.last_affected.is_empty()).then_some(seen.last_affected),
             summary: seen.summary,
             description: seen.description,
             references: seen.references,
@@ -246,6 +252,7 @@ impl From<Observation> for message::ObservedFinding {
                 vector: seen.severity.vector.unwrap_or_default(),
             }),
             fixed_versions: seen.fixed_versions,
+            last_affected: seen.last_affected.unwrap_or_default(),
             summary: seen.summary,
             description: seen.description,
             references: seen.references,
@@ -268,6 +275,7 @@ impl From<DocumentFinding> for Observation {
             line: seen.line,
             severity: seen.severity,
             fixed_versions: seen.fixed_versions,
+            last_affected: seen.last_affected,
             summary: seen.summary,
             description: seen.description,
             references: seen.references,
@@ -343,6 +351,7 @@ fn can_resolve(entry: message::CanResolve) -> DocumentCanResolve {
         line: entry.line.min(i32::MAX.unsigned_abs()),
         scope,
         safe_from: (!entry.safe_from.is_empty()).then(|| cut(entry.safe_from, 300)),
+        safe_after: (!entry.safe_after.is_empty()).then(|| cut(entry.safe_after, 300)),
         advisories: entry.advisories.into_iter().take(1000).map(possible).collect(),
     }
 }

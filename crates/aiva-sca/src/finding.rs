@@ -58,6 +58,8 @@ pub struct Verdict {
     /// Versions above the installed one that end it for all of the records, nearest first. Where the records contradict each
     /// other, those that end it for any of them. Empty when there is none above.
     pub fixed_versions: Vec<String>,
+    /// Where no version is known that ends it: the version after which none is affected, by all of the records.
+    pub last_affected: Option<String>,
     /// Why the version is affected, for a person: `0.3.0 is in >= 0.2.0, < 0.3.4 (RUSTSEC-2020-0001)`.
     pub reason: String,
     /// Each record that matched, with the interval and the events that bound it.
@@ -149,6 +151,7 @@ pub fn of_rule(path: &str, package: &Package, purl: String, rule: Rule) -> Findi
             kind: rule.kind,
             severity: rule.severity,
             fixed_versions: Vec::new(),
+            last_affected: None,
             reason: rule.reason,
             matched: Vec::new(),
             summary: rule.summary,

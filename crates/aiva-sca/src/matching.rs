@@ -58,6 +58,8 @@ pub struct RangeJudgement {
     pub possible: Vec<Arc<Verdict>>,
     /// The lowest fixed version that is allowed and from which on nothing that is allowed is affected.
     pub safe_from: Option<String>,
+    /// Where there is none, the version that is allowed after which nothing that is allowed is affected.
+    pub safe_after: Option<String>,
     /// Why some advisory could not be judged, for a person.
     pub unknown: Option<String>,
 }
@@ -181,7 +183,11 @@ impl Judge {
                 Covers::Unknown => unknown.push(self.details(advisory)?.id.to_string()),
             }
         }
-        let floor = safe_floor(ecosystem, entry, requirement, hits.iter().chain(&possible))?;
+        let safe_from = safe_floor(ecosystem, entry, requirement, hits.iter().chain(&possible))?;
+        let safe_after = match safe_from {
+            Some(_) => None,
+            None => safe_ceiling(ecosystem, entry, requirement, hits.iter().chain(&possible))?,
+        };
         let mut always: Vec<Arc<Verdict>> = groups(hits)
             .into_iter()
             .map(|group| Arc::new(verdict_of_range(ecosystem, entry.name(), text, requirement, &group)))
@@ -198,7 +204,7 @@ impl Judge {
         unknown.sort_unstable();
         let unknown = (!unknown.is_empty())
             .then(|| format!("{} has a range whose bounds {ecosystem} cannot order", some(&unknown)));
-        Ok(RangeJudgement { always, possible, safe_from: floor, unknown })
+        Ok(RangeJudgement { always, possible, safe_from, safe_after, unknown })
     }
 
     fn hit<'a>(&self, advisory: &'a Advisory<'a>, name: &str, interval: Option<usize>) -> Result<Hit<'a>, Damage> {
@@ -260,6 +266,54 @@ fn safe_floor<'h, 'a: 'h>(
         }
     }
     Ok(None)
+}
+
+/// The highest last affected version within a requirement after which nothing that it allows is affected, while it allows some.
+fn safe_ceiling<'h, 'a: 'h>(
+    ecosystem: Ecosystem,
+    entry: &Entry<'_>,
+    requirement: &Requirement,
+    hits: impl Iterator<Item = &'h Hit<'a>>,
+) -> Result<Option<String>, Damage> {
+    let packages = hits.filter_map(|hit| of_package(&hit.details, entry.name()));
+    let Some((version, text)) = highest(ecosystem, packages.flat_map(|package| &package.ranges)) else {
+        return Ok(None);
+    };
+    let Some(rest) = requirement.after(version.key()).filter(|_| requirement.holds(version.key())) else {
+        return Ok(None);
+    };
+    for advisory in entry.advisories() {
+        if advisory.covers(&rest)? != Covers::Nothing {
+            return Ok(None);
+        }
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// The highest version that closes one of these intervals and is still in it.
+fn highest<'r>(
+    ecosystem: Ecosystem,
+    ranges: impl Iterator<Item = &'r std::borrow::Cow<'static, str>>,
+) -> Option<(Version, &'r str)> {
+    let closing = |range: &'r std::borrow::Cow<'static, str>| {
+        let text = range.rsplit(", ").next()?.strip_prefix("<= ")?;
+        Some((Version::parse(ecosystem, text)?, text))
+    };
+    ranges.filter_map(closing).max()
+}
+
+/// The version after which none is affected, where the records say so of the interval that matched.
+fn last_affected(ecosystem: Ecosystem, group: &[Hit<'_>]) -> Option<String> {
+    let mut last: Option<(Version, &str)> = None;
+    for hit in group {
+        let text = hit.range.as_deref()?.rsplit(", ").next()?.strip_prefix("<= ")?;
+        last = last.max(Some((Version::parse(ecosystem, text)?, text)));
+    }
+    let (version, text) = last?;
+    // Another interval of a record, or a version that it lists, may lie beyond.
+    let beyond = Requirement::everything_after(version.key());
+    let ends = |hit: &Hit<'_>| matches!(hit.advisory.covers(&beyond), Ok(Covers::Nothing));
+    group.iter().all(ends).then(|| text.to_owned())
 }
 
 fn of_package<'d>(details: &'d Details<'static>, name: &str) -> Option<&'d PackageDetails<'static>> {
@@ -342,12 +396,14 @@ fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>
         [one] => Arc::clone(&one.references),
         many => once_each(many.iter().flat_map(|details| details.references.iter())),
     };
+    let fixed_versions = above.map(|above| fixed_versions(ecosystem, name, above, group)).unwrap_or_default();
     Verdict {
         aliases,
         records: records.iter().map(|id| (*id).to_owned()).collect(),
         kind: group.iter().map(|hit| hit.kind).min().unwrap_or(Kind::Vulnerability),
         severity: worst.map_or_else(|| Severity::of_level(Level::Unknown), |hit| hit.severity.clone()),
-        fixed_versions: above.map(|above| fixed_versions(ecosystem, name, above, group)).unwrap_or_default(),
+        last_affected: if fixed_versions.is_empty() { last_affected(ecosystem, group) } else { None },
+        fixed_versions,
         reason: String::new(),
         matched: matched(name, group),
         summary: summary.map_or_else(|| first_line(&description), str::to_owned),

@@ -40,6 +40,7 @@ pub fn outline(finding: &Finding) -> message::ObservedFinding {
             vector: verdict.severity.vector.clone().unwrap_or_default(),
         }),
         fixed_versions: verdict.fixed_versions.clone(),
+        last_affected: verdict.last_affected.clone().unwrap_or_default(),
         summary: String::new(),
         description: String::new(),
         references: Vec::new(),
@@ -119,6 +120,7 @@ fn resolvable(entry: &Possible) -> message::CanResolve {
         line: entry.line,
         scope: entry.scope.name().to_owned(),
         safe_from: entry.safe_from.clone().unwrap_or_default(),
+        safe_after: entry.safe_after.clone().unwrap_or_default(),
         advisories: entry.verdicts.iter().map(|verdict| advisory(verdict)).collect(),
     }
 }

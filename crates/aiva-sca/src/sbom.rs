@@ -245,14 +245,12 @@ fn possible(document: &ScanDocument) -> impl Iterator<Item = DocumentFinding> {
 
 fn possibility(path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossible) -> Option<DocumentFinding> {
     let ecosystem: Ecosystem = entry.ecosystem.parse().ok()?;
-    let detail = match &entry.safe_from {
-        Some(version) => {
-            format!("{} can resolve to an affected version; from {version} on it cannot", entry.requirement)
-        }
-        None => {
-            format!("{} can resolve to an affected version; none that it allows is known to be safe", entry.requirement)
-        }
+    let end = match (&entry.safe_from, &entry.safe_after) {
+        (Some(version), _) => format!("from {version} on it cannot"),
+        (None, Some(version)) => format!("later than {version} it cannot"),
+        (None, None) => "none that it allows is known to be safe".to_owned(),
     };
+    let detail = format!("{} can resolve to an affected version; {end}", entry.requirement);
     Some(DocumentFinding {
         id: advisory.id.clone(),
         aliases: advisory.aliases.clone(),
@@ -266,6 +264,7 @@ fn possibility(path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossib
         kind: advisory.kind,
         severity: Severity { level: advisory.severity, score: None, vector: None },
         fixed_versions: entry.safe_from.iter().cloned().collect(),
+        last_affected: entry.safe_after.clone(),
         summary: advisory.summary.clone(),
         description: String::new(),
         references: Vec::new(),

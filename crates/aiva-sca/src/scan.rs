@@ -81,6 +81,8 @@ pub struct Possible {
     pub verdicts: Vec<Arc<Verdict>>,
     /// The first version that it allows from which on nothing that it allows is affected.
     pub safe_from: Option<String>,
+    /// Where that is not known: the version that it allows after which nothing that it allows is affected.
+    pub safe_after: Option<String>,
 }
 
 /// Packages that share a namespace with the public registry but come from elsewhere, so that public advisories do not apply.
@@ -258,6 +260,7 @@ impl<'i> Judging<'i> {
                 scope: entry.scope,
                 verdicts: judgement.possible,
                 safe_from: judgement.safe_from,
+                safe_after: judgement.safe_after,
             });
         }
         judged.not_judged.extend(judgement.unknown.map(open));

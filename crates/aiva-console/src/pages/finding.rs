@@ -159,10 +159,16 @@ fn what_to_do(finding: &Finding) -> Markup {
                 finding.name
             ),
         ),
-        (_, []) => (
-            "No fixed version",
-            format!("No release of {} is free of it. Replace the package, or accept the risk below.", finding.name),
-        ),
+        (_, []) => match &finding.last_affected {
+            Some(last) => ("Upgrade", format!("{} later than {last} is free of it.", finding.name)),
+            None => (
+                "No fixed version",
+                format!(
+                    "No release of {} is known to be free of it. Replace the package, or accept the risk below.",
+                    finding.name
+                ),
+            ),
+        },
         (_, [only]) => ("Upgrade", format!("{} {only} is free of it.", finding.name)),
         (_, many) => ("Upgrade", format!("{} is free of it in {}.", finding.name, many.join(", "))),
     };

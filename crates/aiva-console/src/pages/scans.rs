@@ -229,7 +229,11 @@ fn files(inputs: &[DocumentInput]) -> Markup {
 /// What a range can resolve to, and from where on it cannot.
 fn spoken(entry: &DocumentCanResolve) -> String {
     let ids: Vec<&str> = entry.advisories.iter().take(SHOWN).map(|one| one.id.as_str()).collect();
-    let safe = entry.safe_from.as_ref().map(|version| format!("; safe from {version} on")).unwrap_or_default();
+    let safe = match (&entry.safe_from, &entry.safe_after) {
+        (Some(version), _) => format!("; safe from {version} on"),
+        (None, Some(version)) => format!("; later than {version} it is safe"),
+        (None, None) => String::new(),
+    };
     format!("{}{safe}", ids.join(", "))
 }
 

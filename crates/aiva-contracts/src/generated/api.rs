@@ -1364,6 +1364,9 @@ pub struct Finding {
     pub line: u32,
     /// The versions that are free of it.
     pub fixed_versions: Vec<String>,
+    /// Where no fixed version is known, the version after which none is affected; absent where that is not known either.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub last_affected: Option<String>,
     /// One line for people.
     pub summary: String,
     /// When a scan first saw it.
@@ -1442,6 +1445,11 @@ impl Check for Finding {
                 c.text(item, &Text { min: 0, max: 300, pattern: None });
             });
         });
+        if let Some(value) = &self.last_affected {
+            c.at("last_affected", |c| {
+                c.text(value, &Text { min: 0, max: 300, pattern: None });
+            });
+        }
         c.at("summary", |c| {
             c.text(&self.summary, &Text { min: 0, max: 1000, pattern: None });
         });
@@ -3913,6 +3921,9 @@ pub struct DocumentCanResolve {
     /// The first version that it allows from which on nothing that it allows is affected; absent where none is known.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub safe_from: Option<String>,
+    /// The last version that is affected of all that it allows, where no fixed one is known; absent where that is not known either.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub safe_after: Option<String>,
     /// What affects some of what it allows, the worst first.
     pub advisories: Vec<DocumentPossible>,
 }
@@ -3953,6 +3964,18 @@ impl Check for DocumentCanResolve {
         });
         if let Some(value) = &self.safe_from {
             c.at("safe_from", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 300,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
+        if let Some(value) = &self.safe_after {
+            c.at("safe_after", |c| {
                 c.text(
                     value,
                     &Text {
@@ -4185,6 +4208,9 @@ pub struct DocumentFinding {
     pub severity: Severity,
     /// The versions that are free of it, oldest first.
     pub fixed_versions: Vec<String>,
+    /// Where no fixed version is known, the version after which none is affected; absent where that is not known either.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub last_affected: Option<String>,
     /// One line for people.
     pub summary: String,
     /// The whole story, in Markdown.
@@ -4341,6 +4367,23 @@ impl Check for DocumentFinding {
                 );
             });
         });
+        if let Some(value) = &self.last_affected {
+            c.at("last_affected", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 300,
+                        pattern: Some(&[Piece {
+                            not: true,
+                            ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        }
         c.at("summary", |c| {
             c.text(
                 &self.summary,

@@ -611,6 +611,9 @@ pub mod aiva {
                 /// Why it applies here, for a person: `0.3.0 is in >= 0.2.0, < 0.3.4`.
                 #[prost(string, tag = "15")]
                 pub reason: ::prost::alloc::string::String,
+                /// Where no fixed version is known, the version after which none is affected; empty where that is not known either.
+                #[prost(string, tag = "16")]
+                pub last_affected: ::prost::alloc::string::String,
             }
             /// How bad a finding is, and by which measure.
             #[derive(Clone, PartialEq, ::prost::Message)]
@@ -687,6 +690,9 @@ pub mod aiva {
                 /// What affects some of what it allows, the worst first.
                 #[prost(message, repeated, tag = "7")]
                 pub advisories: ::prost::alloc::vec::Vec<PossibleAdvisory>,
+                /// The last affected version of all that it allows, where no fixed one is known; empty where that is not known either.
+                #[prost(string, tag = "8")]
+                pub safe_after: ::prost::alloc::string::String,
             }
             /// An advisory about some of the versions that a range allows.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

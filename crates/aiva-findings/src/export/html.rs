@@ -139,7 +139,7 @@ fn card(finding: &DocumentFinding) -> Markup {
                 span.remedy {
                     @match finding.fixed_versions.first() {
                         Some(fixed) => { "→ " (fixed) }
-                        None => { "no fix" }
+                        None => { @match &finding.last_affected { Some(last) => { "later than " (last) } None => { "no fix" } } }
                     }
                 }
             }
@@ -241,7 +241,11 @@ fn possibility(path: &str, entry: &DocumentCanResolve) -> Markup {
             td { code { @if entry.requirement.is_empty() { "*" } @else { (entry.requirement) } } }
             td { code { (path) } ", line " (entry.line) }
             td { @for (at, one) in entry.advisories.iter().enumerate() { @if at > 0 { ", " } span title=(one.summary) { (one.id) " (" (one.severity) ")" } } }
-            td { @match &entry.safe_from { Some(version) => { (version) } None => { "none known" } } }
+            td { @match (&entry.safe_from, &entry.safe_after) {
+                (Some(version), _) => { (version) }
+                (None, Some(version)) => { "later than " (version) }
+                (None, None) => { "none known" }
+            } }
         }
     }
 }

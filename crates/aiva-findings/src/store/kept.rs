@@ -122,6 +122,7 @@ impl Kept {
             path: seen.path,
             line: seen.line,
             fixed_versions: seen.fixed_versions,
+            last_affected: seen.last_affected,
             summary: seen.summary,
             first_seen: time(self.first_seen),
             last_seen: time(self.last_seen),

@@ -106,6 +106,7 @@ pub(crate) fn seen(path: &str, name: &str, ids: &[&str]) -> Observation {
         line: 3,
         severity: Severity { level: Level::High, score: Some(7.5), vector: None },
         fixed_versions: vec![],
+        last_affected: None,
         summary: "does harm".into(),
         description: String::new(),
         references: vec![],

@@ -189,9 +189,13 @@ pub(super) fn status(finding: &DocumentFinding) -> &'static str {
 
 /// What to do.
 pub(super) fn recommendation(finding: &DocumentFinding) -> String {
-    match finding.fixed_versions.as_slice() {
-        [] => "No fixed version is known.".to_owned(),
-        versions => format!("Update {} to {}.", finding.name, versions.join(" or ")),
+    // What a range can resolve to may be fixed in a version that the range does not allow.
+    let is_possible = status(finding) == "unknown" && !finding.purl.contains('@');
+    match (finding.fixed_versions.as_slice(), &finding.last_affected) {
+        ([], Some(last)) => format!("Update {} to a version later than {last}.", finding.name),
+        ([], None) if is_possible => format!("No version that {} allows is known to be safe.", finding.version),
+        ([], None) => "No fixed version is known.".to_owned(),
+        (versions, _) => format!("Update {} to {}.", finding.name, versions.join(" or ")),
     }
 }
 

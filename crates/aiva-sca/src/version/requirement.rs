@@ -91,6 +91,18 @@ impl Requirement {
         (!left.is_empty()).then_some(Self(left))
     }
 
+    /// What is left of it after the version of this key; `None` where nothing is.
+    pub fn after(&self, key: &[u8]) -> Option<Self> {
+        let Self(beyond) = Self::everything_after(key);
+        let left: Vec<Span> = self.0.iter().flat_map(|own| beyond.iter().filter_map(|on| common(own, on))).collect();
+        (!left.is_empty()).then_some(Self(left))
+    }
+
+    /// Every version after the one of this key.
+    pub fn everything_after(key: &[u8]) -> Self {
+        Self(vec![((key.to_vec(), true), None)])
+    }
+
     /// The lowest place that is allowed.
     pub fn floor(&self) -> &[u8] {
         self.0.first().map_or(&[], |span| span.0.0.as_slice())

@@ -239,6 +239,53 @@ fn a_range_is_judged_by_all_that_it_allows() {
     }
 }
 
+/// Records of one package that end with what they last affect, and what is then said of a pin and of a range.
+#[test]
+fn what_comes_after_the_last_affected_version_is_told_where_it_is_sure() {
+    let last = |id: &str, events: &str| {
+        format!(
+            r#"{{"id": "{id}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "npm", "name": "ends"}},
+            "ranges": [{{"type": "SEMVER", "events": [{events}]}}]}}]}}"#
+        )
+    };
+    let one = r#"{"introduced": "0"}, {"last_affected": "1.1.0"}"#;
+    let later = r#"{"introduced": "1.0.0"}, {"last_affected": "1.5.0"}"#;
+    let again = r#"{"introduced": "0"}, {"last_affected": "1.1.0"}, {"introduced": "2.0.0"}"#;
+    let fixed = r#"{"introduced": "0"}, {"fixed": "1.2.0"}"#;
+    for (events, pin, range, of_pin, of_range) in [
+        (&[one][..], "1.0.0", "*", Some("1.1.0"), Some("1.1.0")),
+        (&[one], "1.1.0", "^1.1.0", Some("1.1.0"), Some("1.1.0")),
+        (&[one], "1.1.0", "^1.1.1", Some("1.1.0"), None), // never affected
+        (&[one, later], "0.9.0", ">=1", Some("1.1.0"), Some("1.5.0")),
+        (&[again], "1.0.0", "*", None, None), // what is later is affected again
+        (&[fixed], "1.0.0", "*", None, None), // the fixed version says more
+    ] {
+        let (dir, records) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        std::fs::create_dir(records.path().join("npm")).unwrap();
+        for (at, events) in events.iter().enumerate() {
+            let id = format!("LAST-{at}");
+            std::fs::write(records.path().join(format!("npm/{id}.json")), last(&id, events)).unwrap();
+        }
+        import(&[records.path().join("npm")], dir.path()).unwrap();
+        let index = Index::open(dir.path()).unwrap();
+        let pinned = scan_one(&index, Ecosystem::Npm, "ends", pin);
+        assert_eq!(pinned.findings[0].verdict.last_affected.as_deref(), of_pin, "{events:?} {pin}");
+        let mut manifest = input(Vec::new());
+        manifest.not_judged.push(NotJudged {
+            ecosystem: Ecosystem::Npm,
+            name: "ends".to_owned(),
+            requirement: range.to_owned(),
+            line: 1,
+            reason: "a range".to_owned(),
+            is_range: true,
+            scope: Scope::Runtime,
+        });
+        let open = scan(&[manifest], &index).unwrap();
+        let after = open.can_resolve.first().and_then(|entry| entry.safe_after.as_deref());
+        assert_eq!(after, of_range, "{events:?} {range}");
+    }
+}
+
 #[test]
 fn an_ecosystem_that_the_index_lacks_is_not_judged() {
     let dir = TempDir::new().unwrap();

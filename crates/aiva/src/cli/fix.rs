@@ -66,9 +66,10 @@ fn spoken(possible: &Possible, judge: &mut Judge) -> Option<String> {
         judge.cover(place, names).is_none()
     };
     let ids: Vec<&str> = possible.verdicts.iter().filter(is_open).map(|verdict| verdict.id.as_str()).collect();
-    let floor = match &possible.safe_from {
-        Some(version) => format!("safe from {version} on"),
-        None => "no version that it allows is known to be safe".to_owned(),
+    let floor = match (&possible.safe_from, &possible.safe_after) {
+        (Some(version), _) => format!("safe from {version} on"),
+        (None, Some(version)) => format!("later than {version} it is safe"),
+        (None, None) => "no version that it allows is known to be safe".to_owned(),
     };
     let Possible { path, line, name, requirement, .. } = possible;
     let what = format!("{name} {requirement}");

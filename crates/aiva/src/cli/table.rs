@@ -47,8 +47,10 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// The version that is installed.
     pub(crate) version: String,
-    /// The nearest version that mends it; empty for none.
-    pub(crate) fixed: String,
+    /// The nearest version that mends it.
+    pub(crate) fixed: Option<String>,
+    /// Where there is none, the version after which none is affected.
+    pub(crate) last_affected: Option<String>,
     /// The file.
     pub(crate) path: String,
     /// Its line.
@@ -153,7 +155,11 @@ fn write_narrow(out: &mut String, cells: &[String; 6], row: &Row, columns: usize
 }
 
 fn cells(row: &Row) -> [String; 6] {
-    let fixed = if row.fixed.is_empty() { "no fix".to_owned() } else { format!("fixed {}", printable(&row.fixed)) };
+    let fixed = match (&row.fixed, &row.last_affected) {
+        (Some(version), _) => format!("fixed {}", printable(version)),
+        (None, Some(version)) => format!("later than {}", printable(version)),
+        (None, None) => "no fix".to_owned(),
+    };
     let kind = if row.kind == "vulnerability" { String::new() } else { format!("{}: ", row.kind) };
     let new = if row.known == Some(false) { "new: " } else { "" };
     let level = match row.priority {
@@ -293,7 +299,8 @@ mod tests {
             kind: "vulnerability".to_owned(),
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
-            fixed: "1.0.1".to_owned(),
+            fixed: Some("1.0.1".to_owned()),
+            last_affected: None,
             path: "Cargo.lock".to_owned(),
             line: 7,
             summary: summary.to_owned(),
