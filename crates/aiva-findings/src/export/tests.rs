@@ -2,8 +2,8 @@
 
 use aiva_contracts::api::{
     AdvisoryState, DocumentAdvisories, DocumentCanResolve, DocumentInput, DocumentPaths, DocumentPossible,
-    DocumentProblem, DocumentStatement, ExceptionMatch, FindingKind, Guard, InputStatus, Level, Origin, PackageScope,
-    Severity, StatementStatus,
+    DocumentPriority, DocumentProblem, DocumentStatement, DocumentTerm, ExceptionMatch, FindingKind, Guard,
+    InputStatus, Level, Origin, PackageScope, Severity, StatementStatus,
 };
 use aiva_contracts::bounds::Check;
 use jiff::Timestamp;
@@ -28,6 +28,7 @@ fn seen(id: &str, name: &str, level: Level, score: Option<f64>) -> Observation {
         line: 7,
         severity: Severity { level, score, vector: None },
         fixed_versions: vec!["1.0.1".into()],
+        last_affected: None,
         summary: "does harm".into(),
         description: "It does harm.\n\nUpdate.".into(),
         references: vec!["https://example.com/a".into()],
@@ -107,6 +108,7 @@ fn with_a_range() -> Results {
         line: 4,
         scope: PackageScope::Runtime,
         safe_from: Some("1.3.0".into()),
+        safe_after: None,
         advisories: vec![advisory],
     };
     let mut results = results();
@@ -266,6 +268,143 @@ fn junit_counts_what_it_lists() {
         let (_, totals) = &seen[0];
         assert_eq!(totals[1..], [count("testcase"), count("failure"), count("error")].map(|number| number.to_string()));
     }
+}
+
+/// One document of every sort: findings with all that may be said of them, ranges, files that were not read, and nothing at all.
+fn documents() -> Vec<super::Document> {
+    let mut full = results();
+    full.findings[0].context.known = Some(true);
+    full.findings[1].context.known = Some(false);
+    full.findings[1].context.column = Some(3);
+    full.findings[2].context.statement = Some(statement(StatementStatus::NotAffected));
+    full.findings[2].severity = Severity { level: Level::Unknown, score: None, vector: None };
+    full.findings[0].aliases = vec![String::from("Odd id with blanks and 'quotes'")];
+    full.findings[0].references = vec!["ftp://x/y".into(), "http://[broken".into(), "not an address".into()];
+    full.packages = Some(vec![]);
+    for (finding, path) in
+        full.findings.iter_mut().zip(["\u{1b}[2J/go.mod", "a\nb/go.mod", "latin\\xE9/go.mod", "ü %41/go.mod"])
+    {
+        finding.path = path.into();
+        finding.fixed_versions.clear();
+        finding.last_affected = Some("1.1.0".into());
+        finding.reason = "1.0.0 is in <= 1.1.0 (CVE-1)".into();
+        finding.context.priority = Some(DocumentPriority {
+            score: 61.25,
+            terms: vec![DocumentTerm { name: "a".into(), value: "b".into(), points: 61.25 }],
+        });
+    }
+    full.findings[3].summary.clear();
+    full.findings[3].description.clear();
+    let empty = Results { findings: vec![], inputs: vec![], ..results() };
+    let all = [results(), with_a_range(), full, empty];
+    all.into_iter().map(|results| document(results, &mut judge())).chain([hostile()]).collect()
+}
+
+fn statement(status: StatementStatus) -> DocumentStatement {
+    DocumentStatement {
+        status,
+        justification: Some("vulnerable_code_not_present".into()),
+        detail: None,
+        author: Some("ana".into()),
+        document: "vex.json".into(),
+    }
+}
+
+/// `name` is for the message of a failure.
+#[track_caller]
+fn check_schema((name, text): (&str, &str), written: &[serde_json::Value], broken: &serde_json::Value) {
+    // The pattern of a language, which we do not write, has a `]` too many: the validator does not take it.
+    let text: serde_json::Value = serde_json::from_str(&text.replace("|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$", "")).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&text).unwrap();
+    for document in written {
+        let faults: Vec<String> =
+            validator.iter_errors(document).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        assert_eq!(faults, Vec::<String>::new(), "{name}: {document:#}");
+    }
+    assert!(!validator.is_valid(broken), "{name} does not look");
+}
+
+#[test]
+fn reports_are_valid_by_their_schemas() {
+    let documents = documents();
+    let logs: Vec<_> = documents.iter().map(|one| sarif(one, TOOL)).collect();
+    let mut broken = logs[0].clone();
+    broken["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] = "a b".into();
+    check_schema(("SARIF", include_str!("../../tests/schemas/sarif-2.1.0.schema.json")), &logs, &broken);
+    let reports: Vec<_> = documents.iter().map(|one| super::gitlab(one, TOOL)).collect();
+    let mut broken = reports[0].clone();
+    broken["vulnerabilities"][0]["severity"] = "high".into();
+    check_schema(("GitLab", include_str!("../../tests/schemas/gitlab-15.2.1.rules.json")), &reports, &broken);
+    let xsd = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemas/junit-10.xsd"));
+    for one in &documents {
+        let report = super::junit(one);
+        let Some(faults) = aiva_testkit::xml::faults(xsd, &report) else { return };
+        assert_eq!(faults, Vec::<String>::new(), "{report}");
+        let broken = aiva_testkit::xml::faults(xsd, &report.replace("testsuites", "suites"));
+        assert_ne!(broken, Some(Vec::new()));
+    }
+}
+
+#[test]
+fn sarif_says_why_and_names_the_file_byte_for_byte() {
+    let mut results = results();
+    results.findings.truncate(1);
+    let finding = &mut results.findings[0];
+    finding.reason = "1.0.0 is in >= 0.1.0, < 1.0.1 (CVE-1)".into();
+    finding.context.paths = Some(DocumentPaths { shortest: vec![vec!["app".into(), "c 1.0.0".into()]], count: 1 });
+    for (path, uri) in [
+        ("web app/go.mod", "web%20app/go.mod"),
+        ("latin\\xE9/go.mod", "latin%E9/go.mod"), // so the walk writes the byte 0xE9
+        ("b\\x41/go.mod", "b%5Cx41/go.mod"),      // a name with a backslash
+        ("a\nb/\u{1b}go.mod", "a%0Ab/%1Bgo.mod"),
+        ("ü/100%/go.mod", "%C3%BC/100%25/go.mod"),
+    ] {
+        results.findings[0].path = path.into();
+        let log = sarif(&document(results.clone(), &mut judge()), TOOL);
+        let result = &log["runs"][0]["results"][0];
+        assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], uri, "{path:?}");
+        let said = "c 1.0.0: does harm (fixed in 1.0.1).\n1.0.0 is in >= 0.1.0, < 1.0.1 (CVE-1)\nvia app > c 1.0.0";
+        assert_eq!(result["message"]["text"], said);
+        assert!(log["runs"][0]["originalUriBaseIds"]["%SRCROOT%"].is_object());
+    }
+}
+
+#[test]
+fn what_is_later_than_the_last_affected_is_said_to_be_free_of_it() {
+    let mut pinned = results();
+    pinned.findings.truncate(1);
+    pinned.findings[0].fixed_versions.clear();
+    pinned.findings[0].last_affected = Some("1.1.0".into());
+    let mut open = with_a_range();
+    open.inputs[0].can_resolve[0].safe_from = None;
+    open.inputs[0].can_resolve[0].safe_after = Some("1.1.0".into());
+    for (results, said) in [(pinned, "later than 1.1.0 is not affected"), (open, "later than 1.1.0 it cannot")] {
+        let document = document(results, &mut judge());
+        assert_eq!(document.violations(), []);
+        for (form, text) in [
+            ("sarif", sarif(&document, TOOL).to_string()),
+            ("gitlab", super::gitlab(&document, TOOL).to_string()),
+            ("junit", super::junit(&document)),
+            ("github", super::annotations(&document)),
+            ("markdown", super::markdown(&document)),
+        ] {
+            assert!(text.contains(said), "{form}: {text}");
+        }
+        assert!(super::html(&document, "shop", TOOL).contains("later than 1.1.0"));
+    }
+}
+
+#[test]
+fn gitlab_tells_what_the_baseline_has() {
+    let mut results = results();
+    for (finding, known) in results.findings.iter_mut().zip([true, false, true, false]) {
+        finding.context.known = Some(known);
+    }
+    let report = super::gitlab(&document(results, &mut judge()), TOOL);
+    let said = |at: usize| report["vulnerabilities"][at]["details"]["baseline"]["value"].as_str().unwrap().to_owned();
+    let order: Vec<String> = (0..3).map(said).collect();
+    assert_eq!(order, ["new since the baseline", "known from the baseline", "known from the baseline"]);
+    assert_eq!(report["scan"]["messages"][0]["value"], "2 of 3 vulnerabilities are known from the baseline");
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn finding(id: &str, path: &str, purl: &str, severity: Severity) -> DocumentFind
         kind: FindingKind::Vulnerability,
         severity,
         fixed_versions: vec!["9.9.9".into()],
+        last_affected: None,
         summary: "a \"summary\" with <markup> & a\u{1b} control".into(),
         description: "# Long\n\n]]> text".into(),
         references: vec!["https://example.com/a?b=c&d".into(), "javascript:alert(1)".into(), "https://x/ y".into()],
@@ -218,6 +219,15 @@ fn the_same_materials_make_the_same_bill() {
     assert_ne!(sbom::cyclonedx(&one)["serialNumber"], sbom::cyclonedx(&other)["serialNumber"]);
 }
 
+/// Holds a bill as XML to the official schema, where there is who can.
+fn hold_to_schema(xml: &str) {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/bom-1.6.xsd");
+    let Some(faults) = aiva_testkit::xml::faults(&schema, xml) else { return };
+    assert_eq!(faults, Vec::<String>::new());
+    let broken = xml.replacen("type=\"library\"", "type=\"thing\"", 1);
+    assert_ne!(aiva_testkit::xml::faults(&schema, &broken), Some(Vec::new())); // The schema does look.
+}
+
 #[test]
 fn the_xml_says_what_the_json_says() {
     use quick_xml::events::Event;
@@ -225,6 +235,7 @@ fn the_xml_says_what_the_json_says() {
     let document = document(&inventory);
     let bom = Bom::new(&inventory.inputs, &document, MADE);
     let (json, xml) = (sbom::cyclonedx(&bom), sbom::cyclonedx_xml(&bom));
+    hold_to_schema(&xml);
     assert!(xml.contains(json["serialNumber"].as_str().unwrap()));
     let mut reader = quick_xml::Reader::from_str(&xml);
     let mut count = std::collections::HashMap::<String, usize>::new();
@@ -297,6 +308,7 @@ fn a_range_that_can_resolve_is_in_the_bills_and_not_called_affected() {
             line: 1,
             scope: PackageScope::Runtime,
             safe_from: Some("1.3.0".into()),
+            safe_after: None,
             advisories: vec![DocumentPossible {
                 id: "CVE-9".into(),
                 aliases: vec![],
@@ -319,6 +331,7 @@ fn a_range_that_can_resolve_is_in_the_bills_and_not_called_affected() {
     assert!(one["analysis"]["detail"].as_str().unwrap().starts_with(said), "{one:#}");
     assert_eq!(one["recommendation"], "Update left-pad to 1.3.0.");
     assert!(sbom::cyclonedx_xml(&bom).contains("<state>in_triage</state>"));
+    hold_to_schema(&sbom::cyclonedx_xml(&bom));
     let spdx3 = sbom::spdx3(&bom).to_string();
     assert!(spdx3.contains("CVE-9") && spdx3.contains("UnderInvestigation"), "{spdx3}");
 }
