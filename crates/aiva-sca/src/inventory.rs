@@ -23,6 +23,7 @@ mod crew;
 mod deno_json;
 mod deno_lock;
 mod door;
+mod ending;
 mod find;
 mod gemfile;
 mod gemfile_lock;

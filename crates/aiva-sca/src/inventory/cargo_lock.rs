@@ -53,6 +53,9 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     let entries = complete(entries, &mut reading);
     connect(&entries, &mut reading);
+    if let Some(message) = lacks(&entries, &reading) {
+        reading.problem(door::last_line(text), message);
+    }
     // Format 1 keeps the checksums in a table of their own at the end, which is not read.
     let has_checksums = entries.iter().any(|entry| entry.checksum.is_some());
     for entry in entries {
@@ -141,6 +144,22 @@ fn step<'a>(toml: &mut Toml<'a>, entries: &mut Vec<Entry<'a>>, open: &mut bool) 
         return Err(super::reading::Fault::new(line, format!("the key `{key}` is there twice")).into());
     }
     Ok(true)
+}
+
+/// What the last entry has not, and should: a checksum where all others of its registry have one, a source where a package of a
+/// registry needs it.
+fn lacks(entries: &[Entry<'_>], reading: &Reading) -> Option<String> {
+    let (last, others) = entries.split_last()?;
+    let name = last.name.as_deref().unwrap_or_default();
+    let of_registry = |entry: &Entry<'_>| entry.source.as_deref().is_some_and(|source| !source.starts_with("git+"));
+    let mut alike = others.iter().filter(|entry| entry.source == last.source).peekable();
+    let is_rule = alike.peek().is_some() && alike.all(|entry| entry.checksum.is_some());
+    if of_registry(last) && last.checksum.is_none() && is_rule {
+        return Some(door::short(name, "checksum"));
+    }
+    let from_registry = |edge: &&(u32, u32)| entries.get(edge.0 as usize).is_some_and(of_registry);
+    let mut to_last = reading.links.edges.iter().filter(|edge| edge.1 as usize == others.len());
+    (last.source.is_none() && to_last.any(|edge| from_registry(&edge))).then(|| door::short(name, "source"))
 }
 
 /// Keeps the entries that have a name and a version, and tells of the others.

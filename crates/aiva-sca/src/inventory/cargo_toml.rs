@@ -62,6 +62,9 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
     if requirement.is_none() && item.as_table_like().is_none() {
         return reading.problem(line, format!("{} is neither a requirement nor a table", quote(key)));
     }
+    if item.as_table_like().is_some_and(toml_edit::TableLike::is_empty) {
+        return reading.problem(line, format!("{} asks for no version: the file may have been cut off", quote(key)));
+    }
     let name = text("package").unwrap_or(key).to_owned();
     let scope = if is_set("optional") && scope == Scope::Runtime { Scope::Optional } else { scope };
     let requirement = requirement.unwrap_or_default().trim().to_owned();

@@ -34,7 +34,7 @@ struct Lock<'a> {
     version: Option<(u32, u32)>,
     entries: Vec<Entry<'a>>,
     /// What a requirement was resolved to, by the requirement (`npm:chalk@5` to `5.3.0`).
-    specifiers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    specifiers: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
     asked: BTreeSet<String>,
     remote: Option<(u32, u32)>,
 }
@@ -73,9 +73,9 @@ impl<'a> Lock<'a> {
             }
             // Format 3 has all of it below `packages`.
             "packages" => json.object(|json, key, line| self.key(json, &key, line)),
-            "specifiers" => json.object(|json, wanted, _| {
+            "specifiers" => json.object(|json, wanted, line| {
                 if let Some(resolved) = json.string()? {
-                    self.specifiers.push((wanted, resolved));
+                    self.specifiers.push((wanted, resolved, line));
                 }
                 Ok(())
             }),
@@ -167,7 +167,7 @@ impl<'a> Lock<'a> {
         let resolved: RapidHashMap<&str, String> = self
             .specifiers
             .iter()
-            .map(|(wanted, to)| {
+            .map(|(wanted, to, _)| {
                 let kind = wanted.split(':').next().unwrap_or_default();
                 let name = split_name(wanted.get(kind.len() + 1..).unwrap_or_default()).map_or("", |(name, _)| name);
                 let whole = if to.starts_with(kind) { to.to_string() } else { format!("{kind}:{name}@{to}") };
@@ -199,12 +199,17 @@ impl<'a> Lock<'a> {
             let wanted = wants.iter().filter_map(|want| answer(want, is_jsr));
             reading.links.edges.extend(wanted.map(|to| (from, to)));
         }
+        for (wanted, _, line) in &self.specifiers {
+            if answer(wanted, false).is_none() {
+                reading.problem(*line, format!("{} is resolved, but not in the file", quote(wanted)));
+            }
+        }
         // Before format 4 nothing but the requirements themselves says what is asked for.
         let asked = self
             .asked
             .iter()
             .map(String::as_str)
-            .chain(self.specifiers.iter().map(|(wanted, _)| wanted.as_ref()).filter(|_| self.asked.is_empty()));
+            .chain(self.specifiers.iter().map(|(wanted, ..)| wanted.as_ref()).filter(|_| self.asked.is_empty()));
         for wanted in asked {
             if let Some(package) = find(wanted, false).and_then(|at| reading.packages.get_mut(at as usize)) {
                 package.direct = Some(true);

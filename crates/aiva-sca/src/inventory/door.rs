@@ -73,6 +73,19 @@ pub(crate) fn is_cut(text: &str) -> bool {
 /// What is said of such a file.
 pub(crate) const CUT: &str = "the file does not end with a line break: it may have been cut off";
 
+/// Whether a file ends with a key that has neither value nor children, as no tool leaves it.
+pub(crate) fn ends_open(text: &str) -> bool {
+    text.trim_end().ends_with(':')
+}
+
+/// What is said of such a file.
+pub(crate) const OPEN: &str = "the file ends with a key without its value: it was cut off";
+
+/// What is said where the last entry lacks what all others have, or what its tool always writes.
+pub(crate) fn short(name: &str, what: &str) -> String {
+    format!("{name:?} is the last in the file and has no {what}: the file may have been cut off")
+}
+
 /// How many lines there are, for a message about the end of the file.
 pub(crate) fn last_line(text: &str) -> u32 {
     line_of(text.as_bytes(), text.trim_end_matches(['\n', '\r']).len())

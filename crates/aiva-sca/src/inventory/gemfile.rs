@@ -4,6 +4,8 @@
 //! `gemspec`, and whatever is computed make the file partial and are named by their line.
 
 use super::address::{host, without_secret};
+use super::door;
+use super::ending;
 use super::literal::{self, Kind, Language, Token, by_commas, unwrapped};
 use super::reading::{Declared, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
@@ -45,8 +47,30 @@ pub(crate) fn read(text: &str) -> Reading {
     } else if !gemfile.blocks.is_empty() {
         let line = tokens.iter().rev().find(|token| token.kind != Kind::Break).map_or(1, |token| token.line);
         gemfile.reading.problem(line, "a block without its `end`: the file may have been cut off");
+    } else if asks_for_more(&tokens) {
+        gemfile.reading.problem(door::last_line(text), "the last line asks for more: the file may have been cut off");
+    } else if ending::open_line(text).is_some() && may_be_half(&tokens) {
+        ending::doubt(text, &mut gemfile.reading);
     }
     gemfile.reading.close()
+}
+
+/// Whether the last line ends with a comma, or within a bracket.
+fn asks_for_more(tokens: &[Token]) -> bool {
+    let last = tokens.iter().rev().find(|token| token.kind != Kind::Break);
+    let depth = |open: char, close: char| {
+        let count = |sign: char| tokens.iter().filter(|token| token.is(sign)).count();
+        count(open) > count(close)
+    };
+    last.is_some_and(|last| last.is(',')) || depth('(', ')') || depth('[', ']') || depth('{', '}')
+}
+
+/// Whether the last line is of a gem and ends with a word or a sign: `group: :de`, `gem "a", req`. What is in quotes or brackets is whole.
+fn may_be_half(tokens: &[Token]) -> bool {
+    let Some(last) = statements(tokens).pop() else { return false };
+    let is_gem = last.iter().find(|token| token.kind != Kind::Break).is_some_and(|first| first.word() == Some("gem"));
+    let ends = |token: &Token| matches!(token.kind, Kind::Text { .. } | Kind::Mark(')' | ']' | '}'));
+    is_gem && !last.iter().rev().find(|token| token.kind != Kind::Break).is_some_and(ends)
 }
 
 /// Tokens up to the end of a line, unless a bracket is open or a comma asks for more.

@@ -4,6 +4,7 @@
 //! `replace` is followed, `exclude` and `retract` change nothing, and the `go` or `toolchain` line names the standard
 //! library's version. The `toolchain` line names the go command that builds, which has advisories of its own.
 
+use super::door;
 use super::graph::index;
 use super::reading::{Reading, quote};
 use crate::package::{Ecosystem, Package, Scope, Source};
@@ -21,6 +22,10 @@ pub(crate) fn read_work(text: &str) -> Reading {
 fn read_as(text: &str, mut file: File) -> Reading {
     for (number, line) in text.lines().enumerate() {
         file.line(line, index(number + 1));
+    }
+    // `go mod` and `go work` write a line break at the end, and `go fmt` puts it there.
+    if door::is_cut(text) {
+        file.reading.problem(door::last_line(text), door::CUT);
     }
     file.close()
 }

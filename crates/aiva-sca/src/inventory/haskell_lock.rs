@@ -72,6 +72,9 @@ struct Stack {
     entries: Vec<Entry>,
     snapshots: Vec<(String, u32)>,
     has_snapshots: bool,
+    /// Snapshots that were completed, and what they were completed from.
+    completed: u32,
+    originals: u32,
 }
 
 /// One package, with what it was completed to.
@@ -89,6 +92,13 @@ struct Entry {
 impl<'a> Visit<'a> for Stack {
     fn key(&mut self, path: yaml::Path<'_, 'a>, line: u32) {
         self.has_snapshots |= matches!(path, [key] if key == "snapshots");
+        if let [section, item, outer] = path
+            && section == "snapshots"
+            && item == ITEM
+        {
+            self.completed += u32::from(outer == "completed");
+            self.originals += u32::from(outer == "original");
+        }
         if matches!(path, [section, item, outer] if section == "packages" && item == ITEM && outer == "completed") {
             self.entries.push(Entry { line, ..Entry::default() });
         }
@@ -161,6 +171,9 @@ pub(crate) fn read_stack(text: &str) -> Reading {
         reading.fault(fault);
     } else if !lock.has_snapshots {
         reading.problem(door::last_line(text), "no `snapshots` at the end: not a stack.yaml.lock, or it was cut off");
+    } else if lock.completed != lock.originals || door::ends_open(text) {
+        let message = "a snapshot is completed, but not said from what: the file may have been cut off";
+        reading.problem(door::last_line(text), message);
     } else if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
     }

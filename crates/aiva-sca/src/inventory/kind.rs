@@ -319,6 +319,12 @@ impl Kind {
         }
     }
 
+    /// Whether the tool that writes it writes something even where there is nothing to lock.
+    fn is_never_empty(self) -> bool {
+        // `pip freeze` and `go mod vendor` may have nothing to say, a `go.sum` may have no line.
+        self.is_lockfile() && !matches!(self, Self::Requirements | Self::VendorModules | Self::GoSum)
+    }
+
     /// Reads a file of this kind.
     pub fn read(self, bytes: &[u8]) -> Reading {
         let reader = match self {
@@ -379,6 +385,9 @@ impl Kind {
             }
         };
         match door::open(bytes) {
+            Ok(text) if self.is_never_empty() && text.trim().is_empty() => {
+                Reading::failed(0, format!("an empty file: what writes {} never leaves it empty", self.name()))
+            }
             Ok(text) => reader(&text),
             Err(fault) => Reading::failed(fault.line, fault.message),
         }

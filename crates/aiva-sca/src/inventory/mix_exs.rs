@@ -4,6 +4,7 @@
 //! computed, and a list that is put together from others, make the file partial and are named by their line.
 
 use super::address::without_secret;
+use super::door;
 use super::mix_lock::{Term, Terms};
 use super::reading::{Declared, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
@@ -21,7 +22,24 @@ pub(crate) fn read(text: &str) -> Reading {
         None if !code.contains("defmodule") => reading.problem(1, "no module: not a mix.exs"),
         None => {}
     }
+    if !is_closed(&code) {
+        reading.problem(door::last_line(text), "the module is not closed by its `end`: the file may have been cut off");
+    }
     reading.close()
+}
+
+/// Whether the last line closes the module: `end` in the column of `defmodule`. Where it stands elsewhere, as many blocks must be closed
+/// as are opened.
+fn is_closed(code: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let Some(head) = code.lines().find(|line| line.trim_start().starts_with("defmodule")) else { return true };
+    let last = code.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if last.trim() == "end" && indent(last) == indent(head) {
+        return true;
+    }
+    let words = || code.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '?' | '!')));
+    let opened = words().filter(|word| matches!(*word, "do" | "fn")).count();
+    opened.max(1) <= words().filter(|word| *word == "end").count()
 }
 
 /// The same text with blanks where comments stand, so that places stay.

@@ -99,6 +99,7 @@ struct Need<'a> {
 /// One of the project's own folders and what it asks for.
 struct Importer<'a> {
     path: Cow<'a, str>,
+    line: u32,
     needs: Vec<(Cow<'a, str>, Scope)>,
 }
 
@@ -188,7 +189,7 @@ impl<'a> Lock<'a> {
             }
         }
         if installed.is_none() {
-            self.importers.push(Importer { path: place.clone(), needs: entry.needs });
+            self.importers.push(Importer { path: place.clone(), line, needs: entry.needs });
         } else {
             let wanted = entry.needs.into_iter().filter(|need| need.1 != Scope::Dev);
             self.needs.extend(wanted.map(|(name, scope)| Need { from: at, place: place.clone(), line, name, scope }));
@@ -264,6 +265,13 @@ impl<'a> Lock<'a> {
         for Need { place, line, name, .. } in must {
             if !self.top.contains_key(name) && self.resolve(place, name).is_none() {
                 reading.problem(*line, format!("{} needs {}, which is not in the file", quote(place), quote(name)));
+            }
+        }
+        for Importer { path, line, needs } in &self.importers {
+            let must = needs.iter().filter(|(_, scope)| matches!(scope, Scope::Runtime | Scope::Dev));
+            for (name, _) in must.filter(|(name, _)| self.resolve(path, name).is_none()) {
+                let who = if path.is_empty() { "the project".to_owned() } else { quote(path) };
+                reading.problem(*line, format!("{who} needs {}, which is not in the file", quote(name)));
             }
         }
     }

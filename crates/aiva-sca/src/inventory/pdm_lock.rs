@@ -26,7 +26,12 @@ struct Entry<'a> {
     url: Option<Cow<'a, str>>,
     path: Option<Cow<'a, str>>,
     needs: Vec<(String, u32, bool)>,
+    /// Whether it says which archives there are, or where it comes from.
+    has_place: bool,
 }
+
+/// Keys and tables that say so.
+const PLACES: [&str; 6] = ["files", "wheels", "sdist", "archive", "vcs", "directory"];
 
 /// How one of the two is written.
 struct Dialect {
@@ -76,6 +81,13 @@ fn read_as(text: &str, dialect: &Dialect) -> Reading {
         Some(_) if door::is_cut(text) => reading.problem(door::last_line(text), door::CUT),
         Some(_) => {}
     }
+    if let Some((last, others)) = lock.entries.split_last() {
+        // Of pdm's files only newer ones have them here.
+        let is_rule = !others.is_empty() && others.iter().all(Entry::is_placed);
+        if is_rule && !last.is_placed() {
+            reading.problem(door::last_line(text), door::short(last.name.as_deref().unwrap_or_default(), "archive"));
+        }
+    }
     settle(lock.entries, &mut reading);
     reading.close()
 }
@@ -100,6 +112,9 @@ impl<'a> Lock<'a, '_> {
             }
             Some(Item::Table(path) | Item::Entry(path)) => {
                 let inside = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
+                if let (Some(inside), Some(entry)) = (inside, self.entries.last_mut()) {
+                    entry.has_place |= PLACES.contains(&inside);
+                }
                 self.table = inside.map_or_else(|| path.to_owned(), |inside| format!("*.{inside}"));
                 return Ok(true);
             }
@@ -128,7 +143,12 @@ impl<'a> Lock<'a, '_> {
 }
 
 impl<'a> Entry<'a> {
+    fn is_placed(&self) -> bool {
+        self.has_place || self.git.is_some() || self.url.is_some() || self.path.is_some()
+    }
+
     fn key(&mut self, toml: &mut Toml<'a>, key: &str, line: u32) -> Result<(), Fault> {
+        self.has_place |= PLACES.contains(&key);
         let slot = match key {
             "name" => {
                 self.line = line;

@@ -40,6 +40,11 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
+    } else if door::ends_open(text) {
+        reading.problem(door::last_line(text), door::OPEN);
+    }
+    if !cut && let Some(message) = lock.lacks() {
+        reading.problem(door::last_line(text), message);
     }
     lock.settle(&mut reading, cut);
     reading.close()
@@ -54,6 +59,9 @@ struct Lock<'a> {
     node_keys: Vec<Cow<'a, str>>,
     needs: Vec<Need<'a>>,
     roots: Vec<Root<'a>>,
+    /// How many requirements are written with what they resolve to, and how many of those say it.
+    specifiers: u32,
+    resolved: u32,
     members: Vec<String>,
     twice: Vec<u32>,
     document: u32,
@@ -140,6 +148,20 @@ impl<'a> Lock<'a> {
         self.version.map_or(NEWEST, |(_, version)| version)
     }
 
+    /// What the last entry has not, and should: from format 9 on a snapshot.
+    fn lacks(&self) -> Option<String> {
+        if self.specifiers > self.resolved {
+            return Some("a requirement without what it resolves to: the file may have been cut off".to_owned());
+        }
+        let last = self.entries.last()?;
+        if self.format() < 9 {
+            return None;
+        }
+        let nodes = self.node_keys.get(self.first_node as usize..).unwrap_or_default();
+        let has_node = nodes.iter().rev().any(|node| without_peers(node) == last.key);
+        (!has_node).then(|| door::short(&last.key, "snapshot"))
+    }
+
     fn node(&mut self, key: Cow<'a, str>, line: u32) {
         match self.nodes.entry(key.clone()) {
             Slot::Occupied(slot) if *slot.get() >= self.first_node => self.twice.push(line),
@@ -188,7 +210,11 @@ impl<'a> Lock<'a> {
     fn root(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
         let (outer, name) = match path {
             [outer, name] => (outer, name),
-            [outer, name, key] if key == "version" => (outer, name),
+            [_, _, key] if key == "specifier" => return self.specifiers += 1,
+            [outer, name, key] if key == "version" => {
+                self.resolved += 1;
+                (outer, name)
+            }
             _ => return,
         };
         let scope = match outer.as_ref() {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::address::{host, without_secret};
 use super::door;
+use super::ending;
 use super::reading::{Declared, Reading};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
@@ -91,6 +92,17 @@ pub(crate) fn read(text: &str) -> Reading {
     } else if !pubspec.has_keys {
         reading.problem(1, "no keys: not a pubspec.yaml");
     }
+    // A version of pub has three numbers.
+    let is_bare =
+        |entry: &Entry| entry.kind.is_none() && entry.version.is_empty() && entry.line == door::last_line(text);
+    if pubspec.entries.last().is_some_and(is_bare) {
+        let message = "the file ends with the name of a package: what is asked of it may have been cut off";
+        reading.problem(door::last_line(text), message);
+    } else if let Some(last) = ending::open_line(text)
+        && pubspec.entries.last().is_some_and(|entry| entry.line == door::last_line(text) && entry.may_be_half(last))
+    {
+        ending::doubt(text, &mut reading);
+    }
     reading.links.name = pubspec.name;
     let overridden: std::collections::HashSet<String> =
         pubspec.entries.iter().filter(|entry| entry.is_override).map(|entry| entry.name.clone()).collect();
@@ -108,6 +120,12 @@ pub(crate) fn read(text: &str) -> Reading {
 }
 
 impl Entry {
+    fn may_be_half(&self, last: &str) -> bool {
+        self.kind.is_none()
+            && !matches!(self.version.as_str(), "any")
+            && !(ending::ends_whole(last) && ending::is_full(&self.version))
+    }
+
     fn settle(self, reading: &mut Reading) {
         let Self { name, line, scope, version, .. } = self;
         let address = without_secret(&self.address).into_owned();

@@ -3,16 +3,18 @@
 //! `configparser`'s format: sections in brackets, a key, and the lines of its value indented below it. A file that only
 //! configures tools names no dependency and says nothing; `file:` and `attr:` point elsewhere and are listed as not judged.
 
+use super::ending;
 use super::graph::index;
 use super::python::normalise;
 use super::reading::{Declared, Reading, quote};
-use super::requirements::Requirement;
+use super::requirements::{Requirement, is_whole};
 use crate::package::{Ecosystem, NotJudged, Scope};
 
 /// Reads a `setup.cfg`.
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let (mut section, mut scope) = (String::new(), None);
+    let mut last = None;
     for (number, line) in text.lines().enumerate() {
         let number = index(number + 1);
         let content = line.trim();
@@ -21,11 +23,12 @@ pub(crate) fn read(text: &str) -> Reading {
         }
         if line.starts_with([' ', '\t']) {
             if let Some(scope) = scope {
+                last = Some(content);
                 requirement(content, scope, number, &mut reading);
             }
             continue;
         }
-        scope = None;
+        (scope, last) = (None, None);
         if let Some(name) = content.strip_prefix('[') {
             match name.strip_suffix(']') {
                 Some(name) => name.trim().clone_into(&mut section),
@@ -51,8 +54,13 @@ pub(crate) fn read(text: &str) -> Reading {
         };
         if let Some(scope) = scope.filter(|_| !value.is_empty()) {
             // On one line they stand between semicolons, which a marker would need as well: one requirement then.
+            last = Some(value);
             requirement(value, scope, number, &mut reading);
         }
+    }
+    let is_versioned = reading.links.declared.iter().any(|declared| !declared.requirement.is_empty());
+    if ending::open_line(text).is_some() && last.is_some_and(|last| !is_whole(last, is_versioned)) {
+        ending::doubt(text, &mut reading);
     }
     reading.close()
 }

@@ -25,6 +25,8 @@ struct Entry<'a> {
     version: Option<Cow<'a, str>>,
     source: Option<Source>,
     needs: Vec<Need<'a>>,
+    /// Whether it says which archives there are.
+    has_archive: bool,
 }
 
 struct Need<'a> {
@@ -67,6 +69,14 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
+    }
+    if let Some((last, others)) = lock.entries.split_last() {
+        let of_registry = |entry: &&Entry<'_>| entry.source == Some(Source::Registry);
+        let mut alike = others.iter().filter(of_registry).peekable();
+        let is_rule = of_registry(&last) && alike.peek().is_some() && alike.all(|entry| entry.has_archive);
+        if is_rule && !last.has_archive {
+            reading.problem(door::last_line(text), door::short(last.name.as_deref().unwrap_or_default(), "archive"));
+        }
     }
     settle(lock.entries, &mut reading);
     reading.close()
@@ -123,6 +133,11 @@ impl<'a> Entry<'a> {
                 self.source.replace(source).is_some()
             }
             "dependencies" => return self.needs(toml, Scope::Runtime),
+            "sdist" | "wheels" => {
+                toml.skip()?;
+                self.has_archive = true;
+                false
+            }
             _ => {
                 toml.skip()?;
                 false

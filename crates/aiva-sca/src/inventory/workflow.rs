@@ -3,6 +3,7 @@
 //! An action is pinned by a release (`@v4.1.0`) or by a commit whose comment says which release it is (`@8e5e7e5 # v4.1.0`,
 //! as Dependabot and Renovate write it). A branch or a moving tag (`@v4`) is no version: it is listed as not judged.
 
+use super::ending;
 use super::reading::{Reading, quote};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, Fact, NotJudged, Package, Sign};
@@ -11,6 +12,8 @@ use crate::package::{Ecosystem, Fact, NotJudged, Package, Sign};
 #[derive(Default)]
 struct Uses {
     found: Vec<(String, u32)>,
+    /// Steps that are no step: a word where keys belong.
+    words: Vec<(String, u32)>,
 }
 
 impl<'a> Visit<'a> for Uses {
@@ -19,6 +22,8 @@ impl<'a> Visit<'a> for Uses {
     fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
         if path.last().is_some_and(|key| key == "uses") {
             self.found.push((value.to_owned(), line));
+        } else if matches!(path, [.., steps, item] if steps == "steps" && item == yaml::ITEM) {
+            self.words.push((value.to_owned(), line));
         }
     }
 }
@@ -30,7 +35,16 @@ pub(crate) fn read(text: &str) -> Reading {
     if let Some(fault) = fault {
         reading.fault(fault);
     }
+    for (word, line) in uses.words {
+        reading.problem(line, format!("not a step: {}", quote(&word)));
+    }
     let lines: Vec<&str> = text.lines().collect();
+    if let Some(last) = ending::open_line(text).filter(|last| may_be_half(last)) {
+        let is_use = uses.found.last().is_some_and(|(_, line)| *line as usize == lines.len());
+        if is_use || !last.contains(' ') {
+            ending::doubt(text, &mut reading);
+        }
+    }
     for (value, line) in uses.found {
         let written = lines.get(line.saturating_sub(1) as usize).copied().unwrap_or_default();
         action(&value, comment(written), line, &mut reading);
@@ -73,6 +87,24 @@ fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
             };
             reading.not_judged.push(NotJudged::new(Ecosystem::GitHubActions, name, reference, line, reason));
         }
+    }
+}
+
+/// Whether a last line without its line break may be half of a `uses`: what stands behind `@` is neither a release nor a whole commit,
+/// or the key itself is not there to its end. Actions by a branch or a moving tag are not judged in any case.
+fn may_be_half(last: &str) -> bool {
+    let plain = last.trim_start_matches("- ");
+    let Some(value) = plain.strip_prefix("uses:") else { return "uses:".starts_with(plain) };
+    let (value, comment) =
+        value.split_once(" #").map_or((value, None), |(value, comment)| (value, Some(comment.trim())));
+    let value = value.trim().trim_matches(['"', '\'']);
+    let Some((_, reference)) = value.split_once('@') else {
+        return !value.starts_with("./") && !value.starts_with("docker:");
+    };
+    let is_commit = matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit());
+    match comment {
+        Some(comment) => is_commit && release(comment).is_none(),
+        None => !is_commit && release(reference).is_none(),
     }
 }
 

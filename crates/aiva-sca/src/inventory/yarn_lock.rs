@@ -22,9 +22,15 @@ pub(crate) fn read(text: &str) -> Reading {
     let entries = if is_berry { berry(text, &mut reading) } else { classic(text, &mut reading) };
     if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
+    } else if door::ends_open(text) {
+        reading.problem(door::last_line(text), door::OPEN);
     }
     if entries.is_empty() && !text.contains("# yarn lockfile v1") && !is_berry && !text.trim().is_empty() {
         return Reading::failed(1, "not a yarn lockfile: neither classic entries nor berry's __metadata");
+    }
+    if !is_berry && let Some(what) = lacks(&entries) {
+        let last = entries.last().and_then(|entry| entry.descriptors.first()).map(Cow::as_ref).unwrap_or_default();
+        reading.problem(door::last_line(text), door::short(last, what));
     }
     settle(entries, is_berry, &mut reading);
     reading.close()
@@ -39,6 +45,29 @@ struct Entry<'a> {
     integrity: Option<&'a str>,
     needs: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
     is_whole: bool,
+}
+
+/// What the last of classic entries has not and all others have: where its archive is, and its hash.
+fn lacks(entries: &[Entry<'_>]) -> Option<&'static str> {
+    // Folders and archives of the project have neither.
+    let is_local = |entry: &Entry<'_>| {
+        let range = entry.descriptors.first().and_then(|one| split_name(one)).map_or("", |(_, range)| range);
+        range.starts_with(['.', '/']) || matches!(npm_source::source(range), Source::Path(_))
+    };
+    let (last, others) = entries.split_last()?;
+    let others: Vec<&Entry<'_>> = others.iter().filter(|entry| !is_local(entry)).collect();
+    if is_local(last) || last.version.is_none() || others.is_empty() {
+        return None;
+    }
+    let Some(resolved) = last.resolved.as_deref() else {
+        return others.iter().all(|entry| entry.resolved.is_some()).then_some("`resolved`");
+    };
+    // Archives of a host of git repositories have no hash.
+    let of_registry = |address: &str| npm_source::source(address) == Source::Registry;
+    let checked = others.iter().filter(|entry| entry.resolved.as_deref().is_some_and(of_registry));
+    let (checked, whole) =
+        checked.fold((0, 0), |(all, whole), entry| (all + 1, whole + u32::from(entry.integrity.is_some())));
+    (of_registry(resolved) && last.integrity.is_none() && checked > 0 && checked == whole).then_some("`integrity`")
 }
 
 /// Classic: an entry a header without indent, its keys two deep, its requirements four deep.

@@ -28,9 +28,15 @@ fn files(root: &Path) -> Vec<(PathBuf, Kind)> {
     found
 }
 
-/// What a tool writes whole, so that a lost part can be told. Manifests and go.mod may end anywhere.
+/// What a tool writes whole and ends with a line break, so that a lost part can be told. People's files may end anywhere.
 fn is_written_by_a_tool(kind: Kind) -> bool {
-    kind.is_lockfile() && !matches!(kind, Kind::GoMod | Kind::Requirements | Kind::Unread(_))
+    let is_lock = kind.is_lockfile() && !matches!(kind, Kind::Requirements | Kind::Unread(_));
+    is_lock || kind == Kind::GoWork
+}
+
+/// Manifests whose blocks are closed: a cut within one is always seen, a cut before the first one loses nothing that was begun.
+fn closes_its_blocks(kind: Kind) -> bool {
+    matches!(kind, Kind::BuildGradle | Kind::MixExs)
 }
 
 fn has_an_end(kind: Kind) -> bool {
@@ -73,19 +79,29 @@ fn a_file_that_was_cut_anywhere_is_never_called_parsed() {
                 continue;
             }
             assert!(!has_an_end(kind), "{} cut at {at} is called parsed", path.display());
-            let in_a_line = bytes[at - 1] != b'\n';
+            let in_a_line = bytes[at - 1] != b'\n' && bytes[at] != b'\n';
+            let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
             assert!(
                 !(is_written_by_a_tool(kind) && in_a_line),
                 "{} cut at {at}, inside a line, is called parsed",
                 path.display()
             );
-            // Between entries a cut may leave a file that is whole; it must not name what the whole one does not.
-            // (A line of a hand-written file may be cut inside a version.)
-            for package in reading.packages.iter().filter(|_| !in_a_line) {
+            let begins = |entry: u32| entry == line;
+            let in_an_entry = in_a_line
+                && (whole.packages.iter().any(|entry| begins(entry.line))
+                    || whole.not_judged.iter().any(|entry| begins(entry.line)));
+            assert!(!(closes_its_blocks(kind) && in_an_entry), "{} cut at {at} is called parsed", path.display());
+            // A cut may leave a file that is whole; what it pins, the whole one pins.
+            for package in &reading.packages {
                 let known = whole.packages.iter().any(|p| p.name == package.name && p.version == package.version);
                 assert!(known || kind == Kind::GoMod, "{} cut at {at} names {package:?}", path.display());
             }
         }
+        let empty = kind.read(b"");
+        assert!(
+            !is_written_by_a_tool(kind) || kind == Kind::VendorModules || empty.status != Status::Parsed,
+            "{kind:?}"
+        );
     }
 }
 

@@ -478,7 +478,7 @@ f 1.0 10 ? runtime
     status(Kind::Requirements, b"a==1\n!!!\n", Status::Partial, "not a requirement");
     status(Kind::Requirements, b"a==1\n--frobnicate\n", Status::Partial, "an option that pip");
     status(Kind::Requirements, b"", Status::Parsed, "");
-    status(Kind::Requirements, b"a==1 \\", Status::Parsed, "");
+    status(Kind::Requirements, b"a==1 \\", Status::Partial, "nothing follows");
     let private = "-i https://user:secret@pypi.example.com/simple\na==1\n";
     check(Kind::Requirements, private, "parsed\na 1 2 ? runtime PrivateRegistry(\"https://pypi.example.com/simple\")");
     check(Kind::Requirements, "-i https://pypi.org/simple\na==1\n", "parsed\na 1 2 ? runtime");
@@ -595,6 +595,7 @@ source = { url = "https://example.com/c.whl" }
 name = "d"
 version = "1.0"
 source = { registry = "https://pypi.org/simple" }
+sdist = { url = "https://files.pythonhosted.org/d.tar.gz", hash = "sha256:0" }
 dependencies = [{ name = "a" }]
 "#,
         r#"parsed
