@@ -158,7 +158,7 @@ impl Context {
             priority.terms.truncate(20);
             for term in &mut priority.terms {
                 line(&mut term.value, 300);
-                term.points = if term.points.is_finite() { term.points.clamp(-100.0, 100.0) } else { 0.0 };
+                term.points = if term.points.is_finite() { term.points.clamp(-400.0, 100.0) } else { 0.0 };
             }
             priority.score = if priority.score.is_finite() { priority.score.clamp(0.0, 100.0) } else { 0.0 };
         }

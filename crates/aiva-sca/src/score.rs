@@ -72,7 +72,7 @@ pub struct Term {
 
 /// The priority of a finding.
 pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
-    let terms = vec![
+    let mut terms = vec![
         cvss(facts, weights.cvss),
         epss(facts, weights.epss),
         kev(facts, weights.kev),
@@ -80,6 +80,10 @@ pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
         depth(facts.depth, weights.depth),
     ];
     let sum: f64 = terms.iter().map(|term| term.points).sum();
+    // Weights that add up to more than 100 are the operator's; what is cut off is a term too.
+    if sum > 100.0 {
+        terms.push(Term { name: "limit", value: "100 is the most".to_owned(), points: tenths(100.0 - sum) });
+    }
     Priority { score: tenths(sum.clamp(0.0, 100.0)), terms }
 }
 
@@ -206,7 +210,9 @@ mod tests {
     #[test]
     fn no_weights_lead_out_of_the_scale() {
         let heavy = Weights { cvss: 100.0, epss: 100.0, kev: 100.0, scope: 100.0, depth: 100.0 };
-        assert_eq!(priority(&PLAIN, &heavy).score, 100.0);
+        let cut = priority(&PLAIN, &heavy);
+        assert_eq!((cut.score, cut.terms.iter().map(|term| term.points).sum()), (100.0, 100.0)); // and says so
+        assert_eq!(cut.terms.last().map(|term| (term.name, term.points)), Some(("limit", -175.0)));
         let none = Weights { cvss: 0.0, epss: 0.0, kev: 0.0, scope: 0.0, depth: 0.0 };
         assert_eq!(priority(&PLAIN, &none).score, 0.0);
     }

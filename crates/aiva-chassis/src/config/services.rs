@@ -96,7 +96,7 @@ fn check_service(service: &Service, reader: &mut Reader<'_>) {
 fn check_exception(exception: &Exception, reader: &mut Reader<'_>) {
     let Match { id, package, service, path } = &exception.r#match;
     if [id, package, service, path].iter().all(|part| part.is_none()) {
-        reader.refuse("guard", "the exception matches everything: give match.id, package, service or path");
+        reader.refuse("match", "the exception matches everything: give match.id, package, service or path");
     }
     for (key, text) in [("owner", &exception.owner), ("reason", &exception.reason)] {
         if text.trim().is_empty() {
