@@ -4,8 +4,8 @@
 //! finding by finding, or made into the whole document of which every other form is made. An upload reads that document back.
 
 use aiva_contracts::api::{
-    Counts, DocumentAdvisories, DocumentCanResolve, DocumentFinding, DocumentInput, DocumentPackage, DocumentStatement,
-    Guard, InputCounts, InputStatus, Level, StatementStatus,
+    AdvisoryState, Counts, DocumentAdvisories, DocumentCanResolve, DocumentException, DocumentFinding, DocumentInput,
+    DocumentPackage, DocumentStatement, DocumentSummary, Guard, InputCounts, InputStatus, Level, StatementStatus,
 };
 use jiff::Timestamp;
 
@@ -125,6 +125,64 @@ pub fn spoken_statement(statement: &DocumentStatement) -> String {
     }
     let by = statement.author.as_deref().map(|author| format!("{author}, ")).unwrap_or_default();
     format!("{text} ({by}{})", statement.document)
+}
+
+/// What may be said of a scan without findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clean {
+    /// There was nothing to read.
+    Empty,
+    /// What was read could not be judged.
+    #[default]
+    Unjudged,
+    /// Something was not read to its end, or not judged.
+    InPart,
+    /// Ranges without a pin may lead elsewhere.
+    Pinned,
+    /// All of it was read and judged.
+    Whole,
+}
+
+impl Clean {
+    /// What is said of it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Empty => "No manifest or lockfile found",
+            Self::Unjudged => "Nothing could be judged",
+            Self::InPart => "No known vulnerability in what could be judged",
+            Self::Pinned => "No known vulnerability in what is pinned",
+            Self::Whole => "No known vulnerability",
+        }
+    }
+}
+
+/// What may be said of a scan if it has no findings. Files that were read to their end and name no package are clean: there is nothing
+/// in them to judge.
+pub fn clean(summary: &DocumentSummary, state: AdvisoryState) -> Clean {
+    let inputs = &summary.inputs;
+    let unread = inputs.partial + inputs.failed;
+    let seen = summary.packages + summary.can_resolve.unwrap_or(0);
+    let is_open = summary.not_judged + unread > 0;
+    match (inputs.parsed + inputs.unsupported + unread, seen) {
+        (0, 0) => Clean::Empty,
+        _ if state == AdvisoryState::Missing => Clean::Unjudged,
+        (_, 0) if is_open || inputs.parsed == 0 => Clean::Unjudged,
+        _ if is_open => Clean::InPart,
+        _ if summary.can_resolve.is_some() => Clean::Pinned,
+        _ => Clean::Whole,
+    }
+}
+
+/// An exception that does nothing, in one line for a person.
+pub fn spoken_exception(idle: &DocumentException) -> String {
+    let what = [&idle.id, &idle.package, &idle.path].into_iter().flatten().map(String::as_str);
+    let what = what.collect::<Vec<_>>().join(", ");
+    format!("exception for {what} (owner {}, until {}): {}", idle.owner, idle.expires, idle.state)
+}
+
+/// What a manifest asks for: `left-pad ^1.2`.
+pub fn spoken_entry(name: &str, requirement: &str) -> String {
+    if requirement.is_empty() { name.to_owned() } else { format!("{name} {requirement}") }
 }
 
 /// What would end a finding, for a person.

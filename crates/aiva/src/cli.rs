@@ -29,8 +29,8 @@ pub(crate) mod token;
 pub(crate) mod up;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 nothing to report, 1 findings at or over the threshold, 2 could not do the job,
-3 done, but some inputs could not be read or judged.";
+Exit codes: 0 nothing to report, 1 findings at or over the threshold, 2 could not do the job or found
+nothing to read, 3 done, but some inputs could not be read or judged.";
 
 /// Guards a company's services on four sides and tells one story about each.
 #[derive(Debug, Parser)]
@@ -56,7 +56,7 @@ pub(crate) struct Global {
     /// No colours and no progress bar, whatever the terminal can do.
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
-    /// Say only what was asked for: no progress, no hints, no summary.
+    /// Say only what was asked for: no progress, no hints, no summary; of a scan the findings, not what could not be judged.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }
@@ -136,6 +136,9 @@ pub(crate) struct Scan {
     /// Whether a finding of unknown severity counts for the exit code.
     #[arg(long, value_enum, default_value_t = UnknownSeverity::Gate)]
     pub(crate) unknown_severity: UnknownSeverity,
+    /// Take a path without any manifest or lockfile for clean, instead of exit code 2.
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Let ranges without a pin that can resolve to an affected version count for the exit code like findings.
     #[arg(long)]
     pub(crate) fail_on_ranges: bool,

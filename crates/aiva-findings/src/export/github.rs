@@ -5,7 +5,7 @@
 
 use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
 
-use super::{Document, Standing, introducers, remedy, spoken_possibility, standing, wanting};
+use super::{Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, standing, wanting};
 
 /// The document as workflow commands, one a line.
 pub fn annotations(document: &Document) -> String {
@@ -30,7 +30,8 @@ pub fn annotations(document: &Document) -> String {
     }
     for input in &document.inputs {
         for entry in &input.can_resolve {
-            let title = format!("{} {}: can resolve to an affected version", entry.name, entry.requirement);
+            let title =
+                format!("{}: can resolve to an affected version", spoken_entry(&entry.name, &entry.requirement));
             out.push_str(&command("notice", &input.path, (entry.line, None), &title, &spoken_possibility(entry)));
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use aiva_contracts::api::{DocumentFinding, InputStatus, Level};
 use serde_json::{Value, json};
 
-use super::{Document, Standing, Tool, introducers, remedy, spoken_possibility, standing, wanting};
+use super::{Document, Standing, Tool, introducers, remedy, spoken_entry, spoken_possibility, standing, wanting};
 
 /// The version of the schema that the report follows.
 const SCHEMA: &str = "15.2.1";
@@ -54,7 +54,8 @@ fn messages(document: &Document) -> Vec<Value> {
         };
         all.extend(input.can_resolve.iter().map(|one| {
             let told = spoken_possibility(one);
-            said("info", format!("{}:{}: {} {}: {told}", input.path, one.line, one.name, one.requirement))
+            let what = spoken_entry(&one.name, &one.requirement);
+            said("info", format!("{}:{}: {what}: {told}", input.path, one.line))
         }));
         all.extend(input.problems.iter().map(|p| said(level, format!("{}:{}: {}", input.path, p.line, p.message))));
     }

@@ -3,10 +3,13 @@
 //! The page forbids itself to load anything (Content-Security-Policy), so that an advisory's text cannot call home from the
 //! reader's browser. Filters are check boxes and CSS.
 
-use aiva_contracts::api::{AdvisoryState, DocumentCanResolve, DocumentFinding, DocumentInput, InputStatus, Level};
+use aiva_contracts::api::{DocumentCanResolve, DocumentFinding, DocumentInput, InputStatus, Level};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Document, Standing, Tool, count_of, remedy, spoken_statement, standing, wanting};
+use super::{
+    Clean, Document, Standing, Tool, clean, count_of, remedy, spoken_entry, spoken_exception, spoken_statement,
+    standing, wanting,
+};
 
 const STYLE: &str = include_str!("html.css");
 
@@ -49,6 +52,7 @@ pub fn html(document: &Document, target: &str, tool: Tool<'_>) -> String {
                     }
                     (possible(document))
                     (gaps(document))
+                    (idle(document))
                     (inputs(document))
                 }
                 footer {
@@ -66,13 +70,9 @@ fn headline(document: &Document) -> Markup {
     let mut counts = summary.findings.clone();
     let numbers: Vec<(Level, u64)> = LEVELS.iter().map(|level| (*level, *count_of(&mut counts, *level))).collect();
     let total: u64 = numbers.iter().map(|(_, count)| count).sum();
-    let seen = summary.packages + summary.can_resolve.unwrap_or(0);
-    let judged = document.advisories.state != AdvisoryState::Missing && seen > 0;
-    let (class, verdict) = match (total, judged) {
-        (0, false) => ("unsure", "Nothing could be judged".to_owned()),
-        (0, true) if summary.not_judged > 0 => ("unsure", "No known vulnerability in what could be judged".to_owned()),
-        (0, true) if summary.can_resolve.is_some() => ("unsure", "No known vulnerability in what is pinned".to_owned()),
-        (0, true) => ("good", "No known vulnerability".to_owned()),
+    let (class, verdict) = match (total, clean(summary, document.advisories.state)) {
+        (0, Clean::Whole) => ("good", Clean::Whole.words().to_owned()),
+        (0, clean) => ("unsure", clean.words().to_owned()),
         (1, _) => ("bad", "1 finding wants action".to_owned()),
         (total, _) => ("bad", format!("{total} findings want action")),
     };
@@ -134,6 +134,8 @@ fn card(finding: &DocumentFinding) -> Markup {
                 span.what {
                     b { (finding.name) } " " span.version { (finding.version) }
                     span.text { (finding.summary) }
+                    // The same package in another file is another finding.
+                    span.place { (finding.path) @if finding.line > 0 { ":" (finding.line) } }
                 }
                 span.id { (finding.id) }
                 span.remedy {
@@ -254,8 +256,7 @@ fn gaps(document: &Document) -> Markup {
     let has_gap = |input: &&DocumentInput| {
         input.status != InputStatus::Parsed || !input.problems.is_empty() || !input.not_judged.is_empty()
     };
-    let idle = &document.summary.exceptions;
-    let any = document.inputs.iter().any(|input| has_gap(&input)) || !idle.is_empty();
+    let any = document.inputs.iter().any(|input| has_gap(&input));
     html! {
         @if any {
             section {
@@ -267,22 +268,27 @@ fn gaps(document: &Document) -> Markup {
                         ul {
                             @for problem in &input.problems { li { "line " (problem.line) ": " (problem.message) } }
                             @for entry in &input.not_judged {
-                                li { "line " (entry.line) ": " code { (entry.name) " " (entry.requirement) } ": " (entry.reason) }
+                                li { "line " (entry.line) ": " code { (spoken_entry(&entry.name, &entry.requirement)) } ": " (entry.reason) }
                             }
                         }
                     }
-                }
-                @for exception in idle {
-                    p { "Exception for " (named(exception)) " (owner " (exception.owner) ", until " (exception.expires) "): " (exception.state) }
                 }
             }
         }
     }
 }
 
-fn named(exception: &aiva_contracts::api::DocumentException) -> String {
-    let parts = [&exception.id, &exception.package, &exception.path].into_iter().flatten();
-    parts.map(String::as_str).collect::<Vec<_>>().join(", ")
+/// Choices not to act that have run out or cover nothing.
+fn idle(document: &Document) -> Markup {
+    let idle = &document.summary.exceptions;
+    html! {
+        @if !idle.is_empty() {
+            section {
+                h2 { "Exceptions that do nothing" span.count { (idle.len()) } }
+                ul { @for exception in idle { li { (spoken_exception(exception)) } } }
+            }
+        }
+    }
 }
 
 fn inputs(document: &Document) -> Markup {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use aiva_contracts::api::{DocumentFinding, DocumentInput, InputStatus};
 
-use super::{Document, Standing, introducers, remedy, spoken_possibility, spoken_statement, standing};
+use super::{Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, spoken_statement, standing};
 
 /// The document as JUnit XML.
 pub fn junit(document: &Document) -> String {
@@ -94,13 +94,13 @@ fn suite(input: &DocumentInput, findings: &[&DocumentFinding]) -> Suite {
     for entry in &input.not_judged {
         suite.skipped += 1;
         let reason = format!("line {}: {}", entry.line, entry.reason);
-        let name = format!("{} {}: not judged", entry.name, entry.requirement);
+        let name = format!("{}: not judged", spoken_entry(&entry.name, &entry.requirement));
         suite.case(&name, &format!("<skipped message=\"{}\"/>", escaped(&reason)));
     }
     for entry in &input.can_resolve {
         suite.skipped += 1;
         let reason = format!("line {}: {}", entry.line, spoken_possibility(entry));
-        let name = format!("{} {}: can resolve to an affected version", entry.name, entry.requirement);
+        let name = format!("{}: can resolve to an affected version", spoken_entry(&entry.name, &entry.requirement));
         suite.case(&name, &format!("<skipped message=\"{}\"/>", escaped(&reason)));
     }
     if input.status != InputStatus::Parsed {

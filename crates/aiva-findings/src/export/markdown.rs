@@ -4,10 +4,11 @@
 
 use std::fmt::Write as _;
 
-use aiva_contracts::api::{AdvisoryState, DocumentFinding, InputStatus, Level};
+use aiva_contracts::api::{DocumentFinding, InputStatus, Level};
 
 use super::{
-    Document, Standing, count_of, introducers, remedy, spoken_possibility, spoken_statement, standing, wanting,
+    Document, Standing, clean, count_of, introducers, remedy, spoken_entry, spoken_exception, spoken_possibility,
+    spoken_statement, standing, wanting,
 };
 
 /// Findings and gaps beyond these are counted, not listed: comments have a size limit.
@@ -30,6 +31,8 @@ pub fn markdown(document: &Document) -> String {
     section(&mut out, "Left out", &known);
     section(&mut out, "Can resolve to an affected version", &possible(document));
     section(&mut out, "Not judged", &gaps(document));
+    let idle = document.summary.exceptions.iter().map(|idle| format!("- {}", plain(&spoken_exception(idle))));
+    section(&mut out, "Exceptions that do nothing", &listed(idle.collect()));
     out
 }
 
@@ -50,18 +53,13 @@ fn headline(out: &mut String, document: &Document) {
         .collect();
     let summary = &document.summary;
     let files = summary.inputs.parsed + summary.inputs.partial;
-    let seen = summary.packages + summary.can_resolve.unwrap_or(0);
-    let judged = document.advisories.state != AdvisoryState::Missing && seen > 0;
-    let verdict = match (said.is_empty(), judged) {
-        (false, _) => said.join(", "),
-        (true, false) => "Nothing could be judged".to_owned(),
-        (true, true) if summary.not_judged > 0 => "No known vulnerability in what could be judged".to_owned(),
-        (true, true) if summary.can_resolve.is_some() => "No known vulnerability in what is pinned".to_owned(),
-        (true, true) => "No known vulnerability".to_owned(),
+    let verdict = match said.as_slice() {
+        [] => clean(summary, document.advisories.state).words().to_owned(),
+        said => said.join(", "),
     };
     let mut line = format!("{verdict}. {} in {}", counted(summary.packages, "package"), counted(files, "file"));
     if summary.not_judged > 0 {
-        write!(line, ", {} entries not judged", summary.not_judged).expect("writing to a String cannot fail");
+        write!(line, ", {} not judged", counted(summary.not_judged, "entry")).expect("writing to a String cannot fail");
     }
     if let Some(count) = summary.can_resolve {
         write!(line, ", {count} can resolve to an affected version").expect("writing to a String cannot fail");
@@ -73,7 +71,11 @@ fn headline(out: &mut String, document: &Document) {
 }
 
 fn counted(count: u64, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+    match word.strip_suffix('y') {
+        _ if count == 1 => format!("1 {word}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {word}s"),
+    }
 }
 
 fn table(out: &mut String, document: &Document) {
@@ -120,7 +122,7 @@ fn possible(document: &Document) -> String {
     let entries = document.inputs.iter().flat_map(|input| input.can_resolve.iter().map(move |entry| (input, entry)));
     let lines: Vec<String> = entries
         .map(|(input, entry)| {
-            let what = code(&format!("{} {}", entry.name, entry.requirement));
+            let what = code(&spoken_entry(&entry.name, &entry.requirement));
             let said = plain(&spoken_possibility(entry));
             format!("- {} line {}: {what}: {said}", code(&input.path), entry.line)
         })
@@ -137,7 +139,7 @@ fn gaps(document: &Document) -> String {
         }
         lines.extend(input.problems.iter().map(|p| format!("- {file} line {}: {}", p.line, plain(&p.message))));
         lines.extend(input.not_judged.iter().map(|entry| {
-            let what = code(&format!("{} {}", entry.name, entry.requirement));
+            let what = code(&spoken_entry(&entry.name, &entry.requirement));
             format!("- {file} line {}: {what}: {}", entry.line, plain(&entry.reason))
         }));
     }

@@ -116,6 +116,8 @@ pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) 
 /// The patterns to leave out, in the syntax of `.gitignore`.
 pub(crate) fn exclusion(root: &Path, patterns: &[String]) -> Result<Gitignore, WalkError> {
     let mut builder = GitignoreBuilder::new(root);
+    // By default a class that is never closed is a bracket, and then nobody learns that nothing was left out.
+    builder.allow_unclosed_class(false);
     for pattern in patterns {
         let malformed = |source| WalkError::Exclude { pattern: pattern.clone(), source };
         builder.add_line(None, pattern).map_err(malformed)?;

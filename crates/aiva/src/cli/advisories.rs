@@ -7,13 +7,14 @@ use std::time::Duration;
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_sca::advisory::update::{self, ReplaceError, UpdateError};
 use aiva_sca::advisory::{self, Amended, BadRecord, ImportReport, Index};
+use aiva_sca::package::Ecosystem;
 use aiva_sca::ports::FetchError;
 use aiva_sca::system::Distribution;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::progress::{Bar, Unit};
-use super::table::grouped;
+use super::table::{counted, grouped};
 use super::terminal::{Terminal, complain, spoken_age};
 use super::{Advisories, Global};
 use crate::calls::{self, Downloads};
@@ -48,12 +49,13 @@ fn import(paths: &[PathBuf], data: &Path, folder: &Path, terminal: Terminal) -> 
         }
     }
     let paths = paths.as_slice();
-    let bar = Bar::new(terminal, "importing", Unit::Things("records"));
+    let bar = Bar::new(terminal, "importing", Unit::Things("record"));
     let report = make_folder(data, folder).and_then(|()| import_into(paths, folder, &bar));
     bar.done();
     let report = report?;
     warn_of_bad(&report);
-    terminal.note(&said(&report));
+    terminal.note(&columns(&said_of_import(&report)));
+    tell_foreign(&report, terminal);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,28 +91,41 @@ fn warn_of_entries(named: &[BadRecord], all: u64) {
     }
 }
 
-fn said_of_changes(amended: &Amended) -> String {
-    let count = |number: u64| grouped(usize::try_from(number).unwrap_or(usize::MAX));
-    let ended = if amended.ended > 0 { format!(", {} withdrawn or gone", count(amended.ended)) } else { String::new() };
-    let (name, changed, records) = (amended.ecosystem.osv_name(), count(amended.changed), count(amended.records));
-    format!("{name:<10} {changed} changed{ended}, {records} records")
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn said(report: &ImportReport) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for imported in &report.imported {
-        let records = grouped(usize::try_from(imported.records).unwrap_or(usize::MAX));
+/// Rows of a name and what is said of it, below each other.
+fn columns(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().map(|(name, said)| format!("{name:<width$}  {said}")).collect::<Vec<_>>().join("\n")
+}
+
+fn said_of_changes(amended: &Amended) -> (&str, String) {
+    let ended = if amended.ended > 0 {
+        format!(", {} withdrawn or gone", grouped(number(amended.ended)))
+    } else {
+        String::new()
+    };
+    let (changed, records) = (grouped(number(amended.changed)), counted(number(amended.records), "record"));
+    (amended.ecosystem.osv_name(), format!("{changed} changed{ended}, {records}"))
+}
+
+fn said_of_import(report: &ImportReport) -> Vec<(&str, String)> {
+    let told = |imported: &advisory::Imported| {
+        let records = counted(number(imported.records), "record");
         let withdrawn =
             if imported.withdrawn > 0 { format!(", {} withdrawn left out", imported.withdrawn) } else { String::new() };
-        lines.push(format!("{:<10} {records} records{withdrawn}", imported.ecosystem.osv_name()));
-    }
-    for kept in &report.kept {
-        lines.push(format!("{:<10} as before", kept.osv_name()));
-    }
+        (imported.ecosystem.osv_name(), format!("{records}{withdrawn}"))
+    };
+    let kept = report.kept.iter().map(|kept| (kept.osv_name(), "as before".to_owned()));
+    report.imported.iter().map(told).chain(kept).collect()
+}
+
+fn tell_foreign(report: &ImportReport, terminal: Terminal) {
     if report.foreign > 0 {
-        lines.push(format!("{} records of other ecosystems passed over", report.foreign));
+        terminal.note(&format!("{} of other ecosystems passed over", counted(number(report.foreign), "record")));
     }
-    lines.join("\n")
 }
 
 fn update(
@@ -141,20 +156,27 @@ fn update(
         let hint = help(&error);
         Failure::new("no new advisories; those from before stay in use").because(error).hint(hint)
     })?;
-    for ecosystem in &replaced.unchanged {
-        terminal.note(&format!("{:<10} unchanged", ecosystem.osv_name()));
-    }
     if !replaced.missing.is_empty() {
         let names: Vec<&str> = replaced.missing.iter().map(|ecosystem| ecosystem.osv_name()).collect();
         complain(&format!("warning: {base} has no advisories of {}", names.join(", ")));
     }
+    let unchanged = |ecosystem: &Ecosystem| (ecosystem.osv_name(), "unchanged".to_owned());
+    let mut rows: Vec<(&str, String)> = replaced.unchanged.iter().map(unchanged).collect();
     if let Some(report) = &replaced.report {
         warn_of_bad(report);
-        terminal.note(&said(report));
+        // What is unchanged was kept too.
+        let told: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+        rows.extend(said_of_import(report).into_iter().filter(|(name, _)| !told.contains(name)));
     }
     if let Some(report) = &replaced.amended {
         warn_of_entries(&report.bad, report.bad_count);
-        report.amended.iter().for_each(|one| terminal.note(&said_of_changes(one)));
+        rows.extend(report.amended.iter().map(said_of_changes));
+    }
+    if !rows.is_empty() {
+        terminal.note(&columns(&rows));
+    }
+    if let Some(report) = &replaced.report {
+        tell_foreign(report, terminal);
     }
     // A mirror of the exports has no other lists; without them only the order of findings is poorer.
     if from.is_none() {
@@ -213,17 +235,17 @@ fn status(folder: &Path, verify: bool, as_json: bool, terminal: Terminal) -> Res
         terminal.print(&format!("{document}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut text = format!("{:<10} {:>9} {:>9}  {:<12} imported\n", "", "records", "packages", "newest");
+    let width = status.ecosystems.iter().map(|e| e.ecosystem.osv_name().len()).max().unwrap_or(0);
+    let mut text = format!("{:<width$} {:>9} {:>9}  {:<12} imported\n", "", "records", "packages", "newest");
     for e in &status.ecosystems {
-        let count = |number: u64| grouped(usize::try_from(number).unwrap_or(usize::MAX));
         let age = SystemClock.now().duration_since(e.imported_at);
         let age = spoken_age(Duration::try_from(age).unwrap_or_default());
         let newest = e.newest_modified.to_string();
         text.push_str(&format!(
-            "{:<10} {:>9} {:>9}  {:<12} {age} ago\n",
+            "{:<width$} {:>9} {:>9}  {:<12} {age} ago\n",
             e.ecosystem.osv_name(),
-            count(e.records),
-            count(e.packages),
+            grouped(number(e.records)),
+            grouped(number(e.packages)),
             newest.get(..10).unwrap_or(&newest),
         ));
     }

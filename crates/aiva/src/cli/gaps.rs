@@ -1,8 +1,13 @@
-//! What a run did not read or could not judge, in words: the same for every command that reads a folder. Pure.
+//! What a run did not read or could not judge, in words: the same for every command that reads a folder.
 
+use std::path::Path;
+
+use aiva_findings::export;
 use aiva_sca::inventory::Inventory;
-use aiva_sca::package::{Input, Status};
-use aiva_sca::scan::ScanResult;
+use aiva_sca::package::Status;
+use aiva_sca::scan::{ScanResult, Unjudged};
+
+use crate::failure::Failure;
 
 /// What was left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,10 +23,14 @@ impl Gaps {
     pub(crate) fn of(inventory: &Inventory) -> Self {
         let mut gaps = Self::default();
         for input in &inventory.inputs {
-            gaps.lines.extend(unread(input));
+            let problems = input.problems.iter().map(|problem| (problem.line, problem.message.as_str()));
+            gaps.lines.extend(unread(
+                &input.path,
+                (input.status == Status::Unsupported).then_some(input.kind),
+                problems,
+            ));
         }
-        let hidden = |path: &String| format!("{path}: hidden by git's ignore rules; name it to have it read");
-        gaps.lines.extend(inventory.ignored_lockfiles.iter().map(hidden));
+        gaps.lines.extend(inventory.ignored_lockfiles.iter().map(|path| hidden(path)));
         let count = |status| inventory.inputs.iter().filter(|input| input.status == status).count();
         // A manifest that nobody reads beside a lockfile that was read is no gap; nothing read at all is one.
         let nothing_read = count(Status::Parsed) == 0 && count(Status::Unsupported) > 0;
@@ -32,10 +41,8 @@ impl Gaps {
     /// And the entries that name no version.
     pub(crate) fn with_unpinned(mut self, inventory: &Inventory) -> Self {
         let all = inventory.inputs.iter().flat_map(|input| input.not_judged.iter().map(move |entry| (input, entry)));
-        let lines = all.map(|(input, entry)| {
-            let what = format!("{} {}", entry.name, entry.requirement);
-            format!("{}:{}: {}: {}", input.path, entry.line, what.trim_end(), entry.reason)
-        });
+        let lines = all
+            .map(|(input, entry)| unjudged(&input.path, entry.line, (&entry.name, &entry.requirement), &entry.reason));
         let before = self.lines.len();
         self.lines.extend(lines);
         self.is_incomplete |= self.lines.len() > before;
@@ -44,25 +51,59 @@ impl Gaps {
 
     /// And what could not be judged.
     pub(crate) fn with_unjudged(mut self, result: &ScanResult) -> Self {
-        let line = |entry: &aiva_sca::scan::Unjudged| {
-            let what = format!("{} {}", entry.name, entry.requirement);
-            format!("{}:{}: {}: {}", entry.path, entry.line, what.trim_end(), entry.reason)
-        };
+        let line =
+            |entry: &Unjudged| unjudged(&entry.path, entry.line, (&entry.name, &entry.requirement), &entry.reason);
         self.lines.extend(result.not_judged.iter().map(line));
         self.is_incomplete |= !result.not_judged.is_empty();
         self
     }
 }
 
-fn unread(input: &Input) -> Vec<String> {
-    if input.problems.is_empty() && input.status == Status::Unsupported {
-        return vec![format!("{}: this release does not read {}", input.path, input.kind)];
+/// What was not read of a file, one sentence each; `problems` are lines and what is wrong there.
+pub(crate) fn unread<'p>(
+    path: &str,
+    unsupported: Option<&str>,
+    problems: impl Iterator<Item = (u32, &'p str)>,
+) -> Vec<String> {
+    let mut lines: Vec<String> = problems.map(|(line, said)| at(path, line, said)).collect();
+    if let Some(kind) = unsupported.filter(|_| lines.is_empty()) {
+        lines.push(format!("{path}: this release does not read {kind}"));
     }
-    let problem = |problem: &aiva_sca::package::Problem| match problem.line {
-        0 => format!("{}: {}", input.path, problem.message),
-        line => format!("{}:{line}: {}", input.path, problem.message),
-    };
-    input.problems.iter().map(problem).collect()
+    lines
+}
+
+/// An entry that nobody could judge.
+pub(crate) fn unjudged(path: &str, line: u32, entry: (&str, &str), reason: &str) -> String {
+    let (name, requirement) = entry;
+    at(path, line, &format!("{}: {reason}", export::spoken_entry(name, requirement)))
+}
+
+/// A file that git does not show.
+pub(crate) fn hidden(path: &str) -> String {
+    format!("{path}: hidden by git's ignore rules; name it to have it read")
+}
+
+/// A sentence about a place; line 0 is the whole file.
+pub(crate) fn at(path: &str, line: u32, said: &str) -> String {
+    if line == 0 { format!("{path}: {said}") } else { format!("{path}:{line}: {said}") }
+}
+
+/// There was nothing to read below a path, though somebody asked for it; `excludes` tells whether patterns took something out.
+pub(crate) fn nothing(path: &Path, excludes: bool, hidden: &[String]) -> Failure {
+    const NAMED: usize = 3;
+    let failure = Failure::new(format!("there is no manifest, lockfile or bill of materials in {}", path.display()));
+    let named = hidden.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if path.join("oci-layout").is_file() {
+        failure.hint("it is a container image (OCI layout): scan it with `aiva scan --image`")
+    } else if !hidden.is_empty() {
+        failure
+            .because(format!("git's ignore rules hide {} of them: {named}", hidden.len()))
+            .hint("name a hidden file to have it read")
+    } else if excludes {
+        failure.hint("look at what `--exclude` and `sca.exclude` of the configuration leave out")
+    } else {
+        failure.hint("name another folder, or a file; `aiva scan --installed` reads what is installed there, --image a container image")
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use aiva_sca::package::Scope;
 use anyhow::Result;
 
 use super::exit::Outcome;
-use super::gaps::Gaps;
+use super::gaps::{self, Gaps};
 use super::scan::today;
 use super::terminal::{Terminal, complain, printable};
 use super::{Global, LicenceFormat};
@@ -73,6 +73,9 @@ fn tell_gaps(inventory: &Inventory) -> bool {
 fn inventory(asked: Asked<'_>, exclude: &[String]) -> Result<Inventory> {
     let options = inventory::Options { exclude: exclude.to_vec(), ..inventory::Options::default() };
     let mut inventory = inventory::walk(asked.path, &options, &|_| {})?;
+    if inventory.inputs.is_empty() {
+        return Err(gaps::nothing(asked.path, !exclude.is_empty(), &inventory.ignored_lockfiles).into());
+    }
     if asked.no_dev {
         for input in &mut inventory.inputs {
             input.packages.retain(|package| package.scope != Scope::Dev);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::table::counted;
 use super::terminal::Terminal;
 
 /// A bar that counts towards a total which may become known later.
@@ -13,7 +14,7 @@ pub(crate) struct Bar(ProgressBar);
 /// What is counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Unit {
-    /// Files, records: plain numbers.
+    /// Files, records: plain numbers of what this word says of one.
     Things(&'static str),
     /// Bytes, with a rate.
     Bytes,
@@ -25,11 +26,18 @@ impl Bar {
         let target = if terminal.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target).with_message(what.to_owned());
         let style = match unit {
-            Unit::Things(name) => format!("{{spinner}} {{msg}} {{pos}} {name} {{elapsed}}"),
-            Unit::Bytes => "{spinner} {msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}".to_owned(),
+            Unit::Things(_) => "{spinner} {msg} {count} {elapsed}",
+            Unit::Bytes => "{spinner} {msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}",
         };
-        if let Ok(style) = ProgressStyle::with_template(&style) {
-            bar.set_style(style.progress_chars("=> "));
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            let count = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                if let Unit::Things(thing) = unit {
+                    let count = usize::try_from(state.pos()).unwrap_or(usize::MAX);
+                    // What cannot be drawn is not drawn.
+                    let _ = out.write_str(&counted(count, thing));
+                }
+            };
+            bar.set_style(style.with_key("count", count).progress_chars("=> "));
         }
         if terminal.progress {
             bar.enable_steady_tick(Duration::from_millis(120));

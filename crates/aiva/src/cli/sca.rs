@@ -16,7 +16,7 @@ use super::gaps::Gaps;
 use super::licences::{self, Asked};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, complain, printable};
-use super::{Global, Sca, WhyFormat, fix};
+use super::{Global, Sca, WhyFormat, fix, gaps};
 use crate::failure::Failure;
 use crate::settings;
 
@@ -68,13 +68,17 @@ pub(crate) fn inventory(path: &Path, exclude: &[String], global: &Global, termin
     let found = settings::find(global, Vec::new())?;
     let exclude = found.loaded.config.sca.exclude.iter().chain(exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };
-    let bar = Bar::new(terminal, "reading", Unit::Things("files"));
+    let bar = Bar::new(terminal, "reading", Unit::Things("file"));
     let result = inventory::walk(path, &options, &|progress| match progress {
         inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
     });
     bar.done();
-    Ok(result?)
+    let inventory = result?;
+    if inventory.inputs.is_empty() {
+        return Err(gaps::nothing(path, !options.exclude.is_empty(), &inventory.ignored_lockfiles).into());
+    }
+    Ok(inventory)
 }
 
 fn why(places: &[Place], format: WhyFormat, terminal: Terminal) -> Result<Outcome> {

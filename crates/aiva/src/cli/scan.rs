@@ -11,7 +11,7 @@ use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_chassis::config::services::Exception as Declared;
 use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, Level, Origin, PackageScope};
 use aiva_findings::exception::{Exception, Judge, Rule};
-use aiva_findings::export::{self, Document, Draft, Results, Standing};
+use aiva_findings::export::{self, Clean, Document, Draft, Results, Standing};
 use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::finding::Finding;
@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 use super::exit::{Gate, Outcome};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, complain, spoken_age};
-use super::{Format, Global, Lowest, Scan, Stale, remote, table};
+use super::{Format, Global, Lowest, Scan, Stale, gaps, remote, table};
 use crate::failure::Failure;
 use crate::join;
 use crate::look::{Columns, Gathered, Keep, Look, Looked};
@@ -44,6 +44,8 @@ use statements::Vex;
 /// The parts of one run that the report needs.
 struct Report {
     draft: Draft<Arc<Finding>>,
+    /// Whether there was anything to judge by.
+    state: AdvisoryState,
     priorities: Priorities,
     /// Made of the draft for who needs it whole.
     whole: OnceLock<Document>,
@@ -86,6 +88,10 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     let max_age = scan.max_age.unwrap_or(settings.sca.advisories_max_age);
     let index = open_index(&folder, scan.stale, max_age)?;
     let gathered = gather(scan, settings, index.index.as_ref(), terminal)?;
+    if gathered.inputs.is_empty() && !scan.allow_empty {
+        let excludes = !(settings.sca.exclude.is_empty() && scan.exclude.is_empty());
+        return Err(gaps::nothing(&scan.path, excludes, &gathered.ignored).into());
+    }
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, gathered, &index, data.join("advisories"))?;
     output::write(scan, &report, terminal)?;
@@ -164,7 +170,7 @@ fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Ter
     let is_bill = matches!(scan.format, Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3);
     let keep = if is_bill || lists_packages(scan) { Keep::Inputs } else { Keep::Report };
     let look = Look::new(index, &checks, keep, columns);
-    let bar = Bar::new(terminal, "reading", Unit::Things("files"));
+    let bar = Bar::new(terminal, "reading", Unit::Things("file"));
     let progress = |progress| match progress {
         inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
@@ -235,7 +241,11 @@ fn report(
     let priorities = Priorities::new(lists, found.loaded.config.sca.priority.weights());
     let mut statements = Vex::read(scan)?;
     let baseline = scan.baseline.as_deref();
-    let known = baseline.map(|baseline| baseline::known(baseline, scan, found, service, index)).transpose()?;
+    let before = baseline.map(|baseline| baseline::before(baseline, scan, found, service, index)).transpose()?;
+    let known = before.map(|before| {
+        let now = results.findings.iter().map(|finding| join::outline(finding));
+        before.against(service, now, &results.inputs)
+    });
     if let Some(known) = &known {
         known.mark_ranges(service, &mut results.inputs);
     }
@@ -263,6 +273,7 @@ fn report(
         advisories: knowledge.sentence.clone(),
         whole: OnceLock::new(),
         inputs: kept,
+        state: knowledge.state,
         draft,
         priorities,
         ignored,
@@ -370,9 +381,9 @@ fn outcome(scan: &Scan, report: &Report) -> Outcome {
     }
     let summary = report.draft.summary();
     let unread = summary.inputs.partial + summary.inputs.failed;
-    // A manifest that nobody reads beside a lockfile that was read is no gap; nothing read at all is one.
-    let nothing_read = summary.inputs.parsed == 0 && summary.inputs.unsupported > 0;
-    // What a range resolves to is settled by whoever installs.
-    let is_open = summary.not_judged > 0 || summary.can_resolve.is_some();
-    if unread > 0 || is_open || nothing_read { Outcome::Incomplete } else { Outcome::Clean }
+    // What a range resolves to is settled by whoever installs. A manifest that nobody reads beside a lockfile that was read is no gap;
+    // nothing read at all is one.
+    let is_open = unread + summary.not_judged > 0 || summary.can_resolve.is_some();
+    let unjudged = export::clean(summary, report.state) == Clean::Unjudged;
+    if is_open || unjudged { Outcome::Incomplete } else { Outcome::Clean }
 }

@@ -3,9 +3,9 @@
 //! Pure: [`View`] in, text out. Without a width (a pipe) nothing is cut; on a terminal only the summary column gives way.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use aiva_findings::export::Clean;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 use super::terminal::printable;
 
@@ -18,14 +18,23 @@ pub(crate) struct View {
     pub(crate) possible: Vec<String>,
     /// Files that were not read to the end, and entries that nobody could judge, one sentence each.
     pub(crate) gaps: Vec<String>,
+    /// Exceptions that have run out or cover nothing, one sentence each.
+    pub(crate) idle: Vec<String>,
+    /// The summary, for who wants one.
+    pub(crate) closing: Option<Closing>,
+}
+
+/// What is said at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
     /// Files read.
     pub(crate) files: usize,
     /// Packages judged.
     pub(crate) packages: usize,
     /// Entries not judged.
     pub(crate) not_judged: usize,
-    /// Whether there was anything to judge by.
-    pub(crate) has_advisories: bool,
+    /// What may be said where there are no rows.
+    pub(crate) clean: Clean,
     /// Findings left out by an exception or a flag, with the reason.
     pub(crate) left_out: Vec<(usize, &'static str)>,
     /// How many of the rows the baseline has too, where there is one.
@@ -104,14 +113,17 @@ pub(crate) fn render(view: &View, look: Look) -> String {
             let order = b.priority.unwrap_or(0.0).total_cmp(&a.priority.unwrap_or(0.0));
             order.then_with(|| (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line)))
         });
-        let count = if rows.len() == 1 { "1 finding".to_owned() } else { format!("{} findings", rows.len()) };
+        let count = counted(rows.len(), "finding");
         line(&mut out, &format!("{}  {count}", look.paint("bold", &printable(path))));
         write_rows(&mut out, &rows, look);
         out.push('\n');
     }
     write_list(&mut out, "Can resolve to an affected version", &view.possible, look);
     write_list(&mut out, "Not judged", &view.gaps, look);
-    write_closing(&mut out, view, look);
+    write_list(&mut out, "Exceptions that do nothing", &view.idle, look);
+    if let Some(closing) = &view.closing {
+        write_closing(&mut out, view, closing, look);
+    }
     out
 }
 
@@ -146,12 +158,18 @@ fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
     }
 }
 
-/// A terminal that the columns do not fit in gets two lines a finding, each no wider than it is.
+/// A terminal that the columns do not fit in gets two lines a finding, or three, each no wider than it is.
 fn write_narrow(out: &mut String, cells: &[String; 6], row: &Row, columns: usize, look: Look) {
     let [level, id, package, fixed, place, summary] = cells;
-    let rest = cut(&format!("{id}  {package}"), columns.saturating_sub(level.width() + 4));
+    let room = columns.saturating_sub(level.width() + 4);
+    let fits = id.width() + 2 + package.width() <= room;
+    let rest = if fits { format!("{id}  {package}") } else { cut(id, room) };
     line(out, &format!("  {}  {rest}", look.paint(&row.level, level)));
-    line(out, &format!("    {}", cut(&format!("{fixed}, {place}: {summary}"), columns.saturating_sub(4))));
+    let below = |text: &str| format!("    {}", cut(text, columns.saturating_sub(4)));
+    if !fits {
+        line(out, &below(package));
+    }
+    line(out, &below(&format!("{fixed}, {place}: {summary}")));
 }
 
 fn cells(row: &Row) -> [String; 6] {
@@ -183,7 +201,7 @@ fn write_list(out: &mut String, title: &str, sentences: &[String], look: Look) {
     }
     line(out, &look.paint("bold", title));
     for sentence in sentences.iter().take(SHOWN) {
-        line(out, &format!("  {}", printable(sentence)));
+        wrapped(out, "  ", &printable(sentence), look);
     }
     if sentences.len() > SHOWN {
         line(out, &format!("  and {} more; `--format json` lists all", sentences.len() - SHOWN));
@@ -191,7 +209,7 @@ fn write_list(out: &mut String, title: &str, sentences: &[String], look: Look) {
     out.push('\n');
 }
 
-fn write_closing(out: &mut String, view: &View, look: Look) {
+fn write_closing(out: &mut String, view: &View, closing: &Closing, look: Look) {
     let counts: Vec<String> = LEVELS
         .iter()
         .filter_map(|level| {
@@ -199,58 +217,70 @@ fn write_closing(out: &mut String, view: &View, look: Look) {
             (count > 0).then(|| look.paint(level, &format!("{count} {level}")))
         })
         .collect();
-    let files = if view.files == 1 { "1 file".to_owned() } else { format!("{} files", grouped(view.files)) };
-    let packages =
-        if view.packages == 1 { "1 package".to_owned() } else { format!("{} packages", grouped(view.packages)) };
-    let mut scope = format!("{packages} in {files}");
-    if view.not_judged > 0 {
-        let entries = if view.not_judged == 1 { "entry" } else { "entries" };
-        write!(scope, ", {} {entries} not judged", grouped(view.not_judged)).expect("writing to a String cannot fail");
+    let mut scope = format!("{} in {}", counted(closing.packages, "package"), counted(closing.files, "file"));
+    let mut add = |part: String| scope.push_str(&format!(", {part}"));
+    if closing.not_judged > 0 {
+        add(format!("{} not judged", counted(closing.not_judged, "entry")));
     }
-    match view.possible.len() {
-        0 => {}
-        1 => scope.push_str(", 1 entry can resolve to an affected version"),
-        count => write!(scope, ", {} entries can resolve to an affected version", grouped(count))
-            .expect("writing to a String cannot fail"),
+    if !view.possible.is_empty() {
+        add(format!("{} can resolve to an affected version", counted(view.possible.len(), "entry")));
     }
-    if let Some(known) = view.known {
-        write!(scope, ", {known} known from the baseline").expect("writing to a String cannot fail");
+    if let Some(known) = closing.known {
+        add(format!("{known} known from the baseline"));
     }
-    for (count, reason) in &view.left_out {
-        write!(scope, ", {count} left out ({reason})").expect("writing to a String cannot fail");
+    for (count, reason) in &closing.left_out {
+        add(format!("{count} left out ({reason})"));
     }
-    if counts.is_empty() {
-        let nothing = if view.files == 0 && view.gaps.is_empty() {
-            "No manifest or lockfile found.".to_owned()
-        } else if view.packages + view.possible.len() == 0 || !view.has_advisories {
-            "Nothing could be judged.".to_owned()
-        } else if view.not_judged > 0 {
-            look.paint("good", "No known vulnerability in what could be judged.")
-        } else if !view.possible.is_empty() {
-            look.paint("good", "No known vulnerability in what is pinned.")
-        } else {
-            look.paint("good", "No known vulnerability.")
-        };
-        line(out, &format!("{nothing} {scope}."));
-    } else {
-        line(
-            out,
-            &format!(
-                "{} finding{}: {}. {scope}.",
-                view.rows.len(),
-                if view.rows.len() == 1 { "" } else { "s" },
-                counts.join(", ")
-            ),
-        );
+    let verdict = match (counts.as_slice(), closing.clean) {
+        ([], clean @ (Clean::Empty | Clean::Unjudged)) => format!("{}.", clean.words()),
+        ([], clean) => look.paint("good", &format!("{}.", clean.words())),
+        (counts, _) => format!("{}: {}.", counted(view.rows.len(), "finding"), counts.join(", ")),
+    };
+    wrapped(out, "", &format!("{verdict} {scope}."), look);
+    if !closing.advisories.is_empty() {
+        wrapped(out, "", &format!("Advisories: {}.", closing.advisories), look);
     }
-    if !view.advisories.is_empty() {
-        line(out, &format!("Advisories: {}.", view.advisories));
+}
+
+/// `1 entry`, `2,000 entries`
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    match thing.strip_suffix('y') {
+        _ if count == 1 => format!("1 {thing}"),
+        Some(stem) => format!("{} {stem}ies", grouped(count)),
+        None => format!("{} {thing}s", grouped(count)),
     }
 }
 
 fn line(out: &mut String, text: &str) {
     out.push_str(text.trim_end());
     out.push('\n');
+}
+
+/// A sentence between words, over as many lines as a terminal needs, the further ones set in.
+fn wrapped(out: &mut String, indent: &str, text: &str, look: Look) {
+    let Some(columns) = look.width else { return line(out, &format!("{indent}{text}")) };
+    let mut now = indent.to_owned();
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        if !is_empty && shown_width(&now) + 1 + shown_width(word) > columns {
+            line(out, &now);
+            now = format!("{indent}  ");
+            is_empty = true;
+        }
+        if !is_empty {
+            now.push(' ');
+        }
+        now.push_str(word);
+        is_empty = false;
+    }
+    line(out, &now);
+}
+
+/// How wide a text is on a terminal, without what paints it.
+fn shown_width(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().map_or(0, UnicodeWidthStr::width);
+    first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.width())).sum::<usize>()
 }
 
 fn rank(level: &str) -> usize {
@@ -288,8 +318,6 @@ fn cut(text: &str, room: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use unicode_width::UnicodeWidthStr;
-
     use super::*;
 
     fn row(level: &str, id: &str, name: &str, summary: &str) -> Row {
@@ -316,8 +344,7 @@ mod tests {
         let long = "a ".repeat(200);
         let view = View {
             rows: vec![row("low", "CVE-1", "b", "small"), row("critical", "CVE-2", "a", &long)],
-            files: 1,
-            packages: 1_234,
+            closing: Some(Closing { files: 1, packages: 1_234, ..Closing::default() }),
             ..View::default()
         };
         let text = render(&view, PIPE);
@@ -329,12 +356,21 @@ mod tests {
 
     #[test]
     fn a_terminal_cuts_only_the_summary() {
-        let view = View { rows: vec![row("high", "CVE-1", "a", &"word ".repeat(60))], ..View::default() };
-        for columns in [40, 60, 80, 200] {
-            let text = render(&view, Look { colour: false, width: Some(columns) });
-            let longest = text.lines().filter(|line| line.starts_with("  ")).map(UnicodeWidthStr::width).max();
+        let closing = Closing { advisories: "1 npm, ".repeat(40), ..Closing::default() };
+        let view = View {
+            rows: vec![row("high", "CVE-2026-12345", "@scope/some-long-name", &"word ".repeat(60))],
+            gaps: vec!["go.mod:7: ".to_owned() + &"word ".repeat(60)],
+            closing: Some(closing),
+            ..View::default()
+        };
+        for (columns, colour) in [(40, false), (60, true), (80, false), (200, true)] {
+            let text = render(&view, Look { colour, width: Some(columns) });
+            let longest = text.lines().map(shown_width).max();
             assert!(longest <= Some(columns), "{columns}: {text}");
-            assert!(text.contains('…') && text.contains("CVE-1"), "{columns}: {text}");
+            for part in ["…", "CVE-2026-12345", "@scope/some-long-name 1.0.0"] {
+                assert!(text.contains(part), "{columns}: {text}");
+            }
+            assert!(text.matches("word").count() >= 60, "only the summary: {text}");
         }
     }
 
@@ -349,18 +385,19 @@ mod tests {
     #[test]
     fn nothing_found_is_never_said_of_nothing_judged() {
         let rows = [
-            ((0, 0, 0, true), "No manifest or lockfile found."),
-            ((1, 0, 4, true), "Nothing could be judged. 0 packages in 1 file, 4 entries not judged."),
-            ((2, 3, 0, true), "No known vulnerability. 3 packages in 2 files."),
+            ((0, 0, 0, Clean::Empty), "No manifest or lockfile found."),
+            ((1, 0, 4, Clean::Unjudged), "Nothing could be judged. 0 packages in 1 file, 4 entries not judged."),
+            ((2, 3, 0, Clean::Whole), "No known vulnerability. 3 packages in 2 files."),
             (
-                (2, 3, 1, true),
+                (2, 3, 1, Clean::InPart),
                 "No known vulnerability in what could be judged. 3 packages in 2 files, 1 entry not judged.",
             ),
-            ((2, 3, 3, false), "Nothing could be judged. 3 packages in 2 files, 3 entries not judged."),
         ];
-        for ((files, packages, not_judged, has_advisories), want) in rows {
-            let text = render(&View { files, packages, not_judged, has_advisories, ..View::default() }, PIPE);
+        for ((files, packages, not_judged, clean), want) in rows {
+            let closing = Some(Closing { files, packages, not_judged, clean, ..Closing::default() });
+            let text = render(&View { closing, ..View::default() }, PIPE);
             assert!(text.contains(want), "{text}");
         }
+        assert_eq!(render(&View::default(), PIPE), ""); // whoever wants no summary
     }
 }

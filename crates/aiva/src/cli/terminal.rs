@@ -55,7 +55,7 @@ impl Terminal {
                 drop(out.into_parts()); // What is left in the buffer has no reader.
                 Ok(())
             }
-            other => other,
+            other => other.map_err(|error| io::Error::new(error.kind(), format!("cannot write the result: {error}"))),
         }
     }
 

@@ -33,6 +33,10 @@ fn the_hook_stops_only_what_is_new() {
         return;
     }
     let hook = |variables: &[(&str, &str)]| script(&world, "pre-commit/pre-commit", variables);
+    std::fs::rename(world.path("code/Cargo.lock"), world.path("kept")).unwrap();
+    let empty = hook(&[]); // a repository without any dependency
+    assert_eq!((empty.code(), empty.err()), (0, String::new()));
+    std::fs::rename(world.path("kept"), world.path("code/Cargo.lock")).unwrap();
     assert_eq!(hook(&[]).code(), 1); // the first commit of all
     assert!(git(&world, &["add", "."]) && git(&world, &["commit", "-qm", "old"]));
     assert_eq!(hook(&[]).code(), 0);
@@ -66,6 +70,8 @@ fn the_action_annotates_summarises_and_fails() {
     assert!(std::fs::read_to_string(world.path("code/out.sarif")).unwrap().contains("\"2.1.0\""));
     assert_eq!(action(&[("AIVA_SCAN_FAIL_ON", "critical")]).code(), 0);
     assert_eq!(action(&[("AIVA_SCAN_PATH", "nowhere")]).code(), 2);
+    std::fs::create_dir(world.path("code/empty")).unwrap();
+    assert_eq!(action(&[("AIVA_SCAN_PATH", "empty")]).code(), 2); // most likely the wrong path
     world.write("code/Cargo.lock", CLEAN);
     assert_eq!(action(&[]).code(), 0);
     world.write("code/requirements.txt", "requests>=2\n");

@@ -197,10 +197,11 @@ fn a_name_that_is_no_text_is_read_like_any_other() {
 }
 
 #[test]
-fn an_empty_folder_is_clean_and_says_that_it_is_empty() {
+fn an_empty_folder_is_an_error_unless_it_may_be_empty() {
     let world = World::new().with_advisories();
     fs::create_dir(world.path("code")).unwrap();
-    said(&world.aiva(&["scan", "code"]), 0, &["No manifest or lockfile found."]);
+    said(&world.aiva(&["scan", "code"]), 2, &["there is no manifest, lockfile or bill of materials in code", "hint:"]);
+    said(&world.aiva(&["scan", "code", "--allow-empty"]), 0, &["No manifest or lockfile found."]);
 }
 
 /// A scan as a user whom file modes bind; `None` where nobody can become such a one.
@@ -297,7 +298,7 @@ fn names_in_a_zip_lead_nowhere() {
         fs::create_dir(world.path("npm")).unwrap();
         fs::write(world.path("npm/all.zip"), zip(&[(name, RECORD.as_bytes())])).unwrap();
         let run = world.aiva(&["advisories", "import", "npm/all.zip"]);
-        said(&run, 0, &["1 records"]);
+        said(&run, 0, &["1 record"]);
         let kept: Vec<_> =
             fs::read_dir(world.path("data/advisories")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert!(kept.iter().all(|kept| kept == "advisories.index" || kept == ".lock"), "{name:?}: {kept:?}");

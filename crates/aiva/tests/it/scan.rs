@@ -26,11 +26,73 @@ fn the_exit_code_says_what_happened() {
     check("Cargo.lock", AFFECTED, &["--fail-on", "critical"], 0, &["1 finding"]);
     check("Cargo.lock", AFFECTED, &["--fail-on", "none"], 0, &[]);
     check("Cargo.lock", AFFECTED, &["--ignore", "CVE-2024-32650"], 0, &["1 left out (--ignore)"]);
-    check("Cargo.lock", AFFECTED, &["--exclude", "Cargo.lock"], 0, &["No manifest or lockfile found."]);
+    check("Cargo.lock", AFFECTED, &["--exclude", "Cargo.lock"], 2, &["there is no manifest", "`--exclude`"]);
     check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "can resolve to an affected version"]);
     check("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {", &[], 3, &["package-lock.json"]);
     check("package-lock.json", "\u{0}\u{1}\u{2}", &[], 3, &["package-lock.json"]);
     check("paket.lock", "x", &[], 3, &["paket.lock is known, but this release does not read it"]);
+}
+
+/// A folder of files, what is asked of it, and how it ends.
+#[test]
+fn what_was_not_there_or_not_judged_is_never_called_clean() {
+    let never = "{\"dependencies\": {\"nobody-knows\": \"^1\"}}";
+    let unread = ("bun.lockb", "x");
+    for (files, args, code, said) in [
+        (&[("README.md", "x")][..], &[][..], 2, "there is no manifest, lockfile or bill of materials in code"),
+        (&[("README.md", "x")], &["--allow-empty"], 0, "No manifest or lockfile found."),
+        (&[("oci-layout", "{}")], &[], 2, "scan it with `aiva scan --image`"),
+        (&[("Cargo.lock", CLEAN)], &["--exclude", "*.lock"], 2, "look at what `--exclude`"),
+        (&[("Cargo.lock", CLEAN)], &["--exclude", "["], 2, "the exclude pattern \"[\" is malformed"),
+        (&[("package.json", never)], &[], 0, "No known vulnerability."), // judged: never
+        (&[("package.json", "{}")], &[], 0, "No known vulnerability. 0 packages in 1 file."),
+        (&[("package.json", "{}"), unread], &[], 0, "No known vulnerability."),
+        (&[unread], &[], 3, "Nothing could be judged."),
+        (&[("package.json", "{}"), ("Cargo.lock", "[[")], &[], 3, "Nothing could be judged."),
+        (&[("a/Cargo.lock", CLEAN), ("Cargo.lock", "[[")], &[], 3, "No known vulnerability in what could be judged."),
+    ] {
+        let world = World::new().with_advisories();
+        files.iter().for_each(|(name, text)| world.write(&format!("code/{name}"), text));
+        let run = world.aiva(&[&["scan", "code"], args].concat());
+        let all = run.out() + &run.err();
+        assert_eq!(run.code(), code, "{files:?} {args:?}: {all}");
+        assert!(all.contains(said), "{files:?} {args:?} does not say {said:?}: {all}");
+    }
+    let world = World::new().with_advisories();
+    world.write("code/README.md", "x");
+    for command in [&["sca", "fix", "code"][..], &["sca", "licences", "code"], &["sca", "notice", "code"]] {
+        assert_eq!(world.aiva(command).code(), 2, "{command:?}");
+    }
+}
+
+#[test]
+fn whoever_wants_it_quiet_is_told_of_findings_alone() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    world.write("code/requirements.txt", "requests>=2\n");
+    let quiet = world.aiva(&["scan", "code", "--quiet"]);
+    assert_eq!(quiet.code(), 1);
+    assert!(quiet.out().contains("rustls 0.21.10"), "{}", quiet.out());
+    for part in ["requests", "packages in", "Advisories:"] {
+        assert!(!quiet.out().contains(part), "{part}: {}", quiet.out());
+    }
+    let counted = world.aiva(&["scan", "code", "--quiet", "--fail-on-ranges"]);
+    assert!(counted.out().contains("requests >=2: it can resolve"), "{}", counted.out());
+    world.write("code/Cargo.lock", CLEAN);
+    let silent = world.aiva(&["scan", "code", "--quiet"]);
+    assert_eq!((silent.code(), silent.out()), (3, String::new()));
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", CLEAN);
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return }; // Linux has it
+    let mut command = crate::program::command(world.folder.path());
+    let out = command.args(["scan", "code", "--data-dir", "data"]).stdout(full).output().unwrap();
+    let run = crate::program::Run::new(out);
+    assert_eq!(run.code(), 2);
+    assert!(run.err().contains("cannot write the result"), "{}", run.err());
 }
 
 #[test]
@@ -313,6 +375,19 @@ fn a_baseline_lets_only_what_is_new_fail() {
         let part = world.aiva(&["scan", "code/deep", "--format", format]);
         assert!(part.out().contains(want), "{format}: {}", part.out());
     }
+    // What was moved is no news; what was copied is.
+    assert!(git(&["mv", "deep", "there"]));
+    for baseline in ["HEAD", "before.json"] {
+        let moved = scan(&["--baseline", baseline]);
+        assert_eq!(moved.code(), 0, "{baseline}: {}{}", moved.out(), moved.err());
+        assert!(moved.out().contains("2 known from the baseline"), "{baseline}: {}", moved.out());
+        world.write("code/copy/Cargo.lock", TREE);
+        let copied = scan(&["--baseline", baseline]);
+        assert_eq!(copied.code(), 1, "{baseline}: {}{}", copied.out(), copied.err());
+        assert!(copied.out().contains("2 known from the baseline"), "{baseline}: {}", copied.out());
+        std::fs::remove_dir_all(world.path("code/copy")).unwrap();
+    }
+    assert!(git(&["mv", "there", "deep"]));
     let known = scan(&["--baseline", "HEAD", "--format", "junit"]);
     assert!(
         known.out().contains("failures=\"0\"") && known.out().contains("known from the baseline"),
@@ -329,6 +404,13 @@ fn a_baseline_lets_only_what_is_new_fail() {
         let run = scan(&[&format!("--baseline={nonsense}")]);
         assert_eq!(run.code(), 2, "{nonsense}: {}", run.out());
         assert!(run.err().contains("neither a file nor a revision"), "{nonsense}: {}", run.err());
+    }
+    let from = format!("file://{}", world.path("code").display());
+    assert!(git(&["clone", "-q", "--depth", "1", &from, world.path("shallow").to_str().unwrap()]));
+    let shallow = world.aiva(&["scan", "shallow", "--baseline", "HEAD~1"]);
+    assert_eq!(shallow.code(), 2, "{}", shallow.out());
+    for part in ["this clone is shallow", "git fetch --unshallow", "fetch-depth: 0"] {
+        assert!(shallow.err().contains(part), "{part}: {}", shallow.err());
     }
 }
 
@@ -447,11 +529,7 @@ fn what_is_exploited_comes_first_with_its_arithmetic() {
     world.write("epss.csv", "#x\ncve,epss,percentile\nCVE-2023-32681,0.25,0.97\n");
     let import = world.aiva(&["advisories", "import", "kev.json", "epss.csv"]);
     assert_eq!(import.code(), 0, "{}", import.err());
-    assert!(
-        import.err().contains("KEV        1 rows") && import.err().contains("EPSS       1 rows"),
-        "{}",
-        import.err()
-    );
+    assert!(import.err().contains("KEV  1 row\n") && import.err().contains("EPSS  1 row\n"), "{}", import.err());
     let after = scores();
     assert_eq!((after[0].0.as_str(), after[0].1), ("CVE-2023-32681", before[1].1 + 25.0 + 10.0), "{after:?}");
     world.write("aiva.toml", "[sca.priority]\nkev = 0.0\nepss = 0.0\n");

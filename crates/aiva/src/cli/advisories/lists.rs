@@ -8,7 +8,7 @@ use aiva_sca::ports::{Fetch, FetchError, Request, Wanted};
 use aiva_sca::score::signals::{self, SignalError, Taken};
 use anyhow::Result;
 
-use super::super::table::grouped;
+use super::super::table::counted;
 use super::super::terminal::{Terminal, complain};
 use crate::failure::Failure;
 
@@ -35,9 +35,9 @@ pub(super) fn import(path: &Path, folder: &Path, terminal: Terminal) -> Result<(
 }
 
 fn said(taken: Taken, terminal: Terminal) {
-    terminal.note(&format!("{:<10} {} rows", taken.feed.to_string(), grouped(taken.rows)));
+    terminal.note(&format!("{}  {}", taken.feed, counted(taken.rows, "row")));
     if taken.bad > 0 {
-        complain(&format!("warning: {} rows of {} could not be read", grouped(taken.bad), taken.feed));
+        complain(&format!("warning: {} of {} could not be read", counted(taken.bad, "row"), taken.feed));
     }
 }
 

@@ -3,14 +3,14 @@
 //! A revision is read out of git's object store, never checked out: only the files that a scan reads are laid down in a
 //! temporary folder, judged by the same advisories, and forgotten.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aiva_contracts::api::{DocumentInput, DocumentPossible};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPossible};
 use aiva_findings::export::Document;
 use aiva_findings::fingerprint::{Fingerprint, Place};
 use aiva_findings::observation::Observation;
@@ -25,48 +25,134 @@ use crate::join;
 use crate::look::{Columns, Keep, Look};
 use crate::settings::{self, Found};
 
+/// One thing that is or was there, a finding or what a range can resolve to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Sight {
+    /// Its identity.
+    fingerprint: String,
+    /// The same wherever its file is: what a file that was moved takes along.
+    unplaced: String,
+    version: String,
+    kind: &'static str,
+}
+
+impl Sight {
+    fn of_finding(service: &str, finding: &Observation) -> Self {
+        let place = Place { guard: "sca", service, path: &finding.path, package: &finding.name };
+        Self::new(place, finding.names(), &finding.version, finding.kind.as_str())
+    }
+
+    fn of_range(service: &str, path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossible) -> Self {
+        let place = Place { guard: "sca", service, path, package: &entry.name };
+        Self::new(place, range::names(advisory), &entry.requirement, "possible")
+    }
+
+    fn new<'n>(
+        place: Place<'_>,
+        names: impl Iterator<Item = &'n str> + Clone,
+        version: &str,
+        kind: &'static str,
+    ) -> Self {
+        Self {
+            fingerprint: Fingerprint::new(place, names.clone()).to_string(),
+            unplaced: Fingerprint::new(Place { service: "", path: "", ..place }, names).to_string(),
+            version: version.to_owned(),
+            kind,
+        }
+    }
+
+    fn elsewhere(&self) -> (&str, &str, &'static str) {
+        (&self.unplaced, &self.version, self.kind)
+    }
+}
+
+/// The identities of what ranges can resolve to: those of the findings that a pin would make of them.
+fn of_ranges(service: &str, inputs: &[DocumentInput]) -> Vec<Sight> {
+    let mut all = Vec::new();
+    for input in inputs {
+        for entry in &input.can_resolve {
+            all.extend(entry.advisories.iter().map(|one| Sight::of_range(service, &input.path, entry, one)));
+        }
+    }
+    all
+}
+
+/// What was there before.
+pub(super) struct Before(Vec<Sight>);
+
+impl Before {
+    /// What of it is there now, at its place or in a file that was moved: then one that is gone answers for one that is new, if they
+    /// are of the same package, version, advisory and kind.
+    pub(super) fn against(
+        self,
+        service: &str,
+        findings: impl Iterator<Item = Observation>,
+        inputs: &[DocumentInput],
+    ) -> Known {
+        let now: HashSet<Sight> =
+            findings.map(|finding| Sight::of_finding(service, &finding)).chain(of_ranges(service, inputs)).collect();
+        let before: HashSet<Sight> = self.0.into_iter().collect();
+        let same: HashSet<String> = before.iter().map(|sight| sight.fingerprint.clone()).collect();
+        let is_there: HashSet<&str> = now.iter().map(|sight| sight.fingerprint.as_str()).collect();
+        let mut gone: HashMap<_, usize> = HashMap::new();
+        for sight in before.iter().filter(|sight| !is_there.contains(sight.fingerprint.as_str())) {
+            *gone.entry(sight.elsewhere()).or_default() += 1;
+        }
+        let mut new: Vec<&Sight> = now.iter().filter(|sight| !same.contains(&sight.fingerprint)).collect();
+        // Where fewer are gone than are new, which of them is called new must not change from run to run.
+        new.sort_by(|one, other| one.fingerprint.cmp(&other.fingerprint));
+        let mut moved = HashSet::new();
+        for sight in new {
+            if let Some(count) = gone.get_mut(&sight.elsewhere()).filter(|count| **count > 0) {
+                *count -= 1;
+                moved.insert(sight.clone());
+            }
+        }
+        Known { same, moved }
+    }
+}
+
 /// The findings that are no news.
-pub(super) struct Known(HashSet<String>);
+pub(super) struct Known {
+    /// Their fingerprints.
+    same: HashSet<String>,
+    /// What is at another place than before.
+    moved: HashSet<Sight>,
+}
 
 impl Known {
     /// Whether a finding was there before.
     pub(super) fn has(&self, service: &str, finding: &Observation) -> bool {
-        self.0.contains(&fingerprint(service, finding))
+        self.holds(&Sight::of_finding(service, finding))
+    }
+
+    fn holds(&self, sight: &Sight) -> bool {
+        self.same.contains(&sight.fingerprint) || self.moved.contains(sight)
     }
 
     /// Says of each advisory that a range can resolve to whether it was there before.
     pub(super) fn mark_ranges(&self, service: &str, inputs: &mut [DocumentInput]) {
         for DocumentInput { path, can_resolve, .. } in inputs {
             for entry in can_resolve {
-                for one in &mut entry.advisories {
-                    one.known = Some(self.0.contains(&of_range(service, path, &entry.name, one)));
-                }
+                let known: Vec<bool> = entry
+                    .advisories
+                    .iter()
+                    .map(|one| self.holds(&Sight::of_range(service, path, entry, one)))
+                    .collect();
+                entry.advisories.iter_mut().zip(known).for_each(|(one, known)| one.known = Some(known));
             }
         }
     }
 }
 
-/// The identities of what ranges can resolve to: those of the findings that a pin would make of them.
-fn of_ranges<'d>(service: &'d str, inputs: &'d [DocumentInput]) -> impl Iterator<Item = String> + 'd {
-    inputs.iter().flat_map(move |input| {
-        input.can_resolve.iter().flat_map(move |entry| {
-            entry.advisories.iter().map(move |one| of_range(service, &input.path, &entry.name, one))
-        })
-    })
-}
-
-fn of_range(service: &str, path: &str, package: &str, advisory: &DocumentPossible) -> String {
-    let place = Place { guard: "sca", service, path, package };
-    Fingerprint::new(place, range::names(advisory)).to_string()
-}
-
-fn fingerprint(service: &str, finding: &Observation) -> String {
-    let place = Place { guard: "sca", service, path: &finding.path, package: &finding.name };
-    Fingerprint::new(place, finding.names()).to_string()
-}
-
 /// What a file or a revision had. A file wins over a revision of the same name.
-pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, index: Option<&Index>) -> Result<Known> {
+pub(super) fn before(
+    baseline: &str,
+    scan: &Scan,
+    found: &Found,
+    service: &str,
+    index: Option<&Index>,
+) -> Result<Before> {
     if Path::new(baseline).is_file() {
         return of_file(Path::new(baseline), service);
     }
@@ -79,18 +165,18 @@ pub(super) fn known(baseline: &str, scan: &Scan, found: &Found, service: &str, i
     let root = lay_down(baseline, &scan.path, folder.path())?;
     let exclude = found.loaded.config.sca.exclude.iter().chain(&scan.exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };
-    let Some(root) = root else { return Ok(Known(HashSet::new())) };
+    let Some(root) = root else { return Ok(Before(Vec::new())) };
     let checks = settings::checks(&found.loaded.config.sca);
     let look = Look::new(Some(index), &checks, Keep::Report, Columns::Unsought);
     let looked = look.walk(&root, &options, &|_| {}).context("the baseline could not be judged")?;
     // Licences are looked up where packages are installed, which is beside the present tree.
     let gathered = look.gather(looked, &scan.path, super::today());
-    let possible = of_ranges(service, &gathered.inputs);
-    let found = gathered.findings.iter().map(|finding| fingerprint(service, &join::outline(finding)));
-    Ok(Known(found.chain(possible).collect()))
+    let mut sights = of_ranges(service, &gathered.inputs);
+    sights.extend(gathered.findings.iter().map(|finding| Sight::of_finding(service, &join::outline(finding))));
+    Ok(Before(sights))
 }
 
-fn of_file(path: &Path, service: &str) -> Result<Known> {
+fn of_file(path: &Path, service: &str) -> Result<Before> {
     let name = path.display();
     let text = fs::read(path).map_err(|error| Failure::new(format!("cannot read {name}")).because(error))?;
     let document: Document = serde_json::from_slice(&text).map_err(|error| {
@@ -98,9 +184,13 @@ fn of_file(path: &Path, service: &str) -> Result<Known> {
             .because(error)
             .hint("make one with `aiva scan --format json --output FILE`")
     })?;
-    let possible = of_ranges(service, &document.inputs);
-    let found = document.findings.iter().map(|finding| finding.fingerprint.to_string());
-    Ok(Known(found.chain(possible).collect()))
+    let mut sights = of_ranges(service, &document.inputs);
+    sights.extend(document.findings.into_iter().map(|finding| {
+        // As it was said then: the service may have had another name.
+        let fingerprint = finding.fingerprint.to_string();
+        Sight { fingerprint, ..Sight::of_finding(service, &Observation::from(finding)) }
+    }));
+    Ok(Before(sights))
 }
 
 /// Lays the files of a revision that a scan reads down in a folder; answers with what stands there for `path`.
@@ -118,6 +208,12 @@ fn lay_down(revision: &str, path: &Path, folder: &Path) -> Result<Option<PathBuf
             "{revision} is neither a file nor a revision of the repository around {}",
             base.display()
         ));
+        if is_shallow(&base) {
+            let reason = "this clone is shallow: git has no older revisions here";
+            return failure.because(reason).hint(
+                "fetch them with `git fetch --unshallow`, or give the checkout `fetch-depth: 0` (GitHub), `GIT_DEPTH: 0` (GitLab)",
+            );
+        }
         failure
             .because(error)
             .hint("name a JSON result of an earlier scan, or a branch, tag or commit that git has here")
@@ -144,6 +240,10 @@ fn lay_down(revision: &str, path: &Path, folder: &Path) -> Result<Option<PathBuf
     }
     copy(&base, &wanted, folder)?;
     Ok(Some(name.map_or_else(|| folder.to_path_buf(), |name| folder.join(name))))
+}
+
+fn is_shallow(base: &Path) -> bool {
+    git(base, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|said| said.trim_ascii() == b"true")
 }
 
 fn os(bytes: &[u8]) -> &OsStr {

@@ -56,14 +56,14 @@ impl<'r> Form<'r> {
                 }
             }
             Format::Junit => export::junit(report.document()),
-            Format::Github => export::annotations(&of_repository(scan, report)) + &plain(report),
+            Format::Github => export::annotations(&of_repository(scan, report)) + &plain(scan, report, terminal),
             Format::Markdown => export::markdown(report.document()),
             Format::Html => export::html(report.document(), &target(&scan.path), tool),
             Format::Table => {
                 let to_terminal = scan.output.is_none();
                 let colour = terminal.colour && to_terminal;
                 let look = Look { colour, width: terminal.width.filter(|_| to_terminal) };
-                table::render(&shown::view(report), look)
+                table::render(&shown::view(scan, report, terminal), look)
             }
         }))
     }
@@ -109,8 +109,8 @@ fn dated(now: Timestamp) -> Result<Timestamp> {
 }
 
 /// The table as the log of a build shows it, after the annotations.
-fn plain(report: &Report) -> String {
-    let table = table::render(&shown::view(report), Look { colour: false, width: None });
+fn plain(scan: &Scan, report: &Report, terminal: Terminal) -> String {
+    let table = table::render(&shown::view(scan, report, terminal), Look { colour: false, width: None });
     // What begins with two colons would be a command to the runner.
     table.lines().map(|line| format!("{}\n", line.replace("::", ":\u{200b}:"))).collect()
 }

@@ -1,12 +1,24 @@
 //! What a person is shown of a report: the rows of the table, and the gaps in words. Pure.
 
-use aiva_contracts::api::{AdvisoryState, DocumentCanResolve, DocumentInput, InputStatus};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, InputStatus};
 use aiva_findings::export::{self, Document};
 
-use super::super::table::{Row, View};
+use super::super::table::{Closing, Row, View};
+use super::super::terminal::Terminal;
+use super::super::{Scan, gaps};
 use super::Report;
 
-pub(super) fn view(report: &Report) -> View {
+/// Whoever wants no summary is shown what counts, and nothing else.
+pub(super) fn view(scan: &Scan, report: &Report, terminal: Terminal) -> View {
+    let view = whole(report);
+    if terminal.chatty {
+        return view;
+    }
+    let possible = if scan.fail_on_ranges { view.possible } else { Vec::new() };
+    View { possible, gaps: Vec::new(), idle: Vec::new(), closing: None, ..view }
+}
+
+fn whole(report: &Report) -> View {
     let document = report.document();
     let rows = export::wanting(document).map(|finding| Row {
         level: finding.severity.level.as_str().to_owned(),
@@ -28,13 +40,16 @@ pub(super) fn view(report: &Report) -> View {
         rows: rows.collect(),
         possible: possible(document),
         gaps: gaps(report),
-        files: usize::try_from(files).unwrap_or(usize::MAX),
-        packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
-        not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
-        has_advisories: document.advisories.state != AdvisoryState::Missing,
-        left_out: report.left_out.clone(),
-        known: report.known,
-        advisories: report.advisories.clone(),
+        idle: idle(report),
+        closing: Some(Closing {
+            files: usize::try_from(files).unwrap_or(usize::MAX),
+            packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
+            not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
+            clean: export::clean(summary, document.advisories.state),
+            left_out: report.left_out.clone(),
+            known: report.known,
+            advisories: report.advisories.clone(),
+        }),
     }
 }
 
@@ -42,8 +57,8 @@ pub(super) fn view(report: &Report) -> View {
 fn possible(document: &Document) -> Vec<String> {
     let said = |input: &DocumentInput| {
         let sentence = |entry: &DocumentCanResolve| {
-            let said = export::spoken_possibility(entry);
-            format!("{}:{}: {} {}: {said}", input.path, entry.line, entry.name, entry.requirement)
+            let what = export::spoken_entry(&entry.name, &entry.requirement);
+            gaps::at(&input.path, entry.line, &format!("{what}: {}", export::spoken_possibility(entry)))
         };
         input.can_resolve.iter().map(sentence).collect::<Vec<_>>()
     };
@@ -52,43 +67,25 @@ fn possible(document: &Document) -> Vec<String> {
 
 /// What was not read or judged, one sentence each, the gravest first.
 fn gaps(report: &Report) -> Vec<String> {
-    let mut failed = Vec::new();
-    let mut unjudged = Vec::new();
+    let (mut unread, mut unjudged) = (Vec::new(), Vec::new());
     for input in report.draft.inputs() {
-        let problem = |p: &aiva_contracts::api::DocumentProblem| match p.line {
-            0 => format!("{}: {}", input.path, p.message),
-            line => format!("{}:{line}: {}", input.path, p.message),
-        };
-        match input.status {
-            InputStatus::Parsed | InputStatus::Partial | InputStatus::Failed => {
-                failed.extend(input.problems.iter().map(problem));
-            }
-            InputStatus::Unsupported => {
-                let said = input.problems.first().map_or("this release does not read it", |problem| &*problem.message);
-                failed.push(format!("{}: {said}", input.path));
-            }
-        }
+        let unsupported = (input.status == InputStatus::Unsupported).then_some(input.kind.as_str());
+        let problems = input.problems.iter().map(|problem| (problem.line, problem.message.as_str()));
+        unread.extend(gaps::unread(&input.path, unsupported, problems));
         unjudged.extend(
             input
                 .not_judged
                 .iter()
-                .map(|e| format!("{}:{}: {} {}: {}", input.path, e.line, e.name, e.requirement, e.reason)),
+                .map(|entry| gaps::unjudged(&input.path, entry.line, (&entry.name, &entry.requirement), &entry.reason)),
         );
     }
-    for ignored in &report.ignored {
-        failed.push(format!("{ignored}: hidden by git's ignore rules; name it to scan it"));
-    }
-    for idle in &report.draft.summary().exceptions {
-        let what = [&idle.id, &idle.package, &idle.path].into_iter().flatten().map(String::as_str);
-        let what = what.collect::<Vec<_>>().join(", ");
-        failed.push(format!(
-            "exception for {what} (owner {}, until {}): {}",
-            idle.owner,
-            idle.expires,
-            idle.state.as_str()
-        ));
-    }
-    failed.extend(report.idle_licences.iter().cloned());
-    failed.extend(unjudged);
-    failed
+    unread.extend(report.ignored.iter().map(|path| gaps::hidden(path)));
+    unread.extend(unjudged);
+    unread
+}
+
+/// Choices not to act that do nothing any more, one sentence each.
+fn idle(report: &Report) -> Vec<String> {
+    let exceptions = report.draft.summary().exceptions.iter().map(export::spoken_exception);
+    exceptions.chain(report.idle_licences.iter().cloned()).collect()
 }
