@@ -434,4 +434,6 @@ pub enum Fact {
     Elsewhere(String),
     /// The manifest asks for it, and the lockfile does not have it.
     NotLocked,
+    /// The manifest takes it from elsewhere than the public registry.
+    Outside(Source),
 }

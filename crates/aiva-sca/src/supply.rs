@@ -81,8 +81,13 @@ impl Rules {
         if !self.on.contains(&Rule::ConfusableName) {
             return;
         }
+        let outside = |sign: &Sign| match &sign.fact {
+            Fact::Outside(source) => Some(Package { source: source.clone(), ..unlisted(sign) }),
+            _ => None,
+        };
+        let asked: Vec<Package> = input.signs.iter().filter_map(outside).collect();
         let mut private: Vec<&Package> = Vec::new();
-        for package in &input.packages {
+        for package in input.packages.iter().chain(&asked) {
             if package.source == Source::Registry {
                 continue;
             }
@@ -185,6 +190,7 @@ impl Rules {
                 Fact::Elsewhere(address) => {
                     (Rule::ResolvedElsewhere, format!("the archive is not that of the package: {address}"))
                 }
+                Fact::Outside(_) => continue, // Told of where names are looked at.
                 Fact::NotLocked => {
                     (Rule::NotLocked, format!("the manifest asks for it, {} does not have it", input.kind))
                 }

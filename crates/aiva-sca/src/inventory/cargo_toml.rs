@@ -69,10 +69,14 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
     let scope = if is_set("optional") && scope == Scope::Runtime { Scope::Optional } else { scope };
     let requirement = requirement.unwrap_or_default().trim().to_owned();
     reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
-    if is_set("workspace") || text("path").is_some() {
-        return;
+    if is_set("workspace") {
+        return; // Told of where the workspace defines it.
+    }
+    if let Some(path) = text("path") {
+        return reading.outside(Ecosystem::CratesIo, &name, Source::Path(path.to_owned()), line);
     }
     if let Some(git) = text("git") {
+        reading.outside(Ecosystem::CratesIo, &name, Source::Git(without_secret(git).into_owned()), line);
         let (ecosystem, requirement) = (Ecosystem::CratesIo, without_secret(git).into_owned());
         let reason = "from a git repository, not from a registry".to_owned();
         reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: false, scope });
@@ -96,7 +100,7 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
         }),
         None => {
             reading.range(Ecosystem::CratesIo, name, requirement, scope, line);
-            if let (Some(entry), Source::PrivateRegistry(registry)) = (reading.not_judged.last_mut(), source) {
+            if let (Some(entry), Source::PrivateRegistry(registry)) = (reading.not_judged.last_mut(), &source) {
                 entry.is_range = false;
                 entry.reason = format!("it comes from {registry}, where a public name may be another package");
             }

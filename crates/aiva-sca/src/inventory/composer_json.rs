@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
+use super::address::without_secret;
 use super::json::{Json, Value};
 use super::reading::{Declared, Fault, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 struct Entry<'a> {
     name: Cow<'a, str>,
@@ -23,7 +24,7 @@ pub(crate) fn read(text: &str) -> Reading {
     if json.next() != Value::Object {
         return Reading::failed(json.line(), "not a manifest: composer.json begins with `{`");
     }
-    let (mut entries, mut is_private) = (Vec::new(), false);
+    let (mut entries, mut repositories) = (Vec::new(), Repositories::default());
     let outcome = json.object(|json, key, _| match key.as_ref() {
         "name" => {
             reading.links.name = json.string()?.map(Cow::into_owned);
@@ -35,7 +36,7 @@ pub(crate) fn read(text: &str) -> Reading {
             reading.links.supplied.push(name.to_lowercase());
             json.skip()
         }),
-        "repositories" => repositories(json, &mut is_private),
+        "repositories" => repositories.read(json),
         _ => json.skip(),
     });
     if let Err(fault) = outcome.and_then(|()| json.end()) {
@@ -44,7 +45,7 @@ pub(crate) fn read(text: &str) -> Reading {
     // What is developed here is installed as itself: something that it asks for may ask for it in turn.
     reading.links.supplied.extend(reading.links.name.as_ref().map(|name| name.to_lowercase()));
     for entry in entries {
-        entry.settle(is_private, &mut reading);
+        entry.settle(&repositories, &mut reading);
     }
     reading.close()
 }
@@ -66,26 +67,59 @@ fn list<'a>(
     })
 }
 
-/// `{"packagist.org": false}`, alone or in a list.
-fn repositories(json: &mut Json<'_>, is_private: &mut bool) -> Result<(), Fault> {
-    let mut one = |json: &mut Json<'_>| {
+/// What `repositories` says.
+#[derive(Default)]
+struct Repositories {
+    /// Whether packagist.org is switched off.
+    is_private: bool,
+    /// Sources of one package each, by the last part of their address, which nearly always is the package's own name.
+    single: Vec<(String, Source)>,
+}
+
+impl Repositories {
+    /// `{"packagist.org": false}`, alone or in a list; `{"type": "vcs", "url": "…"}`.
+    fn read(&mut self, json: &mut Json<'_>) -> Result<(), Fault> {
+        match json.next() {
+            Value::Array => json.array(|json| self.one(json)),
+            _ => self.one(json),
+        }
+    }
+
+    fn one(&mut self, json: &mut Json<'_>) -> Result<(), Fault> {
+        let (mut kind, mut url) = (String::new(), String::new());
         json.object(|json, key, _| {
-            let is_public = matches!(key.as_ref(), "packagist" | "packagist.org");
-            if is_public && json.next() == Value::Other {
-                *is_private |= !json.is_true()?;
-                return Ok(());
+            match (key.as_ref(), json.next()) {
+                ("packagist" | "packagist.org", Value::Other) => self.is_private |= !json.is_true()?,
+                ("type", Value::Text) => kind = json.string()?.unwrap_or_default().into_owned(),
+                ("url", Value::Text) => url = json.string()?.unwrap_or_default().into_owned(),
+                // An object of repositories by their names.
+                (_, Value::Object) => self.one(json)?,
+                _ => json.skip()?,
             }
-            json.skip()
-        })
-    };
-    match json.next() {
-        Value::Array => json.array(one),
-        _ => one(json),
+            Ok(())
+        })?;
+        let address = without_secret(&url).into_owned();
+        let last = url.trim_end_matches(['/', '*']).rsplit(['/', ':']).next().unwrap_or_default();
+        let last = last.trim_end_matches(".git").to_lowercase();
+        let source = match kind.as_str() {
+            "vcs" | "git" | "github" | "gitlab" | "bitbucket" | "svn" | "hg" => Source::Git(address),
+            "path" => Source::Path(address),
+            _ => return Ok(()),
+        };
+        if !last.is_empty() {
+            self.single.push((last, source));
+        }
+        Ok(())
+    }
+
+    fn of(&self, name: &str) -> Option<&Source> {
+        let own = name.rsplit('/').next().unwrap_or(name);
+        self.single.iter().find(|(last, _)| last == own).map(|(_, source)| source)
     }
 }
 
 impl Entry<'_> {
-    fn settle(self, is_private: bool, reading: &mut Reading) {
+    fn settle(self, repositories: &Repositories, reading: &mut Reading) {
         let Self { name, requirement, scope, line } = self;
         if !name.contains('/') {
             return; // PHP, an extension, a library of the system.
@@ -93,10 +127,16 @@ impl Entry<'_> {
         let name = name.to_lowercase();
         reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
         let is_branch = requirement.split(['|', ' ', ',']).any(|part| part.contains("dev-") || part.contains("-dev"));
+        let source = repositories.of(&name);
+        if let Some(source) = source {
+            reading.outside(Ecosystem::Packagist, &name, source.clone(), line);
+        }
         let reason = match requirement.as_str() {
-            _ if is_private => "packagist.org is switched off, so a public name may be another package",
+            _ if repositories.is_private => "packagist.org is switched off, so a public name may be another package",
             "self.version" => "the version of the project itself",
             _ if is_branch => "a branch, not a released version",
+            _ if matches!(source, Some(Source::Path(_))) => return, // The project's own folder.
+            _ if source.is_some() => "from a repository of its own, where a public name may be another package",
             text => match pinned(text) {
                 Some(version) => {
                     let package = Package::new(Ecosystem::Packagist, name, version, line);

@@ -8,7 +8,7 @@ use super::door;
 use super::ending;
 use super::literal::{self, Kind, Language, Token, by_commas, unwrapped};
 use super::reading::{Declared, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 /// What stands around a line, up to its `end`.
 #[derive(Clone)]
@@ -193,9 +193,14 @@ impl Gemfile {
         let source =
             gem.source.or_else(|| around(|block| if let Block::Source(at) = block { Some(at.clone()) } else { None }));
         if gem.is_path || self.blocks.iter().any(|block| matches!(block, Block::Path)) {
-            return;
+            return self.reading.outside(Ecosystem::RubyGems, name, Source::Path(String::new()), line);
         }
         let elsewhere = source.filter(|at| !is_public(at)).or_else(|| self.source.clone());
+        let from: fn(&str) -> Option<Source> = match (&git, &elsewhere) {
+            (Some(_), _) => |place| Some(Source::Git(place.to_owned())),
+            (_, Some(_)) => |place| Some(Source::PrivateRegistry(place.to_owned())),
+            _ => |_| None,
+        };
         let (place, reason) = match (git, elsewhere) {
             (Some(address), _) => (without_secret(&address).into_owned(), "a git dependency, not a released version"),
             (_, Some(address)) => {
@@ -215,6 +220,9 @@ impl Gemfile {
                 }
             },
         };
+        if let Some(source) = from(&place) {
+            self.reading.outside(Ecosystem::RubyGems, name, source, line);
+        }
         let entry = NotJudged::new(Ecosystem::RubyGems, name, place, line, reason);
         self.reading.not_judged.push(NotJudged { scope, ..entry });
     }

@@ -4,6 +4,8 @@
 //! `replace` is followed, `exclude` and `retract` change nothing, and the `go` or `toolchain` line names the standard
 //! library's version. The `toolchain` line names the go command that builds, which has advisories of its own.
 
+use std::collections::HashMap;
+
 use super::door;
 use super::graph::index;
 use super::reading::{Reading, quote};
@@ -37,14 +39,25 @@ struct File {
     reading: Reading,
     block: Option<(String, u32)>,
     has_module: bool,
-    uses: Vec<String>,
+    module: Module,
     go: Option<(String, u32)>,
     toolchain: Option<(String, u32)>,
-    replaces: Vec<Replace>,
+}
+
+/// What a `go.mod` or a `go.work` says, before any replacement.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Module {
+    /// The module's own path.
+    pub(crate) path: Option<String>,
+    /// The folders that a `go.work` uses.
+    pub(crate) uses: Vec<String>,
+    pub(crate) requires: Vec<Package>,
+    pub(crate) replaces: Vec<Replace>,
 }
 
 /// `old [version] => new [version]`
-struct Replace {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replace {
     old: String,
     old_version: Option<String>,
     new: String,
@@ -84,7 +97,7 @@ impl File {
         let word = |at: usize| words.get(at).map(String::as_str);
         match verb {
             "use" if self.is_work => match word(0) {
-                Some(folder) if words.len() == 1 => self.uses.push(folder.to_owned()),
+                Some(folder) if words.len() == 1 => self.module.uses.push(folder.to_owned()),
                 _ => self.reading.problem(line, format!("not a folder: {}", quote(&words.join(" ")))),
             },
             "require" if self.is_work => self.reading.problem(line, "a go.work requires nothing itself"),
@@ -93,10 +106,13 @@ impl File {
                 _ => self.reading.problem(line, format!("not a requirement: {}", quote(&words.join(" ")))),
             },
             "replace" => match replace(words) {
-                Some(replace) => self.replaces.push(replace),
+                Some(replace) => self.module.replaces.push(replace),
                 None => self.reading.problem(line, format!("not a replacement: {}", quote(&words.join(" ")))),
             },
-            "module" => self.has_module = true,
+            "module" => {
+                self.has_module = true;
+                self.module.path = word(0).map(str::to_owned);
+            }
             "go" => self.go = word(0).map(|version| (version.to_owned(), line)),
             "toolchain" => {
                 let version = word(0).and_then(|name| name.strip_prefix("go"));
@@ -118,7 +134,7 @@ impl File {
             self.reading.problem(*line, message);
         }
         if self.is_work {
-            if self.uses.is_empty() && self.go.is_none() {
+            if self.module.uses.is_empty() && self.go.is_none() {
                 self.reading.problem(1, "no go and no use line: not a go.work, or it was damaged");
             }
         } else if !self.has_module {
@@ -127,9 +143,12 @@ impl File {
         if !self.is_work && !self.reading.packages.is_empty() && !self.names_all() {
             self.reading.links.partial_graph = Some(self.go.as_ref().map_or(1, |(_, line)| *line));
         }
-        apply(&self.replaces, &mut self.reading);
         self.standard_library();
-        self.reading.close()
+        let mut reading = self.reading.close();
+        self.module.requires = reading.packages.iter().filter(|package| !is_go(package)).cloned().collect();
+        apply(&self.module.replaces, &mut reading);
+        reading.links.module = Some(Box::new(self.module));
+        reading
     }
 
     /// Whether it has all modules of the build: the go command writes them from Go 1.17 on, and takes a missing line for 1.16.
@@ -203,7 +222,7 @@ fn version(word: &str) -> Option<&str> {
 fn replace(words: &[String]) -> Option<Replace> {
     let arrow = words.iter().position(|word| word == "=>")?;
     let (old, new) = (words.get(..arrow)?, words.get(arrow + 1..)?);
-    if old.len() > 2 || new.is_empty() || new.len() > 2 {
+    if old.len() > 2 || new.len() > 2 || new.first()?.is_empty() {
         return None;
     }
     Some(Replace {
@@ -214,18 +233,40 @@ fn replace(words: &[String]) -> Option<Replace> {
     })
 }
 
+/// The standard library and the go command, which nothing replaces.
+pub(crate) fn is_go(package: &Package) -> bool {
+    matches!(package.name.as_str(), "stdlib" | "toolchain")
+}
+
 /// The replacement for this very version comes before the one for all.
 fn apply(replaces: &[Replace], reading: &mut Reading) {
-    let mut by_module: std::collections::HashMap<(&str, Option<&str>), &Replace> = std::collections::HashMap::new();
+    let mut by_module: HashMap<(&str, Option<&str>), &Replace> = HashMap::new();
     for replace in replaces {
         by_module.insert((&replace.old, replace.old_version.as_deref()), replace);
     }
-    for package in &mut reading.packages {
+    for package in reading.packages.iter_mut().filter(|package| !is_go(package)) {
         let exact = by_module.get(&(package.name.as_str(), Some(package.version.as_str())));
-        let Some(replace) = exact.or_else(|| by_module.get(&(package.name.as_str(), None))).copied() else { continue };
-        match &replace.new_version {
-            Some(version) => (package.name, package.version) = (replace.new.clone(), version.clone()),
-            None => package.source = Source::Path(replace.new.clone()),
+        if let Some(replace) = exact.or_else(|| by_module.get(&(package.name.as_str(), None))).copied() {
+            replace.put(package);
+        }
+    }
+}
+
+/// Replaces one module, if any of these does; says whether one did.
+pub(crate) fn replaced(package: &mut Package, replaces: &[Replace]) -> bool {
+    let of = |replace: &&Replace| replace.old == package.name;
+    let exact = replaces.iter().filter(of).rfind(|one| one.old_version.as_ref() == Some(&package.version));
+    let found = exact.or_else(|| replaces.iter().filter(of).rfind(|one| one.old_version.is_none()));
+    let Some(replace) = found else { return false };
+    replace.put(package);
+    true
+}
+
+impl Replace {
+    fn put(&self, package: &mut Package) {
+        match &self.new_version {
+            Some(version) => (package.name, package.version) = (self.new.clone(), version.clone()),
+            None => package.source = Source::Path(self.new.clone()),
         }
     }
 }

@@ -31,6 +31,8 @@ enum Bond<'f> {
     Locks(&'f str, Kind),
     /// Go's files of one module.
     Module(&'f str),
+    /// Go's modules at and below the folder of a `go.work`.
+    Workspace(&'f str),
     /// All of Maven's: a parent may be anywhere.
     Poms,
     /// Those that [`ties`](super::include::ties) names, by the first of them.
@@ -47,6 +49,10 @@ pub(crate) fn groups(files: &[Found], ties: &[(usize, usize)]) -> Vec<Group> {
             let next = places.len();
             places.entry(Bond::Locks(folder(&found.path), manifest)).or_insert(next);
         }
+    }
+    for found in files.iter().filter(|found| found.kind == Kind::GoWork) {
+        let next = places.len();
+        places.entry(Bond::Workspace(folder(&found.path))).or_insert(next);
     }
     let mut groups = vec![Group::default(); places.len()];
     let chain = chain(&places);
@@ -70,13 +76,19 @@ pub(crate) fn groups(files: &[Found], ties: &[(usize, usize)]) -> Vec<Group> {
 /// What a file has in common with others, if it may have anything.
 fn bond<'f>(found: &'f Found, places: &HashMap<Bond<'f>, usize>) -> Option<Bond<'f>> {
     let own = folder(&found.path);
+    let workspace = |own: &'f str| above(own).map(Bond::Workspace).find(|bond| places.contains_key(bond));
     match found.kind {
-        Kind::GoMod => Some(Bond::Module(own)),
-        Kind::VendorModules => Some(Bond::Module(folder(own))),
+        Kind::GoMod | Kind::GoWork => Some(workspace(own).unwrap_or(Bond::Module(own))),
+        Kind::VendorModules => Some(workspace(folder(own)).unwrap_or(Bond::Module(folder(own)))),
         Kind::PomXml => Some(Bond::Poms),
         kind => match kind.locks() {
             Some(manifest) => Some(Bond::Locks(own, manifest)),
-            None => above(own).map(|above| Bond::Locks(above, kind)).find(|bond| places.contains_key(bond)),
+            None => {
+                let lock =
+                    |kind| above(own).map(move |at| Bond::Locks(at, kind)).find(|bond| places.contains_key(bond));
+                // deno pins what a package.json asks for as well.
+                lock(kind).or_else(|| if kind == Kind::PackageJson { lock(Kind::DenoJson) } else { None })
+            }
         },
     }
 }
@@ -85,7 +97,7 @@ fn bond<'f>(found: &'f Found, places: &HashMap<Bond<'f>, usize>) -> Option<Bond<
 fn chain(places: &HashMap<Bond<'_>, usize>) -> Vec<(usize, Option<usize>, usize)> {
     let next = |bond: &Bond<'_>| match *bond {
         Bond::Locks(own, kind) => above(own).skip(1).find_map(|above| places.get(&Bond::Locks(above, kind)).copied()),
-        Bond::Module(_) | Bond::Poms | Bond::Tied(_) => None,
+        Bond::Module(_) | Bond::Workspace(_) | Bond::Poms | Bond::Tied(_) => None,
     };
     let links: HashMap<usize, Option<usize>> = places.iter().map(|(bond, at)| (*at, next(bond))).collect();
     let mut heights: HashMap<usize, usize> = HashMap::new();

@@ -13,6 +13,7 @@ use super::join::folder;
 use super::kind::Kind;
 use super::reading::{Include, Reading, quote};
 use super::walk::{Options, bytes, read_file};
+use crate::package::Status;
 
 /// Files that one tree may add by including them: more than that is not a project.
 const MOST: usize = 1_000;
@@ -33,12 +34,14 @@ pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Ve
     });
     let mut starts: Vec<(usize, String, Vec<Include>)> = starts.into_inner().unwrap_or_else(PoisonError::into_inner);
     starts.sort_unstable_by_key(|(at, ..)| *at);
+    let known: HashMap<&str, usize> = asking.iter().map(|(at, found)| (found.path.as_str(), *at)).collect();
+    let compiled = |(at, found): &(usize, &Found)| Some((*at, *known.get(compiled(&found.path)?.as_str())?));
+    let mut ties: Vec<(usize, usize)> = asking.iter().filter_map(compiled).collect();
     if starts.iter().all(|(_, _, includes)| includes.is_empty()) {
-        return Some(Vec::new());
+        return Some(ties);
     }
     let known: HashMap<&str, usize> = files.iter().enumerate().map(|(at, found)| (found.path.as_str(), at)).collect();
     let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let mut ties = Vec::new();
     let mut fresh: HashMap<String, usize> = HashMap::new();
     let mut open = starts;
     while let Some((at, from, includes)) = open.pop() {
@@ -59,6 +62,33 @@ pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Ve
         }
     }
     Some(ties)
+}
+
+/// The file that pip-compile and uv make of a `requirements.in`.
+fn compiled(path: &str) -> Option<String> {
+    path.strip_suffix(".in").map(|stem| format!("{stem}.txt"))
+}
+
+/// What is compiled says the versions: what it was compiled from asks for nothing more, and says what is direct.
+pub(crate) fn settle_compiled(readings: &mut [(Found, Reading)]) {
+    let places: HashMap<String, usize> =
+        readings.iter().enumerate().map(|(at, (found, _))| (found.path.clone(), at)).collect();
+    for at in 0..readings.len() {
+        let Some((found, _)) = readings.get(at).filter(|(found, _)| found.kind == Kind::Requirements) else { continue };
+        let target = compiled(&found.path).and_then(|path| places.get(&path).copied());
+        let is_read = |(_, reading): &(Found, Reading)| matches!(reading.status, Status::Parsed | Status::Partial);
+        let Some(target) = target.filter(|target| readings.get(*target).is_some_and(is_read)) else { continue };
+        let mut asked: HashSet<String> = HashSet::new();
+        if let Some((_, reading)) = readings.get_mut(at) {
+            asked.extend(reading.packages.drain(..).map(|package| package.name));
+            asked.extend(reading.not_judged.drain(..).map(|entry| entry.name));
+            reading.links.signs.clear();
+        }
+        let Some((_, reading)) = readings.get_mut(target) else { continue };
+        for package in reading.packages.iter_mut().filter(|package| asked.contains(&package.name)) {
+            package.direct = Some(true);
+        }
+    }
 }
 
 /// Whether some line of a file may begin with an option that takes in another.

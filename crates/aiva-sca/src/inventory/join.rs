@@ -15,8 +15,8 @@ use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
-use super::{cargo_lock, go_sum, include, nuget_xml, pom_tree, unlocked, yarn_lock};
-use crate::package::{Ecosystem, Input, Package, Scope, Status};
+use super::{cargo_lock, catalog, go_sum, go_work, include, msbuild, nuget_xml, pom_tree, unlocked, yarn_lock};
+use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
 /// What became of a file.
 pub(crate) enum Joined {
@@ -45,6 +45,10 @@ pub(crate) fn join(
     standing: Standing<'_>,
 ) -> Vec<Joined> {
     include::follow(root, &mut readings, options);
+    include::settle_compiled(&mut readings);
+    go_work::settle(&mut readings);
+    catalog::settle(root, &mut readings, options);
+    msbuild::settle(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);
     let mut held = BTreeSet::new();
@@ -60,10 +64,13 @@ pub(crate) fn join(
                 // What the lockfile does not have is installed by what the manifest says.
                 reading.packages.retain(|package| missing.contains(&package.name));
                 reading.not_judged.retain(|entry| entry.is_range && missing.contains(&entry.name));
+                // The lockfile says itself where its packages come from.
+                reading.links.signs.retain(|sign| !matches!(sign.fact, Fact::Outside(_)));
             }
             held.insert(manifest);
         }
     }
+    by_deno(&mut readings);
     vendored(&mut readings);
     for at in covered(&readings) {
         if let Some((_, reading)) = readings.get_mut(at) {
@@ -92,6 +99,22 @@ pub(crate) fn join(
 fn without_catalog(reading: &mut Reading) {
     if let Some(line) = reading.links.catalog.take() {
         reading.problem(line, "what it takes from the version catalog is not known: no libs.versions.toml is here");
+    }
+}
+
+/// What a `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well.
+fn by_deno(readings: &mut [(Found, Reading)]) {
+    let mut locked: HashMap<String, HashSet<String>> = HashMap::new();
+    for (found, reading) in readings.iter().filter(|(found, _)| found.kind == Kind::DenoLock) {
+        let npm = reading.packages.iter().filter(|package| package.direct == Some(true));
+        let names = npm.map(|package| package.name.clone()).collect();
+        locked.insert(folder(&found.path).to_owned(), names);
+    }
+    let is_open = |found: &Found| found.kind == Kind::PackageJson;
+    for (found, reading) in readings.iter_mut().filter(|(found, _)| is_open(found)) {
+        let Some(names) = above(folder(&found.path)).find_map(|at| locked.get(at)) else { continue };
+        reading.packages.retain(|package| !names.contains(&package.name));
+        reading.not_judged.retain(|entry| !entry.is_range || !names.contains(&entry.name));
     }
 }
 

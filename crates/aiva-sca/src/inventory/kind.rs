@@ -419,9 +419,10 @@ fn is_workflow(folder: &str, name: &str) -> bool {
     is_yaml && (in_folder || matches!(name, "action.yml" | "action.yaml"))
 }
 
-/// `requirements.txt`, `requirements-dev.txt`, `dev-requirements.txt`, `requirements/dev.txt` and their like.
+/// `requirements.txt`, `requirements-dev.txt`, `dev-requirements.txt`, `requirements/dev.txt` and their like, and with `.in` what they
+/// are compiled from.
 fn is_requirements(folder: &str, name: &str) -> bool {
-    let Some(stem) = name.strip_suffix(".txt") else { return false };
+    let Some(stem) = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".in")) else { return false };
     let in_folder = folder == "requirements" || folder.ends_with("/requirements");
     in_folder || stem.starts_with("requirements") || stem.ends_with("requirements")
 }

@@ -7,7 +7,7 @@ use super::address::without_secret;
 use super::door;
 use super::mix_lock::{Term, Terms};
 use super::reading::{Declared, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 /// Reads a `mix.exs`.
 pub(crate) fn read(text: &str) -> Reading {
@@ -151,11 +151,13 @@ fn entry(parts: Vec<Term>, line: u32, reading: &mut Reading) {
     let scope = if is_dev { Scope::Dev } else { Scope::Runtime };
     reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
     if text("path").is_some() || text("in_umbrella").is_some_and(|word| word == "true") {
+        reading.outside(Ecosystem::Hex, &name, Source::Path(text("path").unwrap_or_default()), line);
         return reading.links.supplied.push(name);
     }
     let name = text("hex").filter(|real| !real.is_empty()).unwrap_or(name);
     let git = ["git", "github"].into_iter().find_map(text);
     let elsewhere = text("organization").or_else(|| text("repo")).filter(|repository| repository != "hexpm");
+    let (is_git, is_elsewhere) = (git.is_some(), elsewhere.is_some());
     let (place, reason) = match (git, elsewhere) {
         (Some(address), _) => (without_secret(&address).into_owned(), "a git dependency, not a released version"),
         (_, Some(repository)) => (repository, "from another repository, where a public name may be another package"),
@@ -167,6 +169,11 @@ fn entry(parts: Vec<Term>, line: u32, reading: &mut Reading) {
         }
         _ => return reading.range(Ecosystem::Hex, name, requirement, scope, line),
     };
+    match (is_git, is_elsewhere) {
+        (true, _) => reading.outside(Ecosystem::Hex, &name, Source::Git(place.clone()), line),
+        (_, true) => reading.outside(Ecosystem::Hex, &name, Source::PrivateRegistry(place.clone()), line),
+        _ => {}
+    }
     let entry = NotJudged::new(Ecosystem::Hex, name, place, line, reason);
     reading.not_judged.push(NotJudged { scope, ..entry });
 }

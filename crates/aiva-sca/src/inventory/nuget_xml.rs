@@ -4,6 +4,7 @@
 //! `packages.config` pins. In a project file a bare version is the lowest that will do, so only `[1.2.3]` pins; everything
 //! else is a range. Versions that MSBuild computes are listed as not judged.
 
+use super::msbuild::Properties;
 use super::reading::{Reading, quote};
 use super::xml::{self, Visit, attribute};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
@@ -100,6 +101,9 @@ pub(crate) fn read_config(text: &str) -> Reading {
 /// Why nothing is judged of a reference without a version.
 pub(crate) const KEPT_ELSEWHERE: &str = "its version is kept in another file, and no Directory.Packages.props is here";
 
+/// Why nothing is judged of a version that is put together.
+pub(crate) const COMPUTED: &str = "MSBuild computes its version";
+
 /// The file that keeps versions for the projects at and below its folder.
 pub(crate) const CENTRAL: &str = "Directory.Packages.props";
 
@@ -108,31 +112,37 @@ pub(crate) fn read_project(text: &str) -> Reading {
     let mut reading = Reading::default();
     let names =
         &["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
-    for found in elements(text, names, "Project", &mut reading) {
+    let found = elements(text, names, "Project", &mut reading);
+    let is_computed = |found: &Found| found.version.as_deref().is_some_and(|version| version.contains("$("));
+    let properties = if found.iter().any(is_computed) { Properties::of(text) } else { Properties::default() };
+    for found in found {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();
-        // Only what is downloaded may name several versions.
-        if version.contains("];[") {
-            for pin in version.split(';').filter_map(pinned) {
-                let package = Package::new(Ecosystem::NuGet, found.name.as_str(), pin, found.line);
-                reading.packages.push(Package { scope, direct: Some(true), ..package });
-            }
-            continue;
-        }
-        if let Some(pin) = pinned(&version) {
-            let package = Package::new(Ecosystem::NuGet, found.name, pin, found.line);
-            reading.packages.push(Package { scope, direct: Some(true), ..package });
-            continue;
-        }
-        let (is_range, reason) = match version.as_str() {
-            "" => (false, KEPT_ELSEWHERE),
-            version if version.contains("$(") || version.contains("@(") => (false, "MSBuild computes its version"),
-            _ => (true, "the lowest version that will do, not a pinned one; packages.lock.json would pin it"),
-        };
-        let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
-        reading.not_judged.push(NotJudged { scope, is_range, ..entry });
+        let version = properties.resolved(&version).filter(|_| version.contains("$(")).unwrap_or(version);
+        ask(&mut reading, &found.name, &version, scope, found.line);
     }
     reading.close()
+}
+
+/// Adds one reference with its version.
+pub(super) fn ask(reading: &mut Reading, name: &str, version: &str, scope: Scope, line: u32) {
+    // Only what is downloaded may name several versions.
+    let pins: Vec<&str> = match version.contains("];[") {
+        true => version.split(';').filter_map(pinned).collect(),
+        false => pinned(version).into_iter().collect(),
+    };
+    if !pins.is_empty() {
+        let pinned = |pin: &str| Package::new(Ecosystem::NuGet, name, pin, line);
+        let all = pins.into_iter().map(|pin| Package { scope, direct: Some(true), ..pinned(pin) });
+        return reading.packages.extend(all);
+    }
+    let (is_range, reason) = match version {
+        "" => (false, KEPT_ELSEWHERE),
+        version if version.contains("$(") || version.contains("@(") => (false, COMPUTED),
+        _ => (true, "the lowest version that will do, not a pinned one; packages.lock.json would pin it"),
+    };
+    let entry = NotJudged::new(Ecosystem::NuGet, name, version, line, reason);
+    reading.not_judged.push(NotJudged { scope, is_range, ..entry });
 }
 
 /// `1.2.3` of `[1.2.3]`.

@@ -1,14 +1,15 @@
 //! `package.json`: what a Node project asks for.
 //!
-//! An exact version is a package, everything else is a range and not judged. Peer dependencies are the dependant's to
-//! install, so they are declared but not listed.
+//! An exact version is a package, everything else is a range or comes from elsewhere. Peer dependencies are installed by npm from
+//! version 7 on, so they count unless they are optional; in a lockfile's place they say nothing.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::address::without_secret;
 use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
-use super::reading::{Declared, Fault, Reading, quote};
+use super::reading::{Catalogued, Declared, Fault, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
@@ -18,15 +19,30 @@ pub(crate) fn read(text: &str) -> Reading {
     if json.next() != Value::Object {
         return Reading::failed(json.line(), "not a manifest: package.json begins with `{`");
     }
+    let mut peers = Peers::default();
     let outcome = json.object(|json, key, _| match key.as_ref() {
         "name" => {
             reading.links.name = json.string()?.map(Cow::into_owned);
             Ok(())
         }
         "workspaces" => members(json, &mut reading.links.members),
+        "peerDependenciesMeta" => json.object(|json, name, _| {
+            json.object(|json, key, _| {
+                if key != "optional" {
+                    return json.skip();
+                }
+                if json.is_true()? {
+                    peers.optional.insert(name.clone().into_owned());
+                }
+                Ok(())
+            })
+        }),
         key => match table(key) {
             Some(scope) => json.object(|json, name, line| {
                 match json.string()? {
+                    Some(requirement) if scope == Scope::Peer => {
+                        peers.asked.push((name.into_owned(), requirement.trim().to_owned(), line));
+                    }
                     Some(requirement) => entry(&mut reading, &name, requirement.trim(), scope, line),
                     None => reading.problem(line, format!("the requirement of {} is not a string", quote(&name))),
                 }
@@ -35,7 +51,9 @@ pub(crate) fn read(text: &str) -> Reading {
             None => json.skip(),
         },
     });
-    if let Err(fault) = outcome.and_then(|()| json.end()) {
+    let outcome = outcome.and_then(|()| json.end());
+    peers.settle(&mut reading);
+    if let Err(fault) = outcome {
         reading.fault(fault);
         if reading.packages.is_empty() && reading.not_judged.is_empty() {
             reading.links.declared.clear();
@@ -58,17 +76,47 @@ fn members(json: &mut Json<'_>, members: &mut Vec<String>) -> Result<(), Fault> 
     }
 }
 
-fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, line: u32) {
+/// Peer dependencies, which npm installs from version 7 on unless they are called optional, or are asked for in another table.
+#[derive(Default)]
+struct Peers {
+    asked: Vec<(String, String, u32)>,
+    optional: HashSet<String>,
+}
+
+impl Peers {
+    fn settle(self, reading: &mut Reading) {
+        let known: HashSet<String> = reading.links.declared.iter().map(|one| one.name.clone()).collect();
+        for (name, requirement, line) in self.asked {
+            if self.optional.contains(&name) || known.contains(&name) {
+                reading.links.declared.push(Declared { name, requirement, scope: Scope::Peer });
+            } else {
+                entry(reading, &name, &requirement, Scope::Peer, line);
+            }
+        }
+        reading.packages.sort_by_key(|package| package.line);
+        reading.not_judged.sort_by_key(|entry| entry.line);
+    }
+}
+
+/// Adds one dependency.
+pub(super) fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, line: u32) {
+    let declared = Declared { name: name.to_owned(), requirement: requirement.to_owned(), scope };
+    reading.links.declared.push(declared);
+    if let Some(catalog) = requirement.strip_prefix("catalog:") {
+        let catalog = if catalog.is_empty() { "default" } else { catalog.trim() };
+        let (name, catalog) = (name.to_owned(), catalog.to_owned());
+        return reading.links.catalogued.push(Catalogued { name, catalog, scope, line });
+    }
+    ask(reading, name, requirement, scope, line);
+}
+
+/// Judges what is asked for, or says why it cannot be judged.
+pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, line: u32) {
     let alias = requirement.strip_prefix("npm:");
     let (real, range) = match alias {
         Some(alias) => split_name(alias).unwrap_or((alias, "")),
         None => (name, requirement),
     };
-    let declared = Declared { name: name.to_owned(), requirement: requirement.to_owned(), scope };
-    reading.links.declared.push(declared);
-    if scope == Scope::Peer {
-        return;
-    }
     if let Some(version) = exact(range) {
         reading.packages.push(Package {
             ecosystem: Ecosystem::Npm,
@@ -83,23 +131,36 @@ fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, lin
         });
         return;
     }
-    let not_judged = |reason: &str| NotJudged {
-        ecosystem: Ecosystem::Npm,
-        name: real.to_owned(),
-        requirement: without_secret(requirement).into_owned(),
-        line,
-        reason: reason.to_owned(),
-        is_range: false,
-        scope,
-    };
-    if ["workspace:", "link:", "portal:", "file:"].iter().any(|start| range.starts_with(start)) {
-        return; // The project's own folder: its manifest is an input of its own.
+    let shown = without_secret(requirement).into_owned();
+    if let Some(place) = ["workspace:", "link:", "portal:", "file:"].iter().find_map(|start| range.strip_prefix(start))
+    {
+        // The project's own folder: its manifest is an input of its own.
+        return reading.outside(Ecosystem::Npm, real, Source::Path(place.to_owned()), line);
     }
     if is_address(range) {
-        reading.not_judged.push(not_judged("from an address, not from a registry"));
+        let source = match source(range) {
+            source @ (Source::Git(_) | Source::PrivateRegistry(_) | Source::Path(_)) => source,
+            Source::Url(address) if !address.contains("://") => Source::Git(address), // `owner/repository` of GitHub.
+            source => source,
+        };
+        reading.outside(Ecosystem::Npm, real, source, line);
+        let entry = NotJudged::new(Ecosystem::Npm, real, shown, line, "from an address, not from a registry");
+        reading.not_judged.push(NotJudged { scope, ..entry });
+    } else if is_tag(range) {
+        let reason = "a tag that its publisher can move; a lockfile, or a range in its place, would say which versions";
+        let entry = NotJudged::new(Ecosystem::Npm, real, shown, line, reason);
+        reading.not_judged.push(NotJudged { scope, ..entry });
     } else {
         reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), scope, line);
     }
+}
+
+/// `latest`, `next`, `beta.1`: what is no range is a tag to npm.
+fn is_tag(range: &str) -> bool {
+    let begins = range.starts_with(|c: char| c.is_ascii_alphabetic()) && !matches!(range, "x" | "X");
+    let is_version = range.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let is_wild = range.starts_with("x.") || range.starts_with("X.");
+    begins && !is_version && !is_wild && !range.contains([' ', '|', '<', '>', '=', '^', '~', ':', '/'])
 }
 
 fn is_address(range: &str) -> bool {

@@ -2,11 +2,12 @@
 
 use toml_edit::Item;
 
+use super::address::without_secret;
 use super::manifest::Manifest;
 use super::python::{self, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::Requirement;
-use crate::package::{Scope, Source};
+use crate::package::{Ecosystem, Scope, Source};
 
 /// Reads a `Pipfile`.
 pub(crate) fn read(text: &str) -> Reading {
@@ -41,11 +42,15 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     let specifiers = if requirement == "*" { "" } else { requirement };
     let declared = Declared { name: normalise(name), requirement: specifiers.to_owned(), scope };
     reading.links.declared.push(declared);
-    if field("path").is_some() {
-        return;
+    if let Some(path) = field("path") {
+        return reading.outside(Ecosystem::PyPi, &normalise(name), Source::Path(path.to_owned()), line);
     }
-    if let Some(address) = ["git", "hg", "svn", "bzr", "file", "uri"].into_iter().find_map(field) {
+    if let Some(address) = ["git", "hg", "svn", "bzr"].into_iter().find_map(field) {
+        reading.outside(Ecosystem::PyPi, &normalise(name), Source::Git(without_secret(address).into_owned()), line);
         return reading.not_judged.push(python::unversioned(name, address, line));
+    }
+    if let Some(address) = ["file", "uri"].into_iter().find_map(field) {
+        return python::outside(name, address, line, reading);
     }
     let before = reading.packages.len();
     Requirement { name, specifiers, address: None }.note(reading, scope, Some(true), line);

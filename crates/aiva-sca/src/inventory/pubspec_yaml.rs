@@ -10,7 +10,7 @@ use super::door;
 use super::ending;
 use super::reading::{Declared, Reading};
 use super::yaml::{self, Visit};
-use crate::package::{Ecosystem, NotJudged, Package, Scope};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 #[derive(Default)]
 struct Entry {
@@ -131,9 +131,9 @@ impl Entry {
         let address = without_secret(&self.address).into_owned();
         let is_public = address.is_empty() || matches!(host(&address), "pub.dev" | "pub.dartlang.org");
         let (place, reason) = match self.kind {
-            Some("path") => return,
+            Some("path") => return reading.outside(Ecosystem::Pub, &name, Source::Path(address), line),
             Some("sdk") => (version, "a part of the SDK, not a package"),
-            Some("git") => (address, "a git dependency, not a released version"),
+            Some("git") => (address.clone(), "a git dependency, not a released version"),
             // `hosted: name` is another name at the public host.
             Some("hosted") if !is_public && address.contains(':') => {
                 (version, "from another host, where a public name may be another package")
@@ -147,6 +147,11 @@ impl Entry {
         };
         if name.is_empty() {
             return reading.problem(line, "a dependency without a name");
+        }
+        match self.kind {
+            Some("git") => reading.outside(Ecosystem::Pub, &name, Source::Git(place.clone()), line),
+            Some("hosted") => reading.outside(Ecosystem::Pub, &name, Source::PrivateRegistry(address), line),
+            _ => {}
         }
         let entry = NotJudged::new(Ecosystem::Pub, name, place, line, reason);
         reading.not_judged.push(NotJudged { scope, ..entry });

@@ -2,13 +2,16 @@
 //!
 //! A file that only configures tools names no dependency and says nothing. Poetry's bare `1.2` is exact, `^` and `~` are not.
 
-use toml_edit::Item;
+use std::collections::HashMap;
 
+use toml_edit::{Item, TableLike};
+
+use super::address::without_secret;
 use super::manifest::Manifest;
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::Requirement;
-use crate::package::Scope;
+use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// Reads a `pyproject.toml`.
 pub(crate) fn read(text: &str) -> Reading {
@@ -24,9 +27,66 @@ pub(crate) fn read(text: &str) -> Reading {
     reading.close()
 }
 
+/// Where uv takes packages from, if not from the public index.
+#[derive(Default)]
+struct Sources {
+    by_name: HashMap<String, Source>,
+    /// The index of all others.
+    default: Option<Source>,
+}
+
+impl Sources {
+    /// `[tool.uv.sources]` and `[[tool.uv.index]]`. What a marker chooses may come from the public index elsewhere, so it stays open.
+    fn of(manifest: &Manifest) -> Self {
+        let mut sources = Self::default();
+        let Some(uv) = manifest.table(&["tool", "uv"]) else { return sources };
+        let indexes: Vec<&dyn TableLike> = uv.get("index").map(tables).unwrap_or_default();
+        let text = |table: &dyn TableLike, key: &str| table.get(key).and_then(Item::as_str).map(str::to_owned);
+        let default = indexes.iter().find(|one| one.get("default").and_then(Item::as_bool) == Some(true));
+        let url =
+            default.and_then(|one| text(*one, "url")).or_else(|| uv.get("index-url")?.as_str().map(str::to_owned));
+        sources.default = url.map(|url| python::index(&url)).filter(|source| *source != Source::Registry);
+        let Some(named) = uv.get("sources").and_then(Item::as_table_like) else { return sources };
+        for (name, item) in named.iter() {
+            let Some(table) = item.as_table_like() else { continue };
+            let source = if let Some(address) = text(table, "git") {
+                Source::Git(without_secret(&address).into_owned())
+            } else if let Some(address) = text(table, "url") {
+                Source::Url(without_secret(&address).into_owned())
+            } else if let Some(index) = text(table, "index") {
+                let url = indexes.iter().find(|one| text(**one, "name").as_deref() == Some(&*index));
+                url.and_then(|one| text(*one, "url")).map_or(Source::PrivateRegistry(index), |url| python::index(&url))
+            } else if table.get("marker").is_none() {
+                Source::Path(text(table, "path").unwrap_or_default()) // Or a member of the workspace.
+            } else {
+                continue;
+            };
+            sources.by_name.insert(normalise(name), source);
+        }
+        sources
+    }
+
+    fn get(&self, name: &str) -> Option<&Source> {
+        self.by_name.get(name).or(self.default.as_ref()).filter(|source| **source != Source::Registry)
+    }
+}
+
+/// The tables of `[[a]]`, `a = [{}]`, or the one that an item is.
+fn tables(item: &Item) -> Vec<&dyn TableLike> {
+    if let Some(all) = item.as_array_of_tables() {
+        return all.iter().map(|table| table as &dyn TableLike).collect();
+    }
+    if let Some(all) = item.as_array() {
+        let inline = all.iter().filter_map(|value| value.as_inline_table());
+        return inline.map(|table| table as &dyn TableLike).collect();
+    }
+    item.as_table_like().into_iter().collect()
+}
+
 fn standard(manifest: &Manifest, reading: &mut Reading) {
+    let sources = &Sources::of(manifest);
     if let Some(item) = manifest.table(&["project"]).and_then(|project| project.get("dependencies")) {
-        requirements(manifest, item, Scope::Runtime, reading);
+        requirements(manifest, item, Scope::Runtime, sources, reading);
     }
     // The last two are from before PEP 735: pdm's groups, and uv's only one.
     for (path, scope) in [
@@ -36,32 +96,56 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
     ] {
         let Some(table) = manifest.table(path) else { continue };
         for (_, item, _) in manifest.entries(table) {
-            requirements(manifest, item, scope, reading);
+            requirements(manifest, item, scope, sources, reading);
         }
     }
     if let Some(item) = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("dev-dependencies")) {
-        requirements(manifest, item, Scope::Dev, reading);
+        requirements(manifest, item, Scope::Dev, sources, reading);
     }
 }
 
-fn requirements(manifest: &Manifest, item: &Item, scope: Scope, reading: &mut Reading) {
+fn requirements(manifest: &Manifest, item: &Item, scope: Scope, sources: &Sources, reading: &mut Reading) {
     for (text, line) in manifest.strings(item) {
         // pdm: a folder of the project, `-e file:///${PROJECT_ROOT}/own#egg=own`.
         if let Some(folder) = text.trim().strip_prefix("-e ") {
             let name = folder.split_once("#egg=").and_then(|(_, name)| name.split(['[', '&']).next());
             if let Some(name) = name.filter(|name| !name.is_empty()) {
                 declare(name, "", scope, reading);
+                reading.outside(Ecosystem::PyPi, &normalise(name), Source::Path(String::new()), line);
             }
             continue;
         }
         match Requirement::parse(text.trim()) {
             Some(requirement) => {
                 declare(requirement.name, requirement.specifiers, scope, reading);
-                requirement.note(reading, scope, Some(true), line);
+                match sources.get(&normalise(requirement.name)).filter(|_| requirement.address.is_none()) {
+                    Some(source) => elsewhere(&requirement, source, scope, line, reading),
+                    None => requirement.note(reading, scope, Some(true), line),
+                }
             }
             None => reading.problem(line, format!("not a requirement: {}", quote(text))),
         }
     }
+}
+
+/// A requirement that does not come from the public index.
+fn elsewhere(requirement: &Requirement<'_>, source: &Source, scope: Scope, line: u32, reading: &mut Reading) {
+    let name = normalise(requirement.name);
+    let (place, reason) = match source {
+        // Of the project itself.
+        Source::Path(_) | Source::Registry => {
+            return reading.outside(Ecosystem::PyPi, &name, source.clone(), line);
+        }
+        Source::Git(address) => (address, "a git dependency, not a released version"),
+        Source::Url(address) => (address, "from an address, not from an index: it has no version"),
+        Source::PrivateRegistry(index) => {
+            (index, "it comes from another index, where a public name may be another package")
+        }
+    };
+    reading.outside(Ecosystem::PyPi, &name, source.clone(), line);
+    let asked = if requirement.specifiers.is_empty() { place.as_str() } else { requirement.specifiers };
+    let entry = NotJudged::new(Ecosystem::PyPi, name, asked, line, reason);
+    reading.not_judged.push(NotJudged { scope, ..entry });
 }
 
 fn declare(name: &str, requirement: &str, scope: Scope, reading: &mut Reading) {
@@ -87,20 +171,55 @@ fn list(manifest: &Manifest, path: &[&str], scope: Scope, reading: &mut Reading)
 }
 
 fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading) {
-    let field = |key: &str| item.as_table_like().and_then(|table| table.get(key)).and_then(Item::as_str);
-    let version = item.as_str().or_else(|| field("version")).unwrap_or_default().trim();
-    declare(name, version, scope, reading);
-    if field("path").is_some() {
+    // A list has a constraint for each marker: all that any of them allows may be installed somewhere.
+    let tables = tables(item);
+    let mut allowed: Vec<String> = item.as_str().map(specifiers).into_iter().collect();
+    let asked = allowed.first().cloned().unwrap_or_default();
+    let mut from = Vec::new();
+    for table in &tables {
+        let field = |key: &str| table.get(key).and_then(Item::as_str);
+        let version = field("version").unwrap_or_default();
+        let source = if let Some(path) = field("path") {
+            Some(Source::Path(path.to_owned()))
+        } else if let Some(address) = field("git") {
+            Some(Source::Git(without_secret(address).into_owned()))
+        } else if let Some(address) = field("url") {
+            Some(Source::Url(without_secret(address).into_owned()))
+        } else {
+            let named = field("source").filter(|name| !name.eq_ignore_ascii_case("pypi"));
+            named.map(|name| Source::PrivateRegistry(name.to_owned()))
+        };
+        match source {
+            Some(source) => from.push((version, source)),
+            None => allowed.push(specifiers(version)),
+        }
+    }
+    let strings = item.as_array().into_iter().flat_map(toml_edit::Array::iter).filter_map(toml_edit::Value::as_str);
+    allowed.extend(strings.map(specifiers));
+    if tables.iter().any(|table| table.is_empty()) {
+        return reading.problem(line, format!("{} asks for no version: the file may have been cut off", quote(name)));
+    }
+    declare(name, if allowed.len() > 1 { "" } else { &asked }, scope, reading);
+    for (version, source) in from {
+        let specifiers = specifiers(version);
+        elsewhere(&Requirement { name, specifiers: &specifiers, address: None }, &source, scope, line, reading);
+    }
+    if allowed.is_empty() {
         return;
     }
-    if let Some(address) = ["git", "url"].into_iter().find_map(field) {
-        return reading.not_judged.push(python::unversioned(name, address, line));
+    // One that allows everything makes the rest say nothing.
+    let all = if allowed.iter().any(String::is_empty) { String::new() } else { allowed.join(" || ") };
+    if allowed.len() > 1 {
+        return reading.range(Ecosystem::PyPi, normalise(name), all, scope, line);
     }
-    let pinned = format!("=={version}");
-    let specifiers = match version {
-        "*" => "",
-        version if exact(version) => pinned.as_str(),
-        version => version,
-    };
-    Requirement { name, specifiers, address: None }.note(reading, scope, Some(true), line);
+    Requirement { name, specifiers: &all, address: None }.note(reading, scope, Some(true), line);
+}
+
+/// Poetry's `1.2` is exact, `*` is everything.
+fn specifiers(version: &str) -> String {
+    match version.trim() {
+        "*" => String::new(),
+        version if exact(version) => format!("=={version}"),
+        version => version.to_owned(),
+    }
 }

@@ -1,6 +1,7 @@
 //! What all of Python's formats share: how names are spelled, which indexes are public.
 
 use super::address::{host, without_secret};
+use super::reading::Reading;
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
@@ -32,6 +33,27 @@ pub(crate) fn index(address: &str) -> Source {
         return Source::Registry;
     }
     Source::PrivateRegistry(without_secret(address).into_owned())
+}
+
+/// Where a direct reference (PEP 508) leads.
+pub(crate) fn source(address: &str) -> Source {
+    let plain = without_secret(address).into_owned();
+    let is_git = ["git+", "hg+", "svn+", "bzr+", "git@", "git:"].iter().any(|start| plain.starts_with(start));
+    match () {
+        () if is_git || plain.ends_with(".git") => Source::Git(plain),
+        () if plain.starts_with("file:") || !plain.contains("://") => Source::Path(plain),
+        () => Source::Url(plain),
+    }
+}
+
+/// Adds an entry that comes from an address and has no version.
+pub(crate) fn outside(name: &str, address: &str, line: u32, reading: &mut Reading) {
+    let entry = unversioned(name, address, line);
+    // `app-1.0-py3-none-any.whl` is no name.
+    if !entry.name.ends_with("-whl") && !entry.name.ends_with("-gz") && !entry.name.ends_with("-zip") {
+        reading.outside(Ecosystem::PyPi, &entry.name, source(address), line);
+    }
+    reading.not_judged.push(entry);
 }
 
 /// An entry that comes from an address and has no version.

@@ -3,8 +3,9 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
+use super::go_mod::Module;
 use super::pom_xml::Pom;
-use crate::package::{Ecosystem, NotJudged, Package, Problem, Scope, Sign, Status};
+use crate::package::{Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
 
 /// How many problems are kept one by one; the rest is only counted, so that a hostile file cannot fill the memory.
 const KEPT_PROBLEMS: usize = 100;
@@ -46,10 +47,14 @@ pub(crate) struct Links {
     pub(crate) supplied: Vec<String>,
     /// requirements.txt: other files it takes in.
     pub(crate) includes: Vec<Include>,
+    /// package.json: what a catalog of the workspace says the version of.
+    pub(crate) catalogued: Vec<Catalogued>,
     /// build.gradle: the first line that names something of the version catalog.
     pub(crate) catalog: Option<u32>,
     /// go.mod from before Go 1.17: the line that says so. What its modules need in turn is not in it.
     pub(crate) partial_graph: Option<u32>,
+    /// go.mod and go.work: what it says, for the modules that are built together.
+    pub(crate) module: Option<Box<Module>>,
     /// pom.xml: what it says, for its children and its heirs.
     pub(crate) pom: Option<Box<Pom>>,
 }
@@ -63,6 +68,19 @@ pub(crate) struct Declared {
     pub(crate) requirement: String,
     /// What it is needed for.
     pub(crate) scope: Scope,
+}
+
+/// A dependency whose range a catalog of the workspace has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Catalogued {
+    /// The package's name.
+    pub(crate) name: String,
+    /// The catalog's name; `default` where none is given.
+    pub(crate) catalog: String,
+    /// What it is needed for.
+    pub(crate) scope: Scope,
+    /// The line that asks for it, from 1.
+    pub(crate) line: u32,
 }
 
 /// A file that a requirements file takes in.
@@ -179,6 +197,14 @@ impl Reading {
             self.status = Status::Failed;
         }
         self
+    }
+
+    /// Notes that a manifest takes a package from elsewhere than the public registry, where its name may be that of another.
+    pub(crate) fn outside(&mut self, ecosystem: Ecosystem, name: &str, source: Source, line: u32) {
+        if !name.is_empty() {
+            let (name, version) = (name.to_owned(), String::new());
+            self.links.signs.push(Sign { ecosystem, name, version, line, fact: Fact::Outside(source) });
+        }
     }
 
     /// Adds an entry that is not pinned.

@@ -157,7 +157,7 @@ impl File {
         match name {
             "-r" | "--requirement" | "-c" | "--constraint" if !value.is_empty() => {
                 let constraint = matches!(name, "-c" | "--constraint");
-                self.reading.links.includes.push(Include { path: value.to_owned(), constraint, line });
+                self.reading.links.includes.push(Include { path: unquoted(value), constraint, line });
             }
             "-e" | "--editable" => self.address(value, line),
             "-i" | "--index-url" | "--pypi-url" => self.index = Some(value.to_owned()),
@@ -192,7 +192,7 @@ impl File {
         if is_remote || code.ends_with(".whl") || code.ends_with(".gz") || code.ends_with(".zip") {
             let egg = code.split_once("#egg=").or_else(|| code.split_once("&egg=")).map(|(_, name)| name);
             let name = egg.map_or_else(|| file_name(code), |egg| egg.split(['&', '[']).next().unwrap_or(egg));
-            self.reading.not_judged.push(python::unversioned(name, code, line));
+            python::outside(name, code, line, &mut self.reading);
         }
     }
 
@@ -212,6 +212,25 @@ impl File {
         }
         self.reading.close()
     }
+}
+
+/// A value as pip's `shlex` reads it: without quotes, and without the backslash before a sign that it keeps.
+fn unquoted(value: &str) -> String {
+    let mut plain = String::with_capacity(value.len());
+    let mut quote = None;
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            // Windows paths have backslashes that keep nothing.
+            ('\\', None) if chars.peek().is_some_and(|next| matches!(next, ' ' | '"' | '\'')) => {
+                plain.extend(chars.next())
+            }
+            (c, _) => plain.push(c),
+        }
+    }
+    plain
 }
 
 fn file_name(address: &str) -> &str {
@@ -284,6 +303,7 @@ impl<'a> Requirement<'a> {
             let requirement = format!("@ {}", without_secret(address));
             let reason = "from an address, not from an index: it has no version".to_owned();
             let ecosystem = Ecosystem::PyPi;
+            reading.outside(ecosystem, &name, python::source(address), line);
             reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: false, scope });
         } else if let Some(version) = self.pin() {
             reading.packages.push(Package {

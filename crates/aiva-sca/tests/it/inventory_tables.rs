@@ -427,6 +427,7 @@ fn package_json_judges_only_exact_versions() {
 exact 1.2.3 2 direct runtime
 equal 1.2.3-rc.1+b 3 direct runtime
 @s/real 1.0.0 7 direct runtime
+peer 1.0.0 12 direct peer
 dev 1.0.0 13 direct dev
 ? caret [^1.2.3] 4
 ? latest [latest] 5

@@ -19,6 +19,7 @@ mod inventory_shapes;
 mod inventory_tables;
 mod inventory_walk;
 mod licences;
+mod manifest_trees;
 mod manifests;
 mod pom_tree;
 mod sbom;

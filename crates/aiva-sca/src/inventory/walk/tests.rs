@@ -65,6 +65,22 @@ const FILES: &[(&str, &[&str])] = &[
             "requ(",
         ],
     ),
+    (
+        "go.work",
+        &[
+            "go 1.22\n\nuse (\n\t.\n\t./b\n\t./a/b\n)\n\nreplace golang.org/x/net => golang.org/x/net v0.2.0\n",
+            "go 1.22\nuse ../a\n",
+            "use (",
+        ],
+    ),
+    ("requirements.in", &["flask\nidna\n", "-r requirements-dev.in\nidna==3.0\n"]),
+    (
+        "deno.lock",
+        &[
+            r#"{"version": "4", "specifiers": {"npm:left-pad@1": "1.3.0"}, "npm": {"left-pad@1.3.0": {}}, "workspace": {"packageJson": {"dependencies": ["npm:left-pad@1"]}}}"#,
+            "{",
+        ],
+    ),
     ("go.sum", &["golang.org/x/net v0.1.0 h1:a=\ngolang.org/x/text v0.3.0 h1:b=\n", "golang"]),
     ("modules.txt", &["# golang.org/x/net v0.1.0\n## explicit\ngolang.org/x/net\n# golang.org/x/text v0.3.0\n"]),
     (

@@ -1,0 +1,132 @@
+//! The ranges that a workspace keeps in one place for all of its `package.json` (`catalog:`), as pnpm, yarn and bun do.
+//!
+//! They are in the `pnpm-workspace.yaml`, the `.yarnrc.yml` or the `package.json` of the nearest folder at or above that has any.
+//! Nothing outside of the scanned root is read.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::door;
+use super::find::Found;
+use super::join::{above, folder};
+use super::json::{Json, Value};
+use super::kind::Kind;
+use super::package_json;
+use super::reading::{Catalogued, Fault, Reading};
+use super::walk::{Options, bytes};
+use super::yaml::{self, Visit};
+use crate::package::{Ecosystem, NotJudged};
+
+/// The name of the catalog that has no name.
+const DEFAULT: &str = "default";
+
+/// Files that may have catalogs.
+const FILES: [&str; 3] = ["pnpm-workspace.yaml", ".yarnrc.yml", "package.json"];
+
+/// Why nothing is judged of an entry.
+const UNKNOWN: &str = "its range is kept in a catalog of the workspace, and no pnpm-workspace.yaml, .yarnrc.yml or package.json at or \
+                       above has it: scan the folder of the workspace";
+
+/// Ranges by catalog and package.
+type Catalogs = HashMap<(String, String), String>;
+
+/// Gives every `package.json` the ranges that it takes from a catalog.
+pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
+    let asks = |reading: &Reading| !reading.links.catalogued.is_empty();
+    if !readings.iter().any(|(_, reading)| asks(reading)) {
+        return;
+    }
+    let Ok(real_root) = root.canonicalize() else { return };
+    let mut known: HashMap<String, Catalogs> = HashMap::new();
+    for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::PackageJson) {
+        let asked = std::mem::take(&mut reading.links.catalogued);
+        if asked.is_empty() {
+            continue;
+        }
+        let holder = above(folder(&found.path)).find(|at| {
+            let catalogs = known.entry((*at).to_owned()).or_insert_with(|| of_folder(root, &real_root, at, options));
+            !catalogs.is_empty()
+        });
+        let catalogs = holder.and_then(|at| known.get(at));
+        for Catalogued { name, catalog, scope, line } in asked {
+            match catalogs.and_then(|catalogs| catalogs.get(&(catalog.clone(), name.clone()))) {
+                // A catalog that points to a catalog leads nowhere.
+                Some(range) if !range.starts_with("catalog:") => package_json::ask(reading, &name, range, scope, line),
+                _ => {
+                    let entry = NotJudged::new(Ecosystem::Npm, name, format!("catalog:{catalog}"), line, UNKNOWN);
+                    reading.not_judged.push(NotJudged { scope, ..entry });
+                }
+            }
+        }
+    }
+}
+
+/// The catalogs of one folder; of several files that have any the first counts.
+fn of_folder(root: &Path, real_root: &Path, at: &str, options: &Options) -> Catalogs {
+    for name in FILES {
+        let file = root.join(at).join(name);
+        let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(real_root));
+        let Some(bytes) = is_inside.then(|| bytes(&file, options.largest_file).ok().flatten()).flatten() else {
+            continue;
+        };
+        let Ok(text) = door::open(&bytes) else { continue };
+        let catalogs = if name == "package.json" { of_json(&text) } else { yaml::tell(&text, Written::default).0.0 };
+        if !catalogs.is_empty() {
+            return catalogs;
+        }
+    }
+    Catalogs::new()
+}
+
+/// `catalog` and `catalogs` of a YAML file.
+#[derive(Default)]
+struct Written(Catalogs);
+
+impl<'a> Visit<'a> for Written {
+    fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, _: u32) {
+        let (catalog, name) = match path {
+            [top, name] if top == "catalog" => (DEFAULT, name),
+            [top, catalog, name] if top == "catalogs" => (catalog.as_ref(), name),
+            _ => return,
+        };
+        self.0.insert((catalog.to_owned(), name.clone().into_owned()), value.trim().to_owned());
+    }
+}
+
+/// bun keeps them at the top, or beside the folders of its workspaces.
+fn of_json(text: &str) -> Catalogs {
+    let mut catalogs = Catalogs::new();
+    let mut json = Json::new(text);
+    // What cannot be read to its end is told of where the file itself is read.
+    if json.next() == Value::Object {
+        let outcome = json.object(|json, key, _| table(json, &key, &mut catalogs));
+        if outcome.is_err() {
+            return Catalogs::new();
+        }
+    }
+    catalogs
+}
+
+fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
+    match (key, json.next()) {
+        ("workspaces", Value::Object) => json.object(|json, key, _| match key.as_ref() {
+            "catalog" | "catalogs" => table(json, &key, catalogs),
+            _ => json.skip(),
+        }),
+        ("catalog", Value::Object) => ranges(json, DEFAULT, catalogs),
+        ("catalogs", Value::Object) => json.object(|json, name, _| ranges(json, &name, catalogs)),
+        _ => json.skip(),
+    }
+}
+
+fn ranges(json: &mut Json<'_>, catalog: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
+    json.object(|json, name, _| {
+        if let Some(range) = json.string()?.map(Cow::into_owned) {
+            catalogs.insert((catalog.to_owned(), name.into_owned()), range);
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,66 @@
+//! What a `go.work` says of the modules that it uses: they are built together, and its replacements come before theirs.
+//!
+//! A module that is used is the folder, whatever version others ask of it for. Only modules at or below the folder of the `go.work`
+//! are tied to it.
+
+use std::collections::HashMap;
+
+use super::find::Found;
+use super::go_mod::{self, Module};
+use super::join::folder;
+use super::kind::Kind;
+use super::reading::Reading;
+use crate::package::Source;
+
+/// Gives the modules of every `go.work` what it says of them.
+pub(crate) fn settle(readings: &mut [(Found, Reading)]) {
+    let works: Vec<(String, Module)> = readings
+        .iter_mut()
+        .filter(|(found, _)| found.kind == Kind::GoWork)
+        .filter_map(|(found, reading)| Some((folder(&found.path).to_owned(), *reading.links.module.take()?)))
+        .collect();
+    for (root, work) in works {
+        let used: Vec<String> = work.uses.iter().filter_map(|place| below(&root, place)).collect();
+        let is_used = |found: &Found| found.kind == Kind::GoMod && used.iter().any(|one| one == folder(&found.path));
+        let local: HashMap<String, String> = readings
+            .iter()
+            .filter(|(found, _)| is_used(found))
+            .filter_map(|(found, reading)| {
+                Some((reading.links.module.as_ref()?.path.clone()?, folder(&found.path).to_owned()))
+            })
+            .collect();
+        for (_, reading) in readings.iter_mut().filter(|(found, _)| is_used(found)) {
+            let Some(module) = reading.links.module.take() else { continue };
+            let mut packages = module.requires.clone();
+            let go = reading.packages.iter().filter(|package| go_mod::is_go(package)).cloned();
+            let go: Vec<_> = go.collect();
+            for package in &mut packages {
+                if let Some(place) = local.get(&package.name) {
+                    package.source = Source::Path(place.clone());
+                } else if !go_mod::replaced(package, &work.replaces) {
+                    go_mod::replaced(package, &module.replaces);
+                }
+            }
+            packages.extend(go);
+            reading.packages = packages;
+        }
+    }
+}
+
+/// The folder that a `use` line names, as a path below the scan's root; `None` where it leads out of it.
+fn below(root: &str, place: &str) -> Option<String> {
+    let mut parts: Vec<&str> = root.split('/').filter(|part| !part.is_empty()).collect();
+    if place.starts_with('/') {
+        return None;
+    }
+    for part in place.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}

@@ -1,0 +1,281 @@
+//! What the files beside and above a manifest say of it: workspaces, catalogs, shared properties, compiled requirements.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::fs;
+
+use aiva_sca::inventory::{Options, walk};
+use aiva_sca::package::{Fact, Input, Source};
+use aiva_sca::supply::Rules;
+
+fn tree(files: &[(&str, &str)]) -> Vec<Input> {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let file = folder.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    walk(folder.path(), &Options::default(), &|_| {}).unwrap().inputs
+}
+
+/// What one file of a tree lists: `name version` of a pin, with its place where that is not the registry, `name [range]` of a range,
+/// `- name [requirement]: reason` of what is neither.
+#[track_caller]
+fn check(files: &[(&str, &str)], path: &str, want: &[&str]) {
+    let inputs = tree(files);
+    let input = inputs.iter().find(|input| input.path == path).unwrap();
+    let pins = input.packages.iter().map(|one| match &one.source {
+        Source::Registry => format!("{} {}", one.name, one.version),
+        other => format!("{} {} {other:?}", one.name, one.version),
+    });
+    let open = input.not_judged.iter().map(|one| match one.is_range {
+        true => format!("{} [{}]", one.name, one.requirement),
+        false => format!("- {} [{}]: {}", one.name, one.requirement, one.reason),
+    });
+    let got: Vec<String> = pins.chain(open).collect();
+    assert_eq!(got, want, "{:?}", input.problems);
+}
+
+#[test]
+fn a_go_work_replaces_before_its_modules_and_uses_folders() {
+    let work = "go 1.22.3\n\ntoolchain go1.22.5\n\nuse (\n\t./a\n\t./b\n)\n\nreplace golang.org/x/text => golang.org/x/text v0.3.0\n\
+                replace golang.org/x/net v0.17.0 => ./net\n";
+    let a = "module example.com/a\n\ngo 1.21\n\nrequire (\n\texample.com/b v0.0.0\n\tgolang.org/x/text v0.9.0\n\tgolang.org/x/net v0.17.0\n\
+             \tgolang.org/x/crypto v0.1.0\n)\n\nreplace golang.org/x/text => golang.org/x/text v0.14.0\n\
+             replace golang.org/x/crypto => golang.org/x/crypto v0.31.0\n";
+    let b = "module example.com/b\n\ngo 1.21\n";
+    let alone = "module example.com/c\n\ngo 1.21\n\nrequire golang.org/x/text v0.9.0\n";
+    let files = [("go.work", work), ("a/go.mod", a), ("b/go.mod", b), ("c/go.mod", alone)];
+    check(
+        &files,
+        "a/go.mod",
+        &[
+            "example.com/b 0.0.0 Path(\"b\")",
+            "golang.org/x/text 0.3.0",
+            "golang.org/x/net 0.17.0 Path(\"./net\")",
+            "golang.org/x/crypto 0.31.0",
+            "stdlib 1.21",
+        ],
+    );
+    check(&files, "c/go.mod", &["golang.org/x/text 0.9.0", "stdlib 1.21"]); // It is not used.
+    check(&files, "go.work", &["stdlib 1.22.5", "toolchain 1.22.5"]);
+    check(
+        &files[1..],
+        "a/go.mod",
+        &[
+            "example.com/b 0.0.0",
+            "golang.org/x/text 0.14.0",
+            "golang.org/x/net 0.17.0",
+            "golang.org/x/crypto 0.31.0",
+            "stdlib 1.21",
+        ],
+    );
+    let outside = [("w/go.work", "go 1.22\nuse ../../x\nuse /abs\nuse ./a\n"), ("w/a/go.mod", b)];
+    check(&outside, "w/a/go.mod", &["stdlib 1.21"]);
+}
+
+#[test]
+fn npm_installs_what_peers_are_asked_for() {
+    let manifest = r#"{"peerDependencies": {"lodash": "<4.17.5", "react": "*", "vue": "2.0.0", "exact": "1.0.0"},
+        "peerDependenciesMeta": {"react": {"optional": true}, "exact": {"optional": false}}, "devDependencies": {"vue": "^3"}}"#;
+    check(&[("package.json", manifest)], "package.json", &["exact 1.0.0", "lodash [<4.17.5]", "vue [^3]"]);
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"peerDependencies": {"lodash": "<4.17.5"}, "devDependencies": {"vue": "^3"}},
+        "node_modules/lodash": {"version": "4.17.4", "peer": true}, "node_modules/vue": {"version": "3.0.0", "dev": true}}}"#;
+    check(&[("package.json", manifest), ("package-lock.json", lock)], "package.json", &[]);
+}
+
+#[test]
+fn a_tag_and_a_catalog_are_told_for_what_they_are() {
+    let tag = "a tag that its publisher can move; a lockfile, or a range in its place, would say which versions";
+    let manifest = r#"{"dependencies": {"a": "latest", "b": "x", "c": "catalog:", "d": "catalog:old", "e": "catalog:", "f": "v1.2.3"}}"#;
+    let tagged = format!("- a [latest]: {tag}");
+    let unknown = "its range is kept in a catalog of the workspace, and no pnpm-workspace.yaml, .yarnrc.yml or package.json at or above has \
+                   it: scan the folder of the workspace";
+    let missing = |name: &str, catalog: &str| format!("- {name} [catalog:{catalog}]: {unknown}");
+    let (c, d, e) = (missing("c", "default"), missing("d", "old"), missing("e", "default"));
+    check(&[("package.json", manifest)], "package.json", &["f 1.2.3", &tagged, "b [x]", &c, &d, &e]);
+    let yaml = "packages:\n  - 'p/*'\ncatalog:\n  c: ^4.17.0\ncatalogs:\n  old:\n    d: 1.0.0\n";
+    let bun =
+        r#"{"workspaces": {"packages": ["p/*"], "catalog": {"c": "^4.17.0"}, "catalogs": {"old": {"d": "1.0.0"}}}}"#;
+    for holder in [("pnpm-workspace.yaml", yaml), (".yarnrc.yml", yaml), ("package.json", bun)] {
+        let want = ["f 1.2.3", "d 1.0.0", &tagged, "b [x]", "c [^4.17.0]", &e];
+        check(&[holder, ("p/a/package.json", manifest)], "p/a/package.json", &want);
+    }
+}
+
+#[test]
+fn msbuild_properties_of_the_file_and_of_those_above_are_put_in() {
+    let project = |version: &str| {
+        format!(
+            "<Project><PropertyGroup><Own>[1.2.3]</Own></PropertyGroup><ItemGroup><PackageReference Include=\"A\" Version=\"{version}\"/></ItemGroup></Project>"
+        )
+    };
+    let shared = "<Project><PropertyGroup><Json>12.0.1</Json><Two>1</Two><Two>2</Two></PropertyGroup><Import Project=\"eng\\Versions.props\"/></Project>";
+    let imported = "<Project><PropertyGroup><Json>9</Json><Far>$(Json)-beta</Far></PropertyGroup></Project>";
+    let computed = "MSBuild computes its version";
+    for (version, want) in [
+        ("$(Own)", "A 1.2.3".to_owned()),
+        ("$(Json)", "A [12.0.1]".to_owned()), // The file's own comes before what it imports.
+        ("[$(Far)]", "A 12.0.1-beta".to_owned()),
+        ("$(Two)", format!("- A [$(Two)]: {computed}")),
+        ("$(None)", format!("- A [$(None)]: {computed}")),
+    ] {
+        let files = [
+            ("Directory.Build.props", shared),
+            ("eng/Versions.props", imported),
+            ("src/app/app.csproj", &project(version)),
+        ];
+        check(&files, "src/app/app.csproj", &[&want]);
+    }
+    let nearer = [
+        ("Directory.Build.props", shared),
+        ("src/Directory.Build.props", "<Project/>"),
+        ("src/a.csproj", &project("$(Json)")),
+    ];
+    check(&nearer, "src/a.csproj", &[&format!("- A [$(Json)]: {computed}")]);
+    let above = "<Project><Import Project=\"$([MSBuild]::GetPathOfFileAbove('Directory.Build.props', '$(MSBuildThisFileDirectory)../'))\"/></Project>";
+    let going_on = [nearer[0], (nearer[1].0, above), nearer[2]];
+    check(&going_on, "src/a.csproj", &["A [12.0.1]"]);
+    let central = "<Project><PropertyGroup><J>1.0.0</J></PropertyGroup><ItemGroup><PackageVersion Include=\"B\" Version=\"$(J)\"/></ItemGroup></Project>";
+    check(&[("Directory.Packages.props", central)], "Directory.Packages.props", &["B [1.0.0]"]);
+}
+
+#[test]
+fn compiled_requirements_say_what_their_source_asks_for() {
+    let source = ("requirements.in", "flask\ndjango==3.2.0\n");
+    check(&[source], "requirements.in", &["django 3.2.0", "flask []"]);
+    let compiled = ("requirements.txt", "django==3.2.0\nflask==2.0.0\nwerkzeug==2.0.0\n");
+    check(&[source, compiled], "requirements.in", &[]);
+    let inputs = tree(&[source, compiled]);
+    let direct = |name: &str| inputs[1].packages.iter().find(|one| one.name == name).unwrap().direct;
+    assert_eq!((direct("flask"), direct("werkzeug")), (Some(true), None));
+    let quoted = [
+        ("requirements.txt", "-r \"a/quo ted.txt\"\n-r 'b.txt'\n-r c\\ d.txt\n"),
+        ("a/quo ted.txt", "a==1.0.0\n"),
+        ("b.txt", "b==1.0.0\n"),
+        ("c d.txt", "c==1.0.0\n"),
+    ];
+    for (path, want) in [("a/quo ted.txt", "a 1.0.0"), ("b.txt", "b 1.0.0"), ("c d.txt", "c 1.0.0")] {
+        check(&quoted, path, &[want]);
+    }
+}
+
+#[test]
+fn what_a_deno_lock_pins_is_not_judged_by_ranges_again() {
+    let manifest = ("package.json", r#"{"dependencies": {"chalk": "^5", "gone": "^1"}}"#);
+    let lock = (
+        "deno.lock",
+        r#"{"version": "4", "specifiers": {"npm:chalk@5": "5.3.0"}, "npm": {"chalk@5.3.0": {"integrity": "sha512-x"}},
+            "workspace": {"packageJson": {"dependencies": ["npm:chalk@5"]}}}"#,
+    );
+    check(&[manifest, lock], "package.json", &["gone [^1]"]);
+    check(&[manifest], "package.json", &["chalk [^5]", "gone [^1]"]);
+}
+
+#[test]
+fn poetry_and_uv_say_where_packages_come_from() {
+    let poetry = "[tool.poetry.dependencies]\njinja2 = [\n  {version = \"^2.10\", python = \"<3.8\"},\n  {version = \"3.1.4\", python = \">=3.8\"},\n]\n\
+                  mine = {version = \"^1\", source = \"corp\"}\nforked = {git = \"https://example.com/forked.git\"}\nany = {extras = [\"x\"]}\n\
+                  mixed = [{path = \"./mixed\", platform = \"linux\"}, {version = \"^2\", platform = \"win32\"}]\n";
+    check(
+        &[("pyproject.toml", poetry)],
+        "pyproject.toml",
+        &[
+            "jinja2 [^2.10 || ==3.1.4]",
+            "- mine [^1]: it comes from another index, where a public name may be another package",
+            "- forked [https://example.com/forked.git]: a git dependency, not a released version",
+            "any []",
+            "mixed [^2]",
+        ],
+    );
+    let uv = "[project]\nname = \"app\"\ndependencies = [\"flask>=1\", \"django==3.2.0\", \"lib\", \"torch==2.0.0\", \"requests\"]\n\
+              [tool.uv.sources]\nflask = { git = \"https://example.com/flask.git\" }\nlib = { workspace = true }\n\
+              torch = { index = \"pytorch\" }\nrequests = { index = \"main\" }\n\
+              [[tool.uv.index]]\nname = \"pytorch\"\nurl = \"https://download.pytorch.org/whl/cpu\"\n\
+              [[tool.uv.index]]\nname = \"main\"\nurl = \"https://pypi.org/simple\"\n";
+    check(
+        &[("pyproject.toml", uv)],
+        "pyproject.toml",
+        &[
+            "django 3.2.0",
+            "- flask [>=1]: a git dependency, not a released version",
+            "- torch [==2.0.0]: it comes from another index, where a public name may be another package",
+            "requests []",
+        ],
+    );
+}
+
+/// The packages of a manifest that are told to bear public names.
+#[track_caller]
+fn confusable(files: &[(&str, &str)], want: &[&str]) {
+    let findings = Rules::default().judge(&tree(files), None);
+    let told = findings.iter().filter(|one| one.verdict.id == "supply-confusable-name");
+    let got: Vec<String> = told.map(|one| format!("{}:{} {}", one.path, one.line, one.name)).collect();
+    assert_eq!(got, want, "{files:?}");
+}
+
+#[test]
+fn a_manifest_that_takes_a_public_name_from_elsewhere_is_told() {
+    let npm = "{\"dependencies\": {\n\"lodash\": \"git+https://example.com/lodash.git\",\n\"express\": \"file:./express\",\n\"react\": \"workspace:*\",\n\
+               \"axios\": \"acme/axios\",\n\"mine\": \"file:./mine\",\n\"chalk\": \"^5\"}}";
+    let told = ["package.json:2 lodash", "package.json:3 express", "package.json:4 react", "package.json:5 axios"];
+    confusable(&[("package.json", npm)], &told);
+    confusable(
+        &[(
+            "Cargo.toml",
+            "[package]\nname = \"app\"\n[dependencies]\nserde = { path = \"serde\" }\ntokio = { git = \"https://example.com/t\" }\nrand = \"0.8\"\n",
+        )],
+        &["Cargo.toml:4 serde", "Cargo.toml:5 tokio"],
+    );
+    confusable(
+        &[(
+            "requirements.txt",
+            "django @ git+https://example.com/django.git@main\n-e git+https://example.com/f.git#egg=flask\nrequests==2.31.0\n./numpy\n",
+        )],
+        &["requirements.txt:1 django", "requirements.txt:2 flask"],
+    );
+    let python = "[project]\nname = \"app\"\ndependencies = [\n\"flask\",\n\"django @ https://example.com/django.zip\",\n]\n[tool.uv.sources]\n\
+                  flask = { workspace = true }\n[tool.poetry.dependencies]\nrequests = { path = \"../requests\" }\n";
+    let told = ["pyproject.toml:4 flask", "pyproject.toml:5 django", "pyproject.toml:10 requests"];
+    confusable(&[("pyproject.toml", python)], &told);
+    confusable(
+        &[("Pipfile", "[packages]\nflask = {path = \"./flask\"}\ndjango = {git = \"https://example.com/d.git\"}\n")],
+        &["Pipfile:2 flask", "Pipfile:3 django"],
+    );
+    let composer = "{\"repositories\": [{\"type\": \"vcs\", \"url\": \"https://github.com/acme/monolog.git\"}, {\"type\": \"path\", \"url\": \"../guzzle\"}],\n\
+                    \"require\": {\n\"monolog/monolog\": \"^2.0\",\n\"guzzlehttp/guzzle\": \"*\",\n\"symfony/console\": \"^5\"}}";
+    // Of these no list of well-known names is kept: what the index knows is told.
+    let outside = |files: &[(&str, &str)], want: &[&str]| {
+        let signs = tree(files).remove(0).signs;
+        let noted = signs.into_iter().filter(|sign| matches!(sign.fact, Fact::Outside(_)));
+        let got: Vec<String> = noted.map(|sign| format!("{}:{} {}", files[0].0, sign.line, sign.name)).collect();
+        assert_eq!(got, want);
+    };
+    outside(&[("composer.json", composer)], &["composer.json:3 monolog/monolog", "composer.json:4 guzzlehttp/guzzle"]);
+    outside(
+        &[(
+            "Gemfile",
+            "source 'https://rubygems.org'\ngem 'rails', git: 'https://example.com/rails.git'\ngem 'rack', path: 'rack'\ngem 'puma'\n",
+        )],
+        &["Gemfile:2 rails", "Gemfile:3 rack"],
+    );
+    outside(
+        &[(
+            "mix.exs",
+            "defmodule A do\n defp deps do\n [{:phoenix, path: \"../phoenix\"},\n {:ecto, git: \"https://example.com/ecto.git\"}]\n end\nend\n",
+        )],
+        &["mix.exs:3 phoenix", "mix.exs:4 ecto"],
+    );
+    outside(
+        &[(
+            "pubspec.yaml",
+            "name: a\ndependencies:\n  http:\n    path: ../http\n  path:\n    git: https://example.com/path.git\n",
+        )],
+        &["pubspec.yaml:3 http", "pubspec.yaml:5 path"],
+    );
+    // The lockfile says it once.
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "file:lodash"}}, "node_modules/lodash": {"resolved": "lodash", "link": true},
+        "lodash": {"version": "1.0.0"}}}"#;
+    let manifest = r#"{"dependencies": {"lodash": "file:lodash"}}"#;
+    confusable(&[("package.json", manifest), ("package-lock.json", lock)], &["package-lock.json:2 lodash"]);
+}
