@@ -5,7 +5,8 @@
 
 use aiva_contracts::api::{
     AdvisoryState, Counts, DocumentAdvisories, DocumentCanResolve, DocumentException, DocumentFinding, DocumentInput,
-    DocumentPackage, DocumentStatement, DocumentSummary, Guard, InputCounts, InputStatus, Level, StatementStatus,
+    DocumentPackage, DocumentStatement, DocumentSummary, FindingKind, Guard, InputCounts, InputStatus, Level,
+    StatementStatus,
 };
 use jiff::Timestamp;
 
@@ -185,9 +186,15 @@ pub fn spoken_entry(name: &str, requirement: &str) -> String {
     if requirement.is_empty() { name.to_owned() } else { format!("{name} {requirement}") }
 }
 
+/// Whether another version of the package can end it: licences and the ways in which packages come have little to do with versions.
+pub fn is_of_versions(kind: FindingKind) -> bool {
+    !matches!(kind, FindingKind::License | FindingKind::SupplyChain)
+}
+
 /// What would end a finding, for a person.
 fn remedy(finding: &DocumentFinding) -> String {
     match (finding.fixed_versions.as_slice(), &finding.last_affected) {
+        _ if !is_of_versions(finding.kind) => "no matter of versions".to_owned(),
         ([], Some(last)) => format!("later than {last} is not affected"),
         ([], None) => "no fixed version is known".to_owned(),
         (versions, _) => format!("fixed in {}", versions.join(", ")),

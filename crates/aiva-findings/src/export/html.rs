@@ -7,8 +7,8 @@ use aiva_contracts::api::{DocumentCanResolve, DocumentFinding, DocumentInput, In
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Clean, Document, Standing, Tool, clean, count_of, remedy, spoken_entry, spoken_exception, spoken_statement,
-    standing, wanting,
+    Clean, Document, Standing, Tool, clean, count_of, is_of_versions, remedy, spoken_entry, spoken_exception,
+    spoken_statement, standing, wanting,
 };
 
 const STYLE: &str = include_str!("html.css");
@@ -141,7 +141,10 @@ fn card(finding: &DocumentFinding) -> Markup {
                 span.remedy {
                     @match finding.fixed_versions.first() {
                         Some(fixed) => { "→ " (fixed) }
-                        None => { @match &finding.last_affected { Some(last) => { "later than " (last) } None => { "no fix" } } }
+                        None => { @match &finding.last_affected {
+                            Some(last) => { "later than " (last) }
+                            None => { @if is_of_versions(finding.kind) { "no fix" } }
+                        } }
                     }
                 }
             }

@@ -90,6 +90,9 @@ fn table(out: &mut String, document: &Document) {
         let id = link.map_or_else(|| code(&finding.id), |link| format!("[{}]({link})", code(&finding.id)));
         let new = if finding.known == Some(false) { " (new)" } else { "" };
         let mut what = plain(&finding.summary);
+        if let Some(reason) = &finding.reason {
+            what.push_str(&format!("<br>{}", plain(reason)));
+        }
         if let Some(path) = introducers(finding).first() {
             what.push_str(&format!("<br>via {}", code(path)));
         }

@@ -52,14 +52,28 @@ pub fn sarif(document: &Document, tool: Tool<'_>) -> Value {
     })
 }
 
+/// GitHub reads no more of a rule's descriptions.
+const DESCRIPTION: usize = 1024;
+
+/// A message of a rule; its id where there is nothing to say.
+fn text(id: &str, said: &str) -> Value {
+    let said = if said.is_empty() { id } else { said };
+    match said.char_indices().nth(DESCRIPTION) {
+        Some(_) => json!({ "text": format!("{}…", said.chars().take(DESCRIPTION - 1).collect::<String>()) }),
+        None => json!({ "text": said }),
+    }
+}
+
 fn rule(finding: &DocumentFinding) -> Value {
-    let text = |text: &str| json!({ "text": if text.is_empty() { &finding.id } else { text } });
+    // Advisories are written in Markdown (OSV, `details`).
+    let help = if finding.description.is_empty() { &finding.summary } else { &finding.description };
+    let help = if help.is_empty() { &finding.id } else { help };
     let mut rule = json!({
         "id": finding.id,
         "name": "KnownAdvisory",
-        "shortDescription": text(&finding.summary),
-        "fullDescription": text(&finding.description),
-        "help": text(&finding.description),
+        "shortDescription": text(&finding.id, &finding.summary),
+        "fullDescription": text(&finding.id, &finding.description),
+        "help": { "text": help, "markdown": help },
         "defaultConfiguration": { "level": level(finding) },
         "properties": {
             "tags": ["security", finding.kind.as_str()],
@@ -147,11 +161,13 @@ fn message(finding: &DocumentFinding) -> String {
 
 /// The rule of an advisory that no finding is about.
 fn rule_of_possible(advisory: &DocumentPossible) -> Value {
-    let text = if advisory.summary.is_empty() { &advisory.id } else { &advisory.summary };
+    let said = text(&advisory.id, &advisory.summary);
     let mut rule = json!({
         "id": advisory.id,
         "name": "KnownAdvisory",
-        "shortDescription": { "text": text },
+        "shortDescription": said,
+        "fullDescription": said,
+        "help": said,
         "defaultConfiguration": { "level": "none" },
         "properties": { "tags": ["security", advisory.kind.as_str()], "aliases": advisory.aliases },
     });

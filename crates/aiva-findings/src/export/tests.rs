@@ -293,6 +293,7 @@ fn documents() -> Vec<super::Document> {
             terms: vec![DocumentTerm { name: "a".into(), value: "b".into(), points: 61.25 }],
         });
     }
+    full.findings[2].description = "é".repeat(5000);
     full.findings[3].summary.clear();
     full.findings[3].description.clear();
     let empty = Results { findings: vec![], inputs: vec![], ..results() };
@@ -328,6 +329,13 @@ fn check_schema((name, text): (&str, &str), written: &[serde_json::Value], broke
 fn reports_are_valid_by_their_schemas() {
     let documents = documents();
     let logs: Vec<_> = documents.iter().map(|one| sarif(one, TOOL)).collect();
+    for rule in logs.iter().flat_map(|log| log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap()) {
+        // As GitHub wants it of code scanning: all three, the descriptions of at most 1,024 characters.
+        for part in ["shortDescription", "fullDescription", "help"] {
+            let length = rule[part]["text"].as_str().unwrap().chars().count();
+            assert!(length > 0 && (length <= 1024 || part == "help"), "{part} of {}: {length}", rule["id"]);
+        }
+    }
     let mut broken = logs[0].clone();
     broken["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] = "a b".into();
     check_schema(("SARIF", include_str!("../../tests/schemas/sarif-2.1.0.schema.json")), &logs, &broken);
@@ -391,6 +399,22 @@ fn what_is_later_than_the_last_affected_is_said_to_be_free_of_it() {
             assert!(text.contains(said), "{form}: {text}");
         }
         assert!(super::html(&document, "shop", TOOL).contains("later than 1.1.0"));
+    }
+}
+
+#[test]
+fn nobody_looks_for_a_version_that_mends_a_licence() {
+    for (kind, said) in [
+        (FindingKind::License, "(no matter of versions)"),
+        (FindingKind::SupplyChain, "(no matter of versions)"),
+        (FindingKind::Unmaintained, "(no fixed version is known)"),
+    ] {
+        let mut results = results();
+        results.findings.truncate(1);
+        results.findings[0].fixed_versions.clear();
+        results.findings[0].kind = kind;
+        let written = super::annotations(&document(results, &mut judge()));
+        assert!(written.contains(said), "{written}");
     }
 }
 

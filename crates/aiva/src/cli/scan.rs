@@ -92,6 +92,9 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
         let excludes = !(settings.sca.exclude.is_empty() && scan.exclude.is_empty());
         return Err(gaps::nothing(&scan.path, excludes, &gathered.ignored).into());
     }
+    if !scan.image && is_archive(&scan.path) {
+        terminal.note("hint: a container image is read with `aiva scan --image`; unpack any other archive first");
+    }
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, gathered, &index, data.join("advisories"))?;
     output::write(scan, &report, terminal)?;
@@ -99,6 +102,12 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
         remote::upload(server, &service, &report.for_upload(), settings, &found.base, terminal)?;
     }
     Ok(outcome(scan, &report).into())
+}
+
+/// Whether a file that was named is one that holds others.
+fn is_archive(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    path.is_file() && [".tar", ".tgz", ".tar.gz", ".tar.zst"].iter().any(|end| name.ends_with(end))
 }
 
 /// The day by which exceptions hold.

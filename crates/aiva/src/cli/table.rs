@@ -58,6 +58,8 @@ pub(crate) struct Row {
     pub(crate) version: String,
     /// The nearest version that mends it.
     pub(crate) fixed: Option<String>,
+    /// Whether a version can mend it at all.
+    pub(crate) is_of_versions: bool,
     /// Where there is none, the version after which none is affected.
     pub(crate) last_affected: Option<String>,
     /// The file.
@@ -176,7 +178,8 @@ fn cells(row: &Row) -> [String; 6] {
     let fixed = match (&row.fixed, &row.last_affected) {
         (Some(version), _) => format!("fixed {}", printable(version)),
         (None, Some(version)) => format!("later than {}", printable(version)),
-        (None, None) => "no fix".to_owned(),
+        (None, None) if row.is_of_versions => "no fix".to_owned(),
+        (None, None) => "-".to_owned(),
     };
     let kind = if row.kind == "vulnerability" { String::new() } else { format!("{}: ", row.kind) };
     let new = if row.known == Some(false) { "new: " } else { "" };
@@ -328,6 +331,7 @@ mod tests {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             fixed: Some("1.0.1".to_owned()),
+            is_of_versions: true,
             last_affected: None,
             path: "Cargo.lock".to_owned(),
             line: 7,

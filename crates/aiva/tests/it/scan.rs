@@ -60,6 +60,10 @@ fn what_was_not_there_or_not_judged_is_never_called_clean() {
     }
     let world = World::new().with_advisories();
     world.write("code/README.md", "x");
+    world.write("code/image.tar", "x");
+    let archive = world.aiva(&["scan", "code/image.tar"]);
+    assert_eq!(archive.code(), 3, "{}", archive.out());
+    assert!(archive.err().contains("aiva scan --image"), "{}", archive.err());
     for command in [&["sca", "fix", "code"][..], &["sca", "licences", "code"], &["sca", "notice", "code"]] {
         assert_eq!(world.aiva(command).code(), 2, "{command:?}");
     }

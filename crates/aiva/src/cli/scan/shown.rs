@@ -27,6 +27,7 @@ fn whole(report: &Report) -> View {
         name: finding.name.clone(),
         version: finding.version.clone(),
         fixed: finding.fixed_versions.first().cloned(),
+        is_of_versions: export::is_of_versions(finding.kind),
         last_affected: finding.last_affected.clone(),
         path: finding.path.clone(),
         line: finding.line,
