@@ -10,10 +10,11 @@ pub mod lookalike;
 pub mod namespace;
 pub mod rule;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use lookalike::{Looks, Way};
+use lookalike::{Way, lookalike};
 use namespace::Namespace;
+use rapidhash::{RapidHashMap, RapidHashSet};
 use rayon::prelude::*;
 use rule::Rule;
 
@@ -46,14 +47,13 @@ const LISTED: usize = 5;
 impl Rules {
     /// What the rules find. An index tells which names are public besides the well-known ones.
     pub fn judge(&self, inputs: &[Input], index: Option<&Index>) -> Vec<Finding> {
-        let looks = Looks::default();
-        inputs.par_iter().flat_map_iter(|input| self.judge_one(input, &looks, index)).collect()
+        inputs.par_iter().flat_map_iter(|input| self.judge_one(input, index)).collect()
     }
 
-    /// What the rules find in one input; names that were compared for another are not compared again.
-    pub fn judge_one(&self, input: &Input, looks: &Looks, index: Option<&Index>) -> Vec<Finding> {
+    /// What the rules find in one input.
+    pub fn judge_one(&self, input: &Input, index: Option<&Index>) -> Vec<Finding> {
         let mut findings = Vec::new();
-        self.names(input, looks, &mut findings);
+        self.names(input, &mut findings);
         self.sources(input, &mut findings);
         self.confusable(input, index, &mut findings);
         self.namespaces(input, &mut findings);
@@ -62,11 +62,11 @@ impl Rules {
     }
 
     /// Names that look like others, of what the project itself asks for: nobody types the name of a dependency's dependency.
-    fn names(&self, input: &Input, looks: &Looks, findings: &mut Vec<Finding>) {
+    fn names(&self, input: &Input, findings: &mut Vec<Finding>) {
         let is_typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
         for package in input.packages.iter().filter(is_typed) {
             let name = package.name.as_str();
-            let Some(found) = looks.of(package.ecosystem, name).filter(|_| !self.trusted_names.contains(name)) else {
+            let Some(found) = lookalike(package.ecosystem, name).filter(|_| !self.trusted_names.contains(name)) else {
                 continue;
             };
             let rule = if found.way == Way::Homoglyph { Rule::Homoglyph } else { Rule::Typosquat };
@@ -157,11 +157,11 @@ impl Rules {
         if input.signs.is_empty() {
             return;
         }
-        let tells_of_one = |sign: &Sign| !matches!(sign.fact, Fact::NoIntegrity | Fact::WeakIntegrity(_));
-        let packages: HashMap<(u32, &str), &Package> = match input.signs.iter().any(tells_of_one) {
-            true => input.packages.iter().map(|package| ((package.line, package.name.as_str()), package)).collect(),
-            false => HashMap::new(),
-        };
+        let tells_of_one = |sign: &&Sign| !matches!(sign.fact, Fact::NoIntegrity | Fact::WeakIntegrity(_));
+        let lines: RapidHashSet<u32> = input.signs.iter().filter(tells_of_one).map(|sign| sign.line).collect();
+        let there = input.packages.iter().filter(|package| lines.contains(&package.line));
+        let packages: RapidHashMap<(u32, &str), &Package> =
+            there.map(|package| ((package.line, package.name.as_str()), package)).collect();
         let mut whole: BTreeMap<(Rule, &'static str), Vec<&Sign>> = BTreeMap::new();
         for sign in &input.signs {
             let (rule, reason) = match &sign.fact {

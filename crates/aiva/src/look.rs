@@ -18,7 +18,6 @@ use aiva_sca::inventory::{self, Inventory, WalkError};
 use aiva_sca::package::{Input, NotJudged, Package};
 use aiva_sca::report;
 use aiva_sca::scan::{Judged, Judging, Unjudged};
-use aiva_sca::supply::lookalike::Looks;
 use jiff::civil::Date;
 use rayon::prelude::*;
 
@@ -59,7 +58,6 @@ pub(crate) struct Look<'a> {
     judging: Option<Judging<'a>>,
     index: Option<&'a Index>,
     checks: &'a Checks,
-    looks: Looks,
     keep: Keep,
     columns: Columns<'a>,
 }
@@ -95,7 +93,7 @@ impl<'a> Look<'a> {
     /// By these advisories, where there are some, and these checks. A policy about licences needs the inputs whole.
     pub(crate) fn new(index: Option<&'a Index>, checks: &'a Checks, keep: Keep, columns: Columns<'a>) -> Self {
         let keep = if checks.licences.is_empty() { keep } else { Keep::Inputs };
-        Self { judging: index.map(Judging::new), index, checks, looks: Looks::default(), keep, columns }
+        Self { judging: index.map(Judging::new), index, checks, keep, columns }
     }
 
     /// Everything below a path, no more of it in memory than is read at a time.
@@ -119,9 +117,9 @@ impl<'a> Look<'a> {
 
     /// Ends the looking: all that was seen, with what licences say of it below `root`.
     pub(crate) fn gather(self, looked: Looked, root: &Path, today: Date) -> Gathered {
-        let Self { judging, looks, checks, columns, .. } = self;
+        let Self { judging, checks, columns, .. } = self;
         // What was kept for further inputs makes room for what is gathered.
-        drop((judging, looks));
+        drop(judging);
         let Looked { seen, ignored } = looked;
         let mut gathered = Gathered { ignored, ..Gathered::default() };
         gathered.inputs.reserve_exact(seen.len());
@@ -144,7 +142,7 @@ impl<'a> Look<'a> {
             Some(judging) => judging.judge(&input)?,
             None => Judged { not_judged: all_unjudged(&input), ..Judged::default() },
         };
-        checks::add(&mut judged.findings, self.checks.supply.judge_one(&input, &self.looks, self.index));
+        checks::add(&mut judged.findings, self.checks.supply.judge_one(&input, self.index));
         if let Columns::Below(folder) = self.columns {
             match text {
                 Some(text) => column::set(text, &mut judged.findings),

@@ -1,11 +1,13 @@
 //! Tells names that look like a well-known one without being it: typing errors, and letters of other alphabets.
 //!
 //! Pure; the well-known names are data (`data/names/`). Only an edit of one letter counts, and names that are established
-//! themselves are never taken for errors. Each question compares with the names of nearly the same length by a set of letters
-//! first, so that a name costs about a microsecond.
+//! themselves are never taken for errors. A filter ([`near`]) turns away at once nearly all names that have no neighbour.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+mod near;
 
+use std::sync::LazyLock;
+
+use near::Near;
 use rapidhash::{RapidHashMap, RapidHashSet};
 
 use crate::package::Ecosystem;
@@ -59,33 +61,6 @@ impl Way {
     }
 }
 
-/// Into how many parts the names that were compared are divided, so that threads seldom wait for each other.
-const PARTS: usize = 16;
-
-/// What came of comparing names; nearly all are honest.
-type Compared = RapidHashMap<Ecosystem, RapidHashMap<Box<str>, Option<Box<Lookalike>>>>;
-
-/// Names that were compared, and what came of it: one scan meets most names many times.
-#[derive(Debug, Default)]
-pub struct Looks {
-    known: [Mutex<Compared>; PARTS],
-}
-
-impl Looks {
-    /// As [`lookalike`], compared once.
-    pub fn of(&self, ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
-        let names = names(ecosystem)?;
-        let spread = name.bytes().rev().take(4).fold(name.len(), |sum, byte| sum * 31 + usize::from(byte));
-        let part = || self.known[spread % PARTS].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = part().get(&ecosystem).and_then(|compared| compared.get(name)) {
-            return known.as_deref().copied();
-        }
-        let found = names.find(name);
-        part().entry(ecosystem).or_default().insert(name.into(), found.map(Box::new));
-        found
-    }
-}
-
 /// The well-known name that this one looks like; `None` for all honest names.
 pub fn lookalike(ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
     names(ecosystem)?.find(name)
@@ -121,8 +96,9 @@ struct Names {
     established: RapidHashSet<&'static str>,
     /// By length in bytes.
     by_length: Vec<OfLength>,
-    by_look: RapidHashMap<String, &'static str>,
-    by_letters: RapidHashMap<String, &'static str>,
+    by_look: RapidHashMap<Vec<u8>, &'static str>,
+    by_letters: RapidHashMap<Vec<u8>, &'static str>,
+    near: Near,
 }
 
 /// The well-known names of one length, and the letters in each.
@@ -160,30 +136,44 @@ impl Names {
             }
         }
         // Of two names that look alike both are well known; neither is an error for the other.
-        let by_look = known.iter().map(|name| (look(name), *name)).collect();
-        let by_letters = known.iter().map(|name| (bare(name), *name)).collect();
+        let by_look = known.iter().map(|name| (look(name).collect(), *name)).collect();
+        let by_letters = known.iter().map(|name| (bare(name).collect(), *name)).collect();
+        let mut near = Near::new();
+        for name in &known {
+            near.add(name);
+            near.add_form(look(name));
+            near.add_form(bare(name));
+        }
         let (known, established) = (known.into_iter().collect(), lines(established).collect());
-        Self { known, established, by_length, by_look, by_letters }
+        Self { known, established, by_length, by_look, by_letters, near }
+    }
+
+    /// Whether there may be a well-known name that this one looks like.
+    fn may_look(&self, name: &str) -> bool {
+        self.near.holds(name) || self.near.holds_form(look(name)) || self.near.holds_form(bare(name))
     }
 
     fn find(&self, name: &str) -> Option<Lookalike> {
-        if self.known.contains(name) || self.established.contains(name) {
-            return None;
-        }
         if !name.is_ascii() {
             let latin = latin(name)?;
             let of = self.known.get(&*latin)?;
             return Some(Lookalike { of, way: Way::Homoglyph });
         }
-        if name.len() < SHORTEST {
+        if name.len() < SHORTEST || !self.may_look(name) || self.known.contains(name) || self.established.contains(name)
+        {
             return None;
         }
+        self.compare(name)
+    }
+
+    /// Compares a name with all that are about as long.
+    fn compare(&self, name: &str) -> Option<Lookalike> {
         let other_owner = |of: &&'static str| !is_same_scope(name, of);
         let found = |of: &'static str, way| Some(Lookalike { of, way });
-        if let Some(of) = self.by_look.get(&look(name)).copied().filter(other_owner) {
+        if let Some(of) = self.by_look.get(&*look(name).collect::<Vec<_>>()).copied().filter(other_owner) {
             return found(of, Way::Alike);
         }
-        if let Some(of) = self.by_letters.get(&bare(name)).copied().filter(other_owner) {
+        if let Some(of) = self.by_letters.get(&*bare(name).collect::<Vec<_>>()).copied().filter(other_owner) {
             return found(of, Way::Separators);
         }
         let own = letters(name);
@@ -265,24 +255,22 @@ fn are_neighbours(a: u8, b: u8) -> bool {
 }
 
 /// The name with letters that look nearly the same made one.
-fn look(name: &str) -> String {
-    let mut look = String::with_capacity(name.len());
-    let mut letters = name.chars().peekable();
-    while let Some(letter) = letters.next() {
-        look.push(match letter {
-            'r' if letters.next_if_eq(&'n').is_some() => 'm',
-            'v' if letters.next_if_eq(&'v').is_some() => 'w',
-            '0' => 'o',
-            '1' | 'i' => 'l',
+fn look(name: &str) -> impl Iterator<Item = u8> {
+    let mut letters = name.bytes().peekable();
+    std::iter::from_fn(move || {
+        Some(match letters.next()? {
+            b'r' if letters.next_if_eq(&b'n').is_some() => b'm',
+            b'v' if letters.next_if_eq(&b'v').is_some() => b'w',
+            b'0' => b'o',
+            b'1' | b'i' => b'l',
             other => other,
-        });
-    }
-    look
+        })
+    })
 }
 
 /// The name without separators; the slash of a scope is one.
-fn bare(name: &str) -> String {
-    name.chars().filter(|letter| !matches!(letter, '-' | '_' | '.')).collect()
+fn bare(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|letter| !matches!(letter, b'-' | b'_' | b'.'))
 }
 
 /// The name in Latin letters, if all others in it look like one.
@@ -360,6 +348,31 @@ mod tests {
             check(CratesIo, name, None);
         }
         check(Go, "github.com/sirupsen/logrus", None);
+    }
+
+    #[test]
+    fn whatever_is_turned_away_at_once_looks_like_nothing() {
+        let mut turned_away = 0;
+        for (names, known) in
+            [(&*NPM, include_str!("../../data/names/npm.txt")), (&*PYPI, include_str!("../../data/names/pypi.txt"))]
+        {
+            for (at, name) in known.lines().skip(1).enumerate().step_by(7).filter(|(_, name)| name.len() >= SHORTEST) {
+                let edited = |from: usize, with: &[u8]| {
+                    let mut edited = name.as_bytes().to_vec();
+                    edited.splice(from..name.len().min(from + at % 3), with.iter().copied());
+                    String::from_utf8(edited).unwrap()
+                };
+                for changed in
+                    [edited(at % name.len(), b""), edited(at % name.len(), b"q"), edited(at % name.len(), b"1-")]
+                {
+                    if !names.may_look(&changed) {
+                        turned_away += 1;
+                        assert_eq!(names.compare(&changed), None, "{changed}");
+                    }
+                }
+            }
+        }
+        assert!(turned_away > 500, "{turned_away}");
     }
 
     #[test]
