@@ -86,7 +86,8 @@ struct Written(Catalogs);
 impl<'a> Visit<'a> for Written {
     fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, _: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, _: u32) {
+        let value = &*value;
         let (catalog, name) = match path {
             [top, name] if top == "catalog" => (DEFAULT, name),
             [top, catalog, name] if top == "catalogs" => (catalog.as_ref(), name),

@@ -2,6 +2,8 @@
 //!
 //! Stack's lockfile names what its snapshot does not have; the snapshot itself is an address, so it is listed as not judged.
 
+use std::borrow::Cow;
+
 use super::address::without_secret;
 use super::door;
 use super::graph::index;
@@ -104,7 +106,8 @@ impl<'a> Visit<'a> for Stack {
         }
     }
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
+        let value = &*value;
         let [section, item, outer, key] = path else { return };
         if item != ITEM || outer != "completed" {
             return;

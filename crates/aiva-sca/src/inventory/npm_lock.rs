@@ -166,7 +166,7 @@ impl<'a> Lock<'a> {
         })
     }
 
-    fn add(&mut self, place: Cow<'a, str>, line: u32, entry: Entry<'a>, whole: bool, reading: &mut Reading) {
+    fn add(&mut self, place: Cow<'a, str>, line: u32, mut entry: Entry<'a>, whole: bool, reading: &mut Reading) {
         if self.place(&place).is_some() || entry.twice {
             reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
         }
@@ -178,7 +178,8 @@ impl<'a> Lock<'a> {
             match (name, entry.version.as_deref()) {
                 (Some(name), Some(version)) if !name.is_empty() && !version.is_empty() => {
                     at = Some(index(reading.packages.len()));
-                    let package = entry.package(name, version, line, installed.is_none());
+                    let mut package = entry.package(name, version, line, installed.is_none());
+                    package.licenses = std::mem::take(&mut entry.licenses);
                     signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
                     reading.packages.push(package);
                 }
@@ -279,23 +280,24 @@ impl<'a> Lock<'a> {
 
 impl<'a> Entry<'a> {
     fn key(&mut self, json: &mut Json<'a>, key: &str) -> Result<(), Fault> {
-        match key {
-            "name" => self.name = json.string()?,
-            "version" => {
+        // By bytes, which are compared in place.
+        match key.as_bytes() {
+            b"name" => self.name = json.string()?,
+            b"version" => {
                 self.twice |= self.version.is_some();
                 self.version = json.string()?;
             }
-            "resolved" => self.resolved = json.string()?,
-            "integrity" => self.integrity = json.string()?,
-            "deprecated" => self.deprecated = json.string()?,
-            "hasInstallScript" => self.has_script = json.is_true()?,
-            "inBundle" | "bundled" => self.is_bundled = json.is_true()?,
-            "link" => self.link = json.is_true()?,
-            "dev" => self.dev = json.is_true()?,
-            "optional" => self.optional = json.is_true()?,
-            "devOptional" => self.dev_optional = json.is_true()?,
-            "peer" => self.peer = json.is_true()?,
-            "license" | "licenses" => license(json, &mut self.licenses)?,
+            b"resolved" => self.resolved = json.string()?,
+            b"integrity" => self.integrity = json.string()?,
+            b"deprecated" => self.deprecated = json.string()?,
+            b"hasInstallScript" => self.has_script = json.is_true()?,
+            b"inBundle" | b"bundled" => self.is_bundled = json.is_true()?,
+            b"link" => self.link = json.is_true()?,
+            b"dev" => self.dev = json.is_true()?,
+            b"optional" => self.optional = json.is_true()?,
+            b"devOptional" => self.dev_optional = json.is_true()?,
+            b"peer" => self.peer = json.is_true()?,
+            b"license" | b"licenses" => license(json, &mut self.licenses)?,
             _ => match table(key) {
                 Some(scope) => {
                     return json.object(|json, name, _| {
@@ -309,6 +311,7 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
+    /// All but its licences.
     fn package(&self, name: &str, version: &str, line: u32, own: bool) -> Package {
         let source = match &self.resolved {
             _ if own => Source::Path(String::new()),
@@ -323,7 +326,7 @@ impl<'a> Entry<'a> {
             direct: None,
             scope: self.scope(),
             source,
-            licenses: self.licenses.clone(),
+            licenses: Vec::new(),
             origin: None,
         }
     }
@@ -379,6 +382,7 @@ fn copies(json: &mut Json<'_>, reading: &mut Reading, top: bool) -> Result<(), F
         match entry.version.take() {
             Some(version) if !version.is_empty() => {
                 let mut package = copy(&entry, &name, &version, line);
+                package.licenses = std::mem::take(&mut entry.licenses);
                 package.direct = if top { None } else { Some(false) };
                 signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
                 reading.packages.push(package);

@@ -99,7 +99,7 @@ pub(crate) fn is_of_another(address: &str, name: &str, version: &str) -> bool {
 /// Whether it is the archive of a package as the public registry names it.
 fn is_its_usual(address: &str, name: &str, version: &str) -> bool {
     let file = usual(address).and_then(|path| path.strip_prefix(name)?.strip_prefix("/-/"));
-    let own = name.rsplit('/').next().unwrap_or(name);
+    let own = memchr::memrchr(b'/', name.as_bytes()).and_then(|at| name.get(at + 1..)).unwrap_or(name);
     let end = file.and_then(|file| file.strip_prefix(own)?.strip_prefix('-')?.strip_prefix(version));
     end.is_some_and(|end| end.strip_prefix(".tgz").is_some_and(|rest| rest.is_empty() || rest.starts_with(['#', '?'])))
 }
@@ -130,7 +130,7 @@ pub(crate) fn exact(requirement: &str) -> Option<&str> {
 
 /// Splits `name@rest` behind the name, which may have a scope.
 pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
-    let at = text.get(1..)?.find('@')? + 1;
+    let at = memchr::memchr(b'@', text.as_bytes().get(1..)?)? + 1;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry as Slot;
+use std::hash::BuildHasher as _;
 
 use rapidhash::RapidHashMap;
 
@@ -73,15 +74,15 @@ struct Entry<'a> {
     key: Cow<'a, str>,
     line: u32,
     document: u32,
-    name: Option<String>,
-    version: Option<String>,
-    tarball: Option<String>,
-    integrity: Option<String>,
-    deprecated: Option<String>,
+    name: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
+    tarball: Option<Cow<'a, str>>,
+    integrity: Option<Cow<'a, str>>,
+    deprecated: Option<Cow<'a, str>>,
     has_script: bool,
-    repository: Option<String>,
-    commit: Option<String>,
-    folder: Option<String>,
+    repository: Option<Cow<'a, str>>,
+    commit: Option<Cow<'a, str>>,
+    folder: Option<Cow<'a, str>>,
     has_resolution: bool,
     dev: bool,
     optional: bool,
@@ -91,7 +92,7 @@ struct Entry<'a> {
 struct Need<'a> {
     from: u32,
     name: Cow<'a, str>,
-    version: String,
+    version: Cow<'a, str>,
     optional: bool,
     line: u32,
 }
@@ -99,7 +100,7 @@ struct Need<'a> {
 /// A requirement of the project itself.
 struct Root<'a> {
     name: Cow<'a, str>,
-    version: String,
+    version: Cow<'a, str>,
     scope: Scope,
     line: u32,
 }
@@ -129,7 +130,7 @@ impl<'a> Visit<'a> for Lock<'a> {
         }
     }
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
         match path {
             [key] if key == "lockfileVersion" => {
                 let major = value.split(['.', '-']).next().and_then(|major| major.parse().ok());
@@ -173,24 +174,24 @@ impl<'a> Lock<'a> {
         self.node_keys.push(key);
     }
 
-    fn entry(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+    fn entry(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
         let Some(entry) = self.entries.last_mut() else { return };
         match path {
             [_, key] => match key.as_ref() {
-                "name" => entry.name = Some(value.to_owned()),
-                "version" => entry.version = Some(value.to_owned()),
-                "deprecated" => entry.deprecated = Some(value.to_owned()),
+                "name" => entry.name = Some(value),
+                "version" => entry.version = Some(value),
+                "deprecated" => entry.deprecated = Some(value),
                 "requiresBuild" => entry.has_script = value == "true",
                 "dev" => entry.dev = value == "true",
                 "optional" => entry.optional = value == "true",
                 _ => {}
             },
             [_, outer, key] if outer == "resolution" => match key.as_ref() {
-                "integrity" => entry.integrity = Some(value.to_owned()),
-                "tarball" => entry.tarball = Some(value.to_owned()),
-                "repo" => entry.repository = Some(value.to_owned()),
-                "commit" => entry.commit = Some(value.to_owned()),
-                "directory" => entry.folder = Some(value.to_owned()),
+                "integrity" => entry.integrity = Some(value),
+                "tarball" => entry.tarball = Some(value),
+                "repo" => entry.repository = Some(value),
+                "commit" => entry.commit = Some(value),
+                "directory" => entry.folder = Some(value),
                 _ => {}
             },
             [_, key, name] if self.format() < 9 => self.need(key, name.clone(), value, line),
@@ -198,16 +199,16 @@ impl<'a> Lock<'a> {
         }
     }
 
-    fn need(&mut self, table: &str, name: Cow<'a, str>, version: &str, line: u32) {
+    fn need(&mut self, table: &str, name: Cow<'a, str>, version: Cow<'a, str>, line: u32) {
         let optional = table == "optionalDependencies";
         if (optional || table == "dependencies") && !self.node_keys.is_empty() {
             let from = index(self.node_keys.len() - 1);
-            self.needs.push(Need { from, name, version: version.to_owned(), optional, line });
+            self.needs.push(Need { from, name, version, optional, line });
         }
     }
 
     /// `dependencies: {name: version}` or `dependencies: {name: {specifier, version}}`.
-    fn root(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+    fn root(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
         let (outer, name) = match path {
             [outer, name] => (outer, name),
             [_, _, key] if key == "specifier" => return self.specifiers += 1,
@@ -224,7 +225,7 @@ impl<'a> Lock<'a> {
                 _ => return,
             },
         };
-        self.roots.push(Root { name: name.clone(), version: value.to_owned(), scope, line });
+        self.roots.push(Root { name: name.clone(), version: value, scope, line });
     }
 
     /// The node that a reference leads to; `Ok(None)` for the project's own folders.
@@ -249,7 +250,8 @@ impl<'a> Lock<'a> {
     fn settle(self, reading: &mut Reading, cut: bool) {
         let new_format = self.format() >= 9;
         let mut by_key: RapidHashMap<&str, (u32, u32)> = RapidHashMap::default();
-        let mut by_package: RapidHashMap<(String, String), u32> = RapidHashMap::default();
+        // By the hash of name and version: before format 9 a package has an entry for each choice of its peers.
+        let mut by_package: RapidHashMap<u64, u32> = RapidHashMap::default();
         let mut weak: Vec<(bool, bool)> = Vec::new();
         for line in &self.twice {
             reading.problem(*line, "the same key is there twice");
@@ -262,15 +264,24 @@ impl<'a> Lock<'a> {
             if !entry.has_resolution {
                 reading.problem(entry.line, format!("{} has no resolution", quote(&entry.key)));
             }
-            let identity = (package.name.clone(), package.version.clone());
-            let at = *by_package.entry(identity).or_insert_with(|| {
-                if entry.has_resolution {
-                    signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
+            let slot = by_package.entry(by_key.hasher().hash_one((&package.name, &package.version)));
+            let is_same = |at: &u32| {
+                let known = reading.packages.get(*at as usize);
+                known.is_some_and(|known| known.name == package.name && known.version == package.version)
+            };
+            let at = match slot {
+                Slot::Occupied(slot) if is_same(slot.get()) => *slot.get(),
+                slot => {
+                    if entry.has_resolution {
+                        signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
+                    }
+                    let at = index(reading.packages.len());
+                    reading.packages.push(package);
+                    weak.push((true, true));
+                    slot.insert_entry(at);
+                    at
                 }
-                reading.packages.push(package);
-                weak.push((true, true));
-                index(reading.packages.len() - 1)
-            });
+            };
             if let Some(flags) = weak.get_mut(at as usize) {
                 *flags = (flags.0 && entry.dev, flags.1 && entry.optional);
             }
@@ -319,16 +330,16 @@ fn missing(name: &str, version: &str) -> String {
 }
 
 fn without_peers(key: &str) -> &str {
-    key.split_once('(').map_or(key, |(key, _)| key)
+    memchr::memchr(b'(', key.as_bytes()).and_then(|at| key.get(..at)).unwrap_or(key)
 }
 
 impl Entry<'_> {
     fn package(&self, format: u32) -> Option<Package> {
         let (name, version, source) = self.identity(format)?;
-        let name = self.name.clone().unwrap_or(name);
-        let version = self.version.clone().unwrap_or(version);
+        let name = self.name.as_deref().unwrap_or(name);
+        let version = self.version.as_deref().unwrap_or(version);
         let source = match (&self.folder, &self.repository, &self.tarball) {
-            (Some(folder), ..) => Source::Path(folder.clone()),
+            (Some(folder), ..) => Source::Path(folder.clone().into_owned()),
             (_, Some(repository), _) => {
                 let at = self.commit.as_ref().map(|commit| format!("#{commit}")).unwrap_or_default();
                 Source::Git(without_secret(repository).into_owned() + &at)
@@ -338,8 +349,8 @@ impl Entry<'_> {
         };
         Some(Package {
             ecosystem: Ecosystem::Npm,
-            name,
-            version,
+            name: name.to_owned(),
+            version: version.to_owned(),
             line: self.line,
             direct: None,
             scope: Scope::Runtime,
@@ -359,7 +370,7 @@ impl Entry<'_> {
         }
     }
 
-    fn identity(&self, format: u32) -> Option<(String, String, Source)> {
+    fn identity(&self, format: u32) -> Option<(&str, &str, Source)> {
         let key = without_peers(&self.key);
         let (registry, path) = match key.strip_prefix('/') {
             Some(path) => (Source::Registry, path),
@@ -374,7 +385,7 @@ impl Entry<'_> {
         };
         let address = version.contains(':') || version.contains('/');
         let source = if address { npm_source::source(version) } else { registry };
-        (!name.is_empty() && !version.is_empty()).then(|| (name.to_owned(), version.to_owned(), source))
+        (!name.is_empty() && !version.is_empty()).then_some((name, version, source))
     }
 }
 

@@ -43,7 +43,8 @@ impl<'a> Visit<'a> for Lock {
         }
     }
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, _: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, _: u32) {
+        let value = &*value;
         let Some(entry) = self.entries.last_mut() else { return };
         let keys: Vec<&str> = path.iter().map(Cow::as_ref).collect();
         let slot = match keys.as_slice() {

@@ -62,7 +62,8 @@ impl<'a> Visit<'a> for Pubspec {
         }
     }
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, _: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, _: u32) {
+        let value = &*value;
         let keys: Vec<&str> = path.iter().map(Cow::as_ref).collect();
         if keys == ["name"] {
             self.name = Some(value.to_owned());

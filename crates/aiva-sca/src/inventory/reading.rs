@@ -128,7 +128,7 @@ impl Reading {
     pub(crate) fn problem(&mut self, line: u32, message: impl Into<String>) {
         self.status = self.status.max(Status::Partial);
         if self.problems.len() < KEPT_PROBLEMS {
-            self.problems.push(Problem { line, message: message.into() });
+            self.problems.push(Problem { line, message: printable(message.into()) });
             return;
         }
         self.dropped += 1;
@@ -211,6 +211,16 @@ impl Reading {
     pub(crate) fn range(&mut self, ecosystem: Ecosystem, name: String, requirement: String, scope: Scope, line: u32) {
         let reason = "a range, not a pinned version; a lockfile would pin it".to_owned();
         self.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: true, scope });
+    }
+}
+
+/// What a library says of a file may quote it: a terminal would obey what must only be shown.
+fn printable(message: String) -> String {
+    match message.contains(char::is_control) {
+        true => {
+            message.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
+        }
+        false => message,
     }
 }
 

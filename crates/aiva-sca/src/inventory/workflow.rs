@@ -3,6 +3,8 @@
 //! An action is pinned by a release (`@v4.1.0`) or by a commit whose comment says which release it is (`@8e5e7e5 # v4.1.0`,
 //! as Dependabot and Renovate write it). A branch or a moving tag (`@v4`) is no version: it is listed as not judged.
 
+use std::borrow::Cow;
+
 use super::ending;
 use super::reading::{Reading, quote};
 use super::yaml::{self, Visit};
@@ -19,7 +21,8 @@ struct Uses {
 impl<'a> Visit<'a> for Uses {
     fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
+        let value = &*value;
         if path.last().is_some_and(|key| key == "uses") {
             self.found.push((value.to_owned(), line));
         } else if matches!(path, [.., steps, item] if steps == "steps" && item == yaml::ITEM) {

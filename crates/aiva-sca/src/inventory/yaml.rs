@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use saphyr_parser::{Event, Parser};
+use saphyr_parser::{Event, Marker, Parser};
 
 use super::reading::Fault;
 
@@ -26,7 +26,7 @@ pub(crate) trait Visit<'a> {
     /// A key, before its value; the last part of the path is the key itself.
     fn key(&mut self, path: Path<'_, 'a>, line: u32);
     /// A scalar value.
-    fn scalar(&mut self, path: Path<'_, 'a>, value: &str, line: u32);
+    fn scalar(&mut self, path: Path<'_, 'a>, value: Cow<'a, str>, line: u32);
 }
 
 /// Tells a document to a new visitor, which is returned with the fault that ended it, if any.
@@ -163,16 +163,20 @@ impl<'a> Scanner<'a> {
             }
             Some(b'"' | b'\'') => {
                 let (text, rest) = quoted(value)?;
-                visitor.scalar(&self.path, &text, line);
+                visitor.scalar(&self.path, text, line);
                 if is_end(rest) { Ok(false) } else { Err(Unknown) }
             }
             Some(b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'?') | None => Err(Unknown),
             Some(_) => {
-                let text = value.split_once(" #").map_or(value, |(text, _)| text).trim_end();
-                if text.contains(": ") || text.ends_with(':') {
+                let text = match memchr::memchr(b'#', value.as_bytes()) {
+                    Some(_) => value.split_once(" #").map_or(value, |(text, _)| text),
+                    None => value,
+                }
+                .trim_end();
+                if memchr::memchr(b':', text.as_bytes()).is_some() && (text.contains(": ") || text.ends_with(':')) {
                     return Err(Unknown);
                 }
-                visitor.scalar(&self.path, text, line);
+                visitor.scalar(&self.path, Cow::Borrowed(text), line);
                 Ok(false)
             }
         }
@@ -194,7 +198,7 @@ impl<'a> Scanner<'a> {
                 let (key, after) = if rest.starts_with(['"', '\'']) {
                     quoted(rest)?
                 } else {
-                    let at = rest.find(": ").ok_or(Unknown)?;
+                    let at = colon(rest.as_bytes()).ok_or(Unknown)?;
                     let key = rest.get(..at).ok_or(Unknown)?;
                     if key.contains([',', '{', '}', '[', ']', '&', '*', '!']) {
                         return Err(Unknown);
@@ -222,21 +226,29 @@ impl<'a> Scanner<'a> {
             Some(b'{' | b'[') => self.flow(text, line, visitor),
             Some(b'"' | b'\'') => {
                 let (value, rest) = quoted(text)?;
-                visitor.scalar(&self.path, &value, line);
+                visitor.scalar(&self.path, value, line);
                 Ok(rest)
             }
             Some(b'&' | b'*' | b'!' | b'|' | b'>' | b'#') | None => Err(Unknown),
             Some(_) => {
-                let end = text.find([',', '}', ']', '{', '[']).ok_or(Unknown)?;
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b'{' | b'[');
+                let end = text.as_bytes().iter().position(ends).ok_or(Unknown)?;
                 let value = text.get(..end).ok_or(Unknown)?.trim_end();
-                if value.contains(": ") || value.contains(" #") {
+                if memchr::memchr2(b':', b'#', value.as_bytes()).is_some()
+                    && (value.contains(": ") || value.contains(" #"))
+                {
                     return Err(Unknown);
                 }
-                visitor.scalar(&self.path, value, line);
+                visitor.scalar(&self.path, Cow::Borrowed(value), line);
                 text.get(end..).ok_or(Unknown)
             }
         }
     }
+}
+
+/// Where a colon is that a blank follows.
+fn colon(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b':', text).find(|at| text.get(at + 1) == Some(&b' '))
 }
 
 fn is_end(rest: &str) -> bool {
@@ -271,16 +283,16 @@ fn key_of(content: &str) -> Result<Option<(Cow<'_, str>, &str)>, Unknown> {
 fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), Unknown> {
     let body = text.get(1..).ok_or(Unknown)?;
     if text.starts_with('"') {
-        let end = body.find('"').ok_or(Unknown)?;
+        let end = memchr::memchr(b'"', body.as_bytes()).ok_or(Unknown)?;
         let value = body.get(..end).ok_or(Unknown)?;
-        if value.contains('\\') {
+        if memchr::memchr(b'\\', value.as_bytes()).is_some() {
             return Err(Unknown);
         }
         return Ok((Cow::Borrowed(value), body.get(end + 1..).unwrap_or_default()));
     }
     let mut from = 0;
     loop {
-        let at = from + body.get(from..).ok_or(Unknown)?.find('\'').ok_or(Unknown)?;
+        let at = from + memchr::memchr(b'\'', body.as_bytes().get(from..).ok_or(Unknown)?).ok_or(Unknown)?;
         if body.as_bytes().get(at + 1) == Some(&b'\'') {
             from = at + 2;
             continue;
@@ -288,6 +300,24 @@ fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), Unknown> {
         let value = body.get(..at).ok_or(Unknown)?;
         let value = if from == 0 { Cow::Borrowed(value) } else { Cow::Owned(value.replace("''", "'")) };
         return Ok((value, body.get(at + 1..).unwrap_or_default()));
+    }
+}
+
+/// Where the lines of a text end, counted as everywhere else: to YAML a carriage return alone ends one as well.
+struct Lines {
+    /// In characters from the start.
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let ends = text.chars().enumerate().filter(|(_, c)| *c == '\n').map(|(at, _)| at);
+        Self { ends: ends.collect() }
+    }
+
+    /// The line of a place, from 1. What is missing at the end is missing in the last line, not behind it.
+    fn at(&self, place: &Marker) -> u32 {
+        u32::try_from(self.ends.partition_point(|end| *end < place.index()) + 1).unwrap_or(u32::MAX)
     }
 }
 
@@ -301,15 +331,12 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
     let mut path: Vec<Cow<'a, str>> = Vec::new();
     let mut frames: Vec<Frame> = Vec::new();
     let mut parser = Parser::new_from_str(text);
+    let lines = Lines::of(text);
     let mut first = true;
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| {
-            // What is missing at the end is missing in the last line, not behind it.
-            let last = u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
-            let line = u32::try_from(error.marker().line()).unwrap_or(u32::MAX);
-            Fault::new(line.clamp(1, last), format!("not YAML: {}", error.info()))
-        })?;
-        let line = u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1);
+        let (event, span) =
+            event.map_err(|error| Fault::new(lines.at(error.marker()), format!("not YAML: {}", error.info())))?;
+        let line = lines.at(&span.start);
         if matches!(frames.last(), Some(Frame::Map { wants_key: true })) {
             match event {
                 Event::Scalar(key, ..) => {
@@ -346,7 +373,7 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                 if matches!(frames.last(), Some(Frame::List)) {
                     path.push(Cow::Borrowed(ITEM));
                 }
-                visitor.scalar(&path, &value, line);
+                visitor.scalar(&path, value, line);
                 true
             }
             Event::Alias(_) => {
@@ -379,4 +406,38 @@ fn open<'a>(frames: &mut Vec<Frame>, path: &mut Vec<Cow<'a, str>>, frame: Frame,
     }
     frames.push(frame);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Vec<(String, u32)>);
+
+    impl<'a> Visit<'a> for Told {
+        fn key(&mut self, path: Path<'_, 'a>, line: u32) {
+            self.0.push((path.last().map(ToString::to_string).unwrap_or_default(), line));
+        }
+
+        fn scalar(&mut self, _: Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
+            self.0.push((value.into_owned(), line));
+        }
+    }
+
+    #[test]
+    fn both_ways_of_reading_count_lines_alike() {
+        // An anchor is nothing for the fast path.
+        for (text, want) in [
+            ("a: 1\nb: 2\r\nc: 3\n", &[("a", 1), ("1", 1), ("b", 2), ("2", 2), ("c", 3), ("3", 3)][..]),
+            ("\u{e9}: &x 1\rb: 2\r\nc: 3\n", &[("\u{e9}", 1), ("1", 1), ("b", 1), ("2", 1), ("c", 2), ("3", 2)]),
+            ("a: &x 1\r\r\rb:\n  - \"\u{e9}\"\n", &[("a", 1), ("1", 1), ("b", 1), ("\u{e9}", 2)]),
+        ] {
+            let (told, fault) = tell(text, Told::default);
+            let told: Vec<(&str, u32)> = told.0.iter().map(|(word, line)| (word.as_str(), *line)).collect();
+            assert_eq!((&*told, fault), (want, None), "{text:?}");
+        }
+        let (_, fault) = tell("a: &x 1\r\rb: [\n", Told::default);
+        assert_eq!(fault.map(|fault| fault.line), Some(2));
+    }
 }

@@ -107,8 +107,11 @@ fn descriptors(header: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut rest = header;
     loop {
         let (one, after) = match rest.strip_prefix('"') {
-            Some(body) => body.split_once('"')?,
-            None => rest.split_at_checked(rest.find(", ").unwrap_or(rest.len()))?,
+            Some(body) => split_once(body, b'"')?,
+            None => {
+                let comma = memchr::memchr(b',', rest.as_bytes()).and_then(|_| rest.find(", "));
+                rest.split_at_checked(comma.unwrap_or(rest.len()))?
+            }
         };
         split_name(one)?;
         found.push(Cow::Borrowed(one));
@@ -135,11 +138,17 @@ fn key<'a>(entry: &mut Entry<'a>, content: &'a str, in_needs: &mut bool) -> Opti
     Some(())
 }
 
+/// As that of [`str`], without what it costs to begin: most lines are short.
+fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// `key value`, each with or without quotes.
 fn pair(content: &str) -> Option<(&str, &str)> {
     let (key, rest) = match content.strip_prefix('"') {
-        Some(body) => body.split_once('"')?,
-        None => content.split_at_checked(content.find(' ')?)?,
+        Some(body) => split_once(body, b'"')?,
+        None => content.split_at_checked(memchr::memchr(b' ', content.as_bytes())?)?,
     };
     let value = rest.strip_prefix(' ')?;
     match value.strip_prefix('"') {
@@ -179,27 +188,30 @@ impl<'a> Visit<'a> for Berry<'a> {
         if let [key] = path
             && key != "__metadata"
         {
-            let descriptors = key.split(", ").map(|one| Cow::Owned(one.to_owned())).collect();
+            let descriptors = match key {
+                Cow::Borrowed(key) => key.split(", ").map(Cow::Borrowed).collect(),
+                Cow::Owned(key) => key.split(", ").map(|one| Cow::Owned(one.to_owned())).collect(),
+            };
             self.entries.push(Entry { line, descriptors, ..Entry::default() });
         }
     }
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: &str, line: u32) {
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
         match path {
             [outer, key] if outer == "__metadata" && key == "version" => self.version = value.parse().ok(),
             [outer, _] if outer == "__metadata" => {}
             [_, key] => {
                 let Some(entry) = self.entries.last_mut() else { return };
                 match key.as_ref() {
-                    "version" => entry.version = Some(Cow::Owned(value.to_owned())),
-                    "resolution" => entry.resolved = Some(Cow::Owned(value.to_owned())),
+                    "version" => entry.version = Some(value),
+                    "resolution" => entry.resolved = Some(value),
                     "linkType" => entry.is_whole = true,
                     _ => {}
                 }
             }
             [_, table, name] if table == "dependencies" => {
                 let Some(entry) = self.entries.last_mut() else { return };
-                entry.needs.push((name.clone(), Cow::Owned(value.to_owned()), line));
+                entry.needs.push((name.clone(), value, line));
             }
             _ => {}
         }
