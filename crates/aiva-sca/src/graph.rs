@@ -303,6 +303,7 @@ mod tests {
                 .map(|(a, b)| (at(a), at(b)))
                 .collect(),
             signs: Vec::new(),
+            asks: Vec::new(),
         }
     }
 

@@ -391,6 +391,29 @@ pub struct Input {
     /// What is out of the ordinary about the way by which packages come.
     #[serde(skip)]
     pub signs: Vec<Sign>,
+    /// Who of the project asks for what, and under which name, where the packages and their edges do not tell.
+    #[serde(skip)]
+    pub asks: Vec<Ask>,
+}
+
+/// A folder of the project that asks for a package, or another name that a package has in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// The folder, where the file has no package of its own for it; empty for the topmost.
+    pub folder: Option<String>,
+    /// The name under which it is asked for: an alias, or the package's own.
+    pub name: String,
+    /// The package's own name.
+    pub package: String,
+    /// The line that names the package, from 1.
+    pub line: u32,
+}
+
+impl Ask {
+    /// Whether it is about this package.
+    pub fn is_for(&self, package: &Package) -> bool {
+        self.line == package.line && self.package == package.name
+    }
 }
 
 /// Something out of the ordinary that a file says of one of its packages.

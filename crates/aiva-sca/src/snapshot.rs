@@ -127,6 +127,7 @@ pub fn changed<'c>(components: &'c [Component], index: &Index) -> Result<Vec<&'c
         problems: Vec::new(),
         edges: Vec::new(),
         signs: Vec::new(),
+        asks: Vec::new(),
     };
     for one in components {
         let Ok(ecosystem) = one.ecosystem.parse::<Ecosystem>() else { continue };

@@ -2,13 +2,14 @@
 //!
 //! Pure. Nothing is left open in silence: where a file does not tell who needs whom, the answer says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::finding::Introduced;
-use crate::graph::{Graph, without_graph};
+use crate::graph::{Graph, Walker, without_graph};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Scope};
 use crate::purl::{purl, pypi_name};
-use crate::scan::introduced;
+use crate::scan::{introduced, label};
 
 /// One place that names the package.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Place {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// Other names that the file has for it, sorted.
+    pub aliases: Vec<String>,
     /// The package URL.
     pub purl: String,
     /// Whether the project itself asks for it, where the file tells.
@@ -49,7 +52,12 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
     let asked = Asked::new(asked);
     let mut places = Vec::new();
     for input in inputs {
-        let mut named = input.packages.iter().enumerate().filter(|(_, package)| asked.is(package)).peekable();
+        let is_alias = |package: &Package| {
+            let mut asks = input.asks.iter().filter(|ask| ask.is_for(package));
+            asks.any(|ask| asked.is(&Package { name: ask.name.clone(), ..package.clone() }))
+        };
+        let is_asked = |package: &Package| asked.is(package) || (!input.asks.is_empty() && is_alias(package));
+        let mut named = input.packages.iter().enumerate().filter(|(_, package)| is_asked(package)).peekable();
         if named.peek().is_none() {
             continue;
         }
@@ -57,9 +65,7 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
         let mut walker = graph.as_ref().map(Graph::walker);
         for (at, package) in named {
             let ways = match (&mut walker, without_graph(input.kind)) {
-                (Some(walker), _) => {
-                    introduced(input, walker, at, most, &mut steps).map_or(Ways::Unreached, Ways::Known)
-                }
+                (Some(walker), _) => known(input, walker, at, most, &mut steps).map_or(Ways::Unreached, Ways::Known),
                 (None, Some(reason)) => Ways::Untold(reason),
                 (None, None) => Ways::Untold("this file names no package that needs another"),
             };
@@ -68,6 +74,7 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
                 line: package.line,
                 ecosystem: package.ecosystem,
                 name: package.name.clone(),
+                aliases: aliases(input, package),
                 version: package.version.clone(),
                 purl: purl(package.ecosystem, &package.name, &package.version),
                 direct: package.direct,
@@ -77,6 +84,50 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
         }
     }
     places
+}
+
+/// How a package comes in, from the folders that ask for what begins each path.
+fn known(
+    input: &Input,
+    walker: &mut Walker<'_, '_>,
+    at: usize,
+    most: usize,
+    steps: &mut HashMap<usize, Arc<str>>,
+) -> Option<Introduced> {
+    let has_folders = input.asks.iter().any(|ask| ask.folder.as_ref().is_some_and(|folder| !folder.is_empty()));
+    let mut told = introduced(input, walker, at, most, steps)?;
+    if !has_folders {
+        return Some(told);
+    }
+    let mut folders: HashMap<String, BTreeSet<&str>> = HashMap::new();
+    for ask in &input.asks {
+        let Some(folder) = ask.folder.as_deref() else { continue };
+        for package in input.packages.iter().filter(|package| ask.is_for(package)) {
+            folders.entry(label(package)).or_default().insert(folder);
+        }
+    }
+    let mut paths = Vec::new();
+    let listed = told.paths.len() as u64;
+    for path in std::mem::take(&mut told.paths) {
+        let asking = path.first().and_then(|first| folders.get(&**first));
+        for folder in asking.into_iter().flatten() {
+            let from = (!folder.is_empty()).then(|| Arc::from(*folder));
+            paths.push(from.into_iter().chain(path.iter().cloned()).collect());
+        }
+        if asking.is_none() {
+            paths.push(path);
+        }
+    }
+    told.count = told.count.saturating_add(paths.len() as u64) - listed;
+    paths.truncate(most);
+    Some(Introduced { paths, ..told })
+}
+
+/// The names that a file has for a package besides its own.
+fn aliases(input: &Input, package: &Package) -> Vec<String> {
+    let names = input.asks.iter().filter(|ask| ask.is_for(package)).map(|ask| ask.name.as_str());
+    let names: BTreeSet<&str> = names.filter(|name| *name != package.name).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Every entry that names a package without saying which version, one sentence each.
@@ -180,6 +231,26 @@ mod tests {
         check(Kind::PackageLock, LOCK, "pkg:npm/%40s/c@1.0.0", &[one]);
         check(Kind::PackageLock, LOCK, "pkg:npm/%40s/c", &[one, two]);
         check(Kind::PackageLock, LOCK, "c", &[]);
+    }
+
+    #[test]
+    fn an_importer_begins_its_paths_and_an_alias_is_a_name() {
+        let lock = "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      b:\n        specifier: ^1\n        version: 1.0.0\n\n  \
+                    packages/x:\n    dependencies:\n      left:\n        specifier: npm:b@^1\n        version: b@1.0.0\n\n  packages/y:\n    \
+                    dependencies:\n      c:\n        specifier: ^1\n        version: 1.0.0\n\npackages:\n\n  b@1.0.0:\n    resolution: {integrity: \
+                    sha512-x}\n\n  c@1.0.0:\n    resolution: {integrity: sha512-x}\n\nsnapshots:\n\n  b@1.0.0:\n    dependencies:\n      c: 1.0.0\n\n  \
+                    c@1.0.0: {}\n";
+        let c = ["packages/y > c 1.0.0", "b 1.0.0 > c 1.0.0", "packages/x > b 1.0.0 > c 1.0.0"];
+        check(Kind::PnpmLock, lock, "c", &[("1.0.0", &c)]);
+        let b = ["b 1.0.0", "packages/x > b 1.0.0"];
+        check(Kind::PnpmLock, lock, "left", &[("1.0.0", &b)]);
+        check(Kind::PnpmLock, lock, "left@1.0.0", &[("1.0.0", &b)]);
+        let npm = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"left": "npm:a@^1"}},
+            "node_modules/left": {"name": "a", "version": "1.0.0", "dependencies": {"b": "^1"}}, "node_modules/b": {"version": "1.0.0"}}}"#;
+        for asked in ["left", "a", "a@1.0.0"] {
+            check(Kind::PackageLock, npm, asked, &[("1.0.0", &["a 1.0.0"])]);
+            assert_eq!(why(&[input(Kind::PackageLock, npm)], asked, 10)[0].aliases, ["left"]);
+        }
     }
 
     #[test]

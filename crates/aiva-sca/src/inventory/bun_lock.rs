@@ -151,6 +151,11 @@ impl<'a> Lock<'a> {
             // A copy that lies in another place is the same package.
             let at = *known.entry((&entry.identity, &entry.registry)).or_insert(at);
             by_key.insert(&entry.key, at);
+            // `a/b` is the copy of `b` below `a`; a scope has a slash of its own.
+            let is_copy = entry.key.ends_with(name) && entry.key.len() > name.len();
+            if !is_copy && !entry.key.trim_start_matches('@').contains('/') {
+                reading.alias(&entry.key, name, entry.line);
+            }
             needs.push((at, entry));
             if at as usize == reading.packages.len() {
                 let package = Package::new(Ecosystem::Npm, name, version, entry.line);

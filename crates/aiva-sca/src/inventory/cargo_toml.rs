@@ -87,17 +87,20 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
         Some(registry) => Source::PrivateRegistry(without_secret(registry).into_owned()),
     };
     match pin(&requirement) {
-        Some(version) => reading.packages.push(Package {
-            ecosystem: Ecosystem::CratesIo,
-            name,
-            version: version.to_owned(),
-            line,
-            direct: Some(true),
-            scope,
-            source,
-            licenses: Vec::new(),
-            origin: None,
-        }),
+        Some(version) => {
+            reading.alias(key, &name, line);
+            reading.packages.push(Package {
+                ecosystem: Ecosystem::CratesIo,
+                name,
+                version: version.to_owned(),
+                line,
+                direct: Some(true),
+                scope,
+                source,
+                licenses: Vec::new(),
+                origin: None,
+            })
+        }
         None => {
             reading.range(Ecosystem::CratesIo, name, requirement, scope, line);
             if let (Some(entry), Source::PrivateRegistry(registry)) = (reading.not_judged.last_mut(), &source) {

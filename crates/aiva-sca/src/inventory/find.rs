@@ -224,6 +224,7 @@ pub(crate) fn failed(path: String, kind: &'static str, message: String) -> Input
         problems,
         edges: Vec::new(),
         signs: Vec::new(),
+        asks: Vec::new(),
     }
 }
 

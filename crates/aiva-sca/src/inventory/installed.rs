@@ -287,5 +287,15 @@ fn settle(reading: &mut Reading, release: Option<&OsRelease>) {
 fn input(path: String, what: What, reading: Reading) -> Input {
     let Reading { status, packages, not_judged, problems, links, .. } = reading;
     let edges = if packages.is_empty() || status == Status::Failed { Vec::new() } else { links.edges };
-    Input { path, kind: what.name(), status, packages, not_judged, problems, edges, signs: links.signs }
+    Input {
+        path,
+        kind: what.name(),
+        status,
+        packages,
+        not_judged,
+        problems,
+        edges,
+        signs: links.signs,
+        asks: links.asks,
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) fn join(
             held.insert(manifest);
         }
     }
-    by_deno(&mut readings);
+    held.extend(by_deno(&mut readings));
     vendored(&mut readings);
     for at in covered(&readings) {
         if let Some((_, reading)) = readings.get_mut(at) {
@@ -102,20 +102,32 @@ fn without_catalog(reading: &mut Reading) {
     }
 }
 
-/// What a `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well.
-fn by_deno(readings: &mut [(Found, Reading)]) {
+/// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
+/// no lockfile of another tool is. Answers with the manifests that it holds for.
+fn by_deno(readings: &mut [(Found, Reading)]) -> Vec<usize> {
     let mut locked: HashMap<String, HashSet<String>> = HashMap::new();
-    for (found, reading) in readings.iter().filter(|(found, _)| found.kind == Kind::DenoLock) {
-        let npm = reading.packages.iter().filter(|package| package.direct == Some(true));
-        let names = npm.map(|package| package.name.clone()).collect();
-        locked.insert(folder(&found.path).to_owned(), names);
+    let mut others: HashSet<String> = HashSet::new();
+    for (found, reading) in readings.iter() {
+        if found.kind.locks() == Some(Kind::PackageJson) {
+            others.insert(folder(&found.path).to_owned());
+        }
+        if found.kind == Kind::DenoLock && matches!(reading.status, Status::Parsed | Status::Partial) {
+            let npm = reading.packages.iter().filter(|package| package.direct == Some(true));
+            locked.insert(folder(&found.path).to_owned(), npm.map(|package| package.name.clone()).collect());
+        }
     }
-    let is_open = |found: &Found| found.kind == Kind::PackageJson;
-    for (found, reading) in readings.iter_mut().filter(|(found, _)| is_open(found)) {
+    let mut held = Vec::new();
+    let manifests = readings.iter_mut().enumerate().filter(|(_, (found, _))| found.kind == Kind::PackageJson);
+    for (at, (found, reading)) in manifests {
+        if above(folder(&found.path)).any(|at| others.contains(at)) {
+            continue;
+        }
         let Some(names) = above(folder(&found.path)).find_map(|at| locked.get(at)) else { continue };
         reading.packages.retain(|package| !names.contains(&package.name));
         reading.not_judged.retain(|entry| !entry.is_range || !names.contains(&entry.name));
+        held.push(at);
     }
+    held
 }
 
 /// What a `go.mod` lists is not listed again by the folder of copies beside it.
@@ -155,7 +167,17 @@ pub(crate) fn input(path: String, kind: Kind, reading: Reading) -> Input {
     let Reading { status, packages, not_judged, problems, mut links, .. } = reading;
     links.edges.shrink_to_fit();
     let edges = if packages.is_empty() { Vec::new() } else { links.edges };
-    Input { path, kind: kind.name(), status, packages, not_judged, problems, edges, signs: links.signs }
+    Input {
+        path,
+        kind: kind.name(),
+        status,
+        packages,
+        not_judged,
+        problems,
+        edges,
+        signs: links.signs,
+        asks: links.asks,
+    }
 }
 
 /// The folder of a path, without the last `/`.

@@ -181,6 +181,9 @@ impl<'a> Lock<'a> {
                     let mut package = entry.package(name, version, line, installed.is_none());
                     package.licenses = std::mem::take(&mut entry.licenses);
                     signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
+                    if let Some(installed) = installed {
+                        reading.alias(installed, name, line);
+                    }
                     reading.packages.push(package);
                 }
                 (_, None) if installed.is_some() => {
@@ -385,6 +388,7 @@ fn copies(json: &mut Json<'_>, reading: &mut Reading, top: bool) -> Result<(), F
                 package.licenses = std::mem::take(&mut entry.licenses);
                 package.direct = if top { None } else { Some(false) };
                 signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
+                reading.alias(&name, &package.name, line);
                 reading.packages.push(package);
             }
             _ => reading.problem(line, format!("{} has no version", quote(&name))),

@@ -118,6 +118,7 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
         None => (name, requirement),
     };
     if let Some(version) = exact(range) {
+        reading.alias(name, real, line);
         reading.packages.push(Package {
             ecosystem: Ecosystem::Npm,
             name: real.to_owned(),

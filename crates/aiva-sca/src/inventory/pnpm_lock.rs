@@ -18,7 +18,7 @@ use super::npm_source::{self, split_name, table};
 use super::reading::{Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ask, Ecosystem, Package, Scope, Source};
 
 const OLDEST: u32 = 5;
 const NEWEST: u32 = 9;
@@ -103,6 +103,8 @@ struct Root<'a> {
     version: Cow<'a, str>,
     scope: Scope,
     line: u32,
+    /// Whose it is, by its place among the importers; `None` in a file that has none.
+    importer: Option<usize>,
 }
 
 impl<'a> Visit<'a> for Lock<'a> {
@@ -138,8 +140,10 @@ impl<'a> Visit<'a> for Lock<'a> {
             }
             [section, rest @ ..] if section == "packages" => self.entry(rest, value, line),
             [section, _, key, name] if section == "snapshots" => self.need(key, name.clone(), value, line),
-            [section, _, rest @ ..] if section == "importers" => self.root(rest, value, line),
-            _ => self.root(path, value, line),
+            [section, _, rest @ ..] if section == "importers" => {
+                self.root(rest, value, line, self.members.len().checked_sub(1));
+            }
+            _ => self.root(path, value, line, None),
         }
     }
 }
@@ -208,7 +212,7 @@ impl<'a> Lock<'a> {
     }
 
     /// `dependencies: {name: version}` or `dependencies: {name: {specifier, version}}`.
-    fn root(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
+    fn root(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32, importer: Option<usize>) {
         let (outer, name) = match path {
             [outer, name] => (outer, name),
             [_, _, key] if key == "specifier" => return self.specifiers += 1,
@@ -225,7 +229,7 @@ impl<'a> Lock<'a> {
                 _ => return,
             },
         };
-        self.roots.push(Root { name: name.clone(), version: value, scope, line });
+        self.roots.push(Root { name: name.clone(), version: value, scope, line, importer });
     }
 
     /// The node that a reference leads to; `Ok(None)` for the project's own folders.
@@ -245,6 +249,20 @@ impl<'a> Lock<'a> {
             self.nodes.get(sought.as_str())
         });
         found.map(|at| Some(*at)).ok_or(())
+    }
+
+    /// Who asks for a package, where that is not the only project, and under which name, where that is not its own.
+    fn ask(&self, root: &Root<'_>, at: u32, reading: &mut Reading) {
+        let Some(package) = reading.packages.get(at as usize) else { return };
+        let folder = root.importer.filter(|_| self.members.len() > 1).and_then(|at| self.members.get(at));
+        let (package, line) = (package.name.clone(), package.line);
+        match folder {
+            Some(folder) => {
+                let folder = Some(if folder == "." { String::new() } else { folder.clone() });
+                reading.links.asks.push(Ask { folder, name: root.name.to_string(), package, line });
+            }
+            None => reading.alias(&root.name, &package, line),
+        }
     }
 
     fn settle(self, reading: &mut Reading, cut: bool) {
@@ -308,7 +326,10 @@ impl<'a> Lock<'a> {
         let mut roots = Vec::new();
         for root in &self.roots {
             match self.resolve(&root.name, &root.version, &mut sought).map(|node| node.map(&package_of)) {
-                Ok(Some(Some(at))) => roots.push((at, root.scope)),
+                Ok(Some(Some(at))) => {
+                    roots.push((at, root.scope));
+                    self.ask(root, at, reading);
+                }
                 Ok(None) => {}
                 Ok(Some(None)) | Err(()) if cut => {}
                 Ok(Some(None)) | Err(()) => reading.problem(root.line, missing(&root.name, &root.version)),

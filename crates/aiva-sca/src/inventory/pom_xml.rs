@@ -322,22 +322,47 @@ impl Inherited {
 #[derive(Default)]
 struct Components {
     root: Option<String>,
-    found: Vec<(String, String, u32)>,
+    found: Vec<Component>,
     faults: Vec<Fault>,
+}
+
+/// One version of a module that gradle has looked at.
+struct Component {
+    group: String,
+    name: String,
+    version: String,
+    line: u32,
+    /// Whether it has artifacts, and whether they are nothing but descriptions: gradle read them and took another version.
+    has_artifacts: bool,
+    is_described_only: bool,
 }
 
 impl Visit for Components {
     fn open(&mut self, path: &[String], attributes: &[(String, String)], line: u32) {
         let Some(element) = path.last() else { return };
         self.root.get_or_insert_with(|| element.clone());
+        if element == "artifact" {
+            let file = attribute(attributes, "name").unwrap_or_default();
+            if let Some(component) = self.found.last_mut() {
+                let is_description = file.ends_with(".pom") || file.ends_with(".module");
+                component.is_described_only =
+                    is_description && (component.is_described_only || !component.has_artifacts);
+                component.has_artifacts = true;
+            }
+        }
         if element != "component" {
             return;
         }
         let part = |name: &str| attribute(attributes, name).filter(|value| !value.is_empty());
         match (part("group"), part("name"), part("version")) {
-            (Some(group), Some(name), Some(version)) => {
-                self.found.push((format!("{group}:{name}"), version.to_owned(), line));
-            }
+            (group, Some(name), Some(version)) => self.found.push(Component {
+                group: group.unwrap_or_default().to_owned(),
+                name: name.to_owned(),
+                version: version.to_owned(),
+                line,
+                has_artifacts: false,
+                is_described_only: false,
+            }),
             (group, name, _) => {
                 let text = format!("{}:{}", group.unwrap_or_default(), name.unwrap_or_default());
                 self.faults.push(Fault::new(line, format!("the component {} is not whole", quote(&text))));
@@ -362,8 +387,15 @@ pub(crate) fn read_verification(text: &str) -> Reading {
     for fault in components.faults {
         reading.fault(fault);
     }
-    for (name, version, line) in components.found {
-        reading.packages.push(Package::new(Ecosystem::Maven, name, version, line));
+    for Component { group, name, version, line, .. } in
+        components.found.into_iter().filter(|one| !one.is_described_only)
+    {
+        if group.is_empty() {
+            let reason = "it has no group, so it does not come from a Maven repository";
+            reading.not_judged.push(NotJudged::new(Ecosystem::Maven, name, version, line, reason));
+        } else {
+            reading.packages.push(Package::new(Ecosystem::Maven, format!("{group}:{name}"), version, line));
+        }
     }
     reading.close()
 }

@@ -5,7 +5,7 @@
 
 use super::go_mod::Module;
 use super::pom_xml::Pom;
-use crate::package::{Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
+use crate::package::{Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
 
 /// How many problems are kept one by one; the rest is only counted, so that a hostile file cannot fill the memory.
 const KEPT_PROBLEMS: usize = 100;
@@ -41,6 +41,8 @@ pub(crate) struct Links {
     pub(crate) descriptors: Vec<(String, u32)>,
     /// Lockfile: what is out of the ordinary about the way by which packages come.
     pub(crate) signs: Vec<Sign>,
+    /// Who asks for what under which name, where packages and edges do not tell.
+    pub(crate) asks: Vec<Ask>,
     /// Lockfile: what is needed, but not in it, with the line that needs it.
     pub(crate) unmet: Vec<(String, u32)>,
     /// Manifest: names that the project itself stands for, so that its lockfile has no entry for them.
@@ -204,6 +206,14 @@ impl Reading {
         if !name.is_empty() {
             let (name, version) = (name.to_owned(), String::new());
             self.links.signs.push(Sign { ecosystem, name, version, line, fact: Fact::Outside(source) });
+        }
+    }
+
+    /// Notes that a package has another name here than its own.
+    pub(crate) fn alias(&mut self, name: &str, package: &str, line: u32) {
+        if name != package {
+            let (name, package) = (name.to_owned(), package.to_owned());
+            self.links.asks.push(Ask { folder: None, name, package, line });
         }
     }
 

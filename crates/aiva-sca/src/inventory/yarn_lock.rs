@@ -252,6 +252,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         needs.push((at, entry.needs));
         for descriptor in entry.descriptors {
             if let Some(name) = name_of(&descriptor) {
+                reading.alias(&name, &found.package.name, found.package.line);
                 let same = by_name.entry(name).or_default();
                 if same.last() != Some(&at) {
                     same.push(at);

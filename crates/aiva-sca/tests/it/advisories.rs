@@ -55,6 +55,7 @@ fn input(packages: Vec<Package>) -> Input {
         problems: Vec::new(),
         edges: Vec::new(),
         signs: Vec::new(),
+        asks: Vec::new(),
     }
 }
 

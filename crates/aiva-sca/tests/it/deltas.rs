@@ -147,6 +147,7 @@ fn answers(dir: &Path, names: &[(Ecosystem, String)]) -> Vec<String> {
         problems: Vec::new(),
         edges: Vec::new(),
         signs: Vec::new(),
+        asks: Vec::new(),
     };
     let result = scan(&[input], &index).unwrap();
     said.push(format!("{:#?} {:#?} {:#?}", result.findings, result.not_judged, result.can_resolve));

@@ -526,3 +526,102 @@ fn mirrors_of_all_of_a_registry_are_that_registry() {
     );
     assert_eq!((reading.status, &reading.packages[0].source), (Status::Parsed, &Source::Registry));
 }
+
+/// Shapes of well-known projects: a compiler of Kotlin without a group, and versions that gradle read the description of and did not take.
+#[test]
+fn gradle_verifies_more_than_it_builds_with() {
+    check(
+        Kind::VerificationMetadata,
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<verification-metadata xmlns="https://schema.gradle.org/dependency-verification">
+<configuration><verify-metadata>true</verify-metadata><trusted-artifacts><trust file=".*[.]pom" regex="true"/></trusted-artifacts></configuration>
+<components>
+<component group="" name="kotlin-native-prebuilt" version="1.9.23"><artifact name="kotlin-native-prebuilt-1.9.23.tar.gz"><sha512 value="00"/></artifact></component>
+<component group="androidx.activity" name="activity" version="1.6.0"><artifact name="activity-1.6.0.module"><sha256 value="00"/></artifact></component>
+<component group="androidx.activity" name="activity" version="1.8.1"><artifact name="activity-1.8.1.aar"><sha256 value="00"/></artifact>
+<artifact name="activity-1.8.1.module"><sha256 value="00"/></artifact></component>
+<component group="com.fasterxml" name="oss-parent" version="38"><artifact name="oss-parent-38.pom"><sha256 value="00"/></artifact></component>
+<component group="org.example" name="bare" version="1"/>
+<component group="org.example" name="late" version="2"><artifact name="late-2.pom"><sha256 value="00"/></artifact><artifact name="late-2.jar"><sha256 value="00"/></artifact></component>
+</components></verification-metadata>
+"#,
+        "parsed
+androidx.activity:activity 1.8.1 7 ? runtime
+org.example:bare 1 10 ? runtime
+org.example:late 2 11 ? runtime
+? kotlin-native-prebuilt [1.9.23] 5",
+    );
+}
+
+/// Before cabal 2.0 names stood alone, and a package of the project itself had nothing but its flags.
+#[test]
+fn cabal_froze_names_alone_once() {
+    check(
+        Kind::CabalFreeze,
+        "constraints: Cabal ==1.24.2.0 || ==2.0.1.0,
+             Cabal -bundled-binary-generic,
+             aig -enable-hpc,
+             lens ==4.16,
+             lens +trustworthy -j +inlining,
+             zlib-bindings ==0.1.1.5
+",
+        "parsed
+Cabal 1.24.2.0 1 ? runtime
+Cabal 2.0.1.0 1 ? runtime
+lens 4.16 4 ? runtime
+zlib-bindings 0.1.1.5 6 ? runtime",
+    );
+}
+
+/// Pods by parts, in parts of parts, from a repository by its short address, and of folders.
+#[test]
+fn pods_come_in_parts_and_from_places() {
+    check(
+        Kind::PodfileLock,
+        "PODS:
+  - AFNetworking (3.1.0):
+    - AFNetworking/NSURLSession (= 3.1.0)
+  - AFNetworking/NSURLSession (3.1.0)
+  - hermes-engine (0.74.0-rc.1):
+    - hermes-engine/Pre-built (= 0.74.0-rc.1)
+  - hermes-engine/Pre-built (0.74.0-rc.1)
+  - NSDate-Extensions (0.0.1)
+  - YapDatabase (2.9.1):
+    - YapDatabase/Standard/Core (= 2.9.1)
+  - YapDatabase/Standard/Core (2.9.1)
+
+DEPENDENCIES:
+  - AFNetworking (from `https://github.com/acme/AFNetworking.git`, branch `release/3.1.1`)
+  - hermes-engine (from `../hermes-engine.podspec`)
+  - NSDate-Extensions (from `git@github.com:acme/NSDate-Extensions.git`)
+  - YapDatabase
+
+EXTERNAL SOURCES:
+  AFNetworking:
+    :branch: release/3.1.1
+    :git: https://github.com/acme/AFNetworking.git
+  hermes-engine:
+    :podspec: \"../hermes-engine.podspec\"
+    :tag: ''
+  NSDate-Extensions:
+    :git: git@github.com:acme/NSDate-Extensions.git
+
+CHECKOUT OPTIONS:
+  AFNetworking:
+    :commit: b3599dc9793478ae6faff6bc20f398d9fb199067
+    :git: https://github.com/acme/AFNetworking.git
+
+SPEC CHECKSUMS:
+  AFNetworking: 5e0e199f73d8626b11e79750991f5d173d1f8b67
+
+PODFILE CHECKSUM: 93dc2382997a30806d6c3e39950b2b0d73944af9
+
+COCOAPODS: 1.0.1
+",
+        r#"parsed
+AFNetworking 3.1.0 2 direct runtime Git("https://github.com/acme/AFNetworking.git#b3599dc9793478ae6faff6bc20f398d9fb199067")
+hermes-engine 0.74.0-rc.1 5 direct runtime Path("../hermes-engine.podspec")
+NSDate-Extensions 0.0.1 8 direct runtime Git("git@github.com:acme/NSDate-Extensions.git")
+YapDatabase 2.9.1 9 direct runtime"#,
+    );
+}

@@ -94,6 +94,7 @@ fn judged(index: &Index, package: Package) -> ScanResult {
         problems: Vec::new(),
         edges: Vec::new(),
         signs: Vec::new(),
+        asks: Vec::new(),
     };
     scan(&[input], index).unwrap()
 }

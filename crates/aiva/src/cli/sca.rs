@@ -98,6 +98,9 @@ fn place(place: &Place) -> serde_json::Value {
         "purl": place.purl, "name": place.name, "version": place.version, "ecosystem": place.ecosystem.osv_name(),
         "path": place.path, "line": place.line, "direct": place.direct, "scope": place.scope.name(),
     });
+    if !place.aliases.is_empty() {
+        answer["aliases"] = json!(place.aliases);
+    }
     match &place.ways {
         Ways::Known(known) => {
             let shortest: Vec<Vec<&str>> =
@@ -118,7 +121,9 @@ fn told(place: &Place) -> String {
         Some(false) => "transitive",
         None => "direct or not: the file does not say",
     };
-    let name = printable(&format!("{} {}", place.name, place.version));
+    let also =
+        if place.aliases.is_empty() { String::new() } else { format!(" (here also {})", place.aliases.join(", ")) };
+    let name = printable(&format!("{} {}{also}", place.name, place.version));
     let file = printable(&place.path);
     let mut text = format!("{name}  {file} line {}  ({direct}, {})\n", place.line, place.scope.name());
     match &place.ways {
