@@ -7,7 +7,7 @@ mod near;
 
 use std::sync::LazyLock;
 
-use near::Near;
+use near::{Near, bare, look};
 use rapidhash::{RapidHashMap, RapidHashSet};
 
 use crate::package::Ecosystem;
@@ -139,18 +139,9 @@ impl Names {
         let by_look = known.iter().map(|name| (look(name).collect(), *name)).collect();
         let by_letters = known.iter().map(|name| (bare(name).collect(), *name)).collect();
         let mut near = Near::new();
-        for name in &known {
-            near.add(name);
-            near.add_form(look(name));
-            near.add_form(bare(name));
-        }
+        known.iter().for_each(|name| near.add(name));
         let (known, established) = (known.into_iter().collect(), lines(established).collect());
         Self { known, established, by_length, by_look, by_letters, near }
-    }
-
-    /// Whether there may be a well-known name that this one looks like.
-    fn may_look(&self, name: &str) -> bool {
-        self.near.holds(name) || self.near.holds_form(look(name)) || self.near.holds_form(bare(name))
     }
 
     fn find(&self, name: &str) -> Option<Lookalike> {
@@ -159,7 +150,10 @@ impl Names {
             let of = self.known.get(&*latin)?;
             return Some(Lookalike { of, way: Way::Homoglyph });
         }
-        if name.len() < SHORTEST || !self.may_look(name) || self.known.contains(name) || self.established.contains(name)
+        if name.len() < SHORTEST
+            || !self.near.holds(name)
+            || self.known.contains(name)
+            || self.established.contains(name)
         {
             return None;
         }
@@ -254,25 +248,6 @@ fn are_neighbours(a: u8, b: u8) -> bool {
     }
 }
 
-/// The name with letters that look nearly the same made one.
-fn look(name: &str) -> impl Iterator<Item = u8> {
-    let mut letters = name.bytes().peekable();
-    std::iter::from_fn(move || {
-        Some(match letters.next()? {
-            b'r' if letters.next_if_eq(&b'n').is_some() => b'm',
-            b'v' if letters.next_if_eq(&b'v').is_some() => b'w',
-            b'0' => b'o',
-            b'1' | b'i' => b'l',
-            other => other,
-        })
-    })
-}
-
-/// The name without separators; the slash of a scope is one.
-fn bare(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes().filter(|letter| !matches!(letter, b'-' | b'_' | b'.'))
-}
-
 /// The name in Latin letters, if all others in it look like one.
 fn latin(name: &str) -> Option<String> {
     let letter = |c: char| match c {
@@ -365,7 +340,7 @@ mod tests {
                 for changed in
                     [edited(at % name.len(), b""), edited(at % name.len(), b"q"), edited(at % name.len(), b"1-")]
                 {
-                    if !names.may_look(&changed) {
+                    if !names.near.holds(&changed) {
                         turned_away += 1;
                         assert_eq!(names.compare(&changed), None, "{changed}");
                     }

@@ -2,7 +2,8 @@
 //!
 //! Two names that differ by one letter, or by two letters that are swapped, are equal once one letter of either is left out. So a
 //! list is the hashes of its names and of all that is left of them without one letter, as a filter: what it turns away has no
-//! neighbour for sure; what it lets through is to be compared. It costs a few nanoseconds a letter, however long the list is.
+//! neighbour for sure; what it lets through is to be compared. The same is asked of two other forms of a name, without separators
+//! and as it looks. It costs a few nanoseconds a letter, however long the list is.
 
 /// How many words the filter has: a few bits in a hundred are set by the lists that there are.
 const WORDS: usize = 1 << 14;
@@ -30,24 +31,35 @@ impl Near {
             self.set(hash);
             true
         });
-        self.add_form(name.bytes());
+        self.set(hash(name.bytes()));
+        self.set(hash(look(name)));
+        self.set(hash(bare(name)));
     }
 
-    /// Another form of a name of the list, for which only the same form of another name will do.
-    pub(super) fn add_form(&mut self, form: impl Iterator<Item = u8>) {
-        self.set(hash(form));
-    }
-
-    /// Whether a name of the list may be this one, or one edit away.
+    /// Whether a name of the list may be this one or one edit away, or the same in one of the other forms.
     pub(super) fn holds(&self, name: &str) -> bool {
-        name.len() > LONGEST
-            || self.holds_form(name.bytes())
-            || !each_shortened(name.as_bytes(), |hash| !self.is_set(hash))
-    }
-
-    /// Whether this form may be that of a name of the list.
-    pub(super) fn holds_form(&self, form: impl Iterator<Item = u8>) -> bool {
-        self.is_set(hash(form))
+        let name = name.as_bytes();
+        if name.len() > LONGEST {
+            return true;
+        }
+        // Side by side: a letter waits for the one before it in its form, not for the other forms.
+        let (mut whole, mut stripped, mut looks) = (0, 0, 0);
+        let mut is_taken = false;
+        for (at, byte) in name.iter().enumerate() {
+            whole = with(whole, *byte);
+            if !is_separator(*byte) {
+                stripped = with(stripped, *byte);
+            }
+            if is_taken {
+                is_taken = false;
+            } else {
+                let (letter, takes_next) = looks_like(*byte, name.get(at + 1).copied());
+                looks = with(looks, letter);
+                is_taken = takes_next;
+            }
+        }
+        [whole, stripped, looks].into_iter().any(|hash| self.is_set(hash))
+            || !each_shortened(name, |hash| !self.is_set(hash))
     }
 
     fn set(&mut self, hash: u64) {
@@ -69,6 +81,38 @@ fn place(hash: u64) -> (usize, u64) {
     let mixed = mixed.wrapping_mul(BASE);
     let bit = |from: u32| 1 << ((mixed >> from) & 63);
     ((mixed >> 50) as usize % WORDS, bit(32) | bit(38) | bit(44))
+}
+
+/// The name with letters that look nearly the same made one.
+pub(super) fn look(name: &str) -> impl Iterator<Item = u8> {
+    let mut letters = name.bytes().peekable();
+    std::iter::from_fn(move || {
+        let (letter, takes_next) = looks_like(letters.next()?, letters.peek().copied());
+        if takes_next {
+            letters.next();
+        }
+        Some(letter)
+    })
+}
+
+/// The name without separators; the slash of a scope is one that stays.
+pub(super) fn bare(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|letter| !is_separator(*letter))
+}
+
+/// What a letter looks like, and whether it does so together with the next one.
+fn looks_like(letter: u8, next: Option<u8>) -> (u8, bool) {
+    match (letter, next) {
+        (b'r', Some(b'n')) => (b'm', true),
+        (b'v', Some(b'v')) => (b'w', true),
+        (b'0', _) => (b'o', false),
+        (b'1' | b'i', _) => (b'l', false),
+        (other, _) => (other, false),
+    }
+}
+
+fn is_separator(letter: u8) -> bool {
+    matches!(letter, b'-' | b'_' | b'.')
 }
 
 fn hash(text: impl Iterator<Item = u8>) -> u64 {
@@ -125,8 +169,21 @@ mod tests {
         for name in ["lodash", "express", "react-dom"] {
             near.add(name);
         }
-        for name in ["lodash", "lodahs", "odash", "lodasch", "lodesh", "expres", "xpress", "raect-dom", &"a".repeat(65)]
-        {
+        for name in [
+            "l0dash",
+            "1odash",
+            "reactdom",
+            "react.d-om",
+            "lodash",
+            "lodahs",
+            "odash",
+            "lodasch",
+            "lodesh",
+            "expres",
+            "xpress",
+            "raect-dom",
+            &"a".repeat(65),
+        ] {
             assert!(near.holds(name), "{name}");
         }
         for name in ["lodsah2", "vue", "", "express-x", "reactdom12"] {
