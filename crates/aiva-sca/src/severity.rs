@@ -173,6 +173,10 @@ impl<'a> Metrics<'a> {
         let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(16);
         for field in text.split('/') {
             let (metric, value) = field.split_once(':')?;
+            let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            if !is_word(metric) || !is_word(value) {
+                return None;
+            }
             if pairs.len() == 64 || pairs.iter().any(|(seen, _)| *seen == metric) {
                 return None;
             }
