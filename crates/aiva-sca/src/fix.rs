@@ -16,8 +16,6 @@ mod locked;
 mod object;
 mod program;
 mod requirement;
-#[cfg(test)]
-mod tests;
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -290,7 +288,7 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
 fn commands_of(mut commands: Vec<Run>, cases: &[Case<'_>]) -> Vec<Run> {
     commands.sort();
     commands.dedup_by(|a, b| {
-        let same = a.folder == b.folder && a.command == b.command;
+        let same = a.folder == b.folder && (a.command == b.command || goes_with(&mut b.command, &a.command));
         if same {
             b.clears.append(&mut a.clears);
             b.brought_by.append(&mut a.brought_by);
@@ -311,6 +309,19 @@ fn commands_of(mut commands: Vec<Run>, cases: &[Case<'_>]) -> Vec<Run> {
         run.clears.retain(|id| !stays.contains(&(folder.as_str(), id.as_str())));
     }
     commands
+}
+
+/// Whether a command was taken into the one before it. Composer holds what it is not told of at the locked version, which a manifest that
+/// was changed for two packages contradicts: it must be told of all at once.
+fn goes_with(before: &mut String, command: &str) -> bool {
+    let Some(names) =
+        command.strip_prefix(locked::COMPOSER_UPDATE).filter(|_| before.starts_with(locked::COMPOSER_UPDATE))
+    else {
+        return false;
+    };
+    before.push(' ');
+    before.push_str(names);
+    true
 }
 
 /// What stays, the versions of a package that stay for the same reason together.
@@ -357,3 +368,6 @@ pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '@' | '+');
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,12 +41,15 @@ impl Version {
     /// Reads a version as a lockfile or an advisory writes it; `None` where the ecosystem's rules do not order it.
     ///
     /// A leading `v` or `=` is passed over, missing minor and patch numbers are zero, build metadata does not count. Go also
-    /// knows its release tags: `go1.21rc2` is `1.21.0-rc.2`.
+    /// knows its release tags: `go1.21rc2` is `1.21.0-rc.2`. Of Packagist all spellings that Composer takes for one version are one.
     pub fn parse(ecosystem: Ecosystem, text: &str) -> Option<Self> {
         let text = text.trim();
         if ecosystem == Ecosystem::PyPi && text.len() <= MAX_LENGTH {
             // Texts from before PEP 440 can be ordered, but no installer of today takes one, so nothing is concluded from it.
             return pep440::parse(text).map(|(key, public)| Self { key, public });
+        }
+        if ecosystem == Ecosystem::Packagist {
+            return Self::parse_in(Order::Packagist, &packagist::uniform(text));
         }
         Self::parse_in(ecosystem.order(), text)
     }

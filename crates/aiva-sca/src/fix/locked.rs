@@ -240,6 +240,9 @@ struct Scale {
     has_one: bool,
 }
 
+/// How Composer's command begins; the names of packages follow.
+pub(super) const COMPOSER_UPDATE: &str = "composer update --with-all-dependencies ";
+
 /// What moves the lockfile, or brings it in line with its manifest.
 fn command(kind: Kind, names: &[String], going: &[&Move], scale: Scale) -> Option<String> {
     let first = going.first()?;
@@ -264,7 +267,7 @@ fn command(kind: Kind, names: &[String], going: &[&Move], scale: Scale) -> Optio
         Kind::UvLock => format!("uv lock --upgrade-package {name}"),
         Kind::PipfileLock => format!("pipenv update {name}"),
         Kind::BunLock => format!("bun update {name}"),
-        Kind::ComposerLock => format!("composer update --with-all-dependencies {name}"),
+        Kind::ComposerLock => format!("{COMPOSER_UPDATE}{name}"),
         Kind::GemfileLock | Kind::GemsLocked => format!("bundle update --conservative {name}"),
         Kind::MixLock => format!("mix deps.update {name}"),
         Kind::PdmLock => format!("pdm update {name}"),

@@ -12,10 +12,10 @@ use crate::systems::{index_of, put, record};
 
 /// Each with a lockfile and its manifest, and what is affected below 1.2.6 in it.
 const FILES: &[(&str, &str)] = &[
-    ("php/composer.json", "{\"require\": {\"acme/log\": \"^1.0\"}}\n"),
+    ("php/composer.json", "{\"require\": {\"acme/log\": \"^1.0\", \"acme/web\": \"^1.0\"}}\n"),
     (
         "php/composer.lock",
-        "{\"packages\": [{\"name\": \"acme/log\", \"version\": \"1.1.0\", \"notification-url\": \"https://packagist.org/downloads/\"}], \"packages-dev\": []}\n",
+        "{\"packages\": [{\"name\": \"acme/log\", \"version\": \"1.1.0\", \"notification-url\": \"https://packagist.org/downloads/\"}, {\"name\": \"acme/web\", \"version\": \"v1.2\", \"notification-url\": \"https://packagist.org/downloads/\"}], \"packages-dev\": []}\n",
     ),
     ("ruby/Gemfile", "source \"https://rubygems.org\"\ngem \"log\", \"~> 1.0\"\n"),
     (
@@ -36,10 +36,15 @@ const FILES: &[(&str, &str)] = &[
 #[test]
 fn each_manifest_is_edited_and_each_lockfile_has_its_command() {
     let source = TempDir::new().unwrap();
-    for (ecosystem, name) in
-        [("Packagist", "acme/log"), ("RubyGems", "log"), ("Hex", "log"), ("Pub", "log"), ("Go", "example.com/log")]
-    {
-        put(source.path(), ecosystem, &[record(&format!("X-{ecosystem}"), "", &[(ecosystem, name, "1.2.6")])]);
+    for (ecosystem, names) in [
+        ("Packagist", &["acme/log", "acme/web"][..]),
+        ("RubyGems", &["log"]),
+        ("Hex", &["log"]),
+        ("Pub", &["log"]),
+        ("Go", &["example.com/log"]),
+    ] {
+        let about = |name: &&str| record(&format!("X-{}", name.replace('/', "-")), "", &[(ecosystem, name, "1.2.6")]);
+        put(source.path(), ecosystem, &names.iter().map(about).collect::<Vec<_>>());
     }
     let (_dir, index) = index_of(source.path());
     let root = TempDir::new().unwrap();
@@ -60,7 +65,7 @@ fn each_manifest_is_edited_and_each_lockfile_has_its_command() {
         [
             ("dart/pubspec.yaml", "name: m\ndependencies:\n  log: ^1.2.6\n"),
             ("elixir/mix.exs", "defmodule M do\n  defp deps do\n    [{:log, \"~> 1.2.6\"}]\n  end\nend\n"),
-            ("php/composer.json", "{\"require\": {\"acme/log\": \"^1.2.6\"}}\n"),
+            ("php/composer.json", "{\"require\": {\"acme/log\": \"^1.2.6\", \"acme/web\": \"^1.2.6\"}}\n"),
             ("ruby/Gemfile", "source \"https://rubygems.org\"\ngem \"log\", \"~> 1.0\", \">= 1.2.6\"\n"),
         ]
     );
@@ -72,7 +77,7 @@ fn each_manifest_is_edited_and_each_lockfile_has_its_command() {
             ("dart", "dart pub upgrade log"),
             ("elixir", "mix deps.update log"),
             ("go", "go get example.com/log@v1.2.6"),
-            ("php", "composer update --with-all-dependencies acme/log"),
+            ("php", "composer update --with-all-dependencies acme/log acme/web"),
             ("ruby", "bundle update --conservative log"),
         ]
     );

@@ -1,8 +1,8 @@
 //! Composer's constraints (getcomposer.org/doc/articles/versions.md, `composer/semver`): `^`, `~`, wildcards, hyphens, `||`, and
 //! stability flags, which say what may be chosen and not what lies in the range.
 //!
-//! Composer takes `1.2`, `1.2.0` and `1.2.0.0` for one version, PHP's order does not: lower ends are written as short as can be
-//! and upper ends as long, so that every spelling lies where it belongs. Branches (`dev-main`, `1.x-dev`) are no versions.
+//! A lower end without a stability begins at the release: what comes before it, Composer only takes where the constraint says so
+//! (`@beta`, `^2.0-RC`) or the whole project allows it. Branches (`dev-main`, `1.x-dev`) are no versions.
 
 use super::written::{before, between, compared, key, signed};
 use super::{Place, Span, all_of, everything};
@@ -30,26 +30,28 @@ fn all(text: &str) -> Option<Vec<Vec<Span>>> {
 }
 
 fn one(sign: &str, written: &str) -> Option<Vec<Span>> {
-    let text = written.split('@').next().unwrap_or_default();
+    let (text, flag) = written.split_once('@').unwrap_or((written, ""));
     // `@dev` alone: any version, of that stability at least.
     if text.is_empty() && written.starts_with('@') {
         return Some(vec![everything()]);
     }
-    let version = Written::parse(text)?;
+    let version = Written { flag: stability(flag), ..Written::parse(text)? };
     if version.is_wild {
         return (sign.is_empty() || sign == "=" || sign == "==").then(|| version.any()).flatten();
     }
     Some(match sign {
         "^" => between(version.lowest()?, Some(version.next(version.caret())?)),
         "~" => between(version.lowest()?, Some(version.next(version.numbers.len().saturating_sub(2))?)),
-        "<" if version.suffix.is_empty() => between(everything().0, Some(version.lowest()?)),
-        "<" => between(everything().0, Some((version.longest()?, false))),
-        "<=" => between(everything().0, Some((version.longest()?, true))),
-        ">" => between((version.longest()?, true), None),
+        "<" if version.suffix.is_empty() => between(everything().0, Some(before(Packagist, &version.with("dev"))?)),
         ">=" => between(version.lowest()?, None),
-        "!=" | "<>" => all_of(version.spellings()?.into_iter().map(|key| compared("!=", key)).collect()),
-        _ => between((key(Packagist, &version.shortest())?, false), Some((version.longest()?, true))),
+        "<>" => compared("!=", version.key()?),
+        sign => compared(sign, version.key()?),
     })
+}
+
+/// The stability that a flag allows, as it is written behind a version; without one, and for one that nobody knows, none but a release's.
+fn stability(flag: &str) -> &'static str {
+    ["dev", "alpha", "beta", "RC"].into_iter().find(|word| word.eq_ignore_ascii_case(flag)).unwrap_or("")
 }
 
 /// `1.0 - 2.0`: the right end means all that it can stand for.
@@ -60,7 +62,7 @@ fn hyphen(from: &str, to: &str) -> Option<Vec<Span>> {
     }
     let end = match to.numbers.len() {
         given @ 1..3 if to.suffix.is_empty() => to.next(given - 1)?,
-        _ => (to.longest()?, true),
+        _ => (to.key()?, true),
     };
     Some(between(from.lowest()?, Some(end)))
 }
@@ -70,6 +72,8 @@ struct Written {
     numbers: Vec<u64>,
     suffix: String,
     is_wild: bool,
+    /// What may come before it, if that is said apart from it.
+    flag: &'static str,
 }
 
 impl Written {
@@ -89,27 +93,15 @@ impl Written {
                 .any(|word| suffix.to_lowercase().starts_with(word));
         let numbers = numbers.filter(|numbers| numbers.len() <= 4 && is_known && (is_wild || !numbers.is_empty()))?;
         let suffix = if suffix.eq_ignore_ascii_case("stable") { String::new() } else { suffix.to_owned() };
-        Some(Self { numbers, suffix, is_wild })
+        Some(Self { numbers, suffix, is_wild, flag: "" })
     }
 
-    fn with(&self, numbers: &[u64], suffix: &str) -> String {
-        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        let dash = if suffix.is_empty() { "" } else { "-" };
-        format!("{}{dash}{suffix}", numbers.join("."))
+    fn with(&self, suffix: &str) -> String {
+        written(&self.numbers, suffix)
     }
 
-    /// Without zeros at the end.
-    fn trimmed(&self) -> &[u64] {
-        let kept = self.numbers.iter().rposition(|number| *number != 0).map_or(1, |last| last + 1);
-        self.numbers.get(..kept).unwrap_or(&self.numbers)
-    }
-
-    fn shortest(&self) -> String {
-        self.with(self.trimmed(), &self.suffix)
-    }
-
-    fn longest(&self) -> Option<Vec<u8>> {
-        key(Packagist, &self.with(&self.padded(4), &self.suffix))
+    fn key(&self) -> Option<Vec<u8>> {
+        key(Packagist, &self.with(&self.suffix))
     }
 
     fn padded(&self, count: usize) -> Vec<u64> {
@@ -117,10 +109,10 @@ impl Written {
         self.numbers.iter().chain(zeros).take(count.max(self.numbers.len())).copied().collect()
     }
 
-    /// Just before the version, its development releases included where no stability is given.
+    /// Just before the version, or before what of it a flag allows.
     fn lowest(&self) -> Option<Place> {
-        let suffix = if self.suffix.is_empty() { "dev" } else { &self.suffix };
-        before(Packagist, &self.with(self.trimmed(), suffix))
+        let suffix = if self.suffix.is_empty() { self.flag } else { &self.suffix };
+        before(Packagist, &self.with(suffix))
     }
 
     /// Just before the version with the number at this place one higher.
@@ -128,7 +120,7 @@ impl Written {
         let mut numbers: Vec<u64> = self.padded(place + 1).into_iter().take(place + 1).collect();
         let last = numbers.last_mut()?;
         *last = last.checked_add(1)?;
-        before(Packagist, &self.with(&numbers, "dev"))
+        before(Packagist, &written(&numbers, "dev"))
     }
 
     /// The place of the number that `^` holds on to.
@@ -142,11 +134,10 @@ impl Written {
         let Some(place) = self.numbers.len().checked_sub(1) else { return Some(vec![everything()]) };
         Some(between(self.lowest()?, Some(self.next(place)?)))
     }
+}
 
-    /// Every way of writing the version.
-    fn spellings(&self) -> Option<Vec<Vec<u8>>> {
-        let least = self.trimmed().len();
-        let spelled = (least..=4).map(|count| self.with(self.padded(4).get(..count).unwrap_or_default(), &self.suffix));
-        spelled.map(|text| key(Packagist, &text)).collect()
-    }
+fn written(numbers: &[u64], suffix: &str) -> String {
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    let dash = if suffix.is_empty() { "" } else { "-" };
+    format!("{}{dash}{suffix}", numbers.join("."))
 }

@@ -75,7 +75,12 @@ fn rubygems_requirements() {
 fn composer_constraints() {
     let composer = Ecosystem::Packagist;
     check(composer, "1.0.2", &["1.0.2", "v1.0.2", "1.0.2.0"], &["1.0.3"]);
-    check(composer, ">=1.0", &["1.0", "1.0.0", "1.0.0-beta1", "2.0"], &["0.9.9"]);
+    // Without a stability, what comes before the release is only taken where the whole project allows it.
+    check(composer, ">=1.0", &["1.0", "1.0.0", "2.0"], &["0.9.9", "1.0.0-beta1", "1.0.0-dev"]);
+    check(composer, ">=1.0@beta", &["1.0", "1.0.0-RC1", "1.0.0-beta1"], &["1.0.0-alpha3"]);
+    check(composer, "^1.12.0@stable", &["1.12", "v1.13.0-stable", "1.12.0+build"], &["1.12.0-dev", "1.12.0-rc1"]);
+    check(composer, "^2.0-RC2", &["2.0", "2.0.0-RC3"], &["2.0.0-RC1", "3.0.0-dev"]);
+    check(composer, "1.12.*", &["1.12.0", "1.12.7"], &["1.12.0-dev", "1.13.0-dev"]);
     check(composer, ">=1.0 <2.0", &["1.0", "1.9.9"], &["2.0", "2.0.0-alpha1", "2.0.0"]);
     check(composer, ">=1.0,<1.1 || >=1.2", &["1.0.5", "1.2", "9.0"], &["1.1", "1.1.5", "0.9"]);
     check(composer, ">=1.0 <1.1|>=1.2", &["1.0.5", "1.2"], &["1.1.0"]);
