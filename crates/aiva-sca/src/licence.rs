@@ -13,6 +13,7 @@ pub mod obligation;
 pub mod policy;
 pub mod recognise;
 pub mod report;
+mod rider;
 pub mod survey;
 
 use std::fmt;
@@ -81,6 +82,15 @@ pub enum Unknown {
         /// The nearest licence and its likeness, for a person to look at.
         nearest: Option<(&'static str, u8)>,
     },
+    /// A licence file that says more than its licence, which changes the terms.
+    Changed {
+        /// The file.
+        from: String,
+        /// What it would be without.
+        base: Expression,
+        /// How that begins.
+        rider: String,
+    },
 }
 
 impl Licence {
@@ -97,7 +107,11 @@ impl Licence {
         match self {
             Self::Known { evidence, .. } => &evidence.from,
             Self::Unclear { from, .. } => from,
-            Self::Unknown(Unknown::NotUnderstood { from, .. } | Unknown::NotRecognised { from, .. }) => from,
+            Self::Unknown(
+                Unknown::NotUnderstood { from, .. }
+                | Unknown::NotRecognised { from, .. }
+                | Unknown::Changed { from, .. },
+            ) => from,
             Self::Unknown(Unknown::NotInstalled | Unknown::NotStated) => "",
         }
     }
@@ -122,6 +136,7 @@ impl fmt::Display for Unknown {
             Self::NotInstalled => f.write_str("the lockfile does not say, and the package is in no local cache"),
             Self::NotStated => f.write_str("the package does not say"),
             Self::NotUnderstood { stated, .. } => write!(f, "{stated:?} is no licence on the SPDX list"),
+            Self::Changed { base, rider, .. } => write!(f, "{base} with terms of its own: {rider:?}"),
             Self::NotRecognised { nearest: None, .. } => f.write_str("the text is no licence on the SPDX list"),
             Self::NotRecognised { nearest: Some((name, percent)), .. } => {
                 write!(f, "the text is no licence on the SPDX list; {percent} % like {name}")

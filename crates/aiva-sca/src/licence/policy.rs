@@ -9,8 +9,8 @@ use std::collections::HashSet;
 
 use jiff::civil::Date;
 
-use super::Licence;
 use super::expression::{Expression, Term};
+use super::{Licence, Unknown};
 
 /// What may be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,8 +123,10 @@ impl Policy {
             self.allows(term) || exceptions.iter().flat_map(|one| &one.licences).any(|pattern| pattern.covers(term))
         };
         match licence {
-            Licence::Known { expression, .. } if expression.is_met(allows) => Verdict::Allowed,
-            Licence::Known { expression, .. } => {
+            // A rider only takes away: what is denied without it is denied with it.
+            Licence::Known { expression, .. } | Licence::Unknown(Unknown::Changed { base: expression, .. })
+                if !expression.is_met(allows) =>
+            {
                 let refused = expression.terms().into_iter().filter(|term| !allows(term));
                 Verdict::Denied(refused.map(|term| term.to_string()).collect())
             }
@@ -137,6 +139,7 @@ impl Policy {
                     _ => Verdict::Unclear,
                 }
             }
+            Licence::Known { .. } => Verdict::Allowed,
             Licence::Unknown(_) => match self.unknown {
                 OnUnknown::Allow => Verdict::Allowed,
                 OnUnknown::Report | OnUnknown::Deny => Verdict::Unknown,
@@ -245,6 +248,23 @@ mod tests {
             denied(&["GPL-1.0-or-later", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "GPL-3.0-or-later"]),
         );
         check(&["MIT"], &[], "UNKNOWN", Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_licence_with_terms_of_its_own_is_unknown_and_never_more_than_without() {
+        let changed = |base: &str| {
+            let (from, rider) = ("LICENSE".to_owned(), "not for military use".to_owned());
+            Licence::Unknown(Unknown::Changed { from, base: Expression::parse(base).unwrap(), rider })
+        };
+        for (allow, deny, base, want) in [
+            (&["MIT"][..], &[][..], "MIT", Verdict::Unknown),
+            (&[], &["GPL-*"], "MIT", Verdict::Unknown),
+            (&[], &["GPL-*"], "GPL-3.0-only", denied(&["GPL-3.0-only"])),
+            (&["MIT"], &[], "MIT AND LicenseRef-Commons-Clause", denied(&["LicenseRef-Commons-Clause"])),
+        ] {
+            let policy = Policy { allow: patterns(allow), deny: patterns(deny), ..Policy::default() };
+            assert_eq!(policy.judge("left-pad", &changed(base)), want, "{allow:?} {deny:?} {base}");
+        }
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //!
 //! The data is made from the list by [`compile`]; a test holds that the committed file is what it makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
+
+use super::rider::{COMMONS_CLAUSE, COMMONS_CLAUSE_NAME, harmless, rider};
 
 /// A likeness from which on the whole text is that licence.
 pub const WHOLE: f32 = 0.9;
@@ -30,6 +32,9 @@ static LIST: LazyLock<List> = LazyLock::new(|| {
     List::open(include_bytes!("../../data/licences.bin")).expect("the committed list is what `compile` made")
 });
 
+/// The runs of texts that may stand beside a licence.
+static HARMLESS: LazyLock<Vec<Vec<u32>>> = LazyLock::new(|| harmless().map(runs).collect());
+
 /// What a text is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recognised {
@@ -37,6 +42,8 @@ pub struct Recognised {
     pub licences: Vec<&'static str>,
     /// The likeness of the least certain of them, 0 to 1.
     pub confidence: f32,
+    /// What the text says besides that changes their terms, from its beginning: with that it is none of them alone.
+    pub rider: Option<String>,
 }
 
 /// The licences whose text this is; `Err` has the nearest one, which it is not.
@@ -59,15 +66,18 @@ struct List {
 
 impl List {
     fn recognise(&'static self, text: &str) -> Result<Recognised, Option<(&'static str, f32)>> {
-        let mut runs = runs(text);
+        let words = words(text);
+        let in_order = in_order(&words);
+        let mut runs = sorted(in_order.clone());
         let shared = self.shared(&runs);
         let length = runs.len() as f32;
         let dice = |at: usize| 2.0 * shared[at] as f32 / (length + self.sizes[at] as f32);
         let best = (0..self.names.len()).max_by(|a, b| dice(*a).total_cmp(&dice(*b)).then(b.cmp(a)));
         let Some(best) = best.filter(|best| shared[*best] > 0) else { return Err(None) };
-        let mut found = Recognised { licences: Vec::new(), confidence: 1.0 };
+        let mut found = Recognised { licences: Vec::new(), confidence: 1.0, rider: None };
         if dice(best) >= WHOLE {
-            found = Recognised { licences: vec![&self.names[best]], confidence: dice(best) };
+            found.licences.push(&self.names[best]);
+            found.confidence = dice(best);
             runs.retain(|run| !self.has(*run, best));
         }
         // Several licences in one file, or one among other words: the one with the most in common is taken out first.
@@ -89,7 +99,33 @@ impl List {
             found.confidence = found.confidence.min(part(next));
             runs.retain(|run| !self.has(*run, next));
         }
-        if found.licences.is_empty() { Err(Some((&self.names[best], dice(best)))) } else { Ok(found) }
+        if found.licences.is_empty() {
+            return Err(Some((&self.names[best], dice(best))));
+        }
+        let clause = clause_in(&in_order);
+        found.rider = rider(&words, &self.known(&words, &in_order, &found.licences, clause));
+        // Most texts have none: the texts that may stand beside are read only where there seems to be one.
+        if found.rider.is_some() {
+            let beside = HARMLESS.iter().filter(|text| is_in(text, &in_order)).flatten();
+            let besides = sorted(clause.iter().chain(beside).copied().collect());
+            found.rider = rider(&words, &self.known(&words, &in_order, &found.licences, &besides));
+        }
+        if !clause.is_empty() {
+            found.licences.push(COMMONS_CLAUSE_NAME);
+        }
+        Ok(found)
+    }
+
+    /// For each word, whether it is in a run that one of these licences has, or among the other known runs.
+    fn known(&self, words: &[String], in_order: &[u32], licences: &[&str], others: &[u32]) -> Vec<bool> {
+        let mut known = vec![false; words.len()];
+        for (at, run) in in_order.iter().enumerate() {
+            let of_them = |one: &u16| self.names.get(usize::from(*one)).is_some_and(|name| licences.contains(&&**name));
+            if others.binary_search(run).is_ok() || self.licences(*run).iter().any(of_them) {
+                known.iter_mut().skip(at).take(RUN).for_each(|known| *known = true);
+            }
+        }
+        known
     }
 
     /// How many of the runs each licence has.
@@ -153,7 +189,8 @@ impl List {
 pub fn compile<'t>(texts: impl Iterator<Item = (&'t str, &'t str)>) -> Vec<u8> {
     let mut by_runs: BTreeMap<Vec<u32>, &str> = BTreeMap::new();
     let all = texts.flat_map(|(name, text)| forms(name, text).map(move |form| (name, form)));
-    for (name, text) in all {
+    let all: Vec<(String, &str)> = all.map(|(name, text)| (strictest(name), text)).collect();
+    for (name, text) in &all {
         let runs = runs(text);
         if runs.is_empty() {
             continue;
@@ -203,6 +240,12 @@ pub fn compile<'t>(texts: impl Iterator<Item = (&'t str, &'t str)>) -> Vec<u8> {
     [&size.to_le_bytes()[..], &packed].concat()
 }
 
+/// The name of the family that grants the least: a bare text of the GPL, LGPL, AGPL or GFDL says nothing of later versions,
+/// and the list's texts of `-only` and `-or-later` differ in nothing but how they were typed.
+fn strictest(name: &str) -> String {
+    name.strip_suffix("-or-later").map_or_else(|| name.to_owned(), |base| format!("{base}-only"))
+}
+
 /// After this line a text says how to apply the licence, and no more of the licence (SPDX matching guidelines, section B.12).
 const END: &str = "END OF TERMS AND CONDITIONS";
 
@@ -212,28 +255,57 @@ const NOTICES: [(&str, &str, &str); 2] = [
     ("MPL-2.0", "This Source Code Form is subject to the terms of the Mozilla", "mozilla.org/MPL/2.0/."),
 ];
 
-/// The forms in which a licence's text is found: whole, without what only says how to apply it, and as its notice.
+/// The LGPL from version 3 on is a supplement to the GPL, whose text the list appends; COPYING.LESSER is the supplement alone.
+const SUPPLEMENT: &str = "LGPL-3.0";
+
+/// The forms in which a licence's text is found: whole, without what only says how to apply it or is another licence, and as
+/// its notice.
 fn forms<'t>(name: &str, text: &'t str) -> impl Iterator<Item = &'t str> {
     let terms = text.find(END).map(|end| &text[..end + END.len()]);
     let notice = NOTICES.iter().find(|(of, ..)| *of == name).and_then(|(_, from, to)| {
         let rest = &text[text.rfind(from)?..];
         Some(&rest[..rest.find(to)? + to.len()])
     });
-    [Some(text), terms, notice].into_iter().flatten()
+    let supplement = name.starts_with(SUPPLEMENT).then(|| text.rfind("GNU GENERAL PUBLIC LICENSE")).flatten();
+    let supplement = supplement.map(|end| &text[..end]);
+    [Some(text), terms, notice, supplement].into_iter().flatten()
 }
 
-/// The runs of three words in a text, hashed; sorted, once each.
+/// How many words make a run.
+const RUN: usize = 3;
+
+/// The runs in a text; sorted, once each.
 fn runs(text: &str) -> Vec<u32> {
-    let words = words(text);
+    sorted(in_order(&words(text)))
+}
+
+/// The runs of three words, hashed.
+fn in_order(words: &[String]) -> Vec<u32> {
     let run = |run: &[String]| {
         // The hash is on disk: fixed seed, and the function never changes within its major version.
         let hash = rapidhash_v3_seeded(run.join(" ").as_bytes(), &RapidSecrets::seed(0x61_69_76_61));
         (hash >> 32) as u32
     };
-    let mut runs: Vec<u32> = words.windows(3.min(words.len().max(1))).map(run).collect();
+    words.windows(RUN.min(words.len().max(1))).map(run).collect()
+}
+
+fn sorted(mut runs: Vec<u32>) -> Vec<u32> {
     runs.sort_unstable();
     runs.dedup();
     runs
+}
+
+/// The runs of the Commons Clause where it is in the text; else none.
+fn clause_in(in_order: &[u32]) -> &'static [u32] {
+    static CLAUSE: LazyLock<Vec<u32>> = LazyLock::new(|| runs(COMMONS_CLAUSE));
+    if is_in(&CLAUSE, in_order) { &CLAUSE } else { &[] }
+}
+
+/// Whether most of a short text is among these runs.
+fn is_in(text: &[u32], in_order: &[u32]) -> bool {
+    let have: HashSet<&u32> = in_order.iter().collect();
+    let shared = text.iter().filter(|run| have.contains(run)).count();
+    shared as f32 >= text.len() as f32 * OF_ITS_OWN
 }
 
 /// The words that count, in one spelling.
@@ -378,7 +450,7 @@ mod tests {
         let wrong: Vec<String> = texts
             .into_par_iter()
             .filter_map(|(name, text)| match recognise(&changed(text)) {
-                Ok(found) if found.licences.iter().any(|one| *one == name || same_words(one, text)) => None,
+                Ok(found) if found.licences.iter().any(|one| *one == strictest(name) || same_words(one, text)) => None,
                 Ok(found) => Some(format!("{name} as {:?}", found.licences)),
                 Err(_) => Some(format!("{name} not at all")),
             })
@@ -445,6 +517,8 @@ mod tests {
                       software\n   distributed under the License is distributed on an \"AS IS\" BASIS,\n   WITHOUT WARRANTIES OR \
                       CONDITIONS OF ANY KIND, either express or implied.\n   See the License for the specific language governing \
                       permissions and\n   limitations under the License.\n";
+        let lesser = text("LGPL-3.0-only");
+        let lesser = &lesser[..lesser.rfind("GNU GENERAL PUBLIC LICENSE").unwrap()];
         let around =
             "These parts were taken over from elsewhere and are under terms of their own, which follow. ".repeat(6);
         for (what, text, want) in [
@@ -455,9 +529,56 @@ mod tests {
             ("JSON among other words", format!("{around}\n\n{}\n\n{around}", text("JSON")), &["JSON"]),
             ("Apache without its appendix, and MIT", format!("{terms}\n\n{}", text("MIT")), &["Apache-2.0", "MIT"]),
             ("Pixar", text("Pixar").to_owned(), &["Pixar"]),
+            ("LGPL without the GPL", lesser.to_owned(), &["LGPL-3.0-only"]),
+            ("LGPL with the GPL", format!("{lesser}\n\n{}", text("GPL-3.0-only")), &["LGPL-3.0-only"]),
+            ("GPL with the LGPL", format!("{}\n\n{lesser}", text("GPL-3.0-only")), &["LGPL-3.0-only"]),
+            ("GPL, typed so", text("GPL-3.0-or-later").to_owned(), &["GPL-3.0-only"]),
+            ("GPL, typed so", text("GPL-2.0-or-later").to_owned(), &["GPL-2.0-only"]),
+            ("GPL, typed so", text("GPL-1.0-or-later").to_owned(), &["GPL-1.0-only"]),
+            ("LGPL, typed so", text("LGPL-2.1-or-later").to_owned(), &["LGPL-2.1-only"]),
+            ("AGPL, typed so", text("AGPL-3.0-or-later").to_owned(), &["AGPL-3.0-only"]),
+            ("GFDL, typed so", text("GFDL-1.3-or-later").to_owned(), &["GFDL-1.3-only"]),
         ] {
             let got = recognise(&text).map(|found| found.licences);
             assert_eq!(got.as_deref(), Ok(want), "{what}");
+        }
+    }
+
+    #[test]
+    fn words_that_change_the_terms_are_told_and_others_are_not() {
+        let mit = spdx::license_id("MIT").unwrap().text();
+        let names = "Ana Alder <ana@example.org>\nBo Birch (may 2019)\nCleo Cedar\nDan Dogwood\nEve Elm\n".repeat(4);
+        let military = "The Software may not be used by any military organisation.";
+        let among = mit.replace("THE SOFTWARE IS PROVIDED", &format!("{military}\n\nTHE SOFTWARE IS PROVIDED"));
+        assert_ne!(among, mit);
+        for (what, text, licences, rider) in [
+            ("alone", mit.to_owned(), &["MIT"][..], false),
+            (
+                "title, copyright",
+                format!("# The MIT License (MIT)\n\nCopyright (c) 2020 Ana\n\n{mit}"),
+                &["MIT"],
+                false,
+            ),
+            ("authors", format!("{mit}\n\nAuthors:\n{names}"), &["MIT"], false),
+            ("after", format!("{mit}\n\n{military}"), &["MIT"], true),
+            ("before", format!("{military}\n\n{mit}"), &["MIT"], true),
+            ("short", format!("{mit}\n\nNot for commercial use.\n"), &["MIT"], true),
+            ("among", among, &["MIT"], true),
+            (
+                "commons clause",
+                format!("{COMMONS_CLAUSE}\n\nSoftware: X\nLicense: MIT\nLicensor: Ana Ltd\n\n{mit}"),
+                &["MIT", COMMONS_CLAUSE_NAME],
+                false,
+            ),
+            (
+                "commons clause and more",
+                format!("{mit}\n\n{COMMONS_CLAUSE}\n\n{military}"),
+                &["MIT", COMMONS_CLAUSE_NAME],
+                true,
+            ),
+        ] {
+            let got = recognise(&text).unwrap();
+            assert_eq!((&got.licences[..], got.rider.is_some()), (licences, rider), "{what}: {:?}", got.rider);
         }
     }
 

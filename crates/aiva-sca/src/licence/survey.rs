@@ -118,12 +118,13 @@ fn stated(words: &str, from: &str) -> Option<Licence> {
 fn by_text(texts: &[Text]) -> Option<Licence> {
     let mut all: Vec<&'static str> = Vec::new();
     let (mut from, mut confidence) = (Vec::new(), 1.0_f32);
-    let mut nearest = None;
+    let (mut nearest, mut rider) = (None, None);
     for text in texts {
         match recognise(&text.text) {
             Ok(found) => {
                 from.push(text.from.as_str());
                 confidence = confidence.min(found.confidence);
+                rider = rider.or(found.rider.map(|words| (text.from.clone(), words)));
                 found.licences.into_iter().for_each(|one| {
                     if !all.contains(&one) {
                         all.push(one);
@@ -133,7 +134,14 @@ fn by_text(texts: &[Text]) -> Option<Licence> {
             Err(near) => nearest = nearest.or(near.map(|(name, likeness)| (name, (likeness * 100.0) as u8))),
         }
     }
+    // The LGPL from version 3 on is a supplement to the GPL and comes with its text: both together are the LGPL.
+    if all.contains(&"LGPL-3.0-only") {
+        all.retain(|one| *one != "GPL-3.0-only");
+    }
     if let Some(expression) = Expression::all_of(&all).filter(|_| !all.is_empty()) {
+        if let Some((from, rider)) = rider {
+            return Some(Licence::Unknown(Unknown::Changed { from, base: expression, rider }));
+        }
         let evidence = Evidence { from: from.join(", "), how: How::Recognised(confidence) };
         return Some(Licence::Known { expression, evidence });
     }

@@ -146,6 +146,35 @@ fn a_go_module_is_known_by_its_text_alone() {
 }
 
 #[test]
+fn licence_files_mean_what_they_say_together() {
+    let gpl = text("GPL-3.0-only");
+    let lesser = text("LGPL-3.0-only");
+    let lesser = &lesser[..lesser.rfind("GNU GENERAL PUBLIC LICENSE").unwrap()];
+    let mit = text("MIT");
+    let military = format!("{mit}\n\nThe Software may not be used by any military organisation.\n");
+    let with =
+        |base: &str| format!("unknown: {base} with terms of its own: \"may not be used by any military organization\"");
+    let lock =
+        r#"{"name":"app","lockfileVersion":3,"packages":{"":{"name":"app"},"node_modules/l":{"version":"1.0.0"}}}"#;
+    let package = r#"{"name":"l","version":"1.0.0"}"#;
+    for (files, want) in [
+        (&[("COPYING.LESSER", lesser)][..], "LGPL-3.0-only".to_owned()),
+        (&[("COPYING", gpl), ("COPYING.LESSER", lesser)], "LGPL-3.0-only".to_owned()),
+        (&[("LICENSE.GPL", gpl), ("LICENSE.LGPL", lesser)], "LGPL-3.0-only".to_owned()),
+        (&[("COPYING", gpl), ("LICENSE.LGPL", text("LGPL-2.1-only"))], "GPL-3.0-only AND LGPL-2.1-only".to_owned()),
+        (&[("COPYING", gpl), ("COPYING.LESSER", lesser), ("LICENSE", mit)], "LGPL-3.0-only AND MIT".to_owned()),
+        (&[("COPYING", gpl)], "GPL-3.0-only".to_owned()),
+        (&[("LICENSE", &military)], with("MIT")),
+        (&[("LICENSE", &military), ("LICENSE-APACHE", text("Apache-2.0"))], with("MIT AND Apache-2.0")),
+    ] {
+        let paths: Vec<String> = files.iter().map(|(name, _)| format!("node_modules/l/{name}")).collect();
+        let mut all = vec![("package-lock.json", lock), ("node_modules/l/package.json", package)];
+        all.extend(paths.iter().zip(files).map(|(path, (_, text))| (path.as_str(), *text)));
+        check(&all, &[&format!("l 1.0.0: {want}")]);
+    }
+}
+
+#[test]
 fn what_the_policy_refuses_is_a_finding_and_no_policy_is_no_finding() {
     let folder = tempfile::tempdir().unwrap();
     let lock = r#"{"name":"app","lockfileVersion":3,"packages":{"":{"name":"app"},

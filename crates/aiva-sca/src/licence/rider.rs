@@ -1,0 +1,124 @@
+//! Finds what a licence file says besides the licence that was found in it: riders, such as "not for military use".
+//!
+//! Pure. A title, a list of authors or a sentence on where the parts come from changes no terms; words that forbid, demand or
+//! condition something do. Start reading at [`rider`].
+
+/// The Commons Clause, version 1.0: it takes the right to sell away from any licence, and is on no list.
+pub(super) const COMMONS_CLAUSE: &str = "\"Commons Clause\" License Condition v1.0\n\nThe Software is provided to you by the Licensor \
+    under the License, as defined below, subject to the following condition.\n\nWithout limiting other conditions in the License, the \
+    grant of rights under the License will not include, and the License does not grant to you, the right to Sell the Software.\n\nFor \
+    purposes of the foregoing, \"Sell\" means practicing any or all of the rights granted to you under the License to provide to third \
+    parties, for a fee or other consideration (including without limitation fees for hosting or consulting/ support services related to \
+    the Software), a product or service whose value derives, entirely or substantially, from the functionality of the Software. Any \
+    license notice or attribution required by the License must also include this Commons Clause License Condition notice.";
+
+/// How the Commons Clause is written in an expression.
+pub(super) const COMMONS_CLAUSE_NAME: &str = "LicenseRef-Commons-Clause";
+
+/// Fewer words of its own are another wording of the licence, or a title.
+const FEWEST: usize = 6;
+
+/// A shorter stretch of the licence's words between others is there by chance (`of the software`).
+const BY_CHANCE: usize = 6;
+
+/// The most that is told of a rider, in words.
+const TOLD: usize = 30;
+
+/// Words that no list of authors has: one is enough, however few words stand around it.
+const PURPOSES: [&str; 5] = ["commercial", "noncommercial", "military", "prohibited", "forbidden"];
+
+/// Words without which nothing is forbidden, demanded or made a condition. `may` alone only permits.
+const TERMS: [&str; 15] = [
+    "not",
+    "cannot",
+    "must",
+    "shall",
+    "only",
+    "never",
+    "unless",
+    "except",
+    "restricted",
+    "restriction",
+    "restrictions",
+    "condition",
+    "prior",
+    "require",
+    "requires",
+];
+
+/// After `unless` and `except` these say which files are meant, not who may use them (`unless otherwise stated`).
+const OF_FILES: [&str; 7] = ["otherwise", "as", "stated", "specified", "noted", "documented", "below"];
+
+/// The end of the GPL's advice on how to apply it, which the list leaves out of some versions.
+const GPL_ADVICE: &str = "This General Public License does not permit incorporating your program into proprietary programs. If your \
+    program is a subroutine library, you may consider it more useful to permit linking proprietary applications with the library. If \
+    this is what you want to do, use the GNU Lesser General Public License instead of this License.";
+
+/// Texts that change nothing for the worse: the exceptions of the list only give more.
+pub(super) fn harmless() -> impl Iterator<Item = &'static str> {
+    let exceptions = spdx::identifiers::EXCEPTIONS.iter().filter_map(|one| spdx::exception_id(one.name));
+    exceptions.map(spdx::ExceptionId::text).chain([GPL_ADVICE])
+}
+
+/// The beginning of the first words that are not the licence's and change its terms. `known` has, for each of the words,
+/// whether the licence has it there.
+pub(super) fn rider(words: &[String], known: &[bool]) -> Option<String> {
+    let own = |at: &usize| known.get(*at).is_some_and(|known| !known);
+    let all: Vec<usize> = (0..words.len()).filter(own).collect();
+    let stretches = all.chunk_by(|left, right| right - left <= BY_CHANCE);
+    let changes = |stretch: &&[usize]| {
+        let any = |has: fn(&[String]) -> bool| stretch.iter().any(|at| has(words.get(*at..).unwrap_or_default()));
+        any(is_purpose) || stretch.len() >= FEWEST && any(is_term)
+    };
+    let found = stretches.into_iter().find(changes)?;
+    let (first, last) = (*found.first()?, *found.last()?);
+    let told: Vec<&str> = words.get(first..=last)?.iter().take(TOLD).map(String::as_str).collect();
+    Some(told.join(" ").chars().take(300).collect())
+}
+
+/// Whether the first of these words excludes somebody or some use by itself.
+fn is_purpose(words: &[String]) -> bool {
+    words.first().is_some_and(|first| PURPOSES.contains(&&**first))
+}
+
+/// Whether the first of these words forbids, demands or conditions something.
+fn is_term(words: &[String]) -> bool {
+    let Some((first, rest)) = words.split_first() else { return false };
+    let of_files = || rest.iter().take(2).any(|word| OF_FILES.contains(&&**word));
+    TERMS.contains(&&**first) && !(matches!(&**first, "unless" | "except") && of_files())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Capitals are the licence's words.
+    #[track_caller]
+    fn check(text: &str, want: Option<&str>) {
+        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+        let known: Vec<bool> = text.split_whitespace().map(|word| word == word.to_uppercase()).collect();
+        assert_eq!(rider(&words, &known).as_deref(), want, "{text}");
+    }
+
+    #[test]
+    fn only_words_that_change_the_terms_are_a_rider() {
+        check("", None);
+        check("THE LICENSE", None);
+        check("may not THE LICENSE", None); // another wording
+        check("THE LICENSE not for commercial use", Some("not for commercial use"));
+        check("ana bo cleo dan eve fay gus THE LICENSE", None);
+        check("these parts were taken over from elsewhere THE LICENSE", None);
+        check("unless otherwise stated all files in here are under THE LICENSE", None);
+        check("pick what you may like from these two THE LICENSE", None);
+        check(
+            "free for all people unless they are of any army THE LICENSE",
+            Some("free for all people unless they are of any army"),
+        );
+        check("THE LICENSE may not be used by any army", Some("may not be used by any army"));
+        check(
+            "THE LICENSE use OF THE SOFTWARE may not be by any army",
+            Some("use of the software may not be by any army"),
+        );
+        check("may THE LICENSE ONE TWO THREE FOUR not THE LICENSE ONE TWO THREE FOUR be by any army", None);
+    }
+}
