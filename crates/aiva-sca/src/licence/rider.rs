@@ -54,10 +54,29 @@ const GPL_ADVICE: &str = "This General Public License does not permit incorporat
     program is a subroutine library, you may consider it more useful to permit linking proprietary applications with the library. If \
     this is what you want to do, use the GNU Lesser General Public License instead of this License.";
 
-/// Texts that change nothing for the worse: the exceptions of the list only give more.
+/// LLVM-exception of the SPDX list.
+const LLVM: &str = "---- LLVM Exceptions to the Apache 2.0 License ---- As an exception, if, as a result of your compiling your source \
+    code, portions of this Software are embedded into an Object form of such source code, you may redistribute such \
+    embedded portions in such Object form without complying with the conditions of Sections 4(a), 4(b) and 4(d) of the \
+    License. In addition, if you combine or link compiled forms of this Software with software that is licensed under the \
+    GPLv2 (\"Combined Software\") and if a court of competent jurisdiction determines that the patent provision (Section \
+    3), the indemnity provision (Section 9) or other Section of the License conflicts with the conditions of the GPLv2, \
+    you may retroactively and prospectively choose to deem waived or otherwise exclude such Section(s) of the License, but \
+    only in their entirety and only with respect to the Combined Software.";
+
+/// Classpath-exception-2.0 of the SPDX list.
+const CLASSPATH: &str = "Linking this library statically or dynamically with other modules is making a combined work based on this library. \
+    Thus, the terms and conditions of the GNU General Public License cover the whole combination. As a special exception, \
+    the copyright holders of this library give you permission to link this library with independent modules to produce an \
+    executable, regardless of the license terms of these independent modules, and to copy and distribute the resulting \
+    executable under terms of your choice, provided that you also meet, for each linked independent module, the terms and \
+    conditions of the license of that module. An independent module is a module which is not derived from or based on this \
+    library. If you modify this library, you may extend this exception to your version of the library, but you are not \
+    obligated to do so. If you do not wish to do so, delete this exception statement from your version.";
+
+/// Texts that change nothing for the worse: advice, and exceptions, which only give more.
 pub(super) fn harmless() -> impl Iterator<Item = &'static str> {
-    let exceptions = spdx::identifiers::EXCEPTIONS.iter().filter_map(|one| spdx::exception_id(one.name));
-    exceptions.map(spdx::ExceptionId::text).chain([GPL_ADVICE])
+    [LLVM, CLASSPATH, GPL_ADVICE].into_iter()
 }
 
 /// The beginning of the first words that are not the licence's and change its terms. `known` has, for each of the words,
