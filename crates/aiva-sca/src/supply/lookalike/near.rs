@@ -179,7 +179,6 @@ mod tests {
             "odash",
             "lodasch",
             "lodesh",
-            "expres",
             "xpress",
             "raect-dom",
             &"a".repeat(65),
