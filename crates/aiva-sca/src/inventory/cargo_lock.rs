@@ -159,7 +159,9 @@ fn lacks(entries: &[Entry<'_>], reading: &Reading) -> Option<String> {
     }
     let from_registry = |edge: &&(u32, u32)| entries.get(edge.0 as usize).is_some_and(of_registry);
     let mut to_last = reading.links.edges.iter().filter(|edge| edge.1 as usize == others.len());
-    (last.source.is_none() && to_last.any(|edge| from_registry(&edge))).then(|| door::short(name, "source"))
+    // What it needs stands behind its source; a patched package has none, and then is seldom the only one.
+    let is_open = last.source.is_none() && last.needs.is_empty();
+    (is_open && to_last.any(|edge| from_registry(&edge))).then(|| door::short(name, "source"))
 }
 
 /// Keeps the entries that have a name and a version, and tells of the others.

@@ -135,7 +135,6 @@ impl Entry<'_> {
             _ if repositories.is_private => "packagist.org is switched off, so a public name may be another package",
             "self.version" => "the version of the project itself",
             _ if is_branch => "a branch, not a released version",
-            _ if matches!(source, Some(Source::Path(_))) => return, // The project's own folder.
             _ if source.is_some() => "from a repository of its own, where a public name may be another package",
             text => match pinned(text) {
                 Some(version) => {

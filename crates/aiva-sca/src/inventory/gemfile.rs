@@ -69,7 +69,10 @@ fn asks_for_more(tokens: &[Token]) -> bool {
 fn may_be_half(tokens: &[Token]) -> bool {
     let Some(last) = statements(tokens).pop() else { return false };
     let is_gem = last.iter().find(|token| token.kind != Kind::Break).is_some_and(|first| first.word() == Some("gem"));
-    let ends = |token: &Token| matches!(token.kind, Kind::Text { .. } | Kind::Mark(')' | ']' | '}'));
+    let ends = |token: &Token| {
+        let is_value = matches!(token.word(), Some("true" | "false" | "nil"));
+        is_value || matches!(token.kind, Kind::Text { .. } | Kind::Mark(')' | ']' | '}'))
+    };
     is_gem && !last.iter().rev().find(|token| token.kind != Kind::Break).is_some_and(ends)
 }
 

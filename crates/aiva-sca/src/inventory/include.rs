@@ -78,10 +78,18 @@ pub(crate) fn settle_compiled(readings: &mut [(Found, Reading)]) {
         let target = compiled(&found.path).and_then(|path| places.get(&path).copied());
         let is_read = |(_, reading): &(Found, Reading)| matches!(reading.status, Status::Parsed | Status::Partial);
         let Some(target) = target.filter(|target| readings.get(*target).is_some_and(is_read)) else { continue };
+        let mut listed: HashSet<String> = HashSet::new();
+        if let Some((_, reading)) = readings.get(target) {
+            listed.extend(reading.packages.iter().map(|package| package.name.clone()));
+            listed.extend(reading.not_judged.iter().map(|entry| entry.name.clone()));
+        }
         let mut asked: HashSet<String> = HashSet::new();
         if let Some((_, reading)) = readings.get_mut(at) {
-            asked.extend(reading.packages.drain(..).map(|package| package.name));
-            asked.extend(reading.not_judged.drain(..).map(|entry| entry.name));
+            // What a stale one lacks is judged by what is asked for.
+            let compiled = |name: &String| listed.contains(name);
+            asked
+                .extend(reading.packages.extract_if(.., |package| compiled(&package.name)).map(|package| package.name));
+            asked.extend(reading.not_judged.extract_if(.., |entry| compiled(&entry.name)).map(|entry| entry.name));
             reading.links.signs.clear();
         }
         let Some((_, reading)) = readings.get_mut(target) else { continue };

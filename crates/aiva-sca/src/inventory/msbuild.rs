@@ -26,6 +26,8 @@ const MOST_FILES: usize = 50;
 
 /// The most steps from a property to a literal.
 const DEEPEST: usize = 8;
+/// How many properties are put into one text at most: properties of many properties multiply.
+const MOST_PUT_IN: usize = 1000;
 
 /// Properties by their names in small letters; nothing where they are set to several values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,17 +76,18 @@ impl Properties {
 
     /// A text with its properties put in; `None` where one of them is unknown.
     pub(crate) fn resolved(&self, text: &str) -> Option<String> {
-        self.put(text, DEEPEST)
+        self.put(text, DEEPEST, &mut { MOST_PUT_IN })
     }
 
-    fn put(&self, text: &str, steps: usize) -> Option<String> {
+    fn put(&self, text: &str, steps: usize, left: &mut usize) -> Option<String> {
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("$(") {
             let (name, tail) = after.split_once(')')?;
             let value = self.set.get(&name.trim().to_ascii_lowercase())?.as_deref()?;
             out.push_str(before);
-            out.push_str(&self.put(value, steps.checked_sub(1)?)?);
+            *left = left.checked_sub(1)?;
+            out.push_str(&self.put(value, steps.checked_sub(1)?, left)?);
             if out.len() > 1024 {
                 return None;
             }
@@ -212,6 +215,16 @@ fn below(from: &str, import: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn properties_of_many_properties_end() {
+        let many = |of: usize| format!("<P{}>{}</P{}>", of - 1, format!("$(P{of})").repeat(60), of - 1);
+        let groups: String = (2..=8).map(many).collect();
+        let rest = "<P8></P8><A>$(B).1</A><B>2</B>";
+        let properties = Properties::of(&format!("<Project><PropertyGroup>{groups}{rest}</PropertyGroup></Project>"));
+        assert_eq!(properties.resolved("$(P1)"), None);
+        assert_eq!(properties.resolved("$(A).0").as_deref(), Some("2.1.0"));
+    }
 
     #[test]
     fn a_property_is_known_if_it_is_set_to_one_literal() {

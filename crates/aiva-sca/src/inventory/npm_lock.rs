@@ -271,7 +271,9 @@ impl<'a> Lock<'a> {
                 reading.problem(*line, format!("{} needs {}, which is not in the file", quote(place), quote(name)));
             }
         }
-        for Importer { path, line, needs } in &self.importers {
+        // Of a folder above, which is only linked to, npm writes what it needs and does not install it.
+        let own = self.importers.iter().filter(|one| one.path != ".." && !one.path.starts_with("../"));
+        for Importer { path, line, needs } in own {
             let must = needs.iter().filter(|(_, scope)| matches!(scope, Scope::Runtime | Scope::Dev));
             for (name, _) in must.filter(|(name, _)| self.resolve(path, name).is_none()) {
                 let who = if path.is_empty() { "the project".to_owned() } else { quote(path) };

@@ -49,6 +49,9 @@ pub(crate) fn read(text: &str) -> Reading {
     reading
 }
 
+/// So many pins in the order of their names were not written by hand.
+const FROZEN: usize = 10;
+
 /// Whether a last line without its line break may be half of one. Tools write one, so it always may where one wrote the file: their
 /// headers, hashes, and nothing but pins in the order of their names, as `pip freeze` does, tell. People often leave it out; of their
 /// last lines only what [`is_whole`] says is certain.
@@ -61,12 +64,15 @@ fn may_be_half(text: &str, last: &str) -> bool {
     let frozen = || {
         let names = entries().map(|line| Some(normalise(line.split_once("==")?.0)));
         let names: Option<Vec<String>> = names.collect();
-        names.is_some_and(|names| names.len() > 1 && names.is_sorted())
+        names.is_some_and(|names| names.len() >= FROZEN && names.is_sorted())
     };
     if last.starts_with('#') {
         return by_tool();
     }
-    let is_bare = |line: &str| !line.contains(['=', '<', '>', '~', '!', '@', '/']);
+    let is_bare = |line: &str| {
+        let entry = line.split(" #").next().unwrap_or(line);
+        !entry.contains(['=', '<', '>', '~', '!', '@', '/'])
+    };
     by_tool() || frozen() || !is_whole(last, !entries().all(is_bare))
 }
 

@@ -25,9 +25,18 @@ impl<'a> Visit<'a> for Uses {
         let value = &*value;
         if path.last().is_some_and(|key| key == "uses") {
             self.found.push((value.to_owned(), line));
-        } else if matches!(path, [.., steps, item] if steps == "steps" && item == yaml::ITEM) {
+        } else if is_step(path) {
             self.words.push((value.to_owned(), line));
         }
+    }
+}
+
+/// Whether a place is that of a step, which is no scalar: of a job's, or of an action's.
+fn is_step(path: yaml::Path<'_, '_>) -> bool {
+    match path {
+        [jobs, _, steps, item] => jobs == "jobs" && steps == "steps" && item == yaml::ITEM,
+        [runs, steps, item] => runs == "runs" && steps == "steps" && item == yaml::ITEM,
+        _ => false,
     }
 }
 
