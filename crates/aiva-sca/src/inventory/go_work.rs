@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::find::Found;
 use super::go_mod::{self, Module};
-use super::join::folder;
+use super::join::{folder, named_from};
 use super::kind::Kind;
 use super::reading::Reading;
 use crate::package::Source;
@@ -20,7 +20,7 @@ pub(crate) fn settle(readings: &mut [(Found, Reading)]) {
         .filter_map(|(found, reading)| Some((folder(&found.path).to_owned(), *reading.links.module.take()?)))
         .collect();
     for (root, work) in works {
-        let used: Vec<String> = work.uses.iter().filter_map(|place| below(&root, place)).collect();
+        let used: Vec<String> = work.uses.iter().filter_map(|place| named_from(&root, place)).collect();
         let is_used = |found: &Found| found.kind == Kind::GoMod && used.iter().any(|one| one == folder(&found.path));
         let local: HashMap<String, String> = readings
             .iter()
@@ -45,22 +45,4 @@ pub(crate) fn settle(readings: &mut [(Found, Reading)]) {
             reading.packages = packages;
         }
     }
-}
-
-/// The folder that a `use` line names, as a path below the scan's root; `None` where it leads out of it.
-fn below(root: &str, place: &str) -> Option<String> {
-    let mut parts: Vec<&str> = root.split('/').filter(|part| !part.is_empty()).collect();
-    if place.starts_with('/') {
-        return None;
-    }
-    for part in place.split(['/', '\\']) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }

@@ -190,6 +190,24 @@ pub(crate) fn above(start: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(start), |below| if below.is_empty() { None } else { Some(folder(below)) })
 }
 
+/// The path, below the scan's root, that a file in a folder names; `None` where it leads out of the root or is no relative path.
+pub(crate) fn named_from(folder: &str, path: &str) -> Option<String> {
+    if path.starts_with('/') || path.contains(':') {
+        return None;
+    }
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
 /// Each lockfile that was read with the manifests that it covers.
 fn pair(readings: &[(Found, Reading)]) -> BTreeMap<usize, Vec<usize>> {
     let mut locks: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -397,4 +415,25 @@ fn by_graph(lock: &mut Reading, manifests: &[Manifest]) {
     let found = lock.packages.iter().enumerate().filter_map(|(at, package)| Some((graph::index(at), wanted(package)?)));
     let roots: Vec<(u32, Scope)> = found.collect();
     graph::spread(&mut lock.packages, &lock.links.edges, &roots, |_| false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_named_path_leads_out_of_the_root() {
+        for (folder, path, want) in [
+            ("", "./a", Some("a")),
+            ("a/b", "../c/pom.xml", Some("a/c/pom.xml")),
+            ("a/b", "..\\..\\x.props", Some("x.props")),
+            ("a", "..", Some("")),
+            ("a", "../..", None),
+            ("", "../a", None),
+            ("a", "/etc/passwd", None),
+            ("a", "C:\\x.props", None),
+        ] {
+            assert_eq!(named_from(folder, path).as_deref(), want, "{folder} {path}");
+        }
+    }
 }

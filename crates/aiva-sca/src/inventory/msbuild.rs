@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::door;
 use super::find::Found;
-use super::join::{above, folder};
+use super::join::{above, folder, named_from};
 use super::kind::Kind;
 use super::nuget_xml::{self, CENTRAL, COMPUTED};
 use super::reading::Reading;
@@ -166,7 +166,7 @@ impl Disk<'_> {
                 continue;
             }
             if let Some(found) = self.file(&path) {
-                open.extend(found.imports.iter().filter_map(|import| below(folder(&path), import)));
+                open.extend(found.imports.iter().filter_map(|import| named_from(folder(&path), import)));
                 all.goes_on |= found.goes_on;
                 all.inherit(found);
             }
@@ -192,24 +192,6 @@ impl Disk<'_> {
         }
         all
     }
-}
-
-/// A path that an import names, below the scan's root.
-fn below(from: &str, import: &str) -> Option<String> {
-    let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
-    if import.starts_with('/') || import.contains(':') {
-        return None;
-    }
-    for part in import.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 #[cfg(test)]

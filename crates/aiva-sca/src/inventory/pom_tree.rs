@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::find::Found;
-use super::join::folder;
+use super::join::{folder, named_from};
 use super::kind::Kind;
 use super::pom_xml::{Dependency, Inherited, Pom};
 use super::reading::Reading;
@@ -94,20 +94,10 @@ impl Tree {
     fn said(&self, at: usize) -> Option<String> {
         let pom = self.poms.get(at).filter(|pom| !pom.parent.artifact.is_empty())?;
         let said = pom.relative_path.as_deref().unwrap_or("../pom.xml");
-        if said.is_empty() || said.starts_with('/') {
+        if said.is_empty() {
             return None;
         }
-        let mut parts: Vec<&str> = folder(self.paths.get(at)?).split('/').filter(|part| !part.is_empty()).collect();
-        for part in said.split(['/', '\\']) {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    parts.pop()?;
-                }
-                part => parts.push(part),
-            }
-        }
-        let path = parts.join("/");
+        let path = named_from(folder(self.paths.get(at)?), said)?;
         // A folder stands for the `pom.xml` in it.
         let inside = if path.is_empty() { "pom.xml".to_owned() } else { format!("{path}/pom.xml") };
         Some(if path.ends_with(".xml") && !self.by_path.contains_key(&inside) { path } else { inside })

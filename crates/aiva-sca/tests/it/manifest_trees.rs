@@ -2,21 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use std::fs;
-
-use aiva_sca::inventory::{Options, walk};
-use aiva_sca::package::{Fact, Input, Source};
+use aiva_sca::package::{Fact, Source};
 use aiva_sca::supply::Rules;
 
-fn tree(files: &[(&str, &str)]) -> Vec<Input> {
-    let folder = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let file = folder.path().join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, text).unwrap();
-    }
-    walk(folder.path(), &Options::default(), &|_| {}).unwrap().inputs
-}
+use crate::manifests::tree;
 
 /// What one file of a tree lists: `name version` of a pin, with its place where that is not the registry, `name [range]` of a range,
 /// `- name [requirement]: reason` of what is neither.

@@ -259,7 +259,8 @@ org.acme:processor 1.0.0 16 build",
     check("build.gradle", managed, "parsed\na:b 1.5 7 runtime");
 }
 
-fn tree(files: &[(&str, &str)]) -> Vec<Input> {
+/// What is read of a folder with these files.
+pub(crate) fn tree(files: &[(&str, &str)]) -> Vec<Input> {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let file = folder.path().join(path);
