@@ -9,12 +9,16 @@
 
 mod aim;
 mod ask;
+mod catalog;
 mod edit;
+mod gradle;
 mod here;
 mod keep;
 mod locked;
+mod markup;
 mod object;
 mod program;
+mod python;
 mod requirement;
 
 use std::collections::btree_map::Entry as Slot;
@@ -22,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advisory::{Damage, Index};
 use crate::finding::Finding;
-use crate::inventory::Kind;
+use crate::inventory::{Kind, PomSources};
 use crate::matching::Judge;
 use crate::package::{Ecosystem, Input};
 use crate::version::Version;
@@ -126,6 +130,8 @@ struct Group<'a> {
     kind: Kind,
     moves: Vec<Move>,
     cases: Vec<Case<'a>>,
+    /// Whether another file than the one that was judged was edited.
+    is_elsewhere: bool,
 }
 
 impl Group<'_> {
@@ -138,6 +144,8 @@ impl Group<'_> {
 struct Desk<'r> {
     read: &'r dyn Fn(&str) -> Option<String>,
     texts: BTreeMap<String, Sheet>,
+    /// Which `pom.xml` gives which its versions, once anybody asked.
+    poms: Option<PomSources>,
 }
 
 /// A manifest that is being edited.
@@ -205,7 +213,7 @@ pub fn plan(
         versions.entry(&finding.version).or_default().push(finding);
     }
     let versions = Versions { inputs, index, judge: Judge::default() };
-    let mut desk = Desk { read, texts: BTreeMap::new() };
+    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let mut manifests: Vec<Group<'_>> = Vec::new();
     for ((path, name), found) in grouped {
@@ -235,9 +243,10 @@ pub fn plan(
         else {
             continue;
         };
-        let mut group = Group { ecosystem: first.ecosystem, path, name, input, kind, moves, cases: going };
+        let mut group =
+            Group { ecosystem: first.ecosystem, path, name, input, kind, moves, cases: going, is_elsewhere: false };
         if is_manifest(kind) {
-            commands.extend(here::edit(&mut group, &mut desk));
+            commands.extend(here::edit(&mut group, inputs, &mut desk));
             manifests.push(group);
         } else {
             commands.extend(locked::edit(&mut group, inputs, &mut desk));

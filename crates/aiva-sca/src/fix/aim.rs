@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Kind, Verdict};
 use crate::matching::Judge;
+use crate::name::spelled;
 use crate::package::{Ecosystem, Input};
 use crate::purl::purl;
 use crate::scan::range_of;
@@ -65,17 +66,18 @@ impl Versions<'_> {
 
     /// Every version of a package that is known: what ends an advisory, and what other files here have.
     fn candidates(&self, ecosystem: Ecosystem, name: &str) -> Result<BTreeMap<Version, String>, Damage> {
+        let is_one = |own: &str, name: &str| own == name || spelled(ecosystem, own) == spelled(ecosystem, name);
         let mut texts: Vec<String> = Vec::new();
         for name in together(ecosystem, name) {
             let Some(entry) = self.index.entry(ecosystem, name)? else { continue };
             for advisory in entry.advisories() {
                 let details = advisory.details()?;
-                let own = details.packages.iter().filter(|package| package.name == *name);
+                let own = details.packages.iter().filter(|package| is_one(&package.name, name));
                 texts.extend(own.flat_map(|package| &package.fixed).map(ToString::to_string));
             }
         }
         let here = self.inputs.iter().flat_map(|input| &input.packages);
-        let here = here.filter(|package| package.ecosystem == ecosystem && package.name == name);
+        let here = here.filter(|package| package.ecosystem == ecosystem && is_one(&package.name, name));
         texts.extend(here.map(|package| package.version.clone()));
         Ok(texts.into_iter().filter_map(|text| Some((Version::parse(ecosystem, &text)?, text))).collect())
     }

@@ -27,6 +27,8 @@ pub(super) struct Ask<'a> {
     pub(super) lines: &'a BTreeSet<u32>,
     /// Where the findings are.
     pub(super) stands: Stands,
+    /// Properties that are the package's version in files which take this one in.
+    pub(super) through: &'a [String],
 }
 
 /// Where the findings about the package are.
@@ -62,6 +64,8 @@ pub(super) struct Edited {
     pub(super) entries: Vec<Entry>,
     /// Why entries could not be moved.
     pub(super) refused: Vec<String>,
+    /// Properties that are its version and that the file does not set.
+    pub(super) lacking: BTreeSet<String>,
 }
 
 impl Ask<'_> {
@@ -71,7 +75,7 @@ impl Ask<'_> {
         let range = range_of(requirement);
         let meant: Vec<&Move> = match self.stands {
             Stands::Here => {
-                let pin = range.trim_start_matches(['=', ' ', 'v']);
+                let pin = range.trim_start_matches(['=', ' ', 'v', '[']).trim_end_matches([']', '!']);
                 let is_meant = |one: &&Move| one.from == requirement || one.from == range || one.from == pin;
                 self.moves.iter().filter(is_meant).collect()
             }

@@ -1,23 +1,45 @@
-//! Findings about what a manifest asks for: it is edited, read again, and judged again.
+//! Findings about what a manifest asks for: it, or the file that gives it the version, is edited, read again, and judged again.
 
-use super::ask::{Ask, Stands};
-use super::{Case, Desk, Group, Run, Stay, folder};
+use super::ask::{Ask, Edited, Stands};
+use super::{Case, Desk, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
-use crate::inventory::{Kind, single_input};
+use crate::inventory::{CENTRAL, Kind, PomSources, above, single_input};
+use crate::package::Input;
 use crate::scan::{Judged, Judging};
 
-/// Moves the package in the manifest itself.
-pub(super) fn edit(group: &mut Group<'_>, desk: &mut Desk<'_>) -> Option<Run> {
+/// Moves the package in the manifest itself, or in the file that gives it the version.
+pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Option<Run> {
     let lines = group.lines();
-    let ask = |stands| Ask { ecosystem: group.ecosystem, name: group.name, moves: &group.moves, lines: &lines, stands };
+    let ask = |stands| Ask {
+        ecosystem: group.ecosystem,
+        name: group.name,
+        moves: &group.moves,
+        lines: &lines,
+        stands,
+        through: &[],
+    };
     let mut edited = desk.edit(group.path, group.kind, &ask(Stands::Here), group.path);
+    let is_nothing = |edited: &Result<Edited, String>| {
+        edited.as_ref().is_ok_and(|edited| edited.entries.is_empty() && edited.refused.is_empty())
+    };
+    if is_nothing(&edited) {
+        let through: Vec<String> =
+            edited.as_ref().map(|edited| edited.lacking.iter().cloned().collect()).unwrap_or_default();
+        if let Some(above) = elsewhere(group, inputs, desk, &Ask { through: &through, ..ask(Stands::Here) }) {
+            group.is_elsewhere = true;
+            edited = Ok(above);
+        }
+    }
     // A reader may have put the requirement in other words.
-    if edited.as_ref().is_ok_and(|edited| edited.entries.is_empty() && edited.refused.is_empty()) {
+    if is_nothing(&edited) {
         edited = desk.edit(group.path, group.kind, &ask(Stands::HereSomehow), group.path);
     }
     let (entries, refused) = match edited {
-        Ok(edited) => (edited.entries, edited.refused),
+        Ok(edited) => {
+            let lacking = edited.lacking.iter().map(|property| not_set(property, ask(Stands::Here).highest()));
+            (edited.entries, edited.refused.into_iter().chain(lacking).collect())
+        }
         Err(reason) => (Vec::new(), vec![reason]),
     };
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
@@ -38,8 +60,39 @@ pub(super) fn edit(group: &mut Group<'_>, desk: &mut Desk<'_>) -> Option<Run> {
     })
 }
 
+/// Why a version that a property gives is not moved.
+pub(super) fn not_set(property: &str, to: &str) -> String {
+    format!("its version is the property {property}, which is not set in plain text here; set it to {to} by hand")
+}
+
+/// What Maven and MSBuild take in where a file does not say a version itself: the first file, the nearest first, that has the version
+/// which has to go. Nothing that comes after it has a say.
+fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask<'_>) -> Option<Edited> {
+    let sources: Vec<String> = match group.kind {
+        Kind::PomXml => {
+            let poms = || inputs.iter().filter(|input| kind_of(input) == Some(Kind::PomXml)).map(|input| &*input.path);
+            desk.poms.get_or_insert_with(|| PomSources::of(poms(), desk.read)).of_file(group.path)
+        }
+        Kind::DotnetProject if !ask.through.is_empty() => above(folder(group.path))
+            .flat_map(|at| [CENTRAL, "Directory.Build.props"].map(|name| inside(at, name)))
+            .filter(|path| path != group.path && (desk.read)(path).is_some())
+            .collect(),
+        _ => Vec::new(),
+    };
+    let mut edited = sources.iter().filter_map(|path| desk.edit(path, group.kind, ask, group.path).ok());
+    edited.find(|edited| !edited.entries.is_empty())
+}
+
+fn inside(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// Says of each case what the edited manifest makes of it, once everything in it was moved.
 pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index) -> Result<(), Damage> {
+    // What another file gives cannot be seen in this one; the version that it moved to was judged when it was chosen.
+    if group.is_elsewhere {
+        return Ok(());
+    }
     let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };
     let judging = Judging::new(index);
     let judge = |text: &str| {

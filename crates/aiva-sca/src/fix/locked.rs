@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::ask::{Ask, Entry, Move, Stands};
+use super::here::not_set;
 use super::keep::{Keepers, keepers, overridden, spoken};
 use super::{Case, Desk, Group, Run, Stay, UNREADABLE, edit as manifest, folder, kind_of, quoted};
-use crate::inventory::Kind;
+use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::label;
 use crate::version::{Requirement, Version};
@@ -75,6 +76,7 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         moves: &group.moves,
         lines: &lines,
         stands: Stands::Locked,
+        through: &[],
     };
     let mut asked = Asked::default();
     for (path, kind) in manifests(inputs, group.path, group.kind) {
@@ -85,7 +87,10 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         match desk.edit(&path, kind, &ask, group.path) {
             Ok(edited) => {
                 asked.entries.extend(edited.entries);
-                asked.refused.extend(edited.refused.into_iter().map(|reason| format!("{path}: {reason}")));
+                let lacking = edited.lacking.iter().map(|property| not_set(property, ask.highest()));
+                asked
+                    .refused
+                    .extend(edited.refused.into_iter().chain(lacking).map(|reason| format!("{path}: {reason}")));
             }
             Err(reason) => asked.refused.push(format!("{path}: {reason}")),
         }
@@ -168,7 +173,9 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
             )
         }
     };
-    Fate { stays: Some((Stay::Perhaps, reason)), moves: is_asked || is_close }
+    // Gradle and NuGet take what is asked for, nothing newer by itself.
+    let may_come = is_close && !matches!(kind, Kind::GradleLock | Kind::NuGetLock);
+    Fate { stays: Some((Stay::Perhaps, reason)), moves: is_asked || may_come }
 }
 
 /// Whether a requirement as the ecosystem's tool writes it by itself, made for the one, allows the other.
@@ -211,7 +218,20 @@ fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
             })
     };
     let found = inputs.iter().filter(|input| kind_of(input) == Some(manifest) && below(&input.path));
-    found.filter(|input| !own_lock(&input.path)).map(|input| (input.path.clone(), manifest)).collect()
+    let found = found.filter(|input| !own_lock(&input.path)).map(|input| (input.path.clone(), manifest));
+    // What all projects of a build share stands beside or above them.
+    let shared = inputs.iter().filter_map(|input| match (kind, kind_of(input)?) {
+        (Kind::GradleLock, kind @ Kind::VersionCatalog) => Some((input.path.clone(), kind)),
+        (Kind::NuGetLock, kind @ Kind::DotnetProject) => {
+            let is_central = input.path.ends_with(CENTRAL) && above(top).any(|at| at == folder(&input.path));
+            is_central.then(|| (input.path.clone(), kind))
+        }
+        _ => None,
+    });
+    let mut all: Vec<(String, Kind)> = found.chain(shared).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// Under which names an installer knows what is to be moved: an alias has its own.
@@ -274,6 +294,8 @@ fn command(kind: Kind, names: &[String], going: &[&Move], scale: Scale) -> Optio
         Kind::PodfileLock => format!("pod update {name}"),
         Kind::PubspecLock => format!("dart pub upgrade {name}"),
         Kind::GoSum => format!("go get {name}@v{to}"),
+        Kind::GradleLock => format!("gradle dependencies --update-locks {}", name.replace(' ', ",")),
+        Kind::NuGetLock => "dotnet restore --force-evaluate".to_owned(),
         _ => return None,
     })
 }

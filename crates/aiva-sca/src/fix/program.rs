@@ -1,8 +1,10 @@
-//! One package moved in a manifest that is a program: a `Gemfile`, a `mix.exs`.
+//! One package moved in a manifest that is a program: a `Gemfile`, a `mix.exs`, a workflow.
 //!
 //! Nothing is run. Only a call that names the package and its versions in plain strings is rewritten; of anything else is said
 //! that it has to be moved by hand.
 
+use super::ask::{Ask, Edited};
+use super::edit::Pen;
 use super::requirement::{moved, moved_all};
 use crate::package::Ecosystem;
 
@@ -169,6 +171,40 @@ fn value(line: &str, name: &str, to: &str) -> Result<(String, bool), String> {
     let quote = if written.starts_with('"') { "\"" } else { "'" };
     let new = if is_quoted { format!("{quote}{new}{quote}") } else { new };
     Ok((format!("{key}{}", rest.replacen(written, &new, 1)), true))
+}
+
+/// `uses: owner/name/path@v1.2.3`, on the lines of the findings. A commit is not moved: which one the release is, nothing here says.
+pub(super) fn workflow(text: &str, ask: &Ask<'_>) -> Edited {
+    let mut pen = Pen::new(ask);
+    let mut after = String::with_capacity(text.len() + 8);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let is_meant = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
+        match is_meant.then(|| action(line, &mut pen)).flatten() {
+            Some(new) => after.push_str(&new),
+            None => after.push_str(line),
+        }
+    }
+    pen.done(after)
+}
+
+fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
+    let start = line.find("uses:")? + "uses:".len();
+    let rest = line.get(start..)?;
+    let value = rest.trim_start_matches([' ', '\t', '"', '\'']);
+    let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n']).unwrap_or(value.len()))?;
+    let (action, release) = value.split_once('@')?;
+    let (own, path) = action.split_at_checked(pen.ask.name.len())?;
+    if !own.eq_ignore_ascii_case(pen.ask.name) || !(path.is_empty() || path.starts_with('/')) {
+        return None;
+    }
+    if release.len() >= 40 && release.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let to = pen.ask.highest();
+        pen.refused.push(format!("{action} is pinned by a commit; pin that of its release {to}"));
+        return None;
+    }
+    let mark = if release.starts_with('v') { "v" } else { "" };
+    let new = pen.write(action, release, |_, to| Some(format!("{mark}{to}")))?;
+    Some(line.replacen(value, &format!("{action}@{new}"), 1))
 }
 
 #[cfg(test)]

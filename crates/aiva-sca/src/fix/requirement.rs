@@ -13,6 +13,7 @@ pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String
         Ecosystem::PyPi => bounds(ecosystem, trimmed, to, &target, ">=", &["^", "~=", "~", ">=", "===", "=="]),
         Ecosystem::Packagist => packagist(trimmed, to),
         Ecosystem::Pub => dart(trimmed, to, &target),
+        Ecosystem::Maven | Ecosystem::NuGet => return interval(ecosystem, trimmed, to, &target),
         _ => None,
     }
     // What does not hold the version that it was made for is no help.
@@ -22,6 +23,36 @@ pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String
             .map_or(new.as_str(), |alias| alias.rsplit_once('@').map_or("", |(_, range)| range));
         Requirement::parse(ecosystem, range).is_some_and(|requirement| requirement.holds(target.key()))
     })
+}
+
+/// Maven's, NuGet's and gradle's intervals; a bare version is replaced. An upper bound that lies above the version stays. What is there is
+/// never lowered: two packages may share it.
+fn interval(ecosystem: Ecosystem, text: &str, to: &str, target: &Version) -> Option<String> {
+    let (plain, strictly) = text.strip_suffix("!!").map_or((text, ""), |plain| (plain, "!!"));
+    if plain.starts_with("latest.") || matches!(plain, "LATEST" | "RELEASE") {
+        return None;
+    }
+    let is_bare = plain.starts_with(|c: char| c.is_ascii_alphanumeric()) && !plain.contains([',', '*', '+', ' ']);
+    if is_bare {
+        let is_later = Version::parse(ecosystem, plain).is_some_and(|known| known >= *target);
+        return Some(if is_later { text.to_owned() } else { format!("{to}{strictly}") });
+    }
+    if !plain.starts_with(|c: char| c.is_ascii_digit() || "[](*+".contains(c)) {
+        return None;
+    }
+    let inner = plain.strip_prefix(['[', '(', ']']).and_then(|rest| rest.strip_suffix([']', ')', '[']));
+    let new = match inner.map(|inner| inner.split(',').map(str::trim).collect::<Vec<_>>()).as_deref() {
+        Some([_]) => format!("[{to}]"),
+        Some([_, upper]) => {
+            let close = plain.chars().last().unwrap_or(')');
+            let end = Version::parse(ecosystem, upper).filter(|_| !upper.is_empty());
+            let is_open = end.is_some_and(|end| if close == ']' { *target <= end } else { *target < end });
+            if is_open { format!("[{to},{upper}{close}") } else { format!("[{to},)") }
+        }
+        Some(_) => format!("[{to},)"),
+        None => to.to_owned(), // `1.*`, `1.+`: as much of a pin as the file had
+    };
+    Some(format!("{new}{strictly}"))
 }
 
 /// Requirements that hold all at once (RubyGems: several strings; Hex: `and`), moved. A `~>` that says less than the whole version
@@ -249,6 +280,25 @@ mod tests {
             check(Pub, text, "1.2.6", Some(want));
         }
         check(PyPi, ">=1.0,!=1.2.6", "1.2.6", None); // it would not hold the version
+        for ecosystem in [Ecosystem::Maven, Ecosystem::NuGet] {
+            for (text, want) in [
+                ("1.0", Some("1.2.6")),
+                ("2.0", Some("2.0")),
+                ("1.0-beta", Some("1.2.6")),
+                ("[1.0]", Some("[1.2.6]")),
+                ("[1.0,2.0)", Some("[1.2.6,2.0)")),
+                ("[1.0, 1.2]", Some("[1.2.6,)")),
+                ("(,1.1),(1.1,)", Some("[1.2.6,)")),
+                ("1.*", Some("1.2.6")),
+                ("$x", None),
+            ] {
+                check(ecosystem, text, "1.2.6", want);
+            }
+        }
+        check(Ecosystem::Maven, "[1.0, 2.0[", "1.2.6", Some("[1.2.6,2.0["));
+        check(Ecosystem::Maven, "1.0!!", "1.2.6", Some("1.2.6!!"));
+        check(Ecosystem::Maven, "1.+", "1.2.6", Some("1.2.6"));
+        check(Ecosystem::Maven, "latest.release", "1.2.6", None);
     }
 
     #[test]

@@ -33,6 +33,9 @@ const ADVISORIES: &[Row<'_>] = &[
     ("Go", "x/crypto", "C-3", r#"{"introduced": "0"}"#),
     ("Go", "stdlib", "S-1", r#"{"introduced": "0"}, {"fixed": "1.25.13"}"#),
     ("crates.io", "time", "T-1", r#"{"introduced": "0"}, {"fixed": "0.2.23"}"#),
+    ("Maven", "g:a", "A-1", r#"{"introduced": "0"}, {"fixed": "2.17.1"}"#),
+    ("GitHub Actions", "o/a", "W-1", r#"{"introduced": "0"}, {"fixed": "4.2.0"}"#),
+    ("NuGet", "N.J", "N-1", r#"{"introduced": "0"}, {"fixed": "13.0.1"}"#),
     ("crates.io", "rustls", "U-1", r#"{"introduced": "0"}, {"fixed": "0.21.11"}"#),
 ];
 
@@ -279,7 +282,162 @@ stays package-lock.json: gone 1.0.0: G-1: what comes after 1.1.0 is free of it, 
 #[test]
 fn what_is_not_edited_is_said() {
     check(
-        &[("Pipfile", "[packages]\njinja2 = \"==2.10\"\n")],
-        "stays Pipfile: jinja2 2.10: J-1: PyPI requirements are not edited in Pipfile; move it to 2.11.3 by hand",
+        &[("setup.cfg", "[options]\ninstall_requires =\n    jinja2==2.10\n")],
+        "stays setup.cfg: jinja2 2.10: J-1: PyPI requirements are not edited in setup.cfg; move it to 2.11.3 by hand",
+    );
+}
+
+#[test]
+fn a_pipfile_and_its_lock_move_together() {
+    check(
+        &[(
+            "Pipfile",
+            "[packages]\njinja2 = \"==2.10\" # pinned\n[dev-packages]\nrequests = {version = \"<2.20\", extras = [\"x\"]}\n",
+        )],
+        r#"
+Pipfile: jinja2 2.10 -> 2.11.3: J-1
+Pipfile: requests <2.20 -> 2.31.0: R-1 R-2
+  drops <2.20
+  + jinja2 = "==2.11.3" # pinned
+  + requests = {version = ">=2.31.0", extras = ["x"]}"#,
+    );
+    let lock =
+        r#"{"_meta": {"hash": {}, "pipfile-spec": 6}, "default": {"jinja2": {"version": "==2.10"}}, "develop": {}}"#;
+    check(
+        &[("Pipfile", "[packages]\njinja2 = \"*\"\n"), ("Pipfile.lock", lock)],
+        r#"
+Pipfile: jinja2 2.10 -> 2.11.3: J-1
+  + jinja2 = ">=2.11.3"
+$ pipenv update jinja2:"#,
+    );
+}
+
+#[test]
+fn a_version_moves_in_the_pom_that_has_it() {
+    let own =
+        |version: &str| format!("<dependency><groupId>g</groupId><artifactId>a</artifactId>{version}</dependency>");
+    let parent = "<parent><groupId>us</groupId><artifactId>top</artifactId><version>1</version></parent>";
+    let child = format!(
+        "<project>{parent}<artifactId>child</artifactId><dependencies>\n{}\n</dependencies></project>",
+        own("")
+    );
+    let managed = |version: &str, more: &str| {
+        format!(
+            "<project><groupId>us</groupId><artifactId>top</artifactId><version>1</version>{more}<dependencyManagement>\n\
+                 <dependencies>\n{}\n</dependencies></dependencyManagement></project>",
+            own(version)
+        )
+    };
+    check(
+        &[("pom.xml", &managed("<version>2.14.0</version>", "")), ("child/pom.xml", &child)],
+        "
+pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  + <dependency><groupId>g</groupId><artifactId>a</artifactId><version>2.17.1</version></dependency>",
+    );
+    let with_property = child.replace(&own(""), &own("<version>${a.v}</version>"));
+    check(
+        &[
+            (
+                "pom.xml",
+                "<project><groupId>us</groupId><artifactId>top</artifactId><version>1</version>\n<properties><a.v>2.14.0</a.v></properties>\n</project>",
+            ),
+            ("child/pom.xml", &with_property),
+        ],
+        "
+pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  + <properties><a.v>2.17.1</a.v></properties>",
+    );
+    check(
+        &[(
+            "pom.xml",
+            &format!("<project><dependencies>\n{}\n</dependencies></project>", own("<version>[2.0,2.15)</version>")),
+        )],
+        "
+pom.xml: g:a [2.0,2.15) -> 2.17.1: A-1
+  + <dependency><groupId>g</groupId><artifactId>a</artifactId><version>[2.17.1,)</version></dependency>",
+    );
+}
+
+#[test]
+fn a_version_moves_in_the_project_or_the_file_that_keeps_it() {
+    let reference = |version: &str| {
+        format!("<Project><ItemGroup>\n<PackageReference Include=\"N.J\"{version} />\n</ItemGroup></Project>")
+    };
+    check(
+        &[("a.csproj", &reference(" Version=\"[12.0.1]\""))],
+        "
+a.csproj: N.J 12.0.1 -> 13.0.1: N-1
+  + <PackageReference Include=\"N.J\" Version=\"[13.0.1]\" />",
+    );
+    check(
+        &[
+            ("src/a.csproj", &reference("")),
+            (
+                "Directory.Packages.props",
+                "<Project><ItemGroup>\n<PackageVersion Include=\"n.j\" Version=\"[12.0.1]\" />\n</ItemGroup></Project>",
+            ),
+        ],
+        "
+Directory.Packages.props: n.j 12.0.1 -> 13.0.1: N-1
+  + <PackageVersion Include=\"n.j\" Version=\"[13.0.1]\" />",
+    );
+    check(
+        &[
+            ("src/a.csproj", &reference(" Version=\"[$(V)]\"").replace("[$(V)]", "$(V)")),
+            ("Directory.Build.props", "<Project><PropertyGroup>\n<V>[12.0.1]</V>\n</PropertyGroup></Project>"),
+        ],
+        "
+Directory.Build.props: N.J 12.0.1 -> 13.0.1: N-1
+  + <V>[13.0.1]</V>",
+    );
+    let lock = r#"{"version": 1, "dependencies": {"net8.0": {"N.J": {"type": "Direct", "requested": "[12.0.1, )", "resolved": "12.0.1"}}}}"#;
+    check(
+        &[("a.csproj", &reference(" Version=\"12.0.1\"")), ("packages.lock.json", lock)],
+        "
+a.csproj: N.J 12.0.1 -> 13.0.1: N-1
+  + <PackageReference Include=\"N.J\" Version=\"13.0.1\" />
+$ dotnet restore --force-evaluate:",
+    );
+}
+
+#[test]
+fn a_version_moves_in_the_build_or_its_catalog() {
+    check(
+        &[("build.gradle", "dependencies {\n  implementation 'g:a:2.14.0'\n}\n")],
+        "
+build.gradle: g:a 2.14.0 -> 2.17.1: A-1
+  + implementation 'g:a:2.17.1'",
+    );
+    let catalog = "[versions]\na = \"2.14.0\" # x\n[libraries]\na = { module = \"g:a\", version.ref = \"a\" }\n";
+    check(
+        &[("gradle/libs.versions.toml", catalog)],
+        "
+gradle/libs.versions.toml: g:a 2.14.0 -> 2.17.1: A-1
+  + a = \"2.17.1\" # x",
+    );
+    check(
+        &[
+            ("build.gradle.kts", "dependencies {\n  implementation(\"g:a:2.14.0\")\n}\n"),
+            ("gradle.lockfile", "g:a:2.14.0=runtimeClasspath\nempty=\n"),
+        ],
+        "
+build.gradle.kts: g:a 2.14.0 -> 2.17.1: A-1
+  + implementation(\"g:a:2.17.1\")
+$ gradle dependencies --update-locks 'g:a':",
+    );
+}
+
+#[test]
+fn an_action_moves_where_it_is_used_by_release() {
+    let workflow = |uses: &str| format!("on: push\njobs:\n  x:\n    steps:\n      - uses: {uses}\n");
+    check(
+        &[(".github/workflows/a.yml", &workflow("\"O/a/sub@v4.1.0\" # why"))],
+        "
+.github/workflows/a.yml: O/a 4.1.0 -> 4.2.0: W-1
+  + - uses: \"O/a/sub@v4.2.0\" # why",
+    );
+    check(
+        &[(".github/workflows/a.yml", &workflow("o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0"))],
+        "stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
     );
 }

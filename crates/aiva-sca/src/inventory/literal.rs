@@ -1,4 +1,4 @@
-//! The words, strings and marks of a manifest that is a program (Ruby, Groovy, Kotlin), with their lines.
+//! The words, strings and marks of a manifest that is a program (Ruby, Groovy, Kotlin), with their lines and places.
 //!
 //! No expression is ever worked out: what is not a literal is left to the reader, which says so.
 
@@ -23,6 +23,8 @@ pub(crate) struct Token {
     pub(crate) kind: Kind,
     /// Its line, from 1.
     pub(crate) line: u32,
+    /// Where it begins in the text, in bytes; of a string, what stands between the quotes.
+    pub(crate) at: usize,
 }
 
 /// What a token is.
@@ -101,8 +103,8 @@ impl<'a> Scanner<'a> {
         loop {
             let rest = self.rest();
             let Some(c) = rest.chars().next() else { return Ok(None) };
-            let line = self.line;
-            let token = |kind| Ok(Some(Token { kind, line }));
+            let (line, at) = (self.line, self.at);
+            let token = |kind| Ok(Some(Token { kind, line, at }));
             if let Some(length) = self.comment(rest)? {
                 self.pass(length);
                 continue;
@@ -186,8 +188,9 @@ impl<'a> Scanner<'a> {
                 Language::Ruby => text.contains("#{"),
                 Language::Gradle => text.contains('$'),
             };
+        let at = self.at + fence;
         self.pass(fence * 2 + end);
-        Ok(Token { kind: Kind::Text { text, is_computed }, line })
+        Ok(Token { kind: Kind::Text { text, is_computed }, line, at })
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::find::Found;
 use super::join::{folder, named_from};
 use super::kind::Kind;
-use super::pom_xml::{Dependency, Inherited, Pom};
+use super::pom_xml::{self, Dependency, Inherited, Pom};
 use super::reading::Reading;
 use super::walk::{Options, read_file};
 
@@ -44,6 +44,49 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         let Some(pom) = reading.links.pom.take().filter(|pom| wants(pom)) else { continue };
         let settled = pom.settled(&tree.inherited(at));
         *reading = settled;
+    }
+}
+
+/// Which `pom.xml` may give which its versions.
+pub(crate) struct Sources(Tree);
+
+impl Sources {
+    /// Of all files of the tree; `read` gives the text of one.
+    pub(crate) fn of<'p>(paths: impl Iterator<Item = &'p str>, read: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut tree = Tree::default();
+        let mut open: Vec<String> = paths.map(str::to_owned).collect();
+        let most = open.len() + MOST_OTHERS;
+        open.reverse();
+        while let Some(path) = open.pop().filter(|_| tree.poms.len() < most) {
+            if tree.by_path.contains_key(&path) {
+                continue;
+            }
+            let Some(pom) = read(&path).and_then(|text| pom_xml::read(&text).links.pom) else { continue };
+            tree.add(&path, *pom);
+            open.extend(tree.said(tree.poms.len() - 1).filter(|said| said.ends_with(".xml")));
+        }
+        Self(tree)
+    }
+
+    /// The files that a file takes in, the nearest first: its parents, then the BOMs that it and they import.
+    pub(crate) fn of_file(&self, path: &str) -> Vec<String> {
+        let Self(tree) = self;
+        let Some(at) = tree.by_path.get(path).copied() else { return Vec::new() };
+        let (mut all, mut next) = (tree.chain(at).0, 0);
+        while let Some(one) = all.get(next).copied().filter(|_| all.len() < MOST_OTHERS) {
+            next += 1;
+            let managed = tree.poms.get(one).map(|pom| pom.managed.as_slice()).unwrap_or_default();
+            for bom in managed.iter().filter(|one| one.scope == "import") {
+                let key = (bom.group.clone(), bom.artifact.clone());
+                let found = tree.by_name.get(&key).and_then(|all| all.first().copied());
+                for one in found.map(|found| tree.chain(found).0).unwrap_or_default() {
+                    if !all.contains(&one) {
+                        all.push(one);
+                    }
+                }
+            }
+        }
+        all.into_iter().filter(|one| *one != at).filter_map(|one| tree.paths.get(one).cloned()).collect()
     }
 }
 

@@ -67,7 +67,7 @@ fn entry(manifest: &Manifest, alias: &str, item: &Item, scope: Scope, line: u32,
 }
 
 /// The artifact that gradle looks up for a plugin's id (gradle, "Plugin Marker Artifacts").
-pub(super) fn marker(id: &str) -> String {
+pub(crate) fn marker(id: &str) -> String {
     format!("{id}:{id}.gradle.plugin")
 }
 

@@ -1,0 +1,224 @@
+//! One package moved in a `build.gradle` or a `build.gradle.kts`.
+//!
+//! Nothing is run. A version is replaced where a coordinate is written in plain strings, also where it is a variable that the file
+//! sets to a string; of anything else is said that its entry was not found.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use super::ask::{Ask, Edited};
+use super::edit::Pen;
+use super::requirement::moved;
+use crate::inventory::literal::{self, Kind, Language, Token};
+use crate::inventory::plugin_marker;
+
+/// A version as it stands in the file: in a string, or a variable's name.
+enum Version {
+    At(Range<usize>),
+    Variable(String),
+    /// Put together, as written.
+    Computed(String),
+}
+
+/// Moves a package in a build.
+pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
+    let (tokens, _) = literal::tokens(text, Language::Gradle);
+    let set = assignments(&tokens);
+    let mut pen = Pen::new(ask);
+    let mut spans: BTreeMap<usize, (usize, String)> = BTreeMap::new();
+    for at in 0..tokens.len() {
+        let Some(version) = tokens.get(at..).and_then(|tokens| version_of(tokens, ask.name)) else { continue };
+        let places = match version {
+            Version::At(place) => vec![place],
+            Version::Variable(name) => {
+                let name = name.rsplit('.').next().unwrap_or(&name);
+                set.get(name).cloned().unwrap_or_default()
+            }
+            Version::Computed(written) => {
+                let (name, to) = (ask.name, ask.highest());
+                pen.refused.push(format!("the version of {name} is put together ({written}); move it to {to} by hand"));
+                continue;
+            }
+        };
+        for place in places {
+            let old = text.get(place.clone()).unwrap_or_default();
+            if let Some(new) = pen.write(ask.name, old, |old, to| moved(ask.ecosystem, old, to)) {
+                spans.insert(place.start, (place.end, new));
+            }
+        }
+    }
+    let mut after = text.to_owned();
+    for (start, (end, new)) in spans.into_iter().rev() {
+        after.replace_range(start..end, &new);
+    }
+    pen.done(after)
+}
+
+/// The version of a package that is named from the first of these tokens on.
+fn version_of(tokens: &[Token], name: &str) -> Option<Version> {
+    let (group, artifact) = name.split_once(':')?;
+    let (first, rest) = tokens.split_first()?;
+    if let Kind::Text { text, .. } = &first.kind {
+        // `"group:name:version:classifier@kind"`
+        if let Some(version) = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) {
+            return written(version, first.at + name.len() + 1);
+        }
+        // `"group", "name", "version"`
+        return match rest {
+            [a, second, b, third, ..] if text == group && second.text() == Some(artifact) && a.is(',') && b.is(',') => {
+                whole(third)
+            }
+            _ => None,
+        };
+    }
+    match (first.word()?, rest) {
+        // `group: 'g', name: 'n', version: 'v'`
+        ("group", rest) => {
+            let [_, own, _, key, _, second, _, version, _, third, ..] = rest else { return None };
+            let is_it = own.text() == Some(group) && second.text() == Some(artifact);
+            let has_keys = key.word() == Some("name") && version.word() == Some("version");
+            (is_it && has_keys).then(|| whole(third))?
+        }
+        // `id("x") version "1"`, `kotlin("jvm") version "1"`
+        (word @ ("id" | "kotlin"), rest) => {
+            let rest = without(rest, '(');
+            let (id, rest) = rest.split_first()?;
+            let id = if word == "id" { id.text()?.to_owned() } else { format!("org.jetbrains.kotlin.{}", id.text()?) };
+            let (key, rest) = without(without(rest, ')'), '.').split_first()?;
+            let is_it = key.word() == Some("version") && plugin_marker(&id) == name;
+            is_it.then(|| without(rest, '(').first().and_then(whole))?
+        }
+        _ => None,
+    }
+}
+
+fn without(tokens: &[Token], mark: char) -> &[Token] {
+    match tokens.split_first() {
+        Some((first, rest)) if first.is(mark) => rest,
+        _ => tokens,
+    }
+}
+
+/// The version that a string begins with.
+fn written(text: &str, at: usize) -> Option<Version> {
+    let variable = text.strip_prefix('$').map(|rest| match rest.strip_prefix('{') {
+        Some(inner) => inner.split_once('}').unwrap_or((inner, "")),
+        None => rest.split_at(rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())),
+    });
+    if let Some((name, tail)) = variable {
+        let is_path = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+        let is_all = tail.is_empty() || tail.starts_with([':', '@']);
+        return Some(match is_path && is_all {
+            true => Version::Variable(name.to_owned()),
+            false => Version::Computed(text.to_owned()),
+        });
+    }
+    let end = text.find([':', '@']).unwrap_or(text.len());
+    let version = text.get(..end).unwrap_or_default();
+    match version {
+        "" => None,
+        version if version.contains('$') => Some(Version::Computed(version.to_owned())),
+        _ => Some(Version::At(at..at + end)),
+    }
+}
+
+/// The version that a token is.
+fn whole(token: &Token) -> Option<Version> {
+    match &token.kind {
+        Kind::Text { text, .. } => written(text, token.at),
+        Kind::Word(name) => Some(Version::Variable(name.clone())),
+        Kind::Mark(_) | Kind::Break => None,
+    }
+}
+
+/// Where variables are set to strings: `x = "1"`, `ext.x = "1"`, `extra["x"] = "1"`, `val x by extra("1")`.
+fn assignments(tokens: &[Token]) -> HashMap<&str, Vec<Range<usize>>> {
+    let mut set: HashMap<&str, Vec<Range<usize>>> = HashMap::new();
+    for at in 0..tokens.len() {
+        let (own, value) = match tokens.get(at..).unwrap_or_default() {
+            [own, equals, value, ..] if equals.is('=') && own.word().is_some() => (own, value),
+            [own, close, equals, value, ..] if close.is(']') && equals.is('=') && own.text().is_some() => (own, value),
+            [own, by, extra, open, value, ..]
+                if by.word() == Some("by") && extra.word() == Some("extra") && open.is('(') =>
+            {
+                (own, value)
+            }
+            _ => continue,
+        };
+        let name = own.text().or_else(|| own.word()?.rsplit('.').next());
+        if let (Some(name), Some(text)) = (name, value.text()) {
+            set.entry(name).or_default().push(value.at..value.at + text.len());
+        }
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::ask::{Move, Stands};
+    use super::*;
+    use crate::package::Ecosystem;
+
+    #[test]
+    fn a_build_is_edited_where_the_version_stands() {
+        let moves = [Move { from: "1.0".to_owned(), to: "1.2.6".to_owned() }];
+        let lines = BTreeSet::new();
+        for (name, text, want) in [
+            ("g:a", "implementation 'g:a:1.0'", "implementation 'g:a:1.2.6'"),
+            (
+                "g:a",
+                "implementation(platform(\"g:a:1.0:x@jar\")) // g:a:1.0",
+                "implementation(platform(\"g:a:1.2.6:x@jar\")) // g:a:1.0",
+            ),
+            ("g:a", "implementation 'g:ab:1.0', 'g:a:1.0!!'", "implementation 'g:ab:1.0', 'g:a:1.2.6!!'"),
+            ("g:a", "api group: 'g', name: 'a', version: '1.0'", "api group: 'g', name: 'a', version: '1.2.6'"),
+            (
+                "g:a",
+                "api(group = \"g\", name = \"a\", version = v)\nval v = \"1.0\"",
+                "api(group = \"g\", name = \"a\", version = v)\nval v = \"1.2.6\"",
+            ),
+            ("g:a", "api(\"g\", \"a\", \"1.0\")", "api(\"g\", \"a\", \"1.2.6\")"),
+            (
+                "g:a",
+                "ext.v = '1.0'\napi \"g:a:$v\"\napi \"g:a:${ext.v}:sources\"",
+                "ext.v = '1.2.6'\napi \"g:a:$v\"\napi \"g:a:${ext.v}:sources\"",
+            ),
+            (
+                "g:a",
+                "extra[\"v\"] = \"1.0\"; val w by extra(\"2\"); api(\"g:a:$v\")",
+                "extra[\"v\"] = \"1.2.6\"; val w by extra(\"2\"); api(\"g:a:$v\")",
+            ),
+            ("g:a", "api \"g:a:$v.1\"", "refused: the version of g:a is put together ($v.1); move it to 1.2.6 by hand"),
+            ("g:a", "api 'g:a'", "-"),
+            ("g:a", "api 'g:a:1.1'", "-"),
+            (
+                "x.y:x.y.gradle.plugin",
+                "plugins { id(\"x.y\") version \"1.0\"; id 'z' version '1.0' }",
+                "plugins { id(\"x.y\") version \"1.2.6\"; id 'z' version '1.0' }",
+            ),
+            (
+                "org.jetbrains.kotlin.jvm:org.jetbrains.kotlin.jvm.gradle.plugin",
+                "plugins { kotlin(\"jvm\").version(\"1.0\") }",
+                "plugins { kotlin(\"jvm\").version(\"1.2.6\") }",
+            ),
+        ] {
+            let ask = Ask {
+                ecosystem: Ecosystem::Maven,
+                name,
+                moves: &moves,
+                lines: &lines,
+                stands: Stands::Here,
+                through: &[],
+            };
+            let edited = build(text, &ask);
+            let got = match edited {
+                edited if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
+                edited if edited.entries.is_empty() => "-".to_owned(),
+                edited => edited.after,
+            };
+            assert_eq!(got, want, "{text}");
+        }
+    }
+}

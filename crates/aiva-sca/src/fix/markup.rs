@@ -1,0 +1,444 @@
+//! One package moved in a manifest that is XML: a `pom.xml`, a project file of .NET, a `Directory.Packages.props`.
+//!
+//! A version is replaced where it stands, also where that is a property which is the whole version; all else is left to the byte.
+//! A property that the file does not set is named, for whoever knows the files above it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+
+use super::ask::{Ask, Edited};
+use super::edit::Pen;
+use super::requirement::moved;
+use crate::name::spelled;
+
+/// How deep elements may be nested; the readers of these files stop there as well.
+const DEEPEST: usize = 64;
+
+/// A version as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Written {
+    text: String,
+    /// Where it stands, in bytes; `None` where entities or comments are in it.
+    at: Option<Range<usize>>,
+}
+
+/// What a file says of versions.
+#[derive(Debug, Default)]
+struct Markup {
+    /// Packages by name, with the version that is asked for.
+    asked: Vec<(String, Written)>,
+    /// By their names in small letters; a property may be set again under a condition or in a profile.
+    properties: HashMap<String, Vec<Written>>,
+}
+
+/// Moves a package in a `pom.xml`.
+pub(super) fn pom(text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
+    let mut pom = PomVisit::default();
+    tell(text, &mut pom)?;
+    Ok(pom.markup().edit(text, ask, "${", "}"))
+}
+
+/// Moves a package in a project file of .NET.
+pub(super) fn dotnet(text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
+    let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
+    tell(text, &mut project)?;
+    Ok(project.markup.edit(text, ask, "$(", ")"))
+}
+
+impl Markup {
+    fn edit(&self, text: &str, ask: &Ask<'_>, open: &str, close: &str) -> Edited {
+        let mut work = Work { pen: Pen::new(ask), ask, spans: BTreeMap::new() };
+        let (mut lacking, mut through) = (BTreeSet::new(), BTreeSet::new());
+        through.extend(ask.through.iter().map(String::as_str));
+        let name = spelled(ask.ecosystem, ask.name);
+        for (own, version) in self.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) == name) {
+            let property = version.text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+            match property.map(str::trim).filter(|property| !property.contains(['$', '(', ')', '{', '}'])) {
+                Some(property) if self.properties.contains_key(&property.to_ascii_lowercase()) => {
+                    through.insert(property);
+                }
+                Some(property) => {
+                    lacking.insert(property.to_owned());
+                }
+                None if version.text.contains(open) => {
+                    let to = ask.highest();
+                    let reason =
+                        format!("the version of {own} is put together ({}); move it to {to} by hand", version.text);
+                    work.pen.refused.push(reason);
+                }
+                None => work.put(own, version),
+            }
+        }
+        for property in through {
+            for version in self.properties.get(&property.to_ascii_lowercase()).into_iter().flatten() {
+                work.put(property, version);
+            }
+        }
+        let mut after = text.to_owned();
+        for (start, (end, new)) in work.spans.into_iter().rev() {
+            after.replace_range(start..end, &new);
+        }
+        Edited { lacking, ..work.pen.done(after) }
+    }
+
+    fn add(&mut self, property: &str, version: Written) {
+        self.properties.entry(property.to_ascii_lowercase()).or_default().push(version);
+    }
+}
+
+/// An edit on its way.
+struct Work<'a> {
+    pen: Pen<'a>,
+    ask: &'a Ask<'a>,
+    /// What is put where: from the start to the end and the new text. Two packages may share a property.
+    spans: BTreeMap<usize, (usize, String)>,
+}
+
+impl Work<'_> {
+    fn put(&mut self, key: &str, version: &Written) {
+        let Some(at) = &version.at else {
+            let to = self.ask.highest();
+            self.pen.refused.push(format!("{key} is not written in plain text; move it to {to} by hand"));
+            return;
+        };
+        let ecosystem = self.ask.ecosystem;
+        if let Some(new) = self.pen.write(key, &version.text, |old, to| moved(ecosystem, old, to)) {
+            self.spans.insert(at.start, (at.end, new));
+        }
+    }
+}
+
+/// An element that is open.
+#[derive(Default)]
+struct Open {
+    name: String,
+    text: String,
+    /// Where its text stands, as long as that is in one piece.
+    at: Option<Range<usize>>,
+    is_whole: bool,
+}
+
+trait Visit {
+    /// An element begins; `tag` is where its `<` and its `>` are.
+    fn open(&mut self, _path: &[&str], _tag: Range<usize>) {}
+    fn close(&mut self, path: &[&str], text: Written);
+}
+
+fn tell(text: &str, visit: &mut impl Visit) -> Result<(), String> {
+    let mut reader = Reader::from_str(text);
+    let mut open: Vec<Open> = Vec::new();
+    let place = |reader: &Reader<&[u8]>| usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+    loop {
+        let start = place(&reader);
+        let event = reader.read_event().map_err(|error| format!("not XML: {error}"))?;
+        let range = start..place(&reader);
+        match event {
+            Event::Start(_) | Event::Empty(_) if open.len() >= DEEPEST => return Err("nested too deeply".to_owned()),
+            Event::Start(tag) => {
+                open.push(Open { name: local(&tag), is_whole: true, ..Open::default() });
+                visit.open(&names(&open), range);
+            }
+            Event::Empty(tag) => {
+                open.push(Open { name: local(&tag), ..Open::default() });
+                visit.open(&names(&open), range);
+                visit.close(&names(&open), Written { text: String::new(), at: None });
+                open.pop();
+            }
+            Event::Text(_) => {
+                let Some(last) = open.last_mut() else { continue };
+                let more = text.get(range.clone()).unwrap_or_default();
+                last.is_whole &= last.at.is_none();
+                last.at = Some(inner(more, range.start));
+                last.text.push_str(more.trim());
+            }
+            Event::End(_) => {
+                let path = names(&open);
+                if let Some(last) = open.last() {
+                    let at = last.at.clone().filter(|_| last.is_whole);
+                    visit.close(&path, Written { text: last.text.clone(), at });
+                }
+                open.pop();
+            }
+            Event::CData(_) | Event::GeneralRef(_) | Event::Comment(_) | Event::PI(_) => {
+                if let Some(last) = open.last_mut() {
+                    last.is_whole = false;
+                }
+            }
+            Event::Eof => return Ok(()),
+            Event::Decl(_) | Event::DocType(_) => {}
+        }
+    }
+}
+
+fn names(open: &[Open]) -> Vec<&str> {
+    open.iter().map(|open| open.name.as_str()).collect()
+}
+
+fn local(tag: &BytesStart<'_>) -> String {
+    tag.local_name().as_ref().to_owned()
+}
+
+/// Where a text stands without the blanks around it.
+fn inner(text: &str, start: usize) -> Range<usize> {
+    let from = start + text.len() - text.trim_start().len();
+    from..from + text.trim().len()
+}
+
+/// A dependency, a plugin or an extension that is being read.
+#[derive(Debug, Default)]
+struct Coordinates {
+    group: String,
+    artifact: String,
+    version: Option<Written>,
+}
+
+#[derive(Default)]
+struct PomVisit {
+    open: Vec<Coordinates>,
+    found: Vec<Coordinates>,
+    markup: Markup,
+}
+
+const MODULES: [&str; 3] = ["dependency", "plugin", "extension"];
+
+impl Visit for PomVisit {
+    fn open(&mut self, path: &[&str], _: Range<usize>) {
+        if path.last().is_some_and(|name| MODULES.contains(name)) {
+            self.open.push(Coordinates::default());
+        }
+    }
+
+    fn close(&mut self, path: &[&str], text: Written) {
+        match path {
+            ["project", "properties", key] | ["project", "profiles", "profile", "properties", key] => {
+                self.markup.add(key, text);
+            }
+            [.., own, key] if MODULES.contains(own) => {
+                let Some(last) = self.open.last_mut() else { return };
+                match *key {
+                    "groupId" => last.group = text.text,
+                    "artifactId" => last.artifact = text.text,
+                    "version" => last.version = Some(text),
+                    _ => {}
+                }
+            }
+            [.., own] if MODULES.contains(own) => {
+                if let Some(mut ended) = self.open.pop() {
+                    if *own == "plugin" && ended.group.is_empty() {
+                        "org.apache.maven.plugins".clone_into(&mut ended.group);
+                    }
+                    self.found.push(ended);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl PomVisit {
+    fn markup(self) -> Markup {
+        let mut markup = self.markup;
+        let plain = |text: &str| {
+            let property = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+            let set = property.and_then(|name| markup.properties.get(&name.to_ascii_lowercase())?.first());
+            set.map_or(text, |set| set.text.as_str()).to_owned()
+        };
+        let named = |one: Coordinates| Some((format!("{}:{}", plain(&one.group), plain(&one.artifact)), one.version?));
+        let asked = self.found.into_iter().filter_map(named).collect();
+        markup.asked = asked;
+        markup
+    }
+}
+
+struct ProjectVisit<'a> {
+    text: &'a str,
+    /// Names of the reference that is open: MSBuild takes a list wherever it takes a name.
+    names: Vec<String>,
+    markup: Markup,
+}
+
+const REFERENCES: [&str; 5] =
+    ["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
+
+impl ProjectVisit<'_> {
+    fn ask(&mut self, version: &Written) {
+        self.markup.asked.extend(self.names.iter().map(|name| (name.clone(), version.clone())));
+    }
+}
+
+impl Visit for ProjectVisit<'_> {
+    fn open(&mut self, path: &[&str], tag: Range<usize>) {
+        if !path.last().is_some_and(|name| REFERENCES.contains(name)) {
+            return;
+        }
+        let attributes = attributes(self.text, tag);
+        let value = |keys: &[&str]| {
+            let key = keys.iter().find_map(|key| attributes.iter().find(|(own, _)| own.eq_ignore_ascii_case(key)));
+            key.map(|(_, at)| Written {
+                text: self.text.get(at.clone()).unwrap_or_default().to_owned(),
+                at: Some(at.clone()),
+            })
+        };
+        let names = value(&["Include", "Update"]).map(|names| names.text).unwrap_or_default();
+        let names = names.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+        let version = value(&["VersionOverride", "Version"]);
+        self.names = names.collect();
+        if let Some(version) = version {
+            self.ask(&version);
+        }
+    }
+
+    fn close(&mut self, path: &[&str], text: Written) {
+        match path {
+            [.., own, "Version" | "VersionOverride"] if REFERENCES.contains(own) => self.ask(&text),
+            [.., "PropertyGroup", name] => self.markup.add(name, text),
+            [.., own] if REFERENCES.contains(own) => self.names.clear(),
+            _ => {}
+        }
+    }
+}
+
+/// The attributes of a tag, with where their values stand, without blanks around them. A value with an entity in it is left out.
+fn attributes(text: &str, tag: Range<usize>) -> Vec<(&str, Range<usize>)> {
+    let mut found = Vec::new();
+    let mut at = tag.start;
+    while let Some(rest) = text.get(at..tag.end) {
+        let Some(equals) = rest.find('=') else { break };
+        let name = rest.get(..equals).unwrap_or_default().trim_end();
+        let name = name.rsplit(|c: char| c.is_whitespace() || c == ':').next().unwrap_or_default();
+        let after = rest.get(equals + 1..).unwrap_or_default();
+        let value = after.trim_start();
+        let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { break };
+        let start = at + equals + 1 + (after.len() - value.len()) + 1;
+        let Some(length) = value.get(1..).and_then(|value| value.find(quote)) else { break };
+        let written = text.get(start..start + length).unwrap_or_default();
+        if !written.contains('&') {
+            found.push((name, inner(written, start)));
+        }
+        at = start + length + 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::{Move, Stands};
+    use super::*;
+    use crate::package::Ecosystem;
+
+    type Editor = fn(&str, &Ask<'_>) -> Result<Edited, String>;
+
+    /// What an edit makes of a text: the new text, `lacks x` for a property, `refused: …`, or `-` where nothing is asked for.
+    fn edit(editor: Editor, ecosystem: Ecosystem, name: &str, through: &[String], text: &str) -> String {
+        let moves = [Move { from: "1.0".to_owned(), to: "1.2.6".to_owned() }];
+        let lines = BTreeSet::new();
+        let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through };
+        match editor(text, &ask) {
+            Err(reason) => format!("error: {reason}"),
+            Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
+            Ok(edited) if !edited.lacking.is_empty() => {
+                format!("lacks {}", edited.lacking.into_iter().collect::<Vec<_>>().join(" "))
+            }
+            Ok(edited) if edited.entries.is_empty() => "-".to_owned(),
+            Ok(edited) => edited.after,
+        }
+    }
+
+    #[test]
+    fn a_pom_is_edited_where_the_version_stands() {
+        let dependency = |version: &str| {
+            format!(
+                "<dependencies><dependency><groupId> g </groupId><artifactId>a</artifactId>{version}<exclusions><exclusion>\
+                     <groupId>g</groupId><artifactId>a</artifactId></exclusion></exclusions></dependency></dependencies>"
+            )
+        };
+        let pom = |before: &str, version: &str| format!("<project>{before}{}</project>", dependency(version));
+        for (before, version, want_before, want) in [
+            ("", "<version>1.0</version>", "", "<version>1.2.6</version>"),
+            ("", "<version>\n  1.0 </version><!-- x -->", "", "<version>\n  1.2.6 </version><!-- x -->"),
+            ("", "<version>[1.0]</version>", "", "<version>[1.2.6]</version>"),
+            (
+                "<properties><a.v>1.0</a.v><b>1.0</b></properties>",
+                "<version>${a.v}</version>",
+                "<properties><a.v>1.2.6</a.v><b>1.0</b></properties>",
+                "<version>${a.v}</version>",
+            ),
+            (
+                "<profiles><profile><properties><v>1.0</v></properties></profile></profiles><properties><v>1.0</v></properties>",
+                "<version>${v}</version>",
+                "<profiles><profile><properties><v>1.2.6</v></properties></profile></profiles><properties><v>1.2.6</v></properties>",
+                "<version>${v}</version>",
+            ),
+        ] {
+            let got = edit(super::pom, Ecosystem::Maven, "g:a", &[], &pom(before, version));
+            assert_eq!(got, pom(want_before, want));
+        }
+        for (text, through, want) in [
+            (pom("", "<version>${v}</version>"), "", "lacks v"),
+            (pom("", ""), "", "-"),
+            (pom("", "<version>2.0</version>"), "", "-"),
+            (
+                pom("", "<version>1.<!-- x -->0</version>"),
+                "",
+                "refused: g:a is not written in plain text; move it to 1.2.6 by hand",
+            ),
+            (
+                pom("", "<version>${v}.0</version>"),
+                "",
+                "refused: the version of g:a is put together (${v}.0); move it to 1.2.6 by hand",
+            ),
+            (
+                "<project><properties><v>1.0</v></properties></project>".to_owned(),
+                "v",
+                "<project><properties><v>1.2.6</v></properties></project>",
+            ),
+            ("<project><a>".to_owned(), "", "-"),
+            (
+                "<project></a>".to_owned(),
+                "",
+                "error: not XML: ill-formed document: expected `</project>`, but `</a>` was found",
+            ),
+        ] {
+            let through: Vec<String> = through.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(edit(super::pom, Ecosystem::Maven, "g:a", &through, &text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_project_is_edited_where_the_version_stands() {
+        for (text, want) in [
+            (
+                r#"<PackageReference Include="A.B" Version="1.0" />"#,
+                r#"<PackageReference Include="A.B" Version="1.2.6" />"#,
+            ),
+            (
+                r#"<PackageReference Version = ' 1.0'
+                    Include='a.b'/>"#,
+                r#"<PackageReference Version = ' 1.2.6'
+                    Include='a.b'/>"#,
+            ),
+            (
+                r#"<PackageReference Update="X;A.B"><Version>1.0</Version></PackageReference>"#,
+                r#"<PackageReference Update="X;A.B"><Version>1.2.6</Version></PackageReference>"#,
+            ),
+            (
+                r#"<PackageVersion Include="A.B" Version="[1.0]" />"#,
+                r#"<PackageVersion Include="A.B" Version="[1.2.6]" />"#,
+            ),
+            (r#"<PackageReference Include="A.B" Version="$(V)" />"#, "lacks V"),
+            (r#"<PackageReference Include="A.B" Version="1.0" VersionOverride="9" />"#, "-"),
+            (r#"<PackageReference Include="A.B" Version="&#49;.0" />"#, "-"),
+            (r#"<PackageReference Include="A.B" />"#, "-"),
+            (r#"<PackageReference Include="Other" Version="1.0" />"#, "-"),
+        ] {
+            let whole = |text: &str| format!("<Project><ItemGroup>{text}</ItemGroup></Project>");
+            let want = if want.starts_with('<') { whole(want) } else { want.to_owned() };
+            assert_eq!(edit(dotnet, Ecosystem::NuGet, "A.B", &[], &whole(text)), want, "{text}");
+        }
+        let text = r#"<Project><PropertyGroup Condition="c"><V>1.0</V></PropertyGroup><PackageReference Include="A.B" Version="$(v)"/></Project>"#;
+        assert_eq!(edit(dotnet, Ecosystem::NuGet, "a.b", &[], text), text.replace("1.0", "1.2.6"));
+    }
+}
