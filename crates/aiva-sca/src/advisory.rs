@@ -16,6 +16,7 @@ mod index;
 mod layout;
 mod map;
 pub mod osv;
+mod symbols;
 pub mod update;
 mod write;
 
@@ -29,6 +30,7 @@ pub use index::{
     Verified,
 };
 pub(crate) use index::{AdvisoryId, EntryId};
+pub(crate) use symbols::MOST as MOST_SYMBOLS;
 pub use write::WriteError;
 
 use std::path::Path;

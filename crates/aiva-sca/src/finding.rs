@@ -72,6 +72,24 @@ pub struct Verdict {
     pub references: Arc<[String]>,
     /// When it became public, RFC 3339, where the record says so.
     pub published: Option<String>,
+    /// The functions of the package that the records name as affected.
+    pub symbols: Symbols,
+}
+
+/// Functions of a package that advisories name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Symbols {
+    /// As code names them, each once: `golang.org/x/crypto/ssh.NewServerConn`, `smallvec::SmallVec::grow`.
+    pub names: Vec<String>,
+    /// How many more there are at least.
+    pub more: u64,
+}
+
+impl Symbols {
+    /// How many there are at least.
+    pub fn count(&self) -> u64 {
+        self.more.saturating_add(self.names.len() as u64)
+    }
 }
 
 /// What of a record matched.
@@ -158,6 +176,7 @@ pub fn of_rule(path: &str, package: &Package, purl: String, rule: Rule) -> Findi
             description: rule.description.into(),
             references: Arc::default(),
             published: None,
+            symbols: Symbols::default(),
         }),
         ecosystem: package.ecosystem,
         name: package.name.clone(),

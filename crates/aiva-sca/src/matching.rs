@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rapidhash::RapidHashMap;
 
-use crate::advisory::{Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, EntryId, PackageDetails};
-use crate::finding::{Kind, Match, Verdict};
+use crate::advisory::{
+    Advisory, AdvisoryId, Affects, Covers, Damage, Details, Entry, EntryId, MOST_SYMBOLS, PackageDetails,
+};
+use crate::finding::{Kind, Match, Symbols, Verdict};
 use crate::package::Ecosystem;
 use crate::severity::{Level, Severity};
 use crate::version::{Requirement, Version};
@@ -396,11 +398,12 @@ fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>
         [one] => Arc::clone(&one.references),
         many => once_each(many.iter().flat_map(|details| details.references.iter())),
     };
+    let kind = group.iter().map(|hit| hit.kind).min().unwrap_or(Kind::Vulnerability);
     let fixed_versions = above.map(|above| fixed_versions(ecosystem, name, above, group)).unwrap_or_default();
     Verdict {
         aliases,
         records: records.iter().map(|id| (*id).to_owned()).collect(),
-        kind: group.iter().map(|hit| hit.kind).min().unwrap_or(Kind::Vulnerability),
+        kind,
         severity: worst.map_or_else(|| Severity::of_level(Level::Unknown), |hit| hit.severity.clone()),
         last_affected: if fixed_versions.is_empty() { last_affected(ecosystem, group) } else { None },
         fixed_versions,
@@ -410,8 +413,26 @@ fn told(ecosystem: Ecosystem, name: &str, above: Option<&[u8]>, group: &[Hit<'_>
         description,
         references,
         published: told.iter().filter_map(|details| details.published.as_deref()).min().map(str::to_owned),
+        symbols: symbols(kind, name, &told),
         id,
     }
+}
+
+/// The functions that the records name, those of the first record first. Of what was published to do harm no function is fine.
+fn symbols(kind: Kind, name: &str, told: &[&Learnt]) -> Symbols {
+    let mut symbols = Symbols::default();
+    if kind == Kind::Malicious {
+        return symbols;
+    }
+    let mut seen = BTreeSet::new();
+    for package in told.iter().filter_map(|details| of_package(details, name)) {
+        // Two records that name the same functions have cut off the same ones.
+        symbols.more = symbols.more.max(package.more_symbols);
+        symbols.names.extend(package.symbols.iter().filter(|one| seen.insert(&***one)).map(ToString::to_string));
+    }
+    symbols.more += symbols.names.len().saturating_sub(MOST_SYMBOLS) as u64;
+    symbols.names.truncate(MOST_SYMBOLS);
+    symbols
 }
 
 /// The lowest CVE by year and number, else the first GHSA, else the first record's own id.

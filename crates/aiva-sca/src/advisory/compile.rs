@@ -9,6 +9,7 @@ use super::evaluate::{self, Affected};
 use super::index::{Details, PackageDetails};
 use super::layout::{UNDECIDABLE, Upper, push_bytes, push_varint};
 use super::osv::{self, Record};
+use super::symbols::symbols;
 use crate::finding::Kind;
 use crate::name::spelled;
 use crate::package::Ecosystem;
@@ -147,6 +148,7 @@ fn package<'a>(
     }
     push_listed(&mut body, ecosystem, parts, &ranges);
 
+    let (symbols, more_symbols) = symbols(parts);
     let details = PackageDetails {
         vectors: vectors(record, parts),
         word: word(record, parts),
@@ -154,6 +156,8 @@ fn package<'a>(
         ranges: ranges.into_iter().map(|range| Cow::Owned(range.text)).collect(),
         fixed,
         undecidable: undecidable.into_iter().map(Cow::Owned).collect(),
+        symbols,
+        more_symbols,
     };
     (HotPackage { name: name.into_owned(), flags, body }, details)
 }

@@ -14,13 +14,15 @@ type Text<'a> = Cow<'a, str>;
 pub(super) fn write(out: &mut Vec<u8>, details: &Details<'_>) {
     let Details { id, aliases, related, summary, description, references, published, modified, packages } = details;
     push_varint(out, packages.len() as u64);
-    for PackageDetails { name, ranges, fixed, vectors, word, undecidable } in packages {
+    for PackageDetails { name, ranges, fixed, vectors, word, undecidable, symbols, more_symbols } in packages {
         push_bytes(out, name.as_bytes());
         for list in [ranges, fixed, vectors] {
             push_list(out, list);
         }
         push_list(out, word.as_slice());
         push_list(out, undecidable);
+        push_list(out, symbols);
+        push_varint(out, *more_symbols);
     }
     push_bytes(out, id.as_bytes());
     push_list(out, aliases);
@@ -66,6 +68,8 @@ pub(super) fn packages(cursor: &mut Cursor<'_>) -> Option<Vec<PackageDetails<'st
                 vectors: list(cursor)?,
                 word: list(cursor)?.pop(),
                 undecidable: list(cursor)?,
+                symbols: list(cursor)?,
+                more_symbols: cursor.varint()?,
             })
         })
         .collect()
@@ -93,6 +97,8 @@ mod tests {
             vectors: texts(1),
             word: word.map(Cow::Borrowed),
             undecidable: texts(2),
+            symbols: texts(3),
+            more_symbols: 300,
         };
         let details = Details {
             id: "A-1".into(),

@@ -137,6 +137,10 @@ pub struct PackageDetails<'a> {
     pub word: Option<Cow<'a, str>>,
     /// Bounds of ranges that could not be ordered.
     pub undecidable: Vec<Cow<'a, str>>,
+    /// The functions that it names as affected.
+    pub symbols: Vec<Cow<'a, str>>,
+    /// How many more it names.
+    pub more_symbols: u64,
 }
 
 /// An open index. Cheap to share behind an `Arc`; goes on answering after its files were replaced.

@@ -25,7 +25,7 @@ pub(super) const BASE: &str = "advisories.index";
 pub(super) const DELTA: &str = "advisories.delta";
 pub(super) const MAGIC: [u8; 8] = *b"AIVA-adv";
 /// Raised whenever an older reader would misread a newer file.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 pub(super) const HEADER: usize = 64;
 /// The unit in which the hot part is checked.
 pub(super) const PAGE: usize = 16 * 1024;

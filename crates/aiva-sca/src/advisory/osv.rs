@@ -3,11 +3,14 @@
 //! Only what AIVA uses; unknown fields are passed over, `null` stands for absent. [`parse`] refuses what is not a record, with a
 //! reason that names the field.
 
-use std::borrow::Cow;
-use std::fmt;
+mod specific;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
+
+pub use self::specific::{Affects, Import, Imports, Names, Specific, Word};
 
 /// Why a text is not an OSV record.
 #[derive(Debug, thiserror::Error)]
@@ -149,85 +152,6 @@ pub struct Reference<'a> {
     pub kind: Text<'a>,
     #[serde(borrow)]
     pub url: Text<'a>,
-}
-
-/// The free-form parts, as far as databases agree on them: GHSA's `severity`, RustSec's `informational` and `cvss`.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Specific<'a> {
-    /// A level as a word (GHSA).
-    #[serde(borrow, default)]
-    pub severity: Word<'a>,
-    /// `unmaintained`, `unsound` or `notice` (RustSec).
-    #[serde(borrow, default)]
-    pub informational: Word<'a>,
-    /// A CVSS vector (RustSec).
-    #[serde(borrow, default)]
-    pub cvss: Word<'a>,
-}
-
-/// A string where one stands; anything else in its place is as good as nothing, because these fields have no schema.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Word<'a>(pub Option<Cow<'a, str>>);
-
-impl Word<'_> {
-    /// The string, if there is one.
-    pub fn get(&self) -> Option<&str> {
-        self.0.as_deref()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordVisitor)
-    }
-}
-
-struct WordVisitor;
-
-impl<'de> Visitor<'de> for WordVisitor {
-    type Value = Word<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Word(Some(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Word(Some(Cow::Owned(text.to_owned()))))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Word(None))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Word(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Word(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Word(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Word(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Word(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Word(None))
-    }
 }
 
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {

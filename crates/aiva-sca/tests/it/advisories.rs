@@ -136,6 +136,55 @@ fn aliases_are_one_finding_with_the_cve_as_its_id() {
 }
 
 #[test]
+fn a_finding_has_the_functions_that_its_records_name() {
+    let (_dir, index) = sample_index();
+    for (ecosystem, name, version, want) in [
+        // Of two records, the reviewed one first; what both name once.
+        (Ecosystem::CratesIo, "aliased", "0.3.1", &["aliased::pad", "aliased::Pad::grow", "aliased::Pad::shrink"][..]),
+        // SAMPLE-A is not about this version.
+        (Ecosystem::CratesIo, "aliased", "0.3.4", &["aliased::pad", "aliased::Pad::grow"]),
+        (Ecosystem::Go, "example.com/mod", "0.0.0-20190101000000-abcdefabcdef", &["example.com/mod.F"]),
+        (Ecosystem::CratesIo, "last-one", "1.5.0", &[]),
+        // No function of what was published to do harm is fine.
+        (Ecosystem::Npm, "evil", "1.0.0", &[]),
+    ] {
+        let result = scan_one(&index, ecosystem, name, version);
+        let [finding] = result.findings.as_slice() else { panic!("{:#?}", result.findings) };
+        assert_eq!(
+            (finding.verdict.symbols.names.as_slice(), finding.verdict.symbols.more),
+            (&*owned(want), 0),
+            "{name}"
+        );
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// Records that name more functions than are kept, of which the later one is the hostile one.
+#[test]
+fn functions_beyond_the_most_are_counted() {
+    let (folder, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for (id, functions) in [("A-1", 0..60), ("A-2", 20..100_000)] {
+        let names: Vec<String> = functions.map(|at| format!("\"left::f{at}\"")).collect();
+        let record = format!(
+            r#"{{"id": "{id}", "modified": "2026-01-01T00:00:00Z", "aliases": ["CVE-2026-1"], "affected": [{{"package": {{"ecosystem":
+            "crates.io", "name": "left"}}, "ranges": [{{"type": "SEMVER", "events": [{{"introduced": "0"}}]}}], "ecosystem_specific":
+            {{"affects": {{"functions": [{}]}}}}}}]}}"#,
+            names.join(",")
+        );
+        fs::write(folder.path().join(format!("{id}.json")), record).unwrap();
+    }
+    import(&[folder.path().to_path_buf()], dir.path()).unwrap();
+    let result = scan_one(&Index::open(dir.path()).unwrap(), Ecosystem::CratesIo, "left", "1.0.0");
+    let symbols = &result.findings[0].verdict.symbols;
+    assert_eq!((symbols.names.len(), symbols.names[49].as_str()), (50, "left::f49"));
+    // 99,930 that the index left out, and of the 50 that it has of the second record those that the first does not name.
+    assert_eq!(symbols.more, 99_930 + 20);
+}
+
+#[test]
 fn kinds_and_levels_come_from_the_record() {
     let (_dir, index) = sample_index();
     let one = |ecosystem, name| {
