@@ -120,23 +120,26 @@ config_section! {
         /// Known to be exploited, or published to do harm.
         pub kev: f64 = 25.0;
         /// Needed at run time; half for optional, a third for building, nothing for developing.
-        pub scope: f64 = 10.0;
+        pub scope: f64 = 8.0;
         /// Asked for by the project itself; half of it one step further, and so on.
-        pub depth: f64 = 5.0;
+        pub depth: f64 = 4.0;
+        /// An advisory names the affected functions.
+        pub symbols: f64 = 3.0;
     }
 }
 
 impl Priority {
     /// The weights.
     pub fn weights(&self) -> Weights {
-        let Self { cvss, epss, kev, scope, depth } = *self;
-        Weights { cvss, epss, kev, scope, depth }
+        let Self { cvss, epss, kev, scope, depth, symbols } = *self;
+        Weights { cvss, epss, kev, scope, depth, symbols }
     }
 }
 
 fn check_priority(priority: &Priority, reader: &mut Reader<'_>) {
-    let Weights { cvss, epss, kev, scope, depth } = priority.weights();
-    for (key, weight) in [("cvss", cvss), ("epss", epss), ("kev", kev), ("scope", scope), ("depth", depth)] {
+    let Weights { cvss, epss, kev, scope, depth, symbols } = priority.weights();
+    let all = [("cvss", cvss), ("epss", epss), ("kev", kev), ("scope", scope), ("depth", depth), ("symbols", symbols)];
+    for (key, weight) in all {
         if !(0.0..=100.0).contains(&weight) {
             reader.refuse(key, "must be from 0 to 100");
         }

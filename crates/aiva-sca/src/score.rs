@@ -1,8 +1,8 @@
-//! What to do first: 0 to 100 out of CVSS, EPSS, KEV, scope and depth, with the arithmetic beside it.
+//! What to do first: 0 to 100 out of CVSS, EPSS, KEV, scope, depth and symbols, with the arithmetic beside it.
 //!
 //! Pure. Every term says what was looked at, what was seen and what it adds; the weights are the operator's ([`Weights`]). The
 //! score orders findings, it never hides one. What nobody knows counts as the middle, not as nothing: a missing fact is no
-//! good news. EPSS and KEV come from [`signals`].
+//! good news. EPSS, KEV and symbols add only what a list or an advisory says; the first two come from [`signals`].
 
 pub mod signals;
 
@@ -25,11 +25,13 @@ pub struct Weights {
     pub scope: f64,
     /// How near it is to what the project itself asks for.
     pub depth: f64,
+    /// Whether an advisory names the affected functions, so that somebody can look whether they are called.
+    pub symbols: f64,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { cvss: 40.0, epss: 20.0, kev: 25.0, scope: 10.0, depth: 5.0 }
+        Self { cvss: 40.0, epss: 20.0, kev: 25.0, scope: 8.0, depth: 4.0, symbols: 3.0 }
     }
 }
 
@@ -48,6 +50,8 @@ pub struct Facts {
     pub scope: Scope,
     /// How many packages the shortest path names; 1 for what the project itself asks for.
     pub depth: Option<usize>,
+    /// How many affected functions the advisory names.
+    pub symbols: u64,
 }
 
 /// A score with its terms.
@@ -78,6 +82,7 @@ pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
         kev(facts, weights.kev),
         scope(facts.scope, weights.scope),
         depth(facts.depth, weights.depth),
+        symbols(facts.symbols, weights.symbols),
     ];
     let sum: f64 = terms.iter().map(|term| term.points).sum();
     // Weights that add up to more than 100 are the operator's; what is cut off is a term too.
@@ -152,6 +157,14 @@ fn depth(depth: Option<usize>, weight: f64) -> Term {
     }
 }
 
+fn symbols(count: u64, weight: f64) -> Term {
+    match count {
+        0 => term("symbols", "no function named".to_owned(), weight, 0.0),
+        1 => term("symbols", "1 function named".to_owned(), weight, 1.0),
+        _ => term("symbols", format!("{count} functions named"), weight, 1.0),
+    }
+}
+
 /// What the exploit prediction says of a CVE (FIRST, EPSS).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Epss {
@@ -182,10 +195,11 @@ mod tests {
         signal: None,
         scope: Scope::Runtime,
         depth: Some(1),
+        symbols: 0,
     };
 
     #[track_caller]
-    fn check(facts: Facts, want: f64, points: [f64; 5]) {
+    fn check(facts: Facts, want: f64, points: [f64; 6]) {
         let priority = priority(&facts, &Weights::default());
         let got: Vec<f64> = priority.terms.iter().map(|term| term.points).collect();
         assert_eq!((priority.score, got.as_slice()), (want, points.as_slice()), "{:?}", priority.terms);
@@ -195,25 +209,37 @@ mod tests {
     fn the_terms_add_up() {
         let epss = Some(Epss { probability: 0.25, percentile: 0.97 });
         let kev = Some(Kev { added: date(2024, 1, 2), ransomware: true });
-        check(PLAIN, 45.0, [30.0, 0.0, 0.0, 10.0, 5.0]);
-        check(Facts { scope: Scope::Dev, depth: Some(4), ..PLAIN }, 31.3, [30.0, 0.0, 0.0, 0.0, 1.3]);
-        check(Facts { signal: Some(Signal { epss, kev: None }), ..PLAIN }, 55.0, [30.0, 10.0, 0.0, 10.0, 5.0]);
-        check(Facts { signal: Some(Signal { epss, kev }), ..PLAIN }, 80.0, [30.0, 10.0, 25.0, 10.0, 5.0]);
+        check(PLAIN, 42.0, [30.0, 0.0, 0.0, 8.0, 4.0, 0.0]);
+        check(Facts { scope: Scope::Dev, depth: Some(4), ..PLAIN }, 31.0, [30.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        check(Facts { signal: Some(Signal { epss, kev: None }), ..PLAIN }, 52.0, [30.0, 10.0, 0.0, 8.0, 4.0, 0.0]);
+        check(Facts { signal: Some(Signal { epss, kev }), ..PLAIN }, 77.0, [30.0, 10.0, 25.0, 8.0, 4.0, 0.0]);
         check(
             Facts { malicious: true, score: None, level: Level::Critical, ..PLAIN },
-            78.0,
-            [38.0, 0.0, 25.0, 10.0, 5.0],
+            75.0,
+            [38.0, 0.0, 25.0, 8.0, 4.0, 0.0],
         );
-        check(Facts { score: None, level: Level::Unknown, depth: None, ..PLAIN }, 32.5, [20.0, 0.0, 0.0, 10.0, 2.5]);
+        check(
+            Facts { score: None, level: Level::Unknown, depth: None, ..PLAIN },
+            30.0,
+            [20.0, 0.0, 0.0, 8.0, 2.0, 0.0],
+        );
+        check(Facts { symbols: 1, ..PLAIN }, 45.0, [30.0, 0.0, 0.0, 8.0, 4.0, 3.0]);
+        check(Facts { symbols: 100_000, ..PLAIN }, 45.0, [30.0, 0.0, 0.0, 8.0, 4.0, 3.0]); // many are no worse than one
+    }
+
+    #[test]
+    fn the_weights_that_nobody_set_add_up_to_the_scale() {
+        let Weights { cvss, epss, kev, scope, depth, symbols } = Weights::default();
+        assert_eq!(cvss + epss + kev + scope + depth + symbols, 100.0);
     }
 
     #[test]
     fn no_weights_lead_out_of_the_scale() {
-        let heavy = Weights { cvss: 100.0, epss: 100.0, kev: 100.0, scope: 100.0, depth: 100.0 };
-        let cut = priority(&PLAIN, &heavy);
+        let all =
+            |weight| Weights { cvss: weight, epss: weight, kev: weight, scope: weight, depth: weight, symbols: weight };
+        let cut = priority(&Facts { symbols: 2, ..PLAIN }, &all(100.0));
         assert_eq!((cut.score, cut.terms.iter().map(|term| term.points).sum()), (100.0, 100.0)); // and says so
-        assert_eq!(cut.terms.last().map(|term| (term.name, term.points)), Some(("limit", -175.0)));
-        let none = Weights { cvss: 0.0, epss: 0.0, kev: 0.0, scope: 0.0, depth: 0.0 };
-        assert_eq!(priority(&PLAIN, &none).score, 0.0);
+        assert_eq!(cut.terms.last().map(|term| (term.name, term.points)), Some(("limit", -275.0)));
+        assert_eq!(priority(&PLAIN, &all(0.0)).score, 0.0);
     }
 }

@@ -41,6 +41,7 @@ impl Priorities {
                 (Some(path), _) => Some(path.len()),
                 (None, _) => None,
             },
+            symbols: finding.verdict.symbols.count(),
         };
         let priority = score::priority(&facts, &self.weights);
         let term =
