@@ -3,6 +3,8 @@
 //! Pure. Fingerprints, exceptions and order are applied once, in a [`Draft`], which holds little of each finding; it is written
 //! finding by finding, or made into the whole document of which every other form is made. An upload reads that document back.
 
+use std::borrow::Cow;
+
 use aiva_contracts::api::{
     AdvisoryState, Counts, DocumentAdvisories, DocumentCanResolve, DocumentException, DocumentFinding, DocumentInput,
     DocumentPackage, DocumentStatement, DocumentSummary, FindingKind, Guard, InputCounts, InputStatus, Level,
@@ -219,6 +221,38 @@ fn safe(entry: &DocumentCanResolve) -> String {
         (None, Some(version)) => format!("later than {version} it cannot"),
         (None, None) => "no version that it allows is known to be safe".to_owned(),
     }
+}
+
+/// The functions that an advisory names as affected, on one short line: `functions: ssh.Dial, ssh.NewServerConn and 12 more`. A Go
+/// package is called as code calls it, by the end of its path. Nothing where none are named.
+pub fn spoken_symbols(names: &[String], more: u64) -> Option<String> {
+    const LISTED: usize = 5;
+    let listed = names.iter().take(LISTED).map(|name| called(name)).collect::<Vec<_>>().join(", ");
+    let more = more.saturating_add(whole(names.len().saturating_sub(LISTED)));
+    match (listed.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("functions: {listed}")),
+        (false, more) => Some(format!("functions: {listed} and {more} more")),
+    }
+}
+
+/// `golang.org/x/crypto/ssh.Dial` is `ssh.Dial` in code, and `example.org/left/v2.Pad` is `left.Pad`.
+fn called(name: &str) -> Cow<'_, str> {
+    let Some((path, end)) = name.rsplit_once('/') else { return Cow::Borrowed(name) };
+    let major = end.split_once('.').filter(|(major, _)| {
+        major
+            .strip_prefix('v')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    match major {
+        Some((_, function)) => format!("{}.{function}", path.rsplit('/').next().unwrap_or(path)).into(),
+        None => Cow::Borrowed(end),
+    }
+}
+
+/// Those of a finding.
+fn symbols(finding: &DocumentFinding) -> Option<String> {
+    spoken_symbols(&finding.symbols, finding.more_symbols.unwrap_or_default())
 }
 
 /// How the package comes in: `app > express > qs`, one line a path.

@@ -43,6 +43,10 @@ pub struct Observation {
     pub description: String,
     /// Where to read more.
     pub references: Vec<String>,
+    /// The functions of the package that the advisory names as affected.
+    pub symbols: Vec<String>,
+    /// How many more it names at least.
+    pub more_symbols: u64,
     /// Why it applies here, for a person; may be empty.
     pub reason: String,
     /// What else the guard can tell; a scan on the command line and an upload have it, events do not carry it.
@@ -96,6 +100,8 @@ impl Observation {
             summary: self.summary,
             description: self.description,
             references: self.references,
+            symbols: self.symbols,
+            more_symbols: (self.more_symbols > 0).then_some(self.more_symbols),
             reason: (!self.reason.is_empty()).then_some(self.reason),
             column: self.context.column,
             direct: self.context.direct,
@@ -126,6 +132,10 @@ impl Observation {
         line(&mut self.summary, 1000);
         text(&mut self.description, 100_000);
         list(&mut self.references, 2000);
+        // What is cut here is counted, as what was cut before.
+        self.more_symbols = self.more_symbols.saturating_add(self.symbols.len().saturating_sub(100) as u64);
+        self.more_symbols = self.more_symbols.min(1_000_000_000);
+        list(&mut self.symbols, 300);
         line(&mut self.reason, 1000);
         self.context.bound();
         self.severity.score = self.severity.score.filter(|score| (0.0..=10.0).contains(score));
@@ -227,6 +237,8 @@ impl From<message::ObservedFinding> for Observation {
             summary: seen.summary,
             description: seen.description,
             references: seen.references,
+            symbols: seen.symbols,
+            more_symbols: seen.more_symbols,
             reason: seen.reason,
             context: Context::default(),
         }
@@ -256,6 +268,8 @@ impl From<Observation> for message::ObservedFinding {
             summary: seen.summary,
             description: seen.description,
             references: seen.references,
+            symbols: seen.symbols,
+            more_symbols: seen.more_symbols,
             reason: seen.reason,
         }
     }
@@ -279,6 +293,8 @@ impl From<DocumentFinding> for Observation {
             summary: seen.summary,
             description: seen.description,
             references: seen.references,
+            symbols: seen.symbols,
+            more_symbols: seen.more_symbols.unwrap_or_default(),
             reason: seen.reason.unwrap_or_default(),
             context: Context {
                 column: seen.column,

@@ -17,6 +17,8 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
         description: verdict.description.to_string(),
         references: verdict.references.to_vec(),
         reason: verdict.reason.clone(),
+        symbols: verdict.symbols.names.clone(),
+        more_symbols: verdict.symbols.more,
         ..outline(finding)
     }
 }
@@ -45,6 +47,8 @@ pub fn outline(finding: &Finding) -> message::ObservedFinding {
         description: String::new(),
         references: Vec::new(),
         reason: String::new(),
+        symbols: Vec::new(),
+        more_symbols: 0,
     }
 }
 

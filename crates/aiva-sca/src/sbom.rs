@@ -268,6 +268,8 @@ fn possibility(path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossib
         summary: advisory.summary.clone(),
         description: String::new(),
         references: Vec::new(),
+        symbols: Vec::new(),
+        more_symbols: None,
         reason: None,
         column: None,
         direct: None,

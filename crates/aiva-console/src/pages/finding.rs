@@ -130,7 +130,7 @@ fn content(app: &App, viewer: &Viewer, detail: &FindingDetail, refused: Option<&
             div.aside {
                 div.stack {
                     (what_to_do(finding))
-                    (why(finding))
+                    (why(detail))
                     @if !detail.description.is_empty() && detail.description != finding.summary {
                         section.panel aria-labelledby="story" {
                             header { h2 #story { "The story" } span.note { "from the advisory" } }
@@ -180,7 +180,8 @@ fn what_to_do(finding: &Finding) -> Markup {
     html! { div class=(format!("notice {class}")) { b { (title) } span { (words) } } }
 }
 
-fn why(finding: &Finding) -> Markup {
+fn why(detail: &FindingDetail) -> Markup {
+    let finding = &detail.finding;
     html! {
         section.panel aria-labelledby="why" {
             header { h2 #why { "Why it is here" } span.note { (finding.ecosystem) } }
@@ -188,6 +189,13 @@ fn why(finding: &Finding) -> Markup {
                 dt { "Package" } dd { b.strong { (finding.name) } " " span.num { (finding.version) } }
                 dt { "Found in" } dd { code { (findings::place(finding)) } }
                 dt { "Fixed in" } dd.num { @if finding.fixed_versions.is_empty() { span.muted { "No version" } } @else { (finding.fixed_versions.join(", ")) } }
+                @if let Some(symbols) = &detail.symbols {
+                    dt { "Functions" }
+                    dd {
+                        @for (at, name) in symbols.iter().enumerate() { @if at > 0 { ", " } code { (name) } }
+                        @if let Some(more) = detail.more_symbols { " and " (more) " more" }
+                    }
+                }
                 dt { "Service" } dd { a href=(Link::to("/console/services").segment(&finding.service)) { (finding.service) } }
                 dt { "Also known as" } dd { (ui::names(&finding.aliases)) }
                 dt { "Package URL" } dd { code { (finding.purl) } }

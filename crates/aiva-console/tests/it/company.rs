@@ -364,6 +364,7 @@ fn letter(texts: &Texts) -> Value {
 fn detail(finding: Value, texts: &Texts) -> Value {
     json!({
         "finding": finding, "description": format!("More of it.\n\n{}", texts.summary), "references": [texts.reference, "javascript:alert(1)"],
+        "symbols": ["lodash.template", texts.reason], "more_symbols": 2,
         "history": [
             { "at": "2027-01-28T09:00:00Z", "to": "open", "cause": "observed", "scan": ENDED },
             { "at": "2027-01-29T09:00:00Z", "from": "open", "to": "fixed", "cause": "absent", "scan": ENDED },

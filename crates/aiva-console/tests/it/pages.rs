@@ -64,6 +64,8 @@ async fn a_finding_says_why() {
         &[
             "lodash 4.17.21 is free of it.",
             "services/checkout/package-lock.json:412",
+            "<code>lodash.template</code>",
+            " and 2 more",
             "CVSS 7.2",
             "over the network",
             "an administrator",

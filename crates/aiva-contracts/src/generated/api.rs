@@ -1535,6 +1535,12 @@ pub struct FindingDetail {
     pub reason: Option<String>,
     /// Where to read more.
     pub references: Vec<String>,
+    /// The functions of the package that the advisory names as affected.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub symbols: Option<Vec<String>>,
+    /// How many more functions it names at least; absent where all are listed.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub more_symbols: Option<u64>,
     /// Every change of state, the oldest first.
     pub history: Vec<HistoryEntry>,
 }
@@ -1557,6 +1563,19 @@ impl Check for FindingDetail {
                 c.text(item, &Text { min: 0, max: 2000, pattern: None });
             });
         });
+        if let Some(value) = &self.symbols {
+            c.at("symbols", |c| {
+                c.count(value.len(), 100);
+                c.each(value, |c, item| {
+                    c.text(item, &Text { min: 0, max: 300, pattern: None });
+                });
+            });
+        }
+        if let Some(value) = &self.more_symbols {
+            c.at("more_symbols", |c| {
+                c.integer(value, 1, 1000000000);
+            });
+        }
         c.at("history", |c| {
             c.count(self.history.len(), 1000);
             c.each(&self.history, |c, item| {
@@ -4217,6 +4236,12 @@ pub struct DocumentFinding {
     pub description: String,
     /// Where to read more.
     pub references: Vec<String>,
+    /// The functions of the package that the advisory names as affected, such as `golang.org/x/crypto/ssh.NewServerConn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symbols: Vec<String>,
+    /// How many more functions it names at least; absent where all are listed.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub more_symbols: Option<u64>,
     /// Why it applies here, for a person.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -4422,6 +4447,29 @@ impl Check for DocumentFinding {
                 );
             });
         });
+        c.at("symbols", |c| {
+            c.count(self.symbols.len(), 100);
+            c.each(&self.symbols, |c, item| {
+                c.text(
+                    item,
+                    &Text {
+                        min: 1,
+                        max: 300,
+                        pattern: Some(&[Piece {
+                            not: true,
+                            ranges: &[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')],
+                            min: 0,
+                            max: usize::MAX,
+                        }]),
+                    },
+                );
+            });
+        });
+        if let Some(value) = &self.more_symbols {
+            c.at("more_symbols", |c| {
+                c.integer(value, 1, 1000000000);
+            });
+        }
         if let Some(value) = &self.reason {
             c.at("reason", |c| {
                 c.text(

@@ -614,6 +614,12 @@ pub mod aiva {
                 /// Where no fixed version is known, the version after which none is affected; empty where that is not known either.
                 #[prost(string, tag = "16")]
                 pub last_affected: ::prost::alloc::string::String,
+                /// The functions of the package that the advisory names as affected.
+                #[prost(string, repeated, tag = "17")]
+                pub symbols: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+                /// How many more it names at least.
+                #[prost(uint64, tag = "18")]
+                pub more_symbols: u64,
             }
             /// How bad a finding is, and by which measure.
             #[derive(Clone, PartialEq, ::prost::Message)]

@@ -5,7 +5,7 @@
 
 use aiva_contracts::api::{DocumentFinding, FindingKind, InputStatus, Level};
 
-use super::{Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, standing, wanting};
+use super::{Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, standing, symbols, wanting};
 
 /// The document as workflow commands, one a line.
 pub fn annotations(document: &Document) -> String {
@@ -20,6 +20,9 @@ pub fn annotations(document: &Document) -> String {
         let mut message = format!("{} ({})", finding.summary, remedy(finding));
         if let Some(reason) = &finding.reason {
             message.push_str(&format!("\n{reason}"));
+        }
+        if let Some(functions) = symbols(finding) {
+            message.push_str(&format!("\n{functions}"));
         }
         for path in introducers(finding) {
             message.push_str(&format!("\nvia {path}"));

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use aiva_contracts::api::{DocumentFinding, InputStatus, Level};
 use serde_json::{Value, json};
 
-use super::{Document, Standing, Tool, introducers, remedy, spoken_entry, spoken_possibility, standing, wanting};
+use super::{
+    Document, Standing, Tool, introducers, remedy, spoken_entry, spoken_possibility, standing, symbols, wanting,
+};
 
 /// The version of the schema that the report follows.
 const SCHEMA: &str = "15.2.1";
@@ -82,6 +84,7 @@ fn silenced(finding: &DocumentFinding) -> String {
 fn vulnerability(finding: &DocumentFinding) -> Value {
     let mut details = vec![finding.description.clone()];
     details.extend(finding.reason.iter().map(|reason| format!("Why: {reason}")));
+    details.extend(symbols(finding).map(|functions| functions.replacen('f', "F", 1)));
     details.extend(introducers(finding).iter().map(|path| format!("Via: {path}")));
     let links =
         finding.references.iter().filter(|address| address.starts_with("https://") || address.starts_with("http://"));

@@ -152,6 +152,13 @@ fn card(finding: &DocumentFinding) -> Markup {
                 dl.facts {
                     dt { "Where" } dd { code { (finding.path) } @if finding.line > 0 { ", line " (finding.line) } @if let Some(column) = finding.column { ", column " (column) } }
                     @if let Some(reason) = &finding.reason { dt { "Why" } dd { (reason) } }
+                    @if !finding.symbols.is_empty() {
+                        dt { "Functions" }
+                        dd {
+                            @for (at, name) in finding.symbols.iter().enumerate() { @if at > 0 { ", " } code { (name) } }
+                            @if let Some(more) = finding.more_symbols { " and " (more) " more" }
+                        }
+                    }
                     dt { "Remedy" } dd { (remedy(finding)) }
                     @if let Some(score) = finding.severity.score {
                         dt { "CVSS" } dd { (format!("{score:.1}")) @if let Some(vector) = &finding.severity.vector { " " code { (vector) } } }

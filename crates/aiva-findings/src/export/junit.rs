@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use aiva_contracts::api::{DocumentFinding, DocumentInput, InputStatus};
 
-use super::{Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, spoken_statement, standing};
+use super::{
+    Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, spoken_statement, standing, symbols,
+};
 
 /// The document as JUnit XML.
 pub fn junit(document: &Document) -> String {
@@ -121,6 +123,7 @@ fn suite(input: &DocumentInput, findings: &[&DocumentFinding]) -> Suite {
 fn failure(finding: &DocumentFinding) -> String {
     let mut story = vec![format!("{}:{}", finding.path, finding.line), remedy(finding)];
     story.extend(finding.reason.clone());
+    story.extend(symbols(finding));
     story.extend(introducers(finding).iter().map(|path| format!("via {path}")));
     story.extend(finding.references.first().cloned());
     format!(

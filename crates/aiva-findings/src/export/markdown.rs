@@ -8,7 +8,7 @@ use aiva_contracts::api::{DocumentFinding, InputStatus, Level};
 
 use super::{
     Document, Standing, clean, count_of, introducers, remedy, spoken_entry, spoken_exception, spoken_possibility,
-    spoken_statement, standing, wanting,
+    spoken_statement, standing, symbols, wanting,
 };
 
 /// Findings and gaps beyond these are counted, not listed: comments have a size limit.
@@ -92,6 +92,9 @@ fn table(out: &mut String, document: &Document) {
         let mut what = plain(&finding.summary);
         if let Some(reason) = &finding.reason {
             what.push_str(&format!("<br>{}", plain(reason)));
+        }
+        if let Some(functions) = symbols(finding) {
+            what.push_str(&format!("<br>{}", plain(&functions)));
         }
         if let Some(path) = introducers(finding).first() {
             what.push_str(&format!("<br>via {}", code(path)));

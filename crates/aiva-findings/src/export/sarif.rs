@@ -7,7 +7,7 @@ use aiva_contracts::api::{
 };
 use serde_json::{Value, json};
 
-use super::{Document, Standing, Tool, introducers, remedy, safe, spoken_statement, standing};
+use super::{Document, Standing, Tool, introducers, remedy, safe, spoken_statement, standing, symbols};
 
 /// The document as a SARIF log. An accepted finding is a suppressed result; an input that could not be read to its end is
 /// a notification, so that no viewer takes silence for safety.
@@ -68,6 +68,11 @@ fn rule(finding: &DocumentFinding) -> Value {
     // Advisories are written in Markdown (OSV, `details`).
     let help = if finding.description.is_empty() { &finding.summary } else { &finding.description };
     let help = if help.is_empty() { &finding.id } else { help };
+    // The rule is of the advisory, the functions are those of a package that it is about.
+    let help = match symbols(finding) {
+        Some(functions) => format!("{help}\n\n{}, {functions}", finding.name),
+        None => help.clone(),
+    };
     let mut rule = json!({
         "id": finding.id,
         "name": "KnownAdvisory",
@@ -152,6 +157,9 @@ fn message(finding: &DocumentFinding) -> String {
         format!("{} {}: {} ({fixed}).", finding.name, finding.version, finding.summary.trim_end_matches('.'));
     if let Some(reason) = &finding.reason {
         text.push_str(&format!("\n{reason}"));
+    }
+    if let Some(functions) = symbols(finding) {
+        text.push_str(&format!("\n{functions}"));
     }
     for path in introducers(finding) {
         text.push_str(&format!("\nvia {path}"));

@@ -32,6 +32,8 @@ fn seen(id: &str, name: &str, level: Level, score: Option<f64>) -> Observation {
         summary: "does harm".into(),
         description: "It does harm.\n\nUpdate.".into(),
         references: vec!["https://example.com/a".into()],
+        symbols: vec![],
+        more_symbols: 0,
         reason: String::new(),
         context: Context::default(),
     }
@@ -228,6 +230,8 @@ fn hostile() -> super::Document {
         finding.summary = HOSTILE.into();
         finding.description = HOSTILE.into();
         finding.reason = HOSTILE.into();
+        finding.symbols = vec![HOSTILE.into()];
+        finding.more_symbols = 3;
         finding.references = vec!["javascript:alert(1)".into(), HOSTILE.into(), "https://example.com/ok".into()];
         finding.path = format!("{HOSTILE}/package-lock.json");
         finding.context = Context {
@@ -375,6 +379,54 @@ fn sarif_says_why_and_names_the_file_byte_for_byte() {
         assert_eq!(result["message"]["text"], said);
         assert!(log["runs"][0]["originalUriBaseIds"]["%SRCROOT%"].is_object());
     }
+}
+
+#[test]
+fn functions_are_named_on_one_short_line() {
+    for (names, more, want) in [
+        (vec![], 0, None),
+        (vec!["smallvec::SmallVec::grow"], 0, Some("functions: smallvec::SmallVec::grow")),
+        (vec!["golang.org/x/crypto/ssh.Dial", "m.A"], 1, Some("functions: ssh.Dial, m.A and 1 more")),
+        // The last part of these paths is a version, not what code calls the package.
+        (vec!["example.org/left/v2.Pad", "v2.Pad", "a/vx.Pad"], 0, Some("functions: left.Pad, v2.Pad, vx.Pad")),
+        (vec!["a", "b", "c", "d", "e", "f", "g"], 12, Some("functions: a, b, c, d, e and 14 more")),
+    ] {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        assert_eq!(super::spoken_symbols(&names, more).as_deref(), want, "{names:?}");
+    }
+}
+
+#[test]
+fn functions_are_named_in_every_form() {
+    let mut named = results();
+    named.findings.truncate(1);
+    named.findings[0].symbols = vec!["example.org/left.Pad".into()];
+    named.findings[0].more_symbols = 2;
+    let document = document(named, &mut judge());
+    assert_eq!(document.violations(), []);
+    for (form, text, said) in [
+        ("sarif", sarif(&document, TOOL).to_string(), r"\nfunctions: left.Pad and 2 more"),
+        ("sarif's help", sarif(&document, TOOL).to_string(), r"Update.\n\nc, functions: left.Pad and 2 more"),
+        ("gitlab", super::gitlab(&document, TOOL).to_string(), r"\n\nFunctions: left.Pad and 2 more"),
+        ("junit", super::junit(&document), "&#10;functions: left.Pad and 2 more&#10;"),
+        ("github", super::annotations(&document), "%0Afunctions: left.Pad and 2 more"),
+        ("markdown", super::markdown(&document), "<br>functions: left.Pad and 2 more"),
+        ("html", super::html(&document, "shop", TOOL), "<code>example.org/left.Pad</code> and 2 more"),
+        ("json", serde_json::to_string(&document).unwrap(), r#""symbols":["example.org/left.Pad"],"more_symbols":2"#),
+    ] {
+        assert!(text.contains(said), "{form}: {text}");
+    }
+    let none = super::html(&super::document(results(), &mut judge()), "shop", TOOL);
+    assert!(!none.contains("Functions"));
+}
+
+#[test]
+fn functions_beyond_the_contract_are_counted() {
+    let mut one = seen("CVE-1", "c", Level::High, None);
+    one.symbols = (0..130).map(|at| format!("f{at}")).collect();
+    one.more_symbols = 5;
+    let bounded = one.bounded();
+    assert_eq!((bounded.symbols.len(), bounded.more_symbols), (100, 35));
 }
 
 #[test]

@@ -128,6 +128,8 @@ async fn detail<R: Rows>(rows: &mut R, fingerprint: String) -> Done<FindingDetai
         description: kept.seen.description.clone(),
         reason: (!kept.seen.reason.is_empty()).then(|| kept.seen.reason.clone()),
         references: kept.seen.references.clone(),
+        symbols: (!kept.seen.symbols.is_empty()).then(|| kept.seen.symbols.clone()),
+        more_symbols: (kept.seen.more_symbols > 0).then_some(kept.seen.more_symbols),
         history,
         finding: kept.shown(),
     })

@@ -110,6 +110,8 @@ pub(crate) fn seen(path: &str, name: &str, ids: &[&str]) -> Observation {
         summary: "does harm".into(),
         description: String::new(),
         references: vec![],
+        symbols: vec![format!("{name}::pad")],
+        more_symbols: 2,
         reason: String::new(),
         context: Default::default(),
     }

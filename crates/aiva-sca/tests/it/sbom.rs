@@ -44,6 +44,8 @@ fn finding(id: &str, path: &str, purl: &str, severity: Severity) -> DocumentFind
         summary: "a \"summary\" with <markup> & a\u{1b} control".into(),
         description: "# Long\n\n]]> text".into(),
         references: vec!["https://example.com/a?b=c&d".into(), "javascript:alert(1)".into(), "https://x/ y".into()],
+        symbols: vec!["it.pad".into()],
+        more_symbols: Some(2),
         reason: None,
         column: None,
         direct: None,
