@@ -4,7 +4,11 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use aiva_findings::export;
+use aiva_sca::advisory::{Index, OpenError};
+use aiva_sca::finding::Finding;
 use aiva_sca::inventory::{self, Inventory};
+use aiva_sca::scan::Judging;
 use aiva_sca::version::Order;
 use aiva_sca::why::{self, Place, Ways};
 use anyhow::{Context as _, Result};
@@ -31,7 +35,8 @@ pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<
         Sca::Why { package, path, format, paths, exclude } => {
             let inventory = inventory(path, exclude, global, terminal)?;
             let places = why::why(&inventory.inputs, package, (*paths).max(1));
-            let found = why(&places, *format, terminal)?;
+            let named = named(&inventory, &places, global)?;
+            let found = why(&places, &named, *format, terminal)?;
             // A name without a version is at no place, but it is there; and what was not read may name it too.
             let open = why::unpinned(&inventory.inputs, package);
             open.iter().for_each(|line| complain(line));
@@ -81,25 +86,68 @@ pub(crate) fn inventory(path: &Path, exclude: &[String], global: &Global, termin
     Ok(inventory)
 }
 
-fn why(places: &[Place], format: WhyFormat, terminal: Terminal) -> Result<Outcome> {
+/// The findings at these places whose advisories name the affected functions. Without advisories there are none, and who brings a
+/// package in is told all the same.
+fn named(inventory: &Inventory, places: &[Place], global: &Global) -> Result<Vec<Finding>> {
+    let found = settings::find(global, Vec::new())?;
+    let folder = settings::data_directory(found.loaded.config.server.data_dir.as_deref())?.join("advisories");
+    let index = match Index::open(&folder) {
+        Ok(index) => index,
+        Err(OpenError::Missing(_)) => return Ok(Vec::new()),
+        Err(error) => {
+            complain(&format!("warning: affected functions are not named: {error}"));
+            return Ok(Vec::new());
+        }
+    };
+    let judging = Judging::new(&index);
+    let mut named = Vec::new();
+    for input in inventory.inputs.iter().filter(|input| places.iter().any(|place| place.path == input.path)) {
+        let judged = judging.judge(input).context("the advisories were not asked to the end")?;
+        named.extend(judged.findings.into_iter().filter(|finding| finding.verdict.symbols.count() > 0));
+    }
+    Ok(named)
+}
+
+/// Those at one place.
+fn at_place<'a>(named: &'a [Finding], place: &Place) -> impl Iterator<Item = &'a Finding> {
+    let asked = (place.path.clone(), place.line, place.name.clone(), place.version.clone());
+    named.iter().filter(move |finding| {
+        (&finding.path, finding.line, &finding.name, &finding.version) == (&asked.0, asked.1, &asked.2, &asked.3)
+    })
+}
+
+fn why(places: &[Place], named: &[Finding], format: WhyFormat, terminal: Terminal) -> Result<Outcome> {
     match format {
         WhyFormat::Json => {
-            let answer: Vec<_> = places.iter().map(place).collect();
+            let answer: Vec<_> = places.iter().map(|one| place(one, named)).collect();
             terminal.print(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
         }
-        WhyFormat::Text => terminal.print(&places.iter().map(told).collect::<String>())?,
+        WhyFormat::Text => terminal.print(&places.iter().map(|one| told(one, named)).collect::<String>())?,
     }
     // As grep does it: nothing found is 1.
     Ok(if places.is_empty() { Outcome::Findings } else { Outcome::Clean })
 }
 
-fn place(place: &Place) -> serde_json::Value {
+fn place(place: &Place, named: &[Finding]) -> serde_json::Value {
     let mut answer = json!({
         "purl": place.purl, "name": place.name, "version": place.version, "ecosystem": place.ecosystem.osv_name(),
         "path": place.path, "line": place.line, "direct": place.direct, "scope": place.scope.name(),
     });
     if !place.aliases.is_empty() {
         answer["aliases"] = json!(place.aliases);
+    }
+    let functions: Vec<_> = at_place(named, place)
+        .map(|finding| {
+            let symbols = &finding.verdict.symbols;
+            let mut one = json!({ "id": finding.verdict.id, "symbols": symbols.names });
+            if symbols.more > 0 {
+                one["more_symbols"] = json!(symbols.more);
+            }
+            one
+        })
+        .collect();
+    if !functions.is_empty() {
+        answer["advisories"] = json!(functions);
     }
     match &place.ways {
         Ways::Known(known) => {
@@ -115,7 +163,7 @@ fn place(place: &Place) -> serde_json::Value {
 
 const UNREACHED: &str = "nothing that the project asks for leads to it";
 
-fn told(place: &Place) -> String {
+fn told(place: &Place, named: &[Finding]) -> String {
     let direct = match place.direct {
         Some(true) => "direct",
         Some(false) => "transitive",
@@ -138,6 +186,12 @@ fn told(place: &Place) -> String {
         }
         Ways::Unreached => text.push_str(&format!("  {UNREACHED}\n")),
         Ways::Untold(reason) => text.push_str(&format!("  {reason}\n")),
+    }
+    for finding in at_place(named, place) {
+        let symbols = &finding.verdict.symbols;
+        if let Some(functions) = export::spoken_symbols(&symbols.names, symbols.more) {
+            text.push_str(&format!("  {}\n", printable(&format!("{}, {functions}", finding.verdict.id))));
+        }
     }
     text
 }

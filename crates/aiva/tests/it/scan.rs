@@ -255,12 +255,23 @@ fn a_finding_says_why_and_where() {
     let matched = &finding["matched"][0];
     assert_eq!(matched["record"], "RUSTSEC-2024-0336");
     assert_eq!(matched["events"].as_array().unwrap().last().unwrap(), "fixed 0.21.11");
+    let function = "rustls::ConnectionCommon::complete_io";
+    assert_eq!(finding["symbols"], serde_json::json!([function]));
+    let term = serde_json::json!({ "name": "symbols", "value": "1 function named", "points": 3.0 });
+    assert_eq!(finding["priority"]["terms"].as_array().unwrap().last(), Some(&term));
     let why = world.aiva(&["sca", "why", "rustls", "code"]);
     assert_eq!(why.code(), 0, "{}", why.err());
     assert!(why.out().contains("Cargo.lock line 15  (transitive, runtime)"), "{}", why.out());
     assert!(why.out().contains("  shop 0.1.0 > client 1.0.0 > rustls 0.21.10\n"), "{}", why.out());
-    let why = world.aiva(&["sca", "why", "pkg:cargo/rustls", "code", "--format", "json"]).json();
+    assert!(why.out().ends_with(&format!("\n  CVE-2024-32650, functions: {function}\n")), "{}", why.out());
+    let asked = ["sca", "why", "pkg:cargo/rustls", "code", "--format", "json"];
+    let why = world.aiva(&asked).json();
     assert_eq!(why[0]["paths"]["depth"], 3);
+    assert_eq!(why[0]["advisories"], serde_json::json!([{ "id": "CVE-2024-32650", "symbols": [function] }]));
+    // Who brings it in is told without advisories too.
+    std::fs::remove_dir_all(world.path("data")).unwrap();
+    let why = world.aiva(&asked).json();
+    assert_eq!((why[0]["paths"]["depth"].as_u64(), &why[0]["advisories"]), (Some(3), &serde_json::Value::Null));
     assert_eq!(world.aiva(&["sca", "why", "nothing", "code"]).code(), 1);
 }
 
