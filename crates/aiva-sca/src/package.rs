@@ -431,6 +431,17 @@ pub struct Sign {
     pub fact: Fact,
 }
 
+/// What a lockfile has where its manifest asks for something else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Locked {
+    /// This version, which is not one of those that the manifest allows.
+    Version(String),
+    /// A version that the manifest allows, chosen when it still had this requirement.
+    Requirement(String),
+    /// A version that only something else needs: the manifest did not ask for it when the lockfile was written.
+    Unasked,
+}
+
 /// What is out of the ordinary.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fact {
@@ -457,6 +468,15 @@ pub enum Fact {
     Elsewhere(String),
     /// The manifest asks for it, and the lockfile does not have it.
     NotLocked,
+    /// The manifest asks for something else than what the lockfile has.
+    LockedOtherwise {
+        /// The manifest, below the scan's root.
+        manifest: String,
+        /// What it asks for.
+        asked: String,
+        /// What the lockfile has in its place.
+        has: Locked,
+    },
     /// The manifest takes it from elsewhere than the public registry.
     Outside(Source),
 }

@@ -20,7 +20,7 @@ use rule::Rule;
 
 use crate::advisory::Index;
 use crate::finding::{self, Finding, Kind};
-use crate::package::{Fact, Input, Package, Sign, Source};
+use crate::package::{Fact, Input, Locked, Package, Sign, Source};
 use crate::purl::purl;
 use crate::severity::Severity;
 
@@ -192,7 +192,11 @@ impl Rules {
                 }
                 Fact::Outside(_) => continue, // Told of where names are looked at.
                 Fact::NotLocked => {
-                    (Rule::NotLocked, format!("the manifest asks for it, {} does not have it", input.kind))
+                    let lock = if input.kind == "go.mod" { "go.sum" } else { input.kind };
+                    (Rule::NotLocked, format!("the manifest asks for it, {lock} does not have it{}", mend(input.kind)))
+                }
+                Fact::LockedOtherwise { manifest, asked, has } => {
+                    (Rule::NotLocked, otherwise(input.kind, manifest, asked, has))
                 }
             };
             match packages.get(&(sign.line, sign.name.as_str())) {
@@ -229,6 +233,43 @@ impl Rules {
         told.direct = None;
         findings.push(told);
     }
+}
+
+/// How a lockfile and a manifest disagree.
+fn otherwise(kind: &str, manifest: &str, asked: &str, has: &Locked) -> String {
+    let asked = if asked.is_empty() { "any version".to_owned() } else { format!("{asked:?}") };
+    let has = match has {
+        Locked::Version(version) => format!("has {version}"),
+        Locked::Requirement(before) if before.is_empty() => "was written for any version".to_owned(),
+        Locked::Requirement(before) => format!("was written for {before:?}"),
+        Locked::Unasked => "was written when it did not ask for it".to_owned(),
+    };
+    format!("{manifest} asks for {asked}, {kind} {has}{}", mend(kind))
+}
+
+/// The command that writes a lockfile anew.
+fn mend(kind: &str) -> String {
+    let command = match kind {
+        "package-lock.json" | "npm-shrinkwrap.json" => "npm install",
+        "yarn.lock" => "yarn install",
+        "pnpm-lock.yaml" => "pnpm install",
+        "bun.lock" => "bun install",
+        "deno.lock" => "deno install",
+        "Cargo.lock" => "cargo update --workspace",
+        "Pipfile.lock" => "pipenv lock",
+        "poetry.lock" => "poetry lock",
+        "pdm.lock" => "pdm lock",
+        "uv.lock" => "uv lock",
+        "Gemfile.lock" | "gems.locked" => "bundle install",
+        "composer.lock" => "composer update",
+        "pubspec.lock" => "dart pub get",
+        "mix.lock" => "mix deps.get",
+        "packages.lock.json" => "dotnet restore --force-evaluate",
+        "go.mod" => "go mod tidy",
+        "vendor/modules.txt" => "go mod vendor",
+        _ => return String::new(),
+    };
+    format!("; `{command}` mends that")
 }
 
 fn as_rule(rule: Rule, reason: String) -> finding::Rule {

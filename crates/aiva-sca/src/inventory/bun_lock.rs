@@ -11,6 +11,7 @@ use super::address::without_secret;
 use super::graph::{self, index};
 use super::json::{Json, Value};
 use super::npm_source::{self, split_name, table};
+use super::package_json::overridden;
 use super::reading::{Fault, Reading, quote};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
@@ -38,6 +39,7 @@ struct Lock<'a> {
     /// Workspace folder, its package's name, what it asks for.
     workspaces: Vec<Workspace<'a>>,
     entries: Vec<Entry<'a>>,
+    overridden: Vec<String>,
     has_packages: bool,
 }
 
@@ -46,6 +48,8 @@ struct Workspace<'a> {
     folder: Cow<'a, str>,
     name: Cow<'a, str>,
     asks: Vec<(Need<'a>, Scope)>,
+    /// The requirement of each of those.
+    requirements: Vec<Cow<'a, str>>,
 }
 
 /// Reads a `bun.lock`.
@@ -90,7 +94,8 @@ impl<'a> Lock<'a> {
                     json.object(|json, name, line| {
                         let optional = matches!(scope, Scope::Optional | Scope::Peer);
                         workspace.asks.push((Need { name, optional, line }, scope));
-                        json.skip()
+                        workspace.requirements.push(json.string()?.unwrap_or_default());
+                        Ok(())
                     })
                 })?;
                 self.workspaces.push(workspace);
@@ -100,6 +105,10 @@ impl<'a> Lock<'a> {
                 self.has_packages = true;
                 json.object(|json, key, line| self.entry(json, key, line))
             }
+            "overrides" => json.object(|json, name, _| {
+                self.overridden.push(overridden(&name).to_owned());
+                json.skip()
+            }),
             _ => json.skip(),
         }
     }
@@ -175,7 +184,11 @@ impl<'a> Lock<'a> {
         edges.sort_unstable();
         edges.dedup();
         let mut roots = Vec::new();
+        reading.links.overridden = self.overridden;
         for workspace in &self.workspaces {
+            for ((need, _), requirement) in workspace.asks.iter().zip(&workspace.requirements) {
+                reading.record(&workspace.folder, &need.name, requirement, need.line);
+            }
             let above = own.get(workspace.folder.as_ref()).copied().filter(|_| !workspace.folder.is_empty());
             for (need, scope) in &workspace.asks {
                 match seen_from(&by_key, above.unwrap_or_default(), &need.name) {

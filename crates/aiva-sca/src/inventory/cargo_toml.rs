@@ -24,6 +24,7 @@ pub(crate) fn read(text: &str) -> Reading {
     tables(&manifest, &[], &mut reading);
     let declared = reading.links.declared.len();
     list(&manifest, &["workspace", "dependencies"], Scope::Runtime, &mut reading);
+    offered(&manifest, &mut reading);
     // What the workspace offers is needed only where a member takes it, and stands in the lockfile only then.
     reading.links.declared.truncate(declared);
     let targets: Vec<&str> =
@@ -32,6 +33,37 @@ pub(crate) fn read(text: &str) -> Reading {
         tables(&manifest, &["target", target], &mut reading);
     }
     reading.close()
+}
+
+/// What members may take, and which names are patched.
+fn offered(manifest: &Manifest, reading: &mut Reading) {
+    // Every folder below that is needed belongs to the workspace, but for those that it excludes.
+    let workspace = manifest.table(&["workspace"]);
+    reading.links.is_part = workspace.is_none_or(|workspace| workspace.contains_key("exclude"));
+    if let Some(table) = manifest.table(&["workspace", "dependencies"]) {
+        for (key, item, _) in manifest.entries(table) {
+            let field = |name: &str| item.as_table_like().and_then(|table| table.get(name));
+            let is_elsewhere =
+                ["package", "path", "git", "registry", "registry-index"].iter().any(|key| field(key).is_some());
+            let requirement = item.as_str().or_else(|| field("version").and_then(Item::as_str));
+            if let Some(requirement) = requirement.filter(|_| !is_elsewhere) {
+                reading.links.offered.push((key.to_owned(), requirement.trim().to_owned()));
+            }
+        }
+    }
+    let mut patched = |table: &dyn toml_edit::TableLike| {
+        for (key, item) in table.iter() {
+            let real = item.as_table_like().and_then(|table| table.get("package")).and_then(Item::as_str);
+            let name = real.unwrap_or(key).split([':', '@']).next().unwrap_or_default();
+            reading.links.overridden.push(name.to_owned());
+        }
+    };
+    if let Some(registries) = manifest.table(&["patch"]) {
+        registries.iter().filter_map(|(_, item)| item.as_table_like()).for_each(&mut patched);
+    }
+    if let Some(table) = manifest.table(&["replace"]) {
+        patched(table);
+    }
 }
 
 fn tables(manifest: &Manifest, above: &[&str], reading: &mut Reading) {

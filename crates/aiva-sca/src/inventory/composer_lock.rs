@@ -4,7 +4,7 @@
 //! from version control. What is direct only the `composer.json` beside it knows, and what the project itself stands for.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use rapidhash::RapidHashMap;
 
@@ -134,7 +134,7 @@ impl<'a> Address<'a> {
 
 fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
     let mut by_name: RapidHashMap<String, u32> = RapidHashMap::default();
-    let mut provided: HashSet<String> = HashSet::new();
+    let mut provided: BTreeSet<String> = BTreeSet::new();
     let mut needs = Vec::new();
     for (entry, scope) in entries {
         let (Some(name), Some(version)) = (entry.name.as_deref(), entry.version.as_deref()) else {
@@ -157,6 +157,7 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
         let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
         reading.packages.push(Package { scope, source, licenses: entry.licenses, ..package });
     }
+    reading.links.supplied = provided.iter().cloned().collect();
     for (from, needs) in needs {
         for (name, line) in needs {
             let small = name.to_lowercase();

@@ -36,6 +36,8 @@ struct Lock<'a> {
     /// What a requirement was resolved to, by the requirement (`npm:chalk@5` to `5.3.0`).
     specifiers: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
     asked: BTreeSet<String>,
+    /// Who asked for what, with its line.
+    recorded: Vec<(String, Cow<'a, str>, u32)>,
     remote: Option<(u32, u32)>,
 }
 
@@ -95,19 +97,28 @@ impl<'a> Lock<'a> {
                 self.remote = (count > 0).then_some((line, count));
                 Ok(())
             }
-            "workspace" => self.workspace(json),
+            "workspace" => self.workspace(json, "", 0),
             _ => json.skip(),
         }
     }
 
-    fn workspace(&mut self, json: &mut Json<'a>) -> Result<(), Fault> {
+    /// What the configurations asked for when the file was written. Of a member the owner is its folder, of a `package.json` its name.
+    fn workspace(&mut self, json: &mut Json<'a>, owner: &str, depth: u32) -> Result<(), Fault> {
+        if depth > 2 {
+            return json.skip();
+        }
         json.object(|json, key, _| match key.as_ref() {
             "dependencies" => json.array(|json| {
-                self.asked.extend(json.string()?.map(Cow::into_owned));
+                json.next();
+                let line = json.line();
+                if let Some(wanted) = json.string()? {
+                    self.recorded.push((owner.to_owned(), wanted.clone(), line));
+                    self.asked.insert(wanted.into_owned());
+                }
                 Ok(())
             }),
-            "packageJson" => self.workspace(json),
-            "members" => json.object(|json, _, _| self.workspace(json)),
+            "packageJson" => self.workspace(json, "package.json", depth + 1),
+            "members" => json.object(|json, member, _| self.workspace(json, &member, depth + 1)),
             _ => json.skip(),
         })
     }
@@ -138,6 +149,12 @@ impl<'a> Lock<'a> {
     }
 
     fn settle(self, reading: &mut Reading) {
+        for (owner, wanted, line) in &self.recorded {
+            if let Some(wanted) = wanted.strip_prefix("npm:") {
+                let (name, range) = split_name(wanted).unwrap_or((wanted, ""));
+                reading.record(owner, name, range, *line);
+            }
+        }
         let mut by_key: RapidHashMap<String, u32> = RapidHashMap::default();
         let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
         let mut known: RapidHashMap<(String, String), u32> = RapidHashMap::default();

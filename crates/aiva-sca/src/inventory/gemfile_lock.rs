@@ -75,7 +75,11 @@ impl Lock {
                 _ => self.reading.problem(number, format!("not a requirement of a gem: {}", quote(content))),
             },
             (2, Section::Dependencies) => match gem_name(content.trim_end_matches('!')) {
-                Some(name) => self.direct.get_or_insert_default().push(name.to_owned()),
+                Some(name) => {
+                    let requirement = content.split_once(" (").and_then(|(_, rest)| rest.split(')').next());
+                    self.reading.record("", name, requirement.unwrap_or_default(), number);
+                    self.direct.get_or_insert_default().push(name.to_owned());
+                }
                 None => self.reading.problem(number, format!("not a dependency: {}", quote(content))),
             },
             (_, Section::Other) => {}

@@ -263,6 +263,11 @@ pub(crate) fn replaced(package: &mut Package, replaces: &[Replace]) -> bool {
 }
 
 impl Replace {
+    /// The module that is replaced.
+    pub(crate) fn old(&self) -> &str {
+        &self.old
+    }
+
     fn put(&self, package: &mut Package) {
         match &self.new_version {
             Some(version) => (package.name, package.version) = (self.new.clone(), version.clone()),

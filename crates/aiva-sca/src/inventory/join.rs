@@ -15,7 +15,10 @@ use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
 use super::walk::Options;
-use super::{cargo_lock, catalog, go_sum, go_work, include, msbuild, nuget_xml, pom_tree, unlocked, yarn_lock};
+use super::{
+    by_deno, cargo_lock, catalog, go_locks, go_sum, go_work, include, locked_otherwise, msbuild, nuget_xml, pom_tree,
+    unlocked, yarn_lock,
+};
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
 /// What became of a file.
@@ -49,32 +52,42 @@ pub(crate) fn join(
     go_work::settle(&mut readings);
     catalog::settle(root, &mut readings, options);
     msbuild::settle(root, &mut readings, options);
+    go_locks::note(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
-        let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at)).collect();
+        let own = readings.get(lock).map(|(found, _)| folder(&found.path).to_owned()).unwrap_or_default();
+        let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at, &own)).collect();
         let mut missing = HashSet::new();
         if let Some((found, reading)) = readings.get_mut(lock) {
             enrich(found.kind, reading, &declared);
             missing = unlocked::note(found.kind, reading, &declared);
+            locked_otherwise::note(found.kind, reading, &declared, &missing);
         }
         for manifest in manifests {
             if let Some((_, reading)) = readings.get_mut(manifest) {
                 // What the lockfile does not have is installed by what the manifest says.
-                reading.packages.retain(|package| missing.contains(&package.name));
-                reading.not_judged.retain(|entry| entry.is_range && missing.contains(&entry.name));
+                let is_missing = |name: &str| {
+                    !missing.is_empty() && (missing.contains(name) || missing.contains(&*name.to_lowercase()))
+                };
+                reading.packages.retain(|package| is_missing(&package.name));
+                reading.not_judged.retain(|entry| entry.is_range && is_missing(&entry.name));
                 // The lockfile says itself where its packages come from.
                 reading.links.signs.retain(|sign| !matches!(sign.fact, Fact::Outside(_)));
             }
             held.insert(manifest);
         }
     }
-    held.extend(by_deno(&mut readings));
+    held.extend(by_deno::settle(&mut readings));
     vendored(&mut readings);
     for at in covered(&readings) {
         if let Some((_, reading)) = readings.get_mut(at) {
-            *reading = Reading::default();
+            // What the lockfile does not have is still here.
+            let mut left = Reading::default();
+            std::mem::swap(&mut left.packages, &mut reading.packages);
+            std::mem::swap(&mut left.not_judged, &mut reading.not_judged);
+            *reading = left;
         }
     }
     let close = |(at, (found, mut reading)): (usize, (Found, Reading))| {
@@ -100,34 +113,6 @@ fn without_catalog(reading: &mut Reading) {
     if let Some(line) = reading.links.catalog.take() {
         reading.problem(line, "what it takes from the version catalog is not known: no libs.versions.toml is here");
     }
-}
-
-/// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
-/// no lockfile of another tool is. Answers with the manifests that it holds for.
-fn by_deno(readings: &mut [(Found, Reading)]) -> Vec<usize> {
-    let mut locked: HashMap<String, HashSet<String>> = HashMap::new();
-    let mut others: HashSet<String> = HashSet::new();
-    for (found, reading) in readings.iter() {
-        if found.kind.locks() == Some(Kind::PackageJson) {
-            others.insert(folder(&found.path).to_owned());
-        }
-        if found.kind == Kind::DenoLock && matches!(reading.status, Status::Parsed | Status::Partial) {
-            let npm = reading.packages.iter().filter(|package| package.direct == Some(true));
-            locked.insert(folder(&found.path).to_owned(), npm.map(|package| package.name.clone()).collect());
-        }
-    }
-    let mut held = Vec::new();
-    let manifests = readings.iter_mut().enumerate().filter(|(_, (found, _))| found.kind == Kind::PackageJson);
-    for (at, (found, reading)) in manifests {
-        if above(folder(&found.path)).any(|at| others.contains(at)) {
-            continue;
-        }
-        let Some(names) = above(folder(&found.path)).find_map(|at| locked.get(at)) else { continue };
-        reading.packages.retain(|package| !names.contains(&package.name));
-        reading.not_judged.retain(|entry| !entry.is_range || !names.contains(&entry.name));
-        held.push(at);
-    }
-    held
 }
 
 /// What a `go.mod` lists is not listed again by the folder of copies beside it.
@@ -274,20 +259,45 @@ fn matches_any(globs: &[String], folder: &str) -> bool {
 
 /// What a manifest has to say about its lockfile.
 pub(super) struct Manifest {
+    /// Its path.
+    pub(super) path: String,
+    /// Its folder, from that of the lockfile on.
+    pub(super) folder: String,
     pub(super) name: Option<String>,
     pub(super) declared: Vec<Declared>,
     /// Names that the project itself stands for.
-    supplied: Vec<String>,
+    pub(super) supplied: Vec<String>,
+    /// Names that a lockfile may do without.
+    pub(super) conditional: HashSet<String>,
+    /// Names whose version is said elsewhere, or which come from elsewhere than a registry.
+    pub(super) overridden: HashSet<String>,
+    /// Requirements that a workspace offers to its members, by their keys.
+    pub(super) offered: Vec<(String, String)>,
+    /// Whether what folders below need for development may be in no lockfile.
+    pub(super) is_part: bool,
     /// Whether all of it was read.
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 impl Manifest {
-    fn of(readings: &[(Found, Reading)], at: usize) -> Option<Self> {
-        let (_, reading) = readings.get(at)?;
-        let (name, declared) = (reading.links.name.clone(), reading.links.declared.clone());
-        let supplied = reading.links.supplied.clone();
-        Some(Self { name, declared, supplied, is_whole: reading.status == Status::Parsed })
+    /// That of a reading, for a lockfile in a folder.
+    pub(super) fn of(readings: &[(Found, Reading)], at: usize, lock: &str) -> Option<Self> {
+        let (found, reading) = readings.get(at)?;
+        let Reading { links, status, .. } = reading;
+        let outside = links.signs.iter().filter(|sign| matches!(sign.fact, Fact::Outside(_)));
+        let overridden = outside.map(|sign| sign.name.clone()).chain(links.overridden.iter().cloned());
+        Some(Self {
+            path: found.path.clone(),
+            folder: below(lock, folder(&found.path)).to_owned(),
+            name: links.name.clone(),
+            declared: links.declared.clone(),
+            supplied: links.supplied.clone(),
+            conditional: links.conditional.iter().cloned().collect(),
+            overridden: overridden.collect(),
+            offered: links.offered.clone(),
+            is_part: links.is_part,
+            is_whole: *status == Status::Parsed,
+        })
     }
 }
 

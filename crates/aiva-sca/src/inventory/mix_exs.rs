@@ -150,6 +150,9 @@ fn entry(parts: Vec<Term>, line: u32, reading: &mut Reading) {
     let is_dev = !only.is_empty() && only.iter().all(|one| matches!(one.as_str(), "dev" | "test"));
     let scope = if is_dev { Scope::Dev } else { Scope::Runtime };
     reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+    if text("targets").is_some() || text("optional").is_some() {
+        reading.links.conditional.push(name.clone());
+    }
     if text("path").is_some() || text("in_umbrella").is_some_and(|word| word == "true") {
         reading.outside(Ecosystem::Hex, &name, Source::Path(text("path").unwrap_or_default()), line);
         return reading.links.supplied.push(name);

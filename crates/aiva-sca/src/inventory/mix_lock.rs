@@ -87,6 +87,7 @@ impl Lock {
                     source = Source::PrivateRegistry(repository);
                 }
                 self.by_name.insert(name.to_owned(), at);
+                reading.alias(name, &real, line);
                 let package = Package::new(Ecosystem::Hex, real, version, line);
                 reading.packages.push(Package { source, ..package });
             }

@@ -120,6 +120,9 @@ struct Entry<'a> {
     peer: bool,
     twice: bool,
     needs: Vec<(Cow<'a, str>, Scope)>,
+    /// Whether it is a folder of the project, of which what it asks for is kept.
+    is_own: bool,
+    asks: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
 }
 
 /// What follows a byte of a text.
@@ -159,8 +162,12 @@ impl<'a> Lock<'a> {
 
     fn packages(&mut self, json: &mut Json<'a>, reading: &mut Reading) -> Result<(), Fault> {
         json.object(|json, place, line| {
-            let mut entry = Entry::default();
+            let mut entry =
+                Entry { is_own: memmem::find(place.as_bytes(), TOP.as_bytes()).is_none(), ..Entry::default() };
             let outcome = json.object(|json, key, _| entry.key(json, &key));
+            for (name, requirement, line) in std::mem::take(&mut entry.asks) {
+                reading.record(&place, &name, &requirement, line);
+            }
             self.add(place, line, entry, outcome.is_ok(), reading);
             outcome
         })
@@ -305,9 +312,13 @@ impl<'a> Entry<'a> {
             b"license" | b"licenses" => license(json, &mut self.licenses)?,
             _ => match table(key) {
                 Some(scope) => {
-                    return json.object(|json, name, _| {
-                        self.needs.push((name, scope));
-                        json.skip()
+                    return json.object(|json, name, line| {
+                        self.needs.push((name.clone(), scope));
+                        if !self.is_own {
+                            return json.skip();
+                        }
+                        self.asks.extend(json.string()?.map(|requirement| (name, requirement, line)));
+                        Ok(())
                     });
                 }
                 None => return json.skip(),

@@ -25,6 +25,8 @@ struct Entry<'a> {
     name: Cow<'a, str>,
     kind: Cow<'a, str>,
     version: Option<Cow<'a, str>>,
+    /// What the project asked for when the file was written.
+    requested: Option<Cow<'a, str>>,
     needs: Needs<'a>,
 }
 
@@ -83,6 +85,7 @@ impl<'a> Entry<'a> {
         match key {
             "type" => self.kind = json.string()?.unwrap_or_default(),
             "resolved" => self.version = json.string()?,
+            "requested" => self.requested = json.string()?,
             "dependencies" => json.object(|json, name, line| {
                 self.needs.push((name, line));
                 json.skip()
@@ -119,6 +122,9 @@ impl<'a> Known<'a> {
                 continue;
             };
             let direct = entry.kind == "Direct";
+            if let Some(requested) = entry.requested.as_deref().filter(|_| direct) {
+                reading.record("", &small, requested, entry.line);
+            }
             let at = *self.packages.entry((small.clone(), version.to_owned())).or_insert_with(|| {
                 let at = index(reading.packages.len());
                 let package = Package::new(Ecosystem::NuGet, entry.name.as_ref(), version, entry.line);

@@ -5,7 +5,7 @@
 //! else is a range. Versions that MSBuild computes are listed as not judged.
 
 use super::msbuild::Properties;
-use super::reading::{Reading, quote};
+use super::reading::{Declared, Reading, quote};
 use super::xml::{self, Visit, attribute};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
 
@@ -16,6 +16,8 @@ struct Found {
     is_dev: bool,
     /// Whether its element is not closed yet.
     open: bool,
+    /// Whether it is asked for in every build, by this very element.
+    is_certain: bool,
 }
 
 /// Which elements name a package, and under which attribute.
@@ -23,12 +25,17 @@ struct Elements {
     found: Vec<Found>,
     root: Option<String>,
     names: &'static [&'static str],
+    /// How deep the outermost element with a condition is.
+    conditional: Option<usize>,
 }
 
 impl Visit for Elements {
     fn open(&mut self, path: &[String], attributes: &[(String, String)], line: u32) {
         let Some(element) = path.last() else { return };
         self.root.get_or_insert_with(|| element.clone());
+        if attribute(attributes, "condition").is_some() || matches!(element.as_str(), "Choose" | "Target") {
+            self.conditional.get_or_insert(path.len());
+        }
         if !self.names.contains(&element.as_str()) {
             return;
         }
@@ -38,6 +45,10 @@ impl Visit for Elements {
         let is_dev = attribute(attributes, "developmentDependency") == Some("true")
             || element == "DotNetCliToolReference"
             || attribute(attributes, "privateassets").is_some_and(|assets| assets.eq_ignore_ascii_case("all"));
+        let is_certain = element == "PackageReference"
+            && self.conditional.is_none()
+            && attribute(attributes, "include").is_some()
+            && !name.contains(['$', '@', '*']);
         // MSBuild takes a list wherever it takes a name.
         for name in name.split(';').map(str::trim).filter(|name| !name.is_empty()) {
             self.found.push(Found {
@@ -46,6 +57,7 @@ impl Visit for Elements {
                 version: version.map(str::to_owned),
                 is_dev,
                 open: true,
+                is_certain,
             });
         }
     }
@@ -53,6 +65,9 @@ impl Visit for Elements {
     fn close(&mut self, path: &[String], text: &str, _: u32) {
         // `<PackageReference Include="A"><Version>1.0.0</Version></PackageReference>`
         let Some(element) = path.last() else { return };
+        if self.conditional.is_some_and(|depth| path.len() <= depth) {
+            self.conditional = None;
+        }
         if self.names.contains(&element.as_str()) {
             self.found.iter_mut().rev().take_while(|found| found.open).for_each(|found| found.open = false);
             return;
@@ -72,7 +87,7 @@ impl Visit for Elements {
 }
 
 fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
-    let mut elements = Elements { found: Vec::new(), root: None, names };
+    let mut elements = Elements { found: Vec::new(), root: None, names, conditional: None };
     match xml::tell(text, &mut elements) {
         Err(fault) => reading.fault(fault),
         Ok(()) if elements.root.as_deref() != Some(root) => {
@@ -119,6 +134,10 @@ pub(crate) fn read_project(text: &str) -> Reading {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();
         let version = properties.resolved(&version).filter(|_| version.contains("$(")).unwrap_or(version);
+        if found.is_certain {
+            let requirement = if version.contains(['$', '@']) { String::new() } else { version.clone() };
+            reading.links.declared.push(Declared { name: found.name.to_lowercase(), requirement, scope });
+        }
         ask(&mut reading, &found.name, &version, scope, found.line);
     }
     reading.close()

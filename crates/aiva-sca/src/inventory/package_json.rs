@@ -37,6 +37,11 @@ pub(crate) fn read(text: &str) -> Reading {
                 Ok(())
             })
         }),
+        "overrides" | "resolutions" => overrides(json, &mut reading.links.overridden, 0),
+        "pnpm" if json.next() == Value::Object => json.object(|json, key, _| match key.as_ref() {
+            "overrides" => overrides(json, &mut reading.links.overridden, 0),
+            _ => json.skip(),
+        }),
         key => match table(key) {
             Some(scope) => json.object(|json, name, line| {
                 match json.string()? {
@@ -74,6 +79,33 @@ fn members(json: &mut Json<'_>, members: &mut Vec<String>) -> Result<(), Fault> 
         Value::Object => json.object(|json, key, _| if key == "packages" { globs(json) } else { json.skip() }),
         _ => globs(json),
     }
+}
+
+/// How deep overrides are followed.
+const DEEPEST: usize = 16;
+
+/// The names in `overrides` of npm, pnpm and bun, and in yarn's `resolutions`.
+fn overrides(json: &mut Json<'_>, names: &mut Vec<String>, depth: usize) -> Result<(), Fault> {
+    if json.next() != Value::Object || depth == DEEPEST {
+        return json.skip();
+    }
+    json.object(|json, key, _| {
+        names.push(overridden(&key).to_owned());
+        overrides(json, names, depth + 1)
+    })
+}
+
+/// The package that a key means: `a>b@1`, `a/**/b`, `@s/a/@s/b@npm:^1`.
+pub(super) fn overridden(key: &str) -> &str {
+    let last = key.rsplit('>').next().unwrap_or(key);
+    let is_version = |at: &usize| last.get(..*at).is_some_and(|name| !name.is_empty() && !name.ends_with('/'));
+    let end = last.rfind('@').filter(is_version);
+    let path = last.get(..end.unwrap_or(last.len())).unwrap_or(last);
+    let Some(slash) = path.rfind('/') else { return path };
+    let before = path.get(..slash).unwrap_or_default();
+    let scope = before.rfind('/').map_or(0, |at| at + 1);
+    let is_scoped = before.get(scope..).is_some_and(|part| part.starts_with('@'));
+    path.get(if is_scoped { scope } else { slash + 1 }..).unwrap_or(path)
 }
 
 /// Peer dependencies, which npm installs from version 7 on unless they are called optional, or are asked for in another table.

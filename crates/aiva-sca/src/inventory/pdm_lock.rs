@@ -58,7 +58,7 @@ pub(crate) fn read_pylock(text: &str) -> Reading {
 fn read_as(text: &str, dialect: &Dialect) -> Reading {
     let mut reading = Reading::default();
     let mut toml = Toml::new(text);
-    let mut lock = Lock { dialect, entries: Vec::new(), table: String::new(), version: None };
+    let mut lock = Lock { dialect, entries: Vec::new(), table: String::new(), version: None, has_default: false };
     loop {
         match lock.step(&mut toml) {
             Ok(true) => {}
@@ -88,6 +88,7 @@ fn read_as(text: &str, dialect: &Dialect) -> Reading {
             reading.problem(door::last_line(text), door::short(last.name.as_deref().unwrap_or_default(), "archive"));
         }
     }
+    reading.links.is_part = !lock.has_default;
     settle(lock.entries, &mut reading);
     reading.close()
 }
@@ -98,6 +99,8 @@ struct Lock<'a, 'd> {
     /// The table that keys belong to; `*` is the last entry itself.
     table: String,
     version: Option<(u32, u32)>,
+    /// Whether it says to hold what is needed at run time.
+    has_default: bool,
 }
 
 impl<'a> Lock<'a, '_> {
@@ -125,6 +128,15 @@ impl<'a> Lock<'a, '_> {
         if self.table == table && key == name {
             let value = toml.string()?.unwrap_or_default();
             self.version = value.split('.').next().and_then(|major| major.parse().ok()).map(|major| (line, major));
+            return Ok(true);
+        }
+        if self.table == "metadata" && key == "groups" {
+            let mut has_default = false;
+            toml.array(|toml| {
+                has_default |= toml.string()?.is_some_and(|group| group == "default");
+                Ok(())
+            })?;
+            self.has_default = has_default;
             return Ok(true);
         }
         match (self.table.as_str(), self.entries.last_mut()) {

@@ -39,6 +39,23 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     if item.as_str().is_none() && item.as_table_like().is_none() {
         return reading.problem(line, format!("{} is neither a requirement nor a table", quote(name)));
     }
+    const MARKERS: [&str; 12] = [
+        "markers",
+        "os_name",
+        "sys_platform",
+        "platform_machine",
+        "platform_python_implementation",
+        "platform_release",
+        "platform_system",
+        "platform_version",
+        "python_version",
+        "python_full_version",
+        "implementation_name",
+        "implementation_version",
+    ];
+    if item.as_table_like().is_some_and(|table| MARKERS.iter().any(|key| table.contains_key(key))) {
+        reading.links.conditional.push(normalise(name));
+    }
     let specifiers = if requirement == "*" { "" } else { requirement };
     let declared = Declared { name: normalise(name), requirement: specifiers.to_owned(), scope };
     reading.links.declared.push(declared);

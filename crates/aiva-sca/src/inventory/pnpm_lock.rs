@@ -15,6 +15,7 @@ use super::address::without_secret;
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name, table};
+use super::package_json::overridden;
 use super::reading::{Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
@@ -64,6 +65,11 @@ struct Lock<'a> {
     specifiers: u32,
     resolved: u32,
     members: Vec<String>,
+    /// What each importer asked for when the file was written.
+    recorded: Vec<Specifier<'a>>,
+    overridden: Vec<String>,
+    /// Whether a program of the project may have changed what its manifests ask for.
+    has_hooks: bool,
     twice: Vec<u32>,
     document: u32,
     first_node: u32,
@@ -95,6 +101,15 @@ struct Need<'a> {
     version: Cow<'a, str>,
     optional: bool,
     line: u32,
+}
+
+/// A requirement as a manifest had it.
+struct Specifier<'a> {
+    name: Cow<'a, str>,
+    range: Cow<'a, str>,
+    line: u32,
+    /// Whose it is, by its place among the importers.
+    importer: Option<usize>,
 }
 
 /// A requirement of the project itself.
@@ -138,6 +153,8 @@ impl<'a> Visit<'a> for Lock<'a> {
                 let major = value.split(['.', '-']).next().and_then(|major| major.parse().ok());
                 self.version.get_or_insert((line, major.unwrap_or(0)));
             }
+            [key] if key == "pnpmfileChecksum" => self.has_hooks = true,
+            [section, name] if section == "overrides" => self.overridden.push(overridden(name).to_owned()),
             [section, rest @ ..] if section == "packages" => self.entry(rest, value, line),
             [section, _, key, name] if section == "snapshots" => self.need(key, name.clone(), value, line),
             [section, _, rest @ ..] if section == "importers" => {
@@ -214,8 +231,15 @@ impl<'a> Lock<'a> {
     /// `dependencies: {name: version}` or `dependencies: {name: {specifier, version}}`.
     fn root(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32, importer: Option<usize>) {
         let (outer, name) = match path {
+            // Until format 5 in a table of their own.
+            [outer, name] if outer == "specifiers" => {
+                return self.recorded.push(Specifier { name: name.clone(), range: value, line, importer });
+            }
             [outer, name] => (outer, name),
-            [_, _, key] if key == "specifier" => return self.specifiers += 1,
+            [_, name, key] if key == "specifier" => {
+                self.recorded.push(Specifier { name: name.clone(), range: value, line, importer });
+                return self.specifiers += 1;
+            }
             [outer, name, key] if key == "version" => {
                 self.resolved += 1;
                 (outer, name)
@@ -342,6 +366,11 @@ impl<'a> Lock<'a> {
                 package.scope = scope;
             }
         }
+        for one in self.recorded.iter().filter(|_| !self.has_hooks) {
+            let folder = one.importer.and_then(|at| self.members.get(at)).map_or("", String::as_str);
+            reading.record(if folder == "." { "" } else { folder }, &one.name, &one.range, one.line);
+        }
+        reading.links.overridden = self.overridden;
         reading.links.members = self.members;
     }
 }

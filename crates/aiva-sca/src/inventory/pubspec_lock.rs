@@ -82,6 +82,9 @@ impl Entry {
     fn settle(self, reading: &mut Reading) {
         // `direct dev`, `direct main`, `direct overridden`, `transitive`.
         let direct = self.dependency.starts_with("direct");
+        if self.dependency == "direct overridden" {
+            reading.links.overridden.push(self.name.clone());
+        }
         let scope = if self.dependency == "direct dev" { Scope::Dev } else { Scope::Runtime };
         let address = || without_secret(&self.url).into_owned();
         let source = match self.source.as_str() {

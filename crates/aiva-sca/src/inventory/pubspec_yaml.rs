@@ -29,6 +29,8 @@ struct Pubspec {
     name: Option<String>,
     entries: Vec<Entry>,
     has_keys: bool,
+    /// Whether it is a part of a workspace, whose packages are in no lockfile.
+    is_shared: bool,
 }
 
 const KINDS: [&str; 4] = ["git", "path", "sdk", "hosted"];
@@ -47,6 +49,7 @@ impl<'a> Visit<'a> for Pubspec {
     fn key(&mut self, path: yaml::Path<'_, 'a>, line: u32) {
         self.has_keys = true;
         match path {
+            [key] if key == "workspace" || key == "resolution" => self.is_shared = true,
             [list, name] => {
                 let Some((scope, is_override)) = section(list) else { return };
                 let name = name.clone().into_owned();
@@ -107,11 +110,15 @@ pub(crate) fn read(text: &str) -> Reading {
     reading.links.name = pubspec.name;
     let overridden: std::collections::HashSet<String> =
         pubspec.entries.iter().filter(|entry| entry.is_override).map(|entry| entry.name.clone()).collect();
+    reading.links.overridden.extend(overridden.iter().cloned());
     for entry in pubspec.entries {
         let scope = entry.scope;
         if !entry.is_override {
             let requirement = entry.version.clone();
             reading.links.declared.push(Declared { name: entry.name.clone(), requirement, scope });
+            if pubspec.is_shared {
+                reading.links.conditional.push(entry.name.clone());
+            }
         }
         if entry.is_override || !overridden.contains(&entry.name) {
             entry.settle(&mut reading);

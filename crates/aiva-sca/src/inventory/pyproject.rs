@@ -99,8 +99,29 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
             requirements(manifest, item, scope, sources, reading);
         }
     }
+    overridden(manifest, reading);
     if let Some(item) = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("dev-dependencies")) {
         requirements(manifest, item, Scope::Dev, sources, reading);
+    }
+}
+
+/// Names of which uv or pdm say elsewhere which version it is to be, or that there is to be none.
+fn overridden(manifest: &Manifest, reading: &mut Reading) {
+    let mut add = |text: &str| {
+        let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
+        reading.links.overridden.push(normalise(text.get(..end.unwrap_or(text.len())).unwrap_or_default()));
+    };
+    for (path, key) in [
+        (&["tool", "uv"][..], "override-dependencies"),
+        (&["tool", "uv"][..], "exclude-dependencies"),
+        (&["tool", "pdm", "resolution"][..], "excludes"),
+    ] {
+        if let Some(item) = manifest.table(path).and_then(|table| table.get(key)) {
+            manifest.strings(item).for_each(|(text, _)| add(text));
+        }
+    }
+    for path in [&["tool", "uv", "sources"][..], &["tool", "pdm", "resolution", "overrides"][..]] {
+        manifest.table(path).into_iter().flat_map(TableLike::iter).for_each(|(name, _)| add(name));
     }
 }
 
@@ -117,6 +138,9 @@ fn requirements(manifest: &Manifest, item: &Item, scope: Scope, sources: &Source
         }
         match Requirement::parse(text.trim()) {
             Some(requirement) => {
+                if text.contains(';') {
+                    reading.links.conditional.push(normalise(requirement.name));
+                }
                 declare(requirement.name, requirement.specifiers, scope, reading);
                 match sources.get(&normalise(requirement.name)).filter(|_| requirement.address.is_none()) {
                     Some(source) => elsewhere(&requirement, source, scope, line, reading),
@@ -198,6 +222,11 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     allowed.extend(strings.map(specifiers));
     if tables.iter().any(|table| table.is_empty()) {
         return reading.problem(line, format!("{} asks for no version: the file may have been cut off", quote(name)));
+    }
+    let has_marker =
+        |table: &&dyn TableLike| ["markers", "python", "platform"].iter().any(|key| table.contains_key(key));
+    if allowed.len() + from.len() > 1 || tables.iter().any(has_marker) {
+        reading.links.conditional.push(normalise(name));
     }
     declare(name, if allowed.len() > 1 { "" } else { &asked }, scope, reading);
     for (version, source) in from {

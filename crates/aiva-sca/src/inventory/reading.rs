@@ -45,8 +45,20 @@ pub(crate) struct Links {
     pub(crate) asks: Vec<Ask>,
     /// Lockfile: what is needed, but not in it, with the line that needs it.
     pub(crate) unmet: Vec<(String, u32)>,
-    /// Manifest: names that the project itself stands for, so that its lockfile has no entry for them.
+    /// Manifest: names that the project itself stands for, so that its lockfile has no entry for them. Lockfile: names that its
+    /// packages stand for besides their own.
     pub(crate) supplied: Vec<String>,
+    /// Lockfile: what the manifests asked for when it was written, where the format says so.
+    pub(crate) recorded: Vec<Recorded>,
+    /// Manifest: names that are asked for under a condition only, so that a lockfile may do without them.
+    pub(crate) conditional: Vec<String>,
+    /// Names whose version is said elsewhere than where they are asked for: overrides, resolutions, patches.
+    pub(crate) overridden: Vec<String>,
+    /// Lockfile: whether it may hold a part only of what the manifests ask for. Cargo.toml: whether its lockfile may do without
+    /// what crates in folders below need for development.
+    pub(crate) is_part: bool,
+    /// Cargo.toml: what the workspace offers to its members, by the key under which they take it.
+    pub(crate) offered: Vec<(String, String)>,
     /// requirements.txt: other files it takes in.
     pub(crate) includes: Vec<Include>,
     /// package.json: what a catalog of the workspace says the version of.
@@ -70,6 +82,19 @@ pub(crate) struct Declared {
     pub(crate) requirement: String,
     /// What it is needed for.
     pub(crate) scope: Scope,
+}
+
+/// What a lockfile says that a manifest asked for when it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// Whose manifest: its folder from that of the lockfile on, or the name of its project, as the format has it.
+    pub(crate) owner: String,
+    /// The package's name as the manifest has it.
+    pub(crate) name: String,
+    /// The requirement as the lockfile has it.
+    pub(crate) requirement: String,
+    /// The line that says so, from 1.
+    pub(crate) line: u32,
 }
 
 /// A dependency whose range a catalog of the workspace has.
@@ -215,6 +240,12 @@ impl Reading {
             let (name, package) = (name.to_owned(), package.to_owned());
             self.links.asks.push(Ask { folder: None, name, package, line });
         }
+    }
+
+    /// Notes what a manifest asked for when this lockfile was written.
+    pub(crate) fn record(&mut self, owner: &str, name: &str, requirement: &str, line: u32) {
+        let (owner, name, requirement) = (owner.to_owned(), name.to_owned(), requirement.trim().to_owned());
+        self.links.recorded.push(Recorded { owner, name, requirement, line });
     }
 
     /// Adds an entry that is not pinned.

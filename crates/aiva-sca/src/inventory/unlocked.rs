@@ -1,51 +1,135 @@
 //! What a manifest asks for and its lockfile does not have: one of the two was changed without the other, or by hand.
 //!
 //! Such an entry is noted (`supply-not-locked`) and goes on being judged by what the manifest says, because that is what an
-//! installation will go by. Said only of lockfiles that were read whole and that hold everything their manifests ask for.
+//! installation will go by. Said only of lockfiles that were read whole and that hold everything their manifests ask for, and only
+//! of what is asked for unconditionally.
 
 use std::collections::HashSet;
 
 use super::join::Manifest;
 use super::kind::Kind;
 use super::npm_source::split_name;
-use super::reading::Reading;
+use super::reading::{Declared, Reading};
 use crate::package::{Ecosystem, Fact, Scope, Sign, Status};
 
 /// Notes what is missing, and says which names.
 pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) -> HashSet<String> {
     let mut missing = HashSet::new();
-    let Some(ecosystem) = holds_all(kind).filter(|_| lock.status == Status::Parsed) else { return missing };
-    // Names of the tree's own packages: yarn classic has no entry for them.
-    let own: HashSet<&str> = manifests.iter().filter_map(|manifest| manifest.name.as_deref()).collect();
-    let pinned = lock.packages.iter().map(|package| package.name.as_str());
-    let locked: HashSet<&str> = pinned.chain(lock.not_judged.iter().map(|entry| entry.name.as_str())).collect();
+    let is_whole = lock.status == Status::Parsed && !lock.links.is_part;
+    let Some(ecosystem) = holds_all(kind).filter(|_| is_whole) else { return missing };
+    // Several projects of one folder cannot share a lockfile of NuGet's: each has its own, of which one has the usual name.
+    let projects = manifests.iter().filter(|manifest| !manifest.declared.is_empty()).count();
+    if kind == Kind::NuGetLock && projects > 1 {
+        return missing;
+    }
+    let places = Places::of(kind, lock, manifests);
     let mut signs = Vec::new();
-    for one in manifests.iter().flat_map(|manifest| &manifest.declared) {
-        let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
-        let name = alias.unwrap_or(&one.name);
-        // What builds a Python project is in no lockfile.
-        let must = matches!(one.scope, Scope::Runtime | Scope::Dev)
-            || (one.scope == Scope::Build && ecosystem != Ecosystem::PyPi);
-        // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
-        let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
-        // What a Cargo workspace hands down may have another name there.
-        let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
-        if must && is_version && !locked.contains(name) && !own.contains(name) && missing.insert(name.to_owned()) {
-            let name = name.to_owned();
-            signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact: Fact::NotLocked });
+    for manifest in manifests.iter().filter(|manifest| manifest.is_whole || !is_program(kind)) {
+        for one in manifest.declared.iter().filter(|one| places.must_have(one, manifest)) {
+            let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
+            let name = alias.unwrap_or(&one.name);
+            // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
+            let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
+            // What a Cargo workspace hands down may have another name there.
+            let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
+            if is_version && !places.have(name, manifest) && missing.insert(name.to_owned()) {
+                let name = name.to_owned();
+                signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact: Fact::NotLocked });
+            }
         }
     }
     lock.links.signs.extend(signs);
     missing
 }
 
-/// The ecosystem of lockfiles that hold all that their manifests ask for. Others hold one configuration or some groups only
-/// (gradle, pdm, pylock), or may be satisfied by packages of other names (composer).
+/// The ecosystem of lockfiles that hold all that their manifests ask for. Others hold one configuration (gradle), or what a program
+/// imports.
 fn holds_all(kind: Kind) -> Option<Ecosystem> {
     match kind {
-        Kind::PackageLock | Kind::Shrinkwrap | Kind::YarnLock | Kind::PnpmLock => Some(Ecosystem::Npm),
-        Kind::PipfileLock | Kind::PoetryLock | Kind::UvLock => Some(Ecosystem::PyPi),
+        Kind::PackageLock | Kind::Shrinkwrap | Kind::YarnLock | Kind::PnpmLock | Kind::BunLock | Kind::DenoLock => {
+            Some(Ecosystem::Npm)
+        }
+        Kind::PipfileLock | Kind::PoetryLock | Kind::UvLock | Kind::PdmLock => Some(Ecosystem::PyPi),
         Kind::CargoLock => Some(Ecosystem::CratesIo),
+        Kind::GemfileLock | Kind::GemsLocked => Some(Ecosystem::RubyGems),
+        Kind::ComposerLock => Some(Ecosystem::Packagist),
+        Kind::PubspecLock => Some(Ecosystem::Pub),
+        Kind::MixLock => Some(Ecosystem::Hex),
+        Kind::NuGetLock => Some(Ecosystem::NuGet),
         _ => None,
+    }
+}
+
+/// Whether the manifest is a program, in which a condition may stand around anything that is not understood.
+pub(super) fn is_program(kind: Kind) -> bool {
+    matches!(kind, Kind::GemfileLock | Kind::GemsLocked | Kind::MixLock)
+}
+
+/// Where what is asked for may be found.
+struct Places {
+    kind: Kind,
+    /// Names in the lockfile.
+    locked: HashSet<String>,
+    /// Names that need no entry: the tree's own packages (yarn classic has no entry for them), and what others stand for.
+    own: HashSet<String>,
+    /// What the lockfile says that a manifest asked for, by owner and name.
+    recorded: HashSet<(String, String)>,
+    owners: HashSet<String>,
+    /// Whether what crates below the lockfile's folder need for development is locked.
+    is_dev_locked: bool,
+}
+
+impl Places {
+    fn of(kind: Kind, lock: &Reading, manifests: &[Manifest]) -> Self {
+        let pinned = lock.packages.iter().map(|package| spelled(kind, &package.name));
+        let open = lock.not_judged.iter().map(|entry| spelled(kind, &entry.name));
+        let aliases = lock.links.asks.iter().map(|ask| ask.name.clone()).filter(|_| kind == Kind::MixLock);
+        let names = manifests.iter().filter_map(|manifest| manifest.name.clone());
+        let supplied = manifests.iter().flat_map(|manifest| &manifest.supplied).chain(&lock.links.supplied);
+        let recorded = lock.links.recorded.iter().map(|one| (one.owner.clone(), one.name.clone()));
+        let top = manifests.iter().find(|manifest| manifest.folder.is_empty());
+        Self {
+            kind,
+            locked: pinned.chain(open).chain(aliases).collect(),
+            own: names.chain(supplied.cloned()).collect(),
+            recorded: recorded.collect(),
+            owners: lock.links.recorded.iter().map(|one| one.owner.clone()).collect(),
+            is_dev_locked: top.is_some_and(|top| !top.is_part),
+        }
+    }
+
+    /// Whether the lockfile has to have an entry.
+    fn must_have(&self, one: &Declared, manifest: &Manifest) -> bool {
+        let is_needed = match one.scope {
+            Scope::Runtime => true,
+            Scope::Dev if self.kind == Kind::CargoLock => manifest.folder.is_empty() || self.is_dev_locked,
+            // Which of pdm's groups are locked is a choice.
+            Scope::Dev => self.kind != Kind::PdmLock,
+            // What builds a Python project is in no lockfile.
+            Scope::Build => holds_all(self.kind) != Some(Ecosystem::PyPi),
+            Scope::Optional | Scope::Peer => false,
+        };
+        is_needed && !manifest.conditional.contains(&one.name)
+    }
+
+    fn have(&self, name: &str, manifest: &Manifest) -> bool {
+        let is_recorded = || self.recorded.contains(&(owner(self.kind, manifest).to_owned(), name.to_owned()));
+        // deno locks what is imported, and says what is asked for.
+        let is_silent = self.kind == Kind::DenoLock && !self.owners.contains(owner(self.kind, manifest));
+        is_silent || self.locked.contains(name) || self.own.contains(name) || is_recorded()
+    }
+}
+
+/// How names are compared.
+pub(super) fn spelled(kind: Kind, name: &str) -> String {
+    if matches!(kind, Kind::ComposerLock | Kind::NuGetLock) { name.to_lowercase() } else { name.to_owned() }
+}
+
+/// Whose requirements a manifest's are, as the lockfile records them.
+pub(super) fn owner(kind: Kind, manifest: &Manifest) -> &str {
+    match kind {
+        Kind::UvLock => manifest.name.as_deref().unwrap_or_default(),
+        Kind::DenoLock if manifest.path.ends_with("package.json") => "package.json",
+        _ => &manifest.folder,
     }
 }

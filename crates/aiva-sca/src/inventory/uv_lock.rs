@@ -27,6 +27,8 @@ struct Entry<'a> {
     needs: Vec<Need<'a>>,
     /// Whether it says which archives there are.
     has_archive: bool,
+    /// What its project asked for: names and specifiers.
+    asks: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
 }
 
 struct Need<'a> {
@@ -41,13 +43,14 @@ struct Lock<'a> {
     /// The table that keys belong to; `None` outside of packages.
     table: Option<&'a str>,
     version: Option<(u32, u32)>,
+    overridden: Vec<String>,
 }
 
 /// Reads a `uv.lock`.
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let mut toml = Toml::new(text);
-    let mut lock = Lock { entries: Vec::new(), table: Some(""), version: None };
+    let mut lock = Lock { entries: Vec::new(), table: Some(""), version: None, overridden: Vec::new() };
     loop {
         match lock.step(&mut toml) {
             Ok(true) => {}
@@ -78,6 +81,7 @@ pub(crate) fn read(text: &str) -> Reading {
             reading.problem(door::last_line(text), door::short(last.name.as_deref().unwrap_or_default(), "archive"));
         }
     }
+    reading.links.overridden = lock.overridden;
     settle(lock.entries, &mut reading);
     reading.close()
 }
@@ -107,6 +111,17 @@ impl<'a> Lock<'a> {
             (Some("package"), _, Some(entry)) => entry.key(toml, &key, line)?,
             (Some("package.optional-dependencies"), _, Some(entry)) => entry.needs(toml, Scope::Optional)?,
             (Some("package.dev-dependencies"), _, Some(entry)) => entry.needs(toml, Scope::Dev)?,
+            (Some("package.metadata"), "requires-dist", Some(entry)) => entry.asks(toml)?,
+            (Some("package.metadata.requires-dev"), _, Some(entry)) => entry.asks(toml)?,
+            (Some("manifest"), "overrides", _) => toml.array(|toml| {
+                toml.table(|toml, key| {
+                    if key != "name" {
+                        return toml.skip();
+                    }
+                    self.overridden.extend(toml.string()?.map(|name| normalise(&name)));
+                    Ok(())
+                })
+            })?,
             _ => toml.skip()?,
         }
         Ok(true)
@@ -144,6 +159,24 @@ impl<'a> Entry<'a> {
             }
         };
         if twice { Err(Fault::new(line, format!("the key `{key}` is there twice"))) } else { Ok(()) }
+    }
+
+    /// `[{ name = "a", specifier = ">=1", marker = "..." }, ...]`
+    fn asks(&mut self, toml: &mut Toml<'a>) -> Result<(), Fault> {
+        toml.array(|toml| {
+            let line = toml.line();
+            let (mut name, mut specifier) = (None, None);
+            toml.table(|toml, key| {
+                match key {
+                    "name" => name = toml.string()?,
+                    "specifier" => specifier = toml.string()?,
+                    _ => toml.skip()?,
+                }
+                Ok(())
+            })?;
+            self.asks.extend(name.map(|name| (name, specifier.unwrap_or_default(), line)));
+            Ok(())
+        })
     }
 
     /// `[{ name = "a", version = "1", marker = "..." }, ...]`
@@ -193,6 +226,9 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             continue;
         };
         let own = matches!(source, Source::Path(_));
+        for (asked, specifier, line) in &entry.asks {
+            reading.record(&normalise(name), &normalise(asked), specifier, *line);
+        }
         // A project with a dynamic version has none in the file.
         let version = match entry.version.as_deref() {
             Some(version) => version,

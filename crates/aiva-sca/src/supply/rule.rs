@@ -23,7 +23,7 @@ pub enum Rule {
     GitUnpinned,
     /// A workflow's action without a commit.
     ActionUnpinned,
-    /// The manifest asks for what the lockfile does not have.
+    /// The manifest asks for what the lockfile does not have, or has otherwise.
     NotLocked,
     /// A package from elsewhere than a registry.
     NotRegistry,
@@ -147,8 +147,9 @@ impl Rule {
                  workflow's secrets. Name a full commit with the release behind it: `@8e5e7e5... # v4.1.0`."
             }
             Self::NotLocked => {
-                "The installation will not be the locked one. Write the lockfile anew, and install with the command that \
-                 refuses to change it (`npm ci`, `pipenv sync`)."
+                "The installation will not be the locked one, or not what the manifest asks for. Look at who changed which of \
+                 the two, write the lockfile anew, and install with the command that refuses to change it (`npm ci`, \
+                 `pipenv sync`)."
             }
             Self::NotRegistry => {
                 "Public advisories do not apply to it, and nobody keeps its old versions for you. Nothing is wrong if that \

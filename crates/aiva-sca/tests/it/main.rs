@@ -21,6 +21,7 @@ mod inventory_walk;
 mod licences;
 mod manifest_trees;
 mod manifests;
+mod pairs;
 mod pom_tree;
 mod sbom;
 mod severity;

@@ -1,0 +1,66 @@
+//! A `package.json` that deno reads, where no lockfile of another tool is: what the nearest `deno.lock` pins of it, and where the two
+//! beside each other disagree.
+//!
+//! Start reading at [`settle`].
+
+use std::collections::{HashMap, HashSet};
+
+use super::find::Found;
+use super::join::{Manifest, above, folder};
+use super::kind::Kind;
+use super::reading::Reading;
+use super::{locked_otherwise, unlocked};
+use crate::package::Status;
+
+/// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
+/// no lockfile of another tool is. Answers with the manifests that it holds for.
+pub(super) fn settle(readings: &mut [(Found, Reading)]) -> Vec<usize> {
+    note(readings);
+    let mut locked: HashMap<String, HashSet<String>> = HashMap::new();
+    let mut others: HashSet<String> = HashSet::new();
+    for (found, reading) in readings.iter() {
+        if found.kind.locks() == Some(Kind::PackageJson) {
+            others.insert(folder(&found.path).to_owned());
+        }
+        if found.kind == Kind::DenoLock && matches!(reading.status, Status::Parsed | Status::Partial) {
+            let npm = reading.packages.iter().filter(|package| package.direct == Some(true));
+            locked.insert(folder(&found.path).to_owned(), npm.map(|package| package.name.clone()).collect());
+        }
+    }
+    let mut held = Vec::new();
+    let manifests = readings.iter_mut().enumerate().filter(|(_, (found, _))| found.kind == Kind::PackageJson);
+    for (at, (found, reading)) in manifests {
+        if above(folder(&found.path)).any(|at| others.contains(at)) {
+            continue;
+        }
+        let Some(names) = above(folder(&found.path)).find_map(|at| locked.get(at)) else { continue };
+        reading.packages.retain(|package| !names.contains(&package.name));
+        reading.not_judged.retain(|entry| !entry.is_range || !names.contains(&entry.name));
+        held.push(at);
+    }
+    held
+}
+
+/// Notes where a `deno.lock` and the `package.json` beside it disagree, which deno reads where no lockfile of another tool is.
+fn note(readings: &mut [(Found, Reading)]) {
+    let mut manifests: HashMap<String, usize> = HashMap::new();
+    let mut others: HashSet<String> = HashSet::new();
+    for (at, (found, _)) in readings.iter().enumerate() {
+        if found.kind.locks() == Some(Kind::PackageJson) {
+            others.insert(folder(&found.path).to_owned());
+        } else if found.kind == Kind::PackageJson {
+            manifests.insert(folder(&found.path).to_owned(), at);
+        }
+    }
+    for at in 0..readings.len() {
+        let Some((found, _)) = readings.get(at).filter(|(found, _)| found.kind == Kind::DenoLock) else { continue };
+        let own = folder(&found.path).to_owned();
+        let manifest = manifests.get(&own).filter(|_| !others.contains(&own));
+        let Some(manifest) = manifest.and_then(|manifest| Manifest::of(readings, *manifest, &own)) else { continue };
+        if let Some((_, lock)) = readings.get_mut(at) {
+            let manifests = std::slice::from_ref(&manifest);
+            let missing = unlocked::note(Kind::DenoLock, lock, manifests);
+            locked_otherwise::note(Kind::DenoLock, lock, manifests, &missing);
+        }
+    }
+}

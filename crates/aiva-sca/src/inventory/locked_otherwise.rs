@@ -1,0 +1,215 @@
+//! What a lockfile has in another version than its manifest allows, or chose for another requirement: one of the two was changed
+//! without the other, or by hand.
+//!
+//! Said only where it is sure: both files were read, the requirement is one of a registry and is understood, it is asked for once and
+//! without a condition, nothing overrides it, and no version that the project itself may get satisfies it. What is locked goes on
+//! being judged, because the lockfile is what a careful installation goes by.
+//!
+//! Start reading at [`note`].
+
+use std::collections::{HashMap, HashSet};
+
+use super::join::Manifest;
+use super::kind::Kind;
+use super::reading::{Declared, Reading, Recorded};
+use super::unlocked::{is_program, owner, spelled};
+use crate::package::{Ecosystem, Fact, Locked, Package, Scope, Sign, Source, Status};
+use crate::version::{Requirement, Version};
+
+/// Of a name that has more than so many entries nothing is said, so that the work stays in proportion to the files.
+const MOST_ENTRIES: usize = 32;
+
+/// Notes where the two disagree, once a name. `missing` is told of already.
+pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest], missing: &HashSet<String>) {
+    let is_whole = lock.status == Status::Parsed && (kind != Kind::PdmLock || !lock.links.is_part);
+    let Some(ecosystem) = compared(kind).filter(|_| is_whole) else { return };
+    let names = manifests.iter().filter_map(|manifest| manifest.name.as_deref());
+    let apart = manifests.iter().flat_map(|manifest| &manifest.overridden).chain(&lock.links.overridden);
+    let apart = apart.chain(&lock.links.supplied).map(String::as_str).chain(names);
+    let view = View {
+        kind,
+        ecosystem,
+        packages: by_name(kind, &lock.packages),
+        recorded: recorded(&lock.links.recorded),
+        owners: lock.links.recorded.iter().map(|one| one.owner.as_str()).collect(),
+        descriptors: &lock.links.descriptors,
+        apart: apart.chain(missing.iter().map(String::as_str)).collect(),
+        offered: manifests
+            .iter()
+            .flat_map(|manifest| &manifest.offered)
+            .map(|(key, range)| (&**key, &**range))
+            .collect(),
+    };
+    let mut told: HashSet<&str> = HashSet::new();
+    let mut signs = Vec::new();
+    for manifest in manifests.iter().filter(|manifest| manifest.is_whole || !is_program(kind)) {
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        manifest.declared.iter().for_each(|one| *count.entry(&one.name).or_default() += 1);
+        for one in &manifest.declared {
+            // Several requirements of one name are for several conditions, or tables of which one counts.
+            let is_one = kind == Kind::CargoLock || count.get(&*one.name) == Some(&1);
+            if is_one
+                && !manifest.conditional.contains(&one.name)
+                && !told.contains(&*one.name)
+                && let Some(sign) = view.disagreement(one, manifest)
+            {
+                told.insert(&one.name);
+                signs.push(sign);
+            }
+        }
+    }
+    lock.links.signs.extend(signs);
+}
+
+/// The ecosystem of lockfiles whose versions must satisfy their manifests. In those of gradle another artifact may ask for more.
+fn compared(kind: Kind) -> Option<Ecosystem> {
+    match kind {
+        Kind::PackageLock | Kind::Shrinkwrap | Kind::YarnLock | Kind::PnpmLock | Kind::BunLock | Kind::DenoLock => {
+            Some(Ecosystem::Npm)
+        }
+        Kind::PipfileLock | Kind::PoetryLock | Kind::UvLock | Kind::PdmLock | Kind::Pylock => Some(Ecosystem::PyPi),
+        Kind::CargoLock => Some(Ecosystem::CratesIo),
+        Kind::GemfileLock | Kind::GemsLocked => Some(Ecosystem::RubyGems),
+        Kind::ComposerLock => Some(Ecosystem::Packagist),
+        Kind::PubspecLock => Some(Ecosystem::Pub),
+        Kind::MixLock => Some(Ecosystem::Hex),
+        Kind::NuGetLock => Some(Ecosystem::NuGet),
+        _ => None,
+    }
+}
+
+/// A lockfile as its manifests look at it.
+struct View<'l> {
+    kind: Kind,
+    ecosystem: Ecosystem,
+    packages: HashMap<String, Vec<&'l Package>>,
+    /// What it was written for, by owner and name.
+    recorded: HashMap<(&'l str, &'l str), Vec<&'l Recorded>>,
+    owners: HashSet<&'l str>,
+    /// yarn's `name@range`, sorted.
+    descriptors: &'l [(String, u32)],
+    /// Names of which nothing is said.
+    apart: HashSet<&'l str>,
+    /// What a Cargo workspace offers to its members.
+    offered: HashMap<&'l str, &'l str>,
+}
+
+impl View<'_> {
+    fn disagreement(&self, one: &Declared, manifest: &Manifest) -> Option<Sign> {
+        if self.apart.contains(&*one.name) || !self.is_chosen(one.scope) {
+            return None;
+        }
+        // What a member of a Cargo workspace takes from it has its version there.
+        let inherited = one.requirement.is_empty().then(|| self.offered.get(&*one.name)).flatten();
+        let asked = inherited.copied().unwrap_or(&one.requirement);
+        let wanted = Requirement::parse(self.ecosystem, asked)?;
+        let candidates = self.candidates(&one.name)?;
+        let first = candidates.first()?;
+        let is_plain = |package: &&&Package| matches!(package.source, Source::Registry | Source::PrivateRegistry(_));
+        if !candidates.iter().all(|package| is_plain(&package)) {
+            return None;
+        }
+        let allowed: Option<Vec<bool>> = candidates.iter().map(|package| self.allows(&wanted, package)).collect();
+        let has = match allowed?.contains(&true) {
+            false => Locked::Version(first.version.clone()),
+            true => self.chosen_for(one, &wanted, manifest)?,
+        };
+        let (manifest, asked) = (manifest.path.clone(), asked.to_owned());
+        let fact = Fact::LockedOtherwise { manifest, asked, has };
+        let (name, version) = (first.name.clone(), first.version.clone());
+        Some(Sign { ecosystem: self.ecosystem, name, version, line: first.line, fact })
+    }
+
+    /// Whether what is needed for this had a say in the versions. Of groups it is a choice in some formats.
+    fn is_chosen(&self, scope: Scope) -> bool {
+        match self.kind {
+            Kind::PdmLock | Kind::Pylock => scope == Scope::Runtime,
+            Kind::PipfileLock => matches!(scope, Scope::Runtime | Scope::Dev),
+            _ => scope != Scope::Peer,
+        }
+    }
+
+    /// The packages that the project itself may get: those that are known to be direct, else all of the name.
+    fn candidates(&self, name: &str) -> Option<Vec<&Package>> {
+        let all = self.packages.get(&spelled(self.kind, name)).filter(|all| all.len() <= MOST_ENTRIES)?;
+        let direct: Vec<&Package> = all.iter().filter(|package| package.direct == Some(true)).copied().collect();
+        Some(if direct.is_empty() { all.clone() } else { direct })
+    }
+
+    /// Whether a version is allowed; `None` where that is not sure.
+    fn allows(&self, wanted: &Requirement, package: &Package) -> Option<bool> {
+        let version = &*package.version;
+        // A local version (PEP 440) and the number of a build are of the version before them.
+        let plain = version.split('+').next().unwrap_or(version);
+        // The whole project may allow what comes before a release.
+        if self.ecosystem == Ecosystem::Packagist && plain.contains(|c: char| c == '-' || c.is_ascii_alphabetic()) {
+            return None;
+        }
+        let holds = |text: &str| Some(wanted.holds(Version::parse(self.ecosystem, text)?.key()));
+        Some(holds(version)? || holds(plain)?)
+    }
+
+    /// What the lockfile was written for, if that is not what is asked for.
+    fn chosen_for(&self, one: &Declared, wanted: &Requirement, manifest: &Manifest) -> Option<Locked> {
+        if self.kind == Kind::YarnLock {
+            return (!self.is_described(one, wanted)?).then_some(Locked::Unasked);
+        }
+        let owner = owner(self.kind, manifest);
+        if !self.owners.contains(owner) {
+            return None;
+        }
+        let Some(all) = self.recorded.get(&(owner, &*one.name)) else { return Some(Locked::Unasked) };
+        let is_same = |before: &&Recorded| {
+            before.requirement == one.requirement
+                || Requirement::parse(self.ecosystem, &before.requirement).is_none_or(|before| before == *wanted)
+        };
+        // deno writes ranges its own way, NuGet those that float.
+        let is_rewritten =
+            self.kind == Kind::DenoLock || (self.kind == Kind::NuGetLock && one.requirement.contains('*'));
+        if is_rewritten || all.len() > MOST_ENTRIES || all.iter().any(is_same) {
+            return None;
+        }
+        Some(Locked::Requirement(all.first()?.requirement.clone()))
+    }
+
+    /// Whether one of yarn's entries is for the requirement; `None` where there are too many of the name.
+    fn is_described(&self, one: &Declared, wanted: &Requirement) -> Option<bool> {
+        let start = format!("{}@", one.name);
+        let from = self.descriptors.partition_point(|(text, _)| *text < start);
+        let same = self.descriptors.get(from..)?.iter().map_while(|(text, _)| text.strip_prefix(&start));
+        for (seen, range) in same.enumerate() {
+            if seen == MOST_ENTRIES {
+                return None;
+            }
+            let range = range.strip_prefix("npm:").unwrap_or(range);
+            // Of what is not understood nothing is sure.
+            if range == one.requirement || Requirement::parse(self.ecosystem, range).is_none_or(|one| one == *wanted) {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+}
+
+fn by_name(kind: Kind, packages: &[Package]) -> HashMap<String, Vec<&Package>> {
+    let mut by_name: HashMap<String, Vec<&Package>> = HashMap::new();
+    for package in packages {
+        let all = by_name.entry(spelled(kind, &package.name)).or_default();
+        // One more than the most tells that there are too many.
+        if all.len() <= MOST_ENTRIES {
+            all.push(package);
+        }
+    }
+    by_name
+}
+
+fn recorded(all: &[Recorded]) -> HashMap<(&str, &str), Vec<&Recorded>> {
+    let mut by_name: HashMap<(&str, &str), Vec<&Recorded>> = HashMap::new();
+    for one in all {
+        let same = by_name.entry((&one.owner, &one.name)).or_default();
+        if same.len() <= MOST_ENTRIES {
+            same.push(one);
+        }
+    }
+    by_name
+}

@@ -1,0 +1,561 @@
+//! A manifest and a lockfile that disagree, pair by pair: agree, missing, differing, and what must be silent.
+
+use std::fs;
+
+use aiva_sca::inventory::{Options, walk};
+use aiva_sca::supply::Rules;
+use aiva_sca::supply::rule::Rule;
+
+/// What is told of a tree, as `name:line reason`, without the command that mends it.
+fn told(files: &[(&str, &str)]) -> Vec<String> {
+    told_of(files, true)
+}
+
+/// The same of a tree in which not all can be understood.
+fn partial(files: &[(&str, &str)]) -> Vec<String> {
+    told_of(files, false)
+}
+
+fn told_of(files: &[(&str, &str)], is_whole: bool) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let file = folder.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    for input in &inventory.inputs {
+        assert!(!is_whole || input.problems.is_empty(), "{}: {:?}", input.path, input.problems);
+    }
+    let rules = Rules { on: [Rule::NotLocked].into(), ..Rules::default() };
+    let findings = rules.judge(&inventory.inputs, None);
+    let one = |one: &aiva_sca::finding::Finding| {
+        let reason = one.verdict.reason.split("; `").next().unwrap_or_default();
+        format!("{}:{} {reason}", one.name, one.line)
+    };
+    findings.iter().map(one).collect()
+}
+
+/// A manifest's text and what is told of it beside the same lockfile.
+#[track_caller]
+fn rows(lock: (&str, &str), manifest: &str, rows: &[(&str, &[&str])]) {
+    for (text, want) in rows {
+        assert_eq!(told(&[lock, (manifest, text)]), *want, "{manifest}: {text}");
+    }
+}
+
+#[test]
+fn npm() {
+    let lock = |asks: &str, more: &str| {
+        format!(
+            "{{\"name\":\"app\",\"lockfileVersion\":3,\"packages\":{{\"\":{{\"name\":\"app\",\"dependencies\":{{{asks}}}}},\n\
+             \"node_modules/left-pad\":{{\"version\":\"1.3.0\"}},\n\"node_modules/ms\":{{\"version\":\"2.1.3\"}}{more}}}}}"
+        )
+    };
+    let text = lock(
+        r#""left-pad":"^1.0.0","two":"npm:ms@^2","ms":"^2.1.0""#,
+        r#","node_modules/two":{"name":"ms","version":"2.0.0"}"#,
+    );
+    let of = |asks: &str| format!(r#"{{"name":"app","dependencies":{{{asks}}}}}"#);
+    for (asks, want) in [
+        (r#""left-pad":"^1.0.0""#, vec![]),
+        (r#""left-pad":"1.x""#, vec![]), // the same range in other words
+        (r#""left-pad":"1.0.0""#, vec![r#"left-pad:2 package.json asks for "1.0.0", package-lock.json has 1.3.0"#]),
+        (
+            r#""left-pad":"^1.1.0""#,
+            vec![r#"left-pad:2 package.json asks for "^1.1.0", package-lock.json was written for "^1.0.0""#],
+        ),
+        (r#""absent":"^1.1.0""#, vec!["absent:1 the manifest asks for it, package-lock.json does not have it"]),
+        (r#""left-pad":"latest""#, vec![]),
+        (r#""left-pad":"git+https://example.com/left-pad.git""#, vec![]),
+        (r#""left-pad":"file:../left-pad""#, vec![]),
+        (r#""left-pad":"workspace:^2""#, vec![]),
+        (r#""left-pad":"catalog:""#, vec![]),
+        (r#""left-pad":"https://example.com/left-pad-2.0.0.tgz""#, vec![]),
+        (r#""two":"npm:ms@^1""#, vec![]), // an alias
+        (r#""app":"^9""#, vec![]),        // the project itself
+    ] {
+        rows(("package-lock.json", &text), "package.json", &[(&of(asks), &want)]);
+    }
+    // Overrides have the last word, wherever they stand.
+    for more in [
+        r#""overrides":{"left-pad":"1.3.0"}"#,
+        r#""overrides":{"ms":{"left-pad@1":"1.3.0"}}"#,
+        r#""resolutions":{"**/left-pad":"1.3.0"}"#,
+        r#""pnpm":{"overrides":{"ms>left-pad@1":"1.3.0"}}"#,
+    ] {
+        let manifest = format!(r#"{{"name":"app",{more},"dependencies":{{"left-pad":"1.0.0"}}}}"#);
+        rows(("package-lock.json", &text), "package.json", &[(&manifest, &[])]);
+    }
+    // Only something else needs it; two tables of which one counts; peers.
+    let text = lock(r#""ms":"^2""#, "");
+    rows(
+        ("package-lock.json", &text),
+        "package.json",
+        &[
+            (
+                r#"{"dependencies":{"left-pad":"^1"}}"#,
+                &[r#"left-pad:2 package.json asks for "^1", package-lock.json was written when it did not ask for it"#],
+            ),
+            (r#"{"dependencies":{"ms":"^1"},"optionalDependencies":{"ms":"^2"}}"#, &[]),
+            (r#"{"peerDependencies":{"left-pad":"^7"}}"#, &[]),
+        ],
+    );
+    // Format 1 does not say what it was written for.
+    let old = r#"{"lockfileVersion":1,"dependencies":{"left-pad":{"version":"1.3.0","dependencies":{"ms":{"version":"2.0.0"}}}}}"#;
+    rows(
+        ("package-lock.json", old),
+        "package.json",
+        &[
+            (r#"{"dependencies":{"left-pad":"^1.1"}}"#, &[]),
+            (
+                r#"{"dependencies":{"left-pad":"~1.2"}}"#,
+                &[r#"left-pad:1 package.json asks for "~1.2", package-lock.json has 1.3.0"#],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_workspace_of_npm() {
+    let lock = "{\"lockfileVersion\":3,\"packages\":{\"\":{\"workspaces\":[\"a\",\"b\"]},\n\"a\":{\"name\":\"a\",\"version\":\"1.0.0\",\"dependencies\":{\"ms\":\"^1\",\"b\":\"^3\"}},\n\
+        \"b\":{\"name\":\"b\",\"version\":\"3.0.0\",\"dependencies\":{\"ms\":\"^2\"}},\n\"node_modules/a\":{\"link\":true,\"resolved\":\"a\"},\"node_modules/b\":{\"link\":true,\"resolved\":\"b\"},\n\
+        \"node_modules/ms\":{\"version\":\"1.0.0\"},\n\"b/node_modules/ms\":{\"version\":\"2.0.0\"}}}";
+    let of = |a: &str, b: &str| {
+        let a = format!(r#"{{"name":"a","dependencies":{{{a}}}}}"#);
+        let b = format!(r#"{{"name":"b","dependencies":{{{b}}}}}"#);
+        told(&[
+            ("package-lock.json", lock),
+            ("package.json", r#"{"workspaces":["a","b"]}"#),
+            ("a/package.json", &a),
+            ("b/package.json", &b),
+        ])
+    };
+    assert!(of(r#""ms":"^1","b":"^3""#, r#""ms":"^2""#).is_empty());
+    assert_eq!(
+        of(r#""ms":"^1""#, r#""ms":"^2.0.1""#),
+        [r#"ms:5 b/package.json asks for "^2.0.1", package-lock.json has 1.0.0"#]
+    );
+    assert_eq!(
+        of(r#""ms":"^2""#, r#""ms":"^2""#),
+        [r#"ms:5 a/package.json asks for "^2", package-lock.json was written for "^1""#]
+    );
+}
+
+#[test]
+fn pnpm_yarn_and_bun() {
+    let pnpm = "lockfileVersion: '9.0'\n\nimporters:\n  .:\n    dependencies:\n      left-pad:\n        specifier: ^1.0.0\n        version: 1.3.0\n      linked:\n        specifier: ^1.0.0\n        version: link:../linked\n\n\
+                packages:\n\n  left-pad@1.3.0:\n    resolution: {integrity: sha512-AA==}\n\nsnapshots:\n\n  left-pad@1.3.0: {}\n";
+    let older = "lockfileVersion: 5.4\n\nspecifiers:\n  left-pad: ^1.0.0\n\ndependencies:\n  left-pad: 1.3.0\n\npackages:\n\n  /left-pad/1.3.0:\n    resolution: {integrity: sha512-AA==}\n";
+    let yarn = "# yarn lockfile v1\n\n\nleft-pad@^1.0.0:\n  version \"1.3.0\"\n  resolved \"https://registry.yarnpkg.com/left-pad/-/left-pad-1.3.0.tgz#00\"\n  integrity sha512-AA==\n";
+    let berry = "__metadata:\n  version: 8\n\n\"app@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"app@workspace:.\"\n  dependencies:\n    left-pad: \"npm:^1.0.0\"\n  languageName: unknown\n  linkType: soft\n\n\
+                 \"left-pad@npm:^1.0.0\":\n  version: 1.3.0\n  resolution: \"left-pad@npm:1.3.0\"\n  checksum: 00\n  languageName: node\n  linkType: hard\n";
+    let bun = "{\n  \"lockfileVersion\": 1,\n  \"workspaces\": {\n    \"\": {\n      \"name\": \"app\",\n      \"dependencies\": {\n        \"left-pad\": \"^1.0.0\",\n      },\n    },\n  },\n  \"packages\": {\n    \"left-pad\": [\"left-pad@1.3.0\", \"\", {}, \"sha512-AA==\"],\n  }\n}\n";
+    for (lock, text, line, is_recorded) in [
+        ("pnpm-lock.yaml", pnpm, 15, true),
+        ("pnpm-lock.yaml", older, 11, true),
+        ("yarn.lock", yarn, 4, false),
+        ("yarn.lock", berry, 12, false),
+        ("bun.lock", bun, 12, true),
+    ] {
+        let of = |asks: &str| format!(r#"{{"name":"app","dependencies":{{{asks}}}}}"#);
+        let has = format!(r#"left-pad:{line} package.json asks for "1.0.0", {lock} has 1.3.0"#);
+        let before = if is_recorded { "was written for \"^1.0.0\"" } else { "was written when it did not ask for it" };
+        let written = format!(r#"left-pad:{line} package.json asks for "^1.2.0", {lock} {before}"#);
+        let missing = format!("absent:1 the manifest asks for it, {lock} does not have it");
+        rows(
+            (lock, text),
+            "package.json",
+            &[
+                (&of(r#""left-pad":"^1.0.0""#), &[]),
+                (&of(r#""left-pad":"1""#), &[]),
+                (&of(r#""left-pad":"1.0.0""#), &[&has]),
+                (&of(r#""left-pad":"^1.2.0""#), &[&written]),
+                (&of(r#""absent":"^1""#), &[&missing]),
+                (&of(r#""left-pad":"next""#), &[]),
+                (r#"{"resolutions":{"left-pad":"1.3.0"},"dependencies":{"left-pad":"1.0.0"}}"#, &[]),
+            ],
+        );
+    }
+    // A folder of the workspace that is not in the tree.
+    rows(("pnpm-lock.yaml", pnpm), "package.json", &[(r#"{"dependencies":{"linked":"^1.0.0"}}"#, &[])]);
+    // What the lockfile says of overrides, and of a program that changes manifests.
+    let overridden = pnpm.replace("importers:", "overrides:\n  left-pad@1: 1.3.0\n\nimporters:");
+    rows(("pnpm-lock.yaml", &overridden), "package.json", &[(r#"{"dependencies":{"left-pad":"1.0.0"}}"#, &[])]);
+    let hooked = pnpm.replace("importers:", "pnpmfileChecksum: abc\n\nimporters:");
+    rows(("pnpm-lock.yaml", &hooked), "package.json", &[(r#"{"dependencies":{"left-pad":"^1.2"}}"#, &[])]);
+    let overridden = bun.replace("  \"packages\"", "  \"overrides\": {\"left-pad\": \"1.3.0\"},\n  \"packages\"");
+    rows(("bun.lock", &overridden), "package.json", &[(r#"{"dependencies":{"left-pad":"1.0.0"}}"#, &[])]);
+}
+
+#[test]
+fn deno() {
+    let lock = "{\n  \"version\": \"5\",\n  \"specifiers\": {\n    \"npm:ms@^2.1.0\": \"2.1.3\",\n    \"npm:wrappy@1\": \"1.0.2\"\n  },\n  \"npm\": {\n    \"ms@2.1.3\": {\"integrity\": \"sha512-AA==\"},\n    \
+        \"wrappy@1.0.2\": {\"integrity\": \"sha512-AA==\"}\n  },\n  \"workspace\": {\n    \"dependencies\": [\n      \"npm:ms@^2.1.0\"\n    ],\n    \"packageJson\": {\n      \"dependencies\": [\n        \"npm:wrappy@1\"\n      ]\n    }\n  }\n}\n";
+    rows(
+        ("deno.lock", lock),
+        "deno.json",
+        &[
+            (r#"{"imports":{"ms":"npm:ms@^2.1.0","@std/a":"jsr:@std/a@^9"}}"#, &[]),
+            (r#"{"imports":{"ms":"npm:ms@>=2.1 <3"}}"#, &[]), // deno writes it its own way
+            (r#"{"imports":{"ms":"npm:ms@^2.2"}}"#, &[r#"ms:8 deno.json asks for "^2.2", deno.lock has 2.1.3"#]),
+            (
+                r#"{"imports":{"ms":"npm:ms@^2.1.0","x":"npm:once@1"}}"#,
+                &["once:1 the manifest asks for it, deno.lock does not have it"],
+            ),
+        ],
+    );
+    rows(
+        ("deno.lock", lock),
+        "package.json",
+        &[
+            (r#"{"dependencies":{"wrappy":"^1.0.0"}}"#, &[]),
+            (
+                r#"{"dependencies":{"wrappy":"~1.1"}}"#,
+                &[r#"wrappy:9 package.json asks for "~1.1", deno.lock has 1.0.2"#],
+            ),
+            (
+                r#"{"devDependencies":{"once":"~1.1"}}"#,
+                &["once:1 the manifest asks for it, deno.lock does not have it"],
+            ),
+        ],
+    );
+    // A lockfile of a program alone holds what that imports.
+    let bare = lock.split("  \"workspace\"").next().unwrap().trim_end().trim_end_matches(',').to_owned() + "\n}\n";
+    rows(("deno.lock", &bare), "deno.json", &[(r#"{"imports":{"x":"npm:once@1"}}"#, &[])]);
+}
+
+#[test]
+fn cargo() {
+    let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\n";
+    let lock = format!(
+        "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"itoa\"]\n\n\
+         [[package]]\nname = \"itoa\"\nversion = \"1.0.5\"\n{registry}\n[[package]]\nname = \"dep\"\nversion = \"0.1.0\"\n"
+    );
+    let of = |rest: &str| format!("[package]\nname = \"app\"\nversion = \"0.1.0\"\n{rest}");
+    let differs = |asked: &str| format!("itoa:9 Cargo.toml asks for {asked:?}, Cargo.lock has 1.0.5");
+    for (rest, want) in [
+        ("[dependencies]\nitoa = \"1\"\n", vec![]),
+        ("[dependencies]\nitoa = \"1.0.9\"\n", vec![differs("1.0.9")]),
+        ("[dependencies]\nitoa = { version = \"=1.0.4\", optional = true }\n", vec![differs("=1.0.4")]),
+        ("[target.'cfg(windows)'.dependencies]\nitoa = \"0.4\"\n", vec![differs("0.4")]),
+        ("[dependencies]\nitoa = { version = \"2\", path = \"../itoa\" }\n", vec![]),
+        ("[dependencies]\nitoa = { version = \"2\", git = \"https://example.com/itoa\" }\n", vec![]),
+        ("[dependencies]\nitoa = \"2\"\n[patch.crates-io]\nitoa = { path = \"../itoa\" }\n", vec![]),
+        ("[dependencies]\nitoa = { workspace = true }\n[workspace.dependencies]\nitoa = \"1.0.2\"\n", vec![]),
+        ("[dependencies]\nitoa.workspace = true\n[workspace.dependencies]\nitoa = \"1.1\"\n", vec![differs("1.1")]),
+        (
+            "[dependencies]\nnever = \"1\"\n",
+            vec!["never:1 the manifest asks for it, Cargo.lock does not have it".to_owned()],
+        ),
+    ] {
+        let want: Vec<&str> = want.iter().map(String::as_str).collect();
+        rows(("Cargo.lock", &lock), "Cargo.toml", &[(&of(rest), &want)]);
+    }
+    // What a crate that is no member needs for development is not locked.
+    let dep = "[package]\nname = \"dep\"\nversion = \"0.1.0\"\n[dev-dependencies]\nfnv = \"1\"\n";
+    let top = of("[dependencies]\ndep = { path = \"dep\" }\n");
+    assert!(told(&[("Cargo.lock", &lock), ("Cargo.toml", &top), ("dep/Cargo.toml", dep)]).is_empty());
+    let workspace = format!("{top}[workspace]\n");
+    let want = ["fnv:1 the manifest asks for it, Cargo.lock does not have it"];
+    assert_eq!(told(&[("Cargo.lock", &lock), ("Cargo.toml", &workspace), ("dep/Cargo.toml", dep)]), want);
+    let excluded = format!("{top}[workspace]\nexclude = [\"dep\"]\n");
+    assert!(told(&[("Cargo.lock", &lock), ("Cargo.toml", &excluded), ("dep/Cargo.toml", dep)]).is_empty());
+}
+
+#[test]
+fn python() {
+    let uv = "version = 1\nrequires-python = \">=3.10\"\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [\n    { name = \"six\" },\n]\n\n\
+              [package.metadata]\nrequires-dist = [\n    { name = \"six\", specifier = \">=1.15,<2\" },\n    { name = \"tomli\", marker = \"python_full_version < '3.9'\" },\n]\n\n\
+              [[package]]\nname = \"six\"\nversion = \"1.16.0+local\"\nsource = { registry = \"https://pypi.org/simple\" }\nsdist = { url = \"https://files.pythonhosted.org/six.tar.gz\" }\n";
+    let poetry = "[[package]]\nname = \"six\"\nversion = \"1.16.0\"\noptional = false\ngroups = [\"main\"]\n\n[metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"0\"\n";
+    let pdm = "[metadata]\ngroups = [\"default\"]\nlock_version = \"4.5.0\"\n\n[[package]]\nname = \"six\"\nversion = \"1.16.0\"\ngroups = [\"default\"]\n";
+    let pylock = "lock-version = \"1.0\"\ncreated-by = \"uv\"\n\n[[packages]]\nname = \"six\"\nversion = \"1.16.0\"\n";
+    for (lock, text, line, version, holds_all) in [
+        ("uv.lock", uv, 19, "1.16.0+local", true),
+        ("poetry.lock", poetry, 2, "1.16.0", true),
+        ("pdm.lock", pdm, 6, "1.16.0", true),
+        ("pylock.toml", pylock, 5, "1.16.0", false),
+    ] {
+        let of = |asks: &str, more: &str| {
+            format!("[project]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [{asks}]\n{more}")
+        };
+        let has = |asked: &str| format!("six:{line} pyproject.toml asks for {asked:?}, {lock} has {version}");
+        let missing = format!("absent:1 the manifest asks for it, {lock} does not have it");
+        let missing: &[&str] = if holds_all { &[&missing] } else { &[] };
+        rows(
+            (lock, text),
+            "pyproject.toml",
+            &[
+                (&of("\"six < 2, >= 1.15\"", ""), &[]),
+                (&of("\"six>=1.17\"", ""), &[&has(">=1.17")]),
+                (&of("\"six==1.15\"", ""), &[&has("==1.15")]),
+                (&of("\"six>=9; python_version < '3.9'\"", ""), &[]),
+                (&of("\"six<1; python_version < '3.9'\", \"six>=1; python_version >= '3.9'\"", ""), &[]),
+                (&of("\"six @ https://example.com/six.whl\"", ""), &[]),
+                (&of("\"absent>=1\"", ""), missing),
+                (&of("\"absent>=1; sys_platform == 'win32'\"", ""), &[]),
+                (&of("\"six==1.15\"", "[tool.uv]\noverride-dependencies = [\"six==1.16\"]\n"), &[]),
+                (&of("\"six==1.15\"", "[tool.uv.sources]\nsix = { git = \"https://example.com/six\" }\n"), &[]),
+                (&of("\"six==1.15\"", "[tool.pdm.resolution.overrides]\nsix = \"1.16\"\n"), &[]),
+                (&of("", "[project.optional-dependencies]\nx = [\"absent>=1\"]\n"), &[]),
+            ],
+        );
+    }
+    // uv says what it was written for.
+    rows(
+        ("uv.lock", uv),
+        "pyproject.toml",
+        &[(
+            "[project]\nname = \"App\"\ndependencies = [\"six>=1.16\"]\n",
+            &[r#"six:19 pyproject.toml asks for ">=1.16", uv.lock was written for ">=1.15,<2""#],
+        )],
+    );
+    let of = |entry: &str| {
+        format!("[tool.poetry]\nname = \"app\"\n[tool.poetry.dependencies]\npython = \"^3.9\"\n{entry}\n")
+    };
+    rows(
+        ("poetry.lock", poetry),
+        "pyproject.toml",
+        &[
+            (&of("six = \"^1.15\""), &[]),
+            (&of("six = \"~1.15\""), &[r#"six:2 pyproject.toml asks for "~1.15", poetry.lock has 1.16.0"#]),
+            (&of("six = { version = \"^2\", source = \"own\" }"), &[]),
+            (&of("six = { version = \"^2\", git = \"https://example.com/six\" }"), &[]),
+            (&of("six = { version = \"^2\", python = \"<3.9\" }"), &[]),
+            (&of("tomli = { version = \"^2\", markers = \"python_version < '3.9'\" }"), &[]),
+            (&of("six = [{ version = \"^2\", python = \"<3.9\" }, { version = \"^1\", python = \">=3.9\" }]"), &[]),
+        ],
+    );
+    // Whether pdm locked a group is a choice, and here it was told to lock another one.
+    let group = "[project]\nname = \"app\"\n[dependency-groups]\ndev = [\"six<1\", \"absent\"]\n";
+    rows(("pdm.lock", pdm), "pyproject.toml", &[(group, &[])]);
+    let dev = pdm.replace("\"default\"", "\"dev\"");
+    rows(("pdm.lock", &dev), "pyproject.toml", &[("[project]\nname = \"app\"\ndependencies = [\"six<1\"]\n", &[])]);
+    rows(("pdm.lock", &dev), "pyproject.toml", &[("[project]\nname = \"app\"\ndependencies = [\"absent>=1\"]\n", &[])]);
+    let pipenv = "{\n\"_meta\": {\"hash\": {\"sha256\": \"0\"}, \"pipfile-spec\": 6, \"requires\": {}, \"sources\": []},\n\"default\": {\n\"six\": {\"version\": \"==1.16.0\", \"index\": \"pypi\"}},\n\"develop\": {}\n}\n";
+    rows(
+        ("Pipfile.lock", pipenv),
+        "Pipfile",
+        &[
+            ("[packages]\nsix = \"~=1.15\"\n", &[]),
+            ("[packages]\nsix = \"==1.15.0\"\n", &[r#"six:4 Pipfile asks for "==1.15.0", Pipfile.lock has 1.16.0"#]),
+            ("[packages]\nsix = \"*\"\nwin = {version = \"*\", sys_platform = \"== 'win32'\"}\n", &[]),
+            ("[packages]\nabsent = \"*\"\n", &["absent:1 the manifest asks for it, Pipfile.lock does not have it"]),
+        ],
+    );
+}
+
+#[test]
+fn bundler() {
+    let lock = "GEM\n  remote: https://rubygems.org/\n  specs:\n    rack (2.2.8)\n    rake (13.0.6)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack (~> 2.2, >= 2.2.4)\n  tzinfo-data\n\nBUNDLED WITH\n   2.4.10\n";
+    let of = |gem: &str| format!("source \"https://rubygems.org\"\n{gem}\n");
+    for (gem, want) in [
+        (r#"gem "rack", ">= 2.2.4", "~> 2.2""#, vec![]),
+        (r#"gem "rack", "~> 2.2.9""#, vec![r#"rack:4 Gemfile asks for "~> 2.2.9", Gemfile.lock has 2.2.8"#]),
+        (
+            r#"gem "rack", "~> 2.0""#,
+            vec![r#"rack:4 Gemfile asks for "~> 2.0", Gemfile.lock was written for "~> 2.2, >= 2.2.4""#],
+        ),
+        (
+            r#"gem "rake""#,
+            vec!["rake:5 Gemfile asks for any version, Gemfile.lock was written when it did not ask for it"],
+        ),
+        (r#"gem "absent""#, vec!["absent:1 the manifest asks for it, Gemfile.lock does not have it"]),
+        (r#"gem "tzinfo-data", platforms: %i[mingw]"#, vec![]),
+        (r#"gem "rack", "~> 3", git: "https://example.com/rack""#, vec![]),
+        (r#"gem "rack", "~> 3", path: "../rack""#, vec![]),
+    ] {
+        rows(("Gemfile.lock", lock), "Gemfile", &[(&of(gem), &want)]);
+    }
+    // Of a program that is not understood to the end nothing is missing for sure.
+    for gem in ["if ENV[\"X\"]\n  gem \"absent\"\nend", "gem \"rake\", \"~> 9\" if ENV[\"X\"]"] {
+        assert!(partial(&[("Gemfile.lock", lock), ("Gemfile", &of(gem))]).is_empty(), "{gem}");
+    }
+}
+
+#[test]
+fn composer() {
+    let lock = "{\n\"content-hash\": \"0\",\n\"packages\": [\n{\"name\": \"Acme/one\",\n\"version\": \"v1.3.0\", \"replace\": {\"acme/part\": \"self.version\"}, \"provide\": {\"acme/face\": \"1.0\"}},\n\
+        {\"name\": \"acme/branch\", \"version\": \"dev-main\"},\n{\"name\": \"acme/early\", \"version\": \"2.0.0-beta1\"}\n],\n\"packages-dev\": []\n}\n";
+    let of = |asks: &str| format!(r#"{{"name":"app/app","replace":{{"app/old":"*"}},"require":{{{asks}}}}}"#);
+    for (asks, want) in [
+        (r#""php":">=8","ext-json":"*","acme/one":"^1.0""#, vec![]),
+        (
+            r#""acme/one":"^1.4 || ~2.0""#,
+            vec![r#"Acme/one:4 composer.json asks for "^1.4 || ~2.0", composer.lock has 1.3.0"#],
+        ),
+        (r#""acme/absent":"^1.4""#, vec!["acme/absent:1 the manifest asks for it, composer.lock does not have it"]),
+        (r#""acme/part":"^9","acme/face":"^9","app/old":"^9""#, vec![]),
+        (r#""acme/branch":"^1.0@dev""#, vec![]),
+        (r#""acme/one":"dev-main as 1.0.0""#, vec![]),
+        (r#""acme/early":"^2.0""#, vec![]), // minimum-stability may allow it
+    ] {
+        rows(("composer.lock", lock), "composer.json", &[(&of(asks), &want)]);
+    }
+}
+
+#[test]
+fn pub_and_hex() {
+    let lock = "packages:\n  http:\n    dependency: \"direct main\"\n    description:\n      name: http\n      url: \"https://pub.dev\"\n    source: hosted\n    version: \"1.1.0\"\n  \
+        meta:\n    dependency: \"direct overridden\"\n    description:\n      name: meta\n      url: \"https://pub.dev\"\n    source: hosted\n    version: \"1.0.0\"\n  \
+        flutter:\n    dependency: \"direct main\"\n    description: flutter\n    source: sdk\n    version: \"0.0.0\"\nsdks:\n  dart: \">=3.0.0 <4.0.0\"\n";
+    let of = |asks: &str| format!("name: app\ndependencies:\n{asks}");
+    for (asks, want) in [
+        ("  http: ^1.0.0\n  flutter:\n    sdk: flutter\n", vec![]),
+        ("  http: ^0.13.0\n", vec![r#"http:2 pubspec.yaml asks for "^0.13.0", pubspec.lock has 1.1.0"#]),
+        ("  http: any\n  absent: ^1.0.0\n", vec!["absent:1 the manifest asks for it, pubspec.lock does not have it"]),
+        ("  meta: ^2.0.0\n", vec![]), // pubspec_overrides.yaml has the last word
+        ("  http: ^0.13.0\ndependency_overrides:\n  http: ^1.0.0\n", vec![]),
+        ("  http:\n    git: https://example.com/http\n", vec![]),
+        ("  shared: ^1.0.0\nworkspace:\n  - shared\n", vec![]),
+    ] {
+        rows(("pubspec.lock", lock), "pubspec.yaml", &[(&of(asks), &want)]);
+    }
+    let lock = "%{\n  \"jason\": {:hex, :jason, \"1.4.0\", \"00\", [:mix], [], \"hexpm\", \"00\"},\n  \"mine\": {:hex, :other, \"2.0.0\", \"00\", [:mix], [], \"hexpm\", \"00\"},\n}\n";
+    let of = |asks: &str| {
+        format!(
+            "defmodule App.MixProject do\n  use Mix.Project\n\n  defp deps do\n    [\n      {asks}\n    ]\n  end\nend\n"
+        )
+    };
+    for (asks, want) in [
+        ("{:jason, \"~> 1.2\"}", vec![]),
+        (
+            "{:jason, \"~> 1.2 and < 1.4.0\", only: :dev}",
+            vec![r#"jason:2 mix.exs asks for "~> 1.2 and < 1.4.0", mix.lock has 1.4.0"#],
+        ),
+        ("{:absent, \"~> 1.2\"}", vec!["absent:1 the manifest asks for it, mix.lock does not have it"]),
+        ("{:absent, \"~> 1.2\", targets: [:rpi]}", vec![]),
+        ("{:absent, in_umbrella: true}", vec![]),
+        ("{:mine, \"~> 2.0\", hex: :other}", vec![]),
+        ("{:jason, \"~> 9.0\", git: \"https://example.com/jason\"}", vec![]),
+    ] {
+        rows(("mix.lock", lock), "mix.exs", &[(&of(asks), &want)]);
+    }
+}
+
+#[test]
+fn nuget() {
+    let lock = "{\n\"version\": 1,\n\"dependencies\": {\n\"net8.0\": {\n\"Newtonsoft.Json\": {\"type\": \"Direct\", \"requested\": \"[13.0.1, )\", \"resolved\": \"13.0.1\"},\n\
+        \"Floats\": {\"type\": \"Direct\", \"requested\": \"[1.*, )\", \"resolved\": \"1.4.0\"},\n\"Deep\": {\"type\": \"Transitive\", \"resolved\": \"2.0.0\"}\n}\n}\n}\n";
+    let of = |items: &str| format!("<Project Sdk=\"Microsoft.NET.Sdk\">\n<ItemGroup>{items}</ItemGroup>\n</Project>\n");
+    for (items, want) in [
+        (r#"<PackageReference Include="newtonsoft.json" Version="13.0.1" />"#, vec![]),
+        (r#"<PackageReference Include="Floats" Version="1.*" />"#, vec![]),
+        (
+            r#"<PackageReference Include="Newtonsoft.Json" Version="13.0.3" />"#,
+            vec![r#"Newtonsoft.Json:5 app.csproj asks for "13.0.3", packages.lock.json has 13.0.1"#],
+        ),
+        (
+            r#"<PackageReference Include="Newtonsoft.Json" Version="12.0.1" />"#,
+            vec![r#"Newtonsoft.Json:5 app.csproj asks for "12.0.1", packages.lock.json was written for "[13.0.1, )""#],
+        ),
+        (
+            r#"<PackageReference Include="Absent" Version="1.0.0" />"#,
+            vec!["absent:1 the manifest asks for it, packages.lock.json does not have it"],
+        ),
+        (
+            r#"<PackageReference Include="Absent" />"#,
+            vec!["absent:1 the manifest asks for it, packages.lock.json does not have it"],
+        ),
+        (r#"<PackageReference Include="Absent" Version="1.0.0" Condition="'$(X)' == 'y'" />"#, vec![]),
+        (r#"<PackageReference Update="Absent" Version="1.0.0" />"#, vec![]),
+        (r#"<PackageDownload Include="Absent" Version="[1.0.0]" />"#, vec![]),
+        (r#"</ItemGroup><ItemGroup Condition="false"><PackageReference Include="Absent" Version="1.0.0" />"#, vec![]),
+    ] {
+        rows(("packages.lock.json", lock), "app.csproj", &[(&of(items), &want)]);
+    }
+}
+
+#[test]
+fn go() {
+    let sum = "example.com/a v1.0.0 h1:AA=\nexample.com/a v1.0.0/go.mod h1:AA=\nexample.com/b v1.0.0/go.mod h1:AA=\n";
+    let of = |rest: &str| format!("module example.com/x\n\ngo 1.21\n\n{rest}");
+    let missing = |name: &str| vec![format!("{name}:5 the manifest asks for it, go.sum does not have it")];
+    for (rest, want) in [
+        ("require example.com/a v1.0.0\n", vec![]),
+        ("require example.com/b v1.0.0\n", vec![]),
+        ("require example.com/c v1.0.0\n", missing("example.com/c")),
+        ("require example.com/a v1.1.0\n", missing("example.com/a")),
+        ("require example.com/c v1.0.0 // indirect\n", vec![]),
+        ("require example.com/c v1.0.0\n\nreplace example.com/c => ./c\n", vec![]),
+    ] {
+        assert_eq!(told(&[("go.mod", &of(rest)), ("go.sum", sum)]), want, "{rest}");
+        assert!(told(&[("go.mod", &of(rest))]).is_empty(), "no go.sum at all");
+        let work = [("go.work", "go 1.21\n\nuse .\n"), ("go.mod", &of(rest)), ("go.sum", sum)];
+        assert!(told(&work).is_empty(), "a workspace");
+    }
+    let vendor = "# example.com/a v1.0.0\n## explicit; go 1.18\nexample.com/a/x\n# example.com/r v1.0.0 => example.com/fork v1.2.0\n## explicit\n";
+    for (rest, want) in [
+        ("require example.com/a v1.0.0\n", vec![]),
+        (
+            "require example.com/a v1.0.1\n",
+            vec![r#"example.com/a:1 go.mod asks for "v1.0.1", vendor/modules.txt has v1.0.0"#],
+        ),
+        (
+            "require example.com/c v1.0.0\n",
+            vec!["example.com/c:1 the manifest asks for it, vendor/modules.txt does not have it"],
+        ),
+        ("require example.com/r v1.0.0\n\nreplace example.com/r => example.com/fork v1.2.0\n", vec![]),
+    ] {
+        assert_eq!(told(&[("go.mod", &of(rest)), ("vendor/modules.txt", vendor)]), want, "{rest}");
+    }
+    // Before Go 1.14 nothing was marked.
+    let old = vendor.replace("## explicit; go 1.18\n", "").replace("## explicit\n", "");
+    assert!(told(&[("go.mod", &of("require example.com/c v1.0.0\n")), ("vendor/modules.txt", &old)]).is_empty());
+}
+
+#[test]
+fn the_command_that_mends_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("package.json"), r#"{"dependencies":{"ms":"^2"}}"#).unwrap();
+    fs::write(folder.path().join("package-lock.json"), r#"{"lockfileVersion":3,"packages":{"":{}}}"#).unwrap();
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let findings = Rules::default().judge(&inventory.inputs, None);
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].verdict.reason.ends_with("; `npm install` mends that"), "{}", findings[0].verdict.reason);
+}
+
+#[test]
+fn no_repository_of_the_tests_disagrees_with_itself() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/locks");
+    for folder in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let inventory = walk(&folder, &Options::default(), &|_| {}).unwrap();
+        let rules = Rules { on: [Rule::NotLocked].into(), ..Rules::default() };
+        let findings = rules.judge(&inventory.inputs, None);
+        let told: Vec<String> =
+            findings.iter().map(|one| format!("{} {} {}", one.path, one.name, one.verdict.reason)).collect();
+        assert!(told.is_empty(), "{}: {told:#?}", folder.display());
+    }
+}
+
+/// The work grows with the files, not with their product.
+#[test]
+fn hostile_pairs_end() {
+    let many = 20_000;
+    let names: String =
+        (0..many).map(|at| format!(",\"node_modules/d{at}/node_modules/a\":{{\"version\":\"1.0.{at}\"}}")).collect();
+    let asks: String = (0..many).map(|at| format!(",\"a\":\"^1.0.{at}\"")).collect();
+    let lock =
+        format!("{{\"lockfileVersion\":3,\"packages\":{{\"\":{{\"dependencies\":{{\"a\":\"^9\"{asks}}}}}{names}}}}}");
+    let manifest = format!("{{\"dependencies\":{{\"a\":\"^9\"{asks}}}}}");
+    let yarn: String = (0..many).map(|at| format!("a@^1.0.{at}:\n  version \"1.0.{at}\"\n\n")).collect();
+    let yarn = format!("# yarn lockfile v1\n\n\n{yarn}");
+    let members: String =
+        (0..many).map(|at| format!("[dependencies.a{at}]\nversion = \"2\"\npackage = \"a\"\n")).collect();
+    let crates: String = (0..many).map(|at| format!("[[package]]\nname = \"a\"\nversion = \"1.0.{at}\"\n\n")).collect();
+    for files in [
+        [("package-lock.json", &*lock), ("package.json", &*manifest)],
+        [("yarn.lock", &*yarn), ("package.json", &*manifest)],
+        [
+            ("Cargo.lock", &*format!("version = 4\n\n{crates}")),
+            ("Cargo.toml", &*format!("[package]\nname = \"x\"\n{members}")),
+        ],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            fs::write(folder.path().join(path), text).unwrap();
+        }
+        assert_eq!(walk(folder.path(), &Options::default(), &|_| {}).unwrap().inputs.len(), 2);
+    }
+}
