@@ -186,12 +186,16 @@ impl Desk<'_> {
         if edited.entries.is_empty() && again.is_empty() {
             return Ok(edited);
         }
+        if edited.entries.iter().all(|entry| entry.is_kept) && again.is_empty() {
+            return Ok(edited);
+        }
         let draft = sheet.bumps.entry(ask.name.to_owned()).or_default();
         draft.drops.extend(requirement::dropped(&sheet.after, &edited.after));
-        let moved = edited.entries.iter().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
+        let written = edited.entries.iter().filter(|entry| !entry.is_kept);
+        let moved = written.clone().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
         let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
         draft.to = later;
-        draft.entries.extend(edited.entries.iter().cloned());
+        draft.entries.extend(written.cloned());
         sheet.after.clone_from(&edited.after);
         edited.entries.extend(again);
         let held = edited.entries.iter().flat_map(|entry| &entry.held);

@@ -53,6 +53,8 @@ pub(super) struct Entry {
     pub(super) to: String,
     /// The versions that it allowed and that have to go.
     pub(super) held: Vec<String>,
+    /// Whether it stays as it is written: nothing can be put into it, but it allows the version.
+    pub(super) is_kept: bool,
 }
 
 /// A manifest after a package was moved in it.
@@ -105,6 +107,7 @@ impl Ask<'_> {
             old: String::new(),
             to: self.highest().to_owned(),
             held: self.moves.iter().map(|one| one.from.clone()).collect(),
+            is_kept: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
-use super::ask::{Ask, Edited, Entry};
+use super::ask::{Ask, Edited, Entry, Stands};
 use super::object::{TABLES, package_json};
 use super::requirement::moved;
 use super::{catalog, gradle, markup, program, python};
@@ -87,17 +87,27 @@ impl<'a> Pen<'a> {
         rule: impl FnOnce(&str, &str) -> Option<String>,
     ) -> Option<String> {
         let (to, held) = self.ask.to(old)?;
-        let Some(new) = rule(old, to) else {
+        let new = rule(old, to);
+        let Ask { ecosystem, stands, .. } = *self.ask;
+        let is_enough = stands == Stands::Locked && takes_newest(ecosystem) && holds(ecosystem, old, to);
+        if new.is_none() && !is_enough {
             self.refused.push(refusal(key, old));
             return None;
-        };
-        self.entries.push(Entry { key: key.to_owned(), old: old.to_owned(), to: to.to_owned(), held });
-        Some(new)
+        }
+        let (key, old, to, is_kept) = (key.to_owned(), old.to_owned(), to.to_owned(), new.is_none());
+        self.entries.push(Entry { key, old, to, held, is_kept });
+        new
     }
 
     pub(super) fn done(self, after: String) -> Edited {
         Edited { after, entries: self.entries, refused: self.refused, ..Edited::default() }
     }
+}
+
+/// Whether the tools of an ecosystem take the newest version that a requirement allows when a lockfile is to move.
+const fn takes_newest(ecosystem: Ecosystem) -> bool {
+    use Ecosystem::{CratesIo, Hex, Npm, Packagist, Pub, PyPi, RubyGems};
+    matches!(ecosystem, CratesIo | Hex | Npm | Packagist | Pub | PyPi | RubyGems)
 }
 
 fn refusal(name: &str, requirement: &str) -> String {
@@ -136,7 +146,13 @@ pub(super) fn set(item: &mut Item, key: &str, pen: &mut Pen<'_>, rule: fn(&str, 
             version.and_then(Item::as_value_mut)
         }
     };
-    let Some(value) = value else { return };
+    if let Some(value) = value {
+        set_value(value, key, pen, rule);
+    }
+}
+
+/// The requirement itself.
+pub(super) fn set_value(value: &mut Value, key: &str, pen: &mut Pen<'_>, rule: fn(&str, &str) -> Option<String>) {
     let Some(requirement) = value.as_str().map(|text| text.trim().to_owned()) else { return };
     if let Some(new) = pen.write(key, &requirement, rule).filter(|new| *new != requirement) {
         put(value, new);

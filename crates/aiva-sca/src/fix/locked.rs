@@ -47,7 +47,8 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
             });
         }
     }
-    let is_asked = |step: &Move| asked.entries.iter().any(|entry| entry.held.contains(&step.from));
+    let is_written = |entry: &Entry, step: &Move| !entry.is_kept && entry.held.contains(&step.from);
+    let is_asked = |step: &Move| asked.entries.iter().any(|entry| is_written(entry, step));
     let all = group.cases.iter().zip(&group.moves);
     let alone: Vec<&Case<'_>> =
         all.filter(|(case, step)| case.stays.is_none() && !is_asked(step)).map(|(case, _)| case).collect();

@@ -1,9 +1,9 @@
 //! One package moved in what Python's tools ask for: `pyproject.toml`, `Pipfile`, requirements.
 
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{Array, DocumentMut, Item, TableLike};
 
 use super::ask::{Ask, Edited, Stands};
-use super::edit::{Pen, put, set};
+use super::edit::{Pen, holds, put, set, set_value};
 use super::requirement::moved;
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
@@ -54,6 +54,12 @@ fn poetry_table(table: Option<&mut Item>, pen: &mut Pen<'_>) {
     for (key, item) in table.iter_mut() {
         if pypi_name(key.get()) == pen.ask.name {
             set(item, key.get(), pen, poetry);
+            // One requirement for each machine or Python.
+            for one in item.as_array_mut().into_iter().flat_map(Array::iter_mut) {
+                if let Some(version) = one.as_inline_table_mut().and_then(|table| table.get_mut("version")) {
+                    set_value(version, key.get(), pen, poetry);
+                }
+            }
         }
     }
 }
@@ -62,7 +68,12 @@ fn poetry_table(table: Option<&mut Item>, pen: &mut Pen<'_>) {
 fn poetry(requirement: &str, to: &str) -> Option<String> {
     Some(match requirement {
         "*" => format!(">={to}"),
-        one if one.contains([',', '|']) => return moved(Ecosystem::PyPi, one, to),
+        one if one.contains('|') => {
+            let mut all = one.split('|').map(str::trim).filter(|one| !one.is_empty());
+            let fitting = all.clone().find(|one| holds(Ecosystem::PyPi, one, to));
+            return poetry(fitting.or_else(|| all.next_back())?, to);
+        }
+        one if one.contains(',') => return moved(Ecosystem::PyPi, one, to),
         one if one.starts_with('^') => format!("^{to}"),
         one if one.starts_with('~') && !one.starts_with("~=") => format!("~{to}"),
         one if one.starts_with(|c: char| c.is_ascii_digit()) && !one.contains('*') => to.to_owned(),

@@ -7,6 +7,9 @@ use crate::version::{Requirement, Version};
 pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String> {
     let trimmed = text.trim();
     let target = Version::parse(ecosystem, to)?;
+    if let Some((versions, branches)) = parted(trimmed).filter(|_| ecosystem == Ecosystem::Packagist) {
+        return Some(format!("{} || {branches}", moved(ecosystem, &versions, to)?));
+    }
     match ecosystem {
         Ecosystem::Npm => npm(trimmed, to),
         Ecosystem::CratesIo => bounds(ecosystem, trimmed, to, &target, "", &["^", "~", ">=", "="]),
@@ -92,6 +95,14 @@ pub(super) fn moved_all(ecosystem: Ecosystem, parts: &[&str], to: &str) -> Optio
         kept.insert(after, least);
     }
     (kept.iter().all(|part| holds(part) == Some(true)) && !kept.is_empty()).then_some(kept)
+}
+
+/// Composer's alternatives that are versions, and those that are branches, where there are both: those are no versions to move.
+fn parted(text: &str) -> Option<(String, String)> {
+    let all = text.split('|').map(str::trim).filter(|one| !one.is_empty());
+    let (branches, versions): (Vec<&str>, Vec<&str>) =
+        all.partition(|one| one.starts_with("dev-") || one.ends_with("-dev"));
+    (!branches.is_empty() && !versions.is_empty()).then(|| (versions.join(" || "), branches.join(" || ")))
 }
 
 /// Composer's constraints.
@@ -265,6 +276,8 @@ mod tests {
             ("~0.5 || ^1.0", Some("^1.2.6")),
             ("*", Some("^1.2.6")),
             ("dev-main", None),
+            ("^1.0 || dev-main", Some("^1.2.6 || dev-main")),
+            ("1.x-dev|~0.5|^1.0", Some("^1.2.6 || 1.x-dev")),
             ("1.0@beta", None),
         ] {
             check(Packagist, text, "1.2.6", want);
