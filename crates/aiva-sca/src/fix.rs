@@ -11,11 +11,13 @@ mod aim;
 mod ask;
 mod catalog;
 mod edit;
+mod follow;
 mod gradle;
 mod here;
 mod keep;
 mod locked;
 mod markup;
+mod needs;
 mod object;
 mod program;
 mod python;
@@ -94,6 +96,8 @@ pub struct Remaining {
     pub package: String,
     /// The findings.
     pub ids: Vec<String>,
+    /// Where the file names them.
+    pub lines: Vec<u32>,
     /// How sure that is.
     pub stay: Stay,
     /// Why they stay.
@@ -105,6 +109,8 @@ pub struct Remaining {
 pub enum Stay {
     /// They do.
     Surely,
+    /// What brings them moves with a step of the plan; whether they go with it, nothing here says.
+    Follows,
     /// Nothing here proves that they go.
     Perhaps,
 }
@@ -119,7 +125,22 @@ struct Case<'a> {
     findings: Vec<&'a Finding>,
     /// Why that stays; `None` once it is known to go.
     stays: Option<(Stay, String)>,
+    /// What moves it, once it is known to go.
+    step: Option<Step>,
+    /// Whether a manifest of the lockfile asks for the package.
+    is_asked: bool,
 }
+
+/// What moves a locked version.
+#[derive(Debug, Clone)]
+struct Step {
+    to: String,
+    command: String,
+}
+
+/// The locked versions that have somewhere to go, as `name version` by file, with where: what asks for another of them at its old
+/// version may ask for something else at its new one.
+type Aims = BTreeMap<(String, String), String>;
 
 /// All cases of one package in one file that have somewhere to go.
 struct Group<'a> {
@@ -219,13 +240,13 @@ pub fn plan(
     let versions = Versions { inputs, index, judge: Judge::default() };
     let mut desk = Desk { read, texts: BTreeMap::new(), poms: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
-    let mut manifests: Vec<Group<'_>> = Vec::new();
+    let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), found) in grouped {
         let input = inputs.iter().find(|input| input.path == path);
         let kind = input.and_then(kind_of);
         let (mut moves, mut going) = (Vec::new(), Vec::new());
         for (version, findings) in found {
-            let case = |findings, stays| Case { path, name, version, findings, stays };
+            let case = |findings, stays| Case { path, name, version, findings, stays, step: None, is_asked: false };
             if kind.is_none() {
                 let reason = "a file of this kind is not edited".to_owned();
                 cases.push(case(findings, Some((Stay::Surely, reason))));
@@ -253,15 +274,26 @@ pub fn plan(
             commands.extend(here::edit(&mut group, inputs, &mut desk));
             manifests.push(group);
         } else {
-            commands.extend(locked::edit(&mut group, inputs, &mut desk));
-            cases.extend(group.cases);
+            locked.push(group);
         }
     }
+    let aims = aims(&locked);
+    for mut group in locked {
+        commands.extend(locked::edit(&mut group, inputs, &aims, &mut desk));
+        cases.extend(group.cases);
+    }
+    follow::mark(&mut cases);
     for group in &mut manifests {
         here::judge_again(group, &desk, index)?;
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
     Ok(Plan { edits: edits(desk, &cases), commands: commands_of(commands, &cases), remaining: remaining(&cases) })
+}
+
+fn aims(locked: &[Group<'_>]) -> Aims {
+    let all = locked.iter().flat_map(|group| group.moves.iter().map(move |step| (group, step)));
+    all.map(|(group, step)| ((group.path.to_owned(), format!("{} {}", group.name, step.from)), step.to.clone()))
+        .collect()
 }
 
 /// Whether the manifest is what was judged.
@@ -348,7 +380,9 @@ fn remaining(cases: &[Case<'_>]) -> Vec<Remaining> {
     let told = |((path, name, stay, reason), cases): ((&str, &str, Stay, &str), Vec<&Case<'_>>)| {
         let versions: BTreeSet<&str> = cases.iter().map(|case| case.version).collect();
         let versions: Vec<&str> = versions.into_iter().collect();
+        let lines: BTreeSet<u32> = cases.iter().flat_map(|case| &case.findings).map(|finding| finding.line).collect();
         Remaining {
+            lines: lines.into_iter().collect(),
             path: path.to_owned(),
             package: format!("{name} {}", versions.join(", ")).trim_end().to_owned(),
             ids: ids(cases.iter().copied()).into_iter().map(str::to_owned).collect(),

@@ -1,7 +1,7 @@
 //! What keeps a locked copy of a package where it is: requirements of other packages, and overrides of the manifest.
 //!
-//! Only what a lockfile says is concluded from. npm's and yarn's say which versions each package asks for; of the others only
-//! who needs whom is known, which proves nothing.
+//! Only what a lockfile says is concluded from. npm's, yarn's, Composer's and Poetry's say which versions each package asks for; of the
+//! others only who needs whom is known, which proves nothing.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::ask::Move;
 use super::edit::holds;
+use super::needs;
 use crate::inventory::Kind;
 use crate::package::{Input, Source};
 use crate::scan::{label, range_of};
@@ -30,6 +31,7 @@ pub(super) fn keepers(kind: Kind, lock: &str, input: &Input, name: &str, step: &
     match kind {
         Kind::PackageLock | Kind::Shrinkwrap => npm(lock, name, step),
         Kind::YarnLock => yarn(lock, name, step, old, dependants),
+        Kind::ComposerLock | Kind::PoetryLock if let Some(keepers) = needs::keepers(kind, lock, name, step) => keepers,
         _ => Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants },
     }
 }

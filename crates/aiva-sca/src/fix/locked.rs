@@ -8,19 +8,24 @@ use std::collections::BTreeSet;
 use super::ask::{Ask, Entry, Move, Stands};
 use super::here::not_set;
 use super::keep::{Keepers, keepers, overridden, spoken};
-use super::{Case, Desk, Group, Run, Stay, UNREADABLE, edit as manifest, folder, kind_of, quoted};
+use super::{Aims, Case, Desk, Group, Run, Stay, Step, UNREADABLE, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::label;
 use crate::version::{Requirement, Version};
 
 /// Moves the package in the manifests of a lockfile, and says of each version what becomes of it.
-pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Option<Run> {
-    let asked = ask(group, inputs, desk);
+pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &mut Desk<'_>) -> Option<Run> {
     let lock = (desk.read)(group.path);
-    let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
     let own = own(inputs);
-    let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own };
+    if let Some(lock) = &lock
+        && are_held(group, lock, aims, &own)
+    {
+        return None;
+    }
+    let asked = ask(group, inputs, desk);
+    let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
+    let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own, aims };
     let mut going: Vec<&Move> = Vec::new();
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
         let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
@@ -29,6 +34,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
             going.push(step);
         }
         case.stays = fate.stays;
+        case.is_asked = !asked.entries.is_empty() || !asked.refused.is_empty() || asked.overridden.is_some();
     }
     let names = names(group.ecosystem, group.name, &asked.entries, &going);
     let copies: BTreeSet<&str> =
@@ -55,7 +61,52 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
     let clears = super::ids(alone.iter().copied()).into_iter().map(str::to_owned).collect();
     let brought: BTreeSet<String> = alone.iter().flat_map(|case| brought_by(case, &own)).collect();
     let folder = folder(group.path).to_owned();
+    for (case, step) in group.cases.iter_mut().zip(&group.moves).filter(|(case, _)| case.stays.is_none()) {
+        case.step = command.clone().map(|command| Step { to: step.to.clone(), command });
+    }
     Some(Run { folder, command: command?, clears, brought_by: brought.into_iter().collect() })
+}
+
+/// Where a package has one version for all: whether another one shuts the version to move to out. No requirement of the project's own
+/// changes that, so none is edited.
+fn are_held(group: &mut Group<'_>, lock: &str, aims: &Aims, own: &BTreeSet<String>) -> bool {
+    let mut is_held = false;
+    if !matches!(group.kind, Kind::ComposerLock | Kind::PoetryLock) {
+        return is_held;
+    }
+    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
+        let found = keepers(group.kind, lock, group.input, group.name, step, &[]);
+        let (_, held) = parted(found.sure, group.path, aims);
+        if !held.is_empty() {
+            let held = held.into_iter().collect::<Vec<_>>().join(", ");
+            let lead = lead(&brought_by(case, own));
+            case.stays = Some((Stay::Surely, format!("{lead}{held}, which {} is not", step.to)));
+            is_held = true;
+        }
+    }
+    let whole = "another version of it here is held";
+    if is_held {
+        let others = group.cases.iter_mut().filter(|case| case.stays.is_none());
+        others.for_each(|case| case.stays = Some((Stay::Perhaps, whole.to_owned())));
+    }
+    is_held
+}
+
+/// Who asks for what is there and has somewhere to go itself, with where; and who keeps it.
+fn parted(sure: BTreeSet<String>, path: &str, aims: &Aims) -> (Vec<String>, BTreeSet<String>) {
+    let (mut moving, mut held) = (Vec::new(), BTreeSet::new());
+    for said in sure {
+        let who = said.split(" asks for ").next().unwrap_or_default().to_owned();
+        match aims.get(&(path.to_owned(), who)) {
+            Some(to) => moving.push(format!("{said}, but has to move to {to} itself")),
+            None => drop(held.insert(said)),
+        }
+    }
+    (moving, held)
+}
+
+fn lead(brought: &BTreeSet<String>) -> String {
+    if brought.is_empty() { String::new() } else { format!("brought by {}; ", spoken(brought)) }
 }
 
 /// What the manifests of a lockfile say of a package.
@@ -113,6 +164,7 @@ struct Scene<'a> {
     old: &'a [&'a str],
     /// The project's own packages, as steps of a path.
     own: &'a BTreeSet<String>,
+    aims: &'a Aims,
 }
 
 /// What becomes of one version.
@@ -127,15 +179,19 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
     let is_direct = case.findings.iter().any(|finding| finding.direct == Some(true));
     let brought = brought_by(case, scene.own);
-    let lead = if brought.is_empty() { String::new() } else { format!("brought by {}; ", spoken(&brought)) };
+    let lead = lead(&brought);
     let surely = |reason: String| Fate { stays: Some((Stay::Surely, reason)), moves: is_asked };
     let Some(lock) = scene.lock else { return surely(UNREADABLE.to_owned()) };
     if let Some(reason) = asked.overridden.clone().or_else(|| asked.refused.first().cloned()) {
         return surely(reason);
     }
     let Keepers { sure, unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.old);
+    let (moving, sure) = parted(sure, case.path, scene.aims);
     if !sure.is_empty() {
         return surely(format!("{lead}{}", sure.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    if !moving.is_empty() {
+        return Fate { stays: Some((Stay::Perhaps, format!("{lead}{}", moving.join(", ")))), moves: is_asked };
     }
     if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct) {
         return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
@@ -155,7 +211,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
         Ecosystem::CratesIo => is_asked && (is_close || unknown.is_empty()),
         Ecosystem::Npm => unknown.is_empty() && (is_asked || is_needed),
         // One version for all: it moves, or the installer says that it cannot.
-        _ => is_asked,
+        _ => is_asked || (is_needed && unknown.is_empty()),
     };
     if is_sure {
         return Fate { stays: None, moves: true };

@@ -6,6 +6,8 @@ use std::fs;
 
 use tempfile::TempDir;
 
+mod steps;
+
 use super::{Stay, plan};
 use crate::advisory::{self, Index};
 use crate::finding::Finding;
@@ -36,6 +38,11 @@ const ADVISORIES: &[Row<'_>] = &[
     ("Maven", "g:a", "A-1", r#"{"introduced": "0"}, {"fixed": "2.17.1"}"#),
     ("GitHub Actions", "o/a", "W-1", r#"{"introduced": "0"}, {"fixed": "4.2.0"}"#),
     ("NuGet", "N.J", "N-1", r#"{"introduced": "0"}, {"fixed": "13.0.1"}"#),
+    ("crates.io", "hyper", "B-2", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),
+    ("npm", "bringer", "B-1", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),
+    ("PyPI", "flask", "F-1", r#"{"introduced": "0"}, {"fixed": "1.1.4"}"#),
+    ("Packagist", "acme/log", "P-1", r#"{"introduced": "0"}, {"fixed": "1.2.6"}"#),
+    ("Packagist", "acme/web", "P-2", r#"{"introduced": "0"}, {"fixed": "1.3.0"}"#),
     ("crates.io", "rustls", "U-1", r#"{"introduced": "0"}, {"fixed": "0.21.11"}"#),
 ];
 
@@ -90,7 +97,12 @@ fn check(files: &[(&str, &str)], want: &str) {
         writeln!(got, "$ {}: {}{by}", run.command, run.clears.join(" ")).unwrap();
     }
     for one in &plan.remaining {
-        let word = if one.stay == Stay::Surely { "stays" } else { "may stay" };
+        let word = match one.stay {
+            Stay::Surely => "stays",
+            Stay::Follows => "follows",
+            Stay::Perhaps => "may stay",
+        };
+        assert!(!one.lines.is_empty(), "{one:?} has no line");
         writeln!(got, "{word} {}: {}: {}: {}", one.path, one.package, one.ids.join(" "), one.reason).unwrap();
     }
     let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");

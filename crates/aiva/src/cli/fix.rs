@@ -120,6 +120,13 @@ fn rewrite(path: &Path, before: &str, after: &str) -> Result<()> {
     Ok(())
 }
 
+/// `pom.xml:12`; of many lines the first three.
+fn spoken_place(path: &str, lines: &[u32]) -> String {
+    let named: Vec<String> = lines.iter().filter(|line| **line > 0).take(3).map(u32::to_string).collect();
+    let more = if lines.len() > 3 { ",…" } else { "" };
+    if named.is_empty() { path.to_owned() } else { format!("{path}:{}{more}", named.join(",")) }
+}
+
 fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
     let mut out = String::new();
     let mut say = |line: String| writeln!(out, "{line}").expect("writing to a String cannot fail");
@@ -165,13 +172,18 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         };
         say(printable(&format!("{folder}{}{close}{clears}", run.command)));
     }
-    for (stay, title) in [(Stay::Surely, "# stays"), (Stay::Perhaps, "# may stay: nothing here proves that it goes")] {
+    for (stay, title) in [
+        (Stay::Follows, "# may go with what brings it: run this again after the steps above"),
+        (Stay::Surely, "# stays"),
+        (Stay::Perhaps, "# may stay: nothing here proves that it goes"),
+    ] {
         let mut lines = plan.remaining.iter().filter(|one| one.stay == stay).peekable();
         if lines.peek().is_some() {
             say(title.to_owned());
         }
         for one in lines {
-            say(printable(&format!("# {}: {}: {}: {}", one.path, one.package, one.ids.join(", "), one.reason)));
+            let place = spoken_place(&one.path, &one.lines);
+            say(printable(&format!("# {place}: {}: {}: {}", one.package, one.ids.join(", "), one.reason)));
         }
     }
     out

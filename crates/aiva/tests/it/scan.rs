@@ -474,7 +474,7 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
         "-rustls = \"0.21\" # tls\n+rustls = \"0.21.11\" # tls\n",
         "cargo update -p rustls --precise 0.21.11\n",
         "-requests==2.28.2  # web\n+requests==2.31.0  # web\n",
-        "# bad/Cargo.lock: rustdecimal 1.23.1: GHSA-7pwq-f4pq-78gm: no version is known that ends it",
+        "# bad/Cargo.lock:4: rustdecimal 1.23.1: GHSA-7pwq-f4pq-78gm: no version is known that ends it",
     ] {
         assert!(shown.out().contains(part), "{part:?}: {}", shown.out());
     }
