@@ -21,15 +21,17 @@ mod rpm;
 mod sqlite;
 mod store;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
 pub use self::image::{ImageError, Platform, image};
 pub use self::rootfs::{is_root, rootfs};
 use super::door;
+use super::join::folder;
+use super::kind::Kind;
 use super::reading::Reading;
-use crate::package::{BuiltFrom, Input, KindName, Origin, Package, Status};
+use crate::package::{BuiltFrom, Input, KindName, Origin, Package, Source, Status};
 use crate::system::{OsRelease, System};
 
 /// What a file is good for.
@@ -51,6 +53,12 @@ pub enum What {
     RpmLog,
     /// The metadata of a Python distribution.
     Python,
+    /// Where a Python distribution was installed from, if not from an index.
+    PythonOrigin,
+    /// Another file beside the metadata of a Python distribution: those should be there.
+    PythonPart,
+    /// A lockfile of an application.
+    Lockfile(Kind),
     /// The manifest of an installed npm package.
     Node,
     /// A Java archive.
@@ -68,7 +76,8 @@ impl What {
             Self::DpkgFiles => "dpkg file list",
             Self::Apk => "apk database",
             Self::Rpm | Self::RpmLog => "rpm database",
-            Self::Python => "installed Python package",
+            Self::Python | Self::PythonOrigin | Self::PythonPart => "installed Python package",
+            Self::Lockfile(kind) => kind.name(),
             Self::Node => "installed npm package",
             Self::Jar => "Java archive",
             Self::Program => "program",
@@ -95,13 +104,26 @@ pub fn what(path: &str) -> Option<What> {
             "rpmdb.sqlite-wal" => What::RpmLog,
             _ => return None,
         },
+        // What pip could not remove, or did not put in place.
+        _ if above.starts_with('~') => return None,
         (_, "METADATA") if above.ends_with(".dist-info") => What::Python,
+        (_, "direct_url.json") if above.ends_with(".dist-info") => What::PythonOrigin,
+        (_, "RECORD" | "WHEEL" | "INSTALLER") if above.ends_with(".dist-info") => What::PythonPart,
         (_, "PKG-INFO") if above.ends_with(".egg-info") || above == "EGG-INFO" => What::Python,
         (_, name) if name.ends_with(".egg-info") && above.ends_with("-packages") => What::Python,
         (_, "package.json") if is_node_package(folder) => What::Node,
         (_, name) if jar::is_archive(name) => What::Jar,
-        _ => return None,
+        _ => return lockfile(folder, name).map(What::Lockfile),
     })
+}
+
+/// A lockfile of an application, or what a .NET program was published with. Those of what is installed are of its authors.
+fn lockfile(folder: &str, name: &str) -> Option<Kind> {
+    const INSTALLED: &[&str] =
+        &["node_modules", "bower_components", "site-packages", "dist-packages", "gems", "vendor"];
+    let kind = Kind::of(folder, name).filter(|kind| kind.locks().is_some() || *kind == Kind::DepsJson)?;
+    let is_hidden = |part: &str| part.starts_with('.') || INSTALLED.contains(&part);
+    (!folder.split('/').any(is_hidden) && !folder.contains("pkg/mod/")).then_some(kind)
 }
 
 /// `node_modules/name` or `node_modules/@scope/name`.
@@ -147,11 +169,21 @@ pub struct Piece {
     pub release: Option<OsRelease>,
     /// The files that it says belong to packages.
     pub owned: Owned,
+    /// Where it says that the distribution beside it comes from.
+    pub source: Option<Source>,
+}
+
+impl Piece {
+    /// A file that says nothing yet.
+    fn new(path: &str, what: What) -> Self {
+        let path = path.to_owned();
+        Self { path, what, readings: Vec::new(), release: None, owned: Owned::default(), source: None }
+    }
 }
 
 /// Reads one file; `None` where it says nothing: most programs.
 pub fn read(path: &str, what: What, bytes: &[u8]) -> Option<Piece> {
-    let mut piece = Piece { path: path.to_owned(), what, readings: Vec::new(), release: None, owned: Owned::default() };
+    let mut piece = Piece::new(path, what);
     let reader: fn(&str) -> Reading = match what {
         What::OsRelease => {
             piece.release = Some(OsRelease::read(&String::from_utf8_lossy(bytes)));
@@ -163,6 +195,25 @@ pub fn read(path: &str, what: What, bytes: &[u8]) -> Option<Piece> {
         }
         What::Rpm => {
             let reading = rpm::read(bytes, &mut piece.owned);
+            piece.readings.push((String::new(), reading));
+            return Some(piece);
+        }
+        What::PythonPart => return Some(piece),
+        What::PythonOrigin => {
+            match python::origin(&String::from_utf8_lossy(bytes)) {
+                Ok(source) => piece.source = Some(source),
+                Err(fault) => piece.readings.push((String::new(), Reading::failed(fault.line, fault.message))),
+            }
+            return Some(piece);
+        }
+        What::Lockfile(kind) => {
+            piece.readings.push((String::new(), kind.read(bytes)));
+            return Some(piece);
+        }
+        What::Python => {
+            // From before metadata had to be UTF-8.
+            let latin = || python::read(&bytes.iter().map(|byte| char::from(*byte)).collect::<String>());
+            let reading = if std::str::from_utf8(bytes).is_ok() { text(bytes, python::read) } else { latin() };
             piece.readings.push((String::new(), reading));
             return Some(piece);
         }
@@ -188,7 +239,6 @@ pub fn read(path: &str, what: What, bytes: &[u8]) -> Option<Piece> {
         }
         What::Dpkg => dpkg::read,
         What::DpkgPart => dpkg::read_part,
-        What::Python => python::read,
         What::Node => node::read,
     };
     piece.readings.push((String::new(), text(bytes, reader)));
@@ -209,8 +259,7 @@ pub(crate) fn unread(path: &str, what: What, why: String) -> Piece {
 
 /// A file that holds one thing and owns nothing.
 fn of_reading(path: &str, what: What, reading: Reading) -> Piece {
-    let readings = vec![(String::new(), reading)];
-    Piece { path: path.to_owned(), what, readings, release: None, owned: Owned::default() }
+    Piece { readings: vec![(String::new(), reading)], ..Piece::new(path, what) }
 }
 
 /// Where a package comes from, if that is another name or version than its own.
@@ -250,11 +299,16 @@ pub(super) fn assemble(pieces: Vec<Piece>, expect: Expect) -> Vec<Input> {
         owned = pieces.iter().flat_map(|piece| piece.owned.0.iter().copied()).collect();
     }
     let owned = Owned(owned);
+    let mut beside = Beside::of(&pieces);
     let mut inputs = Vec::new();
-    for piece in pieces {
+    for mut piece in pieces {
         if !piece.what.is_system() && owned.has(&piece.path) {
             continue;
         }
+        if beside.speaks_for(&piece) {
+            continue;
+        }
+        beside.complete(&mut piece);
         for (place, mut reading) in piece.readings {
             if piece.what.is_system() {
                 settle(&mut reading, release.as_ref());
@@ -268,6 +322,59 @@ pub(super) fn assemble(pieces: Vec<Piece>, expect: Expect) -> Vec<Input> {
     }
     inputs.sort_by(|one, other| one.path.cmp(&other.path));
     inputs
+}
+
+/// What files say of those in the same folder.
+struct Beside {
+    /// Where the distributions of Python come from, by their folders.
+    sources: HashMap<String, Source>,
+    /// The folders of distributions of Python whose metadata are there, or were told to be missing.
+    described: HashSet<String>,
+    /// The folders in which packages of npm are installed.
+    node: HashSet<String>,
+}
+
+impl Beside {
+    fn of(pieces: &[Piece]) -> Self {
+        let all = |what: What| pieces.iter().filter(move |piece| piece.what == what);
+        let sources =
+            all(What::PythonOrigin).filter_map(|one| Some((folder(&one.path).to_owned(), one.source.clone()?)));
+        let above =
+            |path: &str| path.split("node_modules/").next().unwrap_or_default().trim_end_matches('/').to_owned();
+        Self {
+            sources: sources.collect(),
+            described: all(What::Python).map(|one| folder(&one.path).to_owned()).collect(),
+            node: all(What::Node).map(|one| above(&one.path)).collect(),
+        }
+    }
+
+    /// Whether what is installed in the same folder says it better than this file.
+    fn speaks_for(&self, piece: &Piece) -> bool {
+        match piece.what {
+            What::Lockfile(kind) => kind.locks() == Some(Kind::PackageJson) && self.node.contains(folder(&piece.path)),
+            What::PythonPart => self.described.contains(folder(&piece.path)),
+            _ => false,
+        }
+    }
+
+    fn complete(&mut self, piece: &mut Piece) {
+        let own = folder(&piece.path);
+        match piece.what {
+            What::Python => {
+                if let Some(source) = self.sources.get(own) {
+                    let packages = piece.readings.iter_mut().flat_map(|(_, reading)| &mut reading.packages);
+                    packages.for_each(|package| package.source = source.clone());
+                }
+            }
+            What::PythonPart => {
+                self.described.insert(own.to_owned());
+                let reason =
+                    "a distribution without its METADATA: which package it is, and whether it works, nobody can tell";
+                piece.readings.push((String::new(), Reading::failed(0, reason)));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Says of which release the packages of a database are.

@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use aiva_sca::inventory::{ImageError, Inventory, Options, Platform, image};
-use aiva_sca::package::Status;
+use aiva_sca::package::{Source, Status};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
@@ -226,6 +226,23 @@ fn what_a_layer_takes_away_is_gone() {
     // Above the root is nothing.
     assert_eq!(rows_of(&[("../../app/node_modules/x/package.json", Is::File(&c))]), npm(&["a", "b", "c"]));
     assert_eq!(rows_of(&[("app/../.wh.app", Is::File(b""))]), npm(&["a", "b", "c"]));
+}
+
+#[test]
+fn lockfiles_and_sources_of_an_image_are_read_over_its_layers() {
+    let lock = br#"{"packages": [{"name": "acme/one", "version": "1.0.0"}]}"#;
+    let metadata = b"Name: a\nVersion: 1.0\n\n";
+    let url = br#"{"url": "https://example.com/a.git", "vcs_info": {"vcs": "git"}}"#;
+    let at = "usr/lib/python3/site-packages/a-1.0.dist-info";
+    let below = layer(&[("srv/composer.lock", Is::File(lock)), (&format!("{at}/METADATA"), Is::File(metadata))]);
+    let above = layer(&[(&format!("{at}/direct_url.json"), Is::File(url))]);
+    let inventory = of_layers(&[below.clone(), above]);
+    let packages: Vec<_> = inventory.inputs.iter().flat_map(|input| &input.packages).collect();
+    let got: Vec<_> = packages.iter().map(|package| (&*package.name, package.source.clone())).collect();
+    let git = Source::Git("https://example.com/a.git".to_owned());
+    assert_eq!(got, [("acme/one", Source::Registry), ("a", git)]);
+    let gone = of_layers(&[below, layer(&[("srv/.wh.composer.lock", Is::File(b""))])]);
+    assert_eq!(rows(&gone.inputs), ["PyPI a 1.0"]);
 }
 
 #[test]

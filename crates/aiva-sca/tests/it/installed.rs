@@ -309,6 +309,91 @@ fn packages_of_rpm_and_apk_are_those_of_their_release() {
 }
 
 #[test]
+fn lockfiles_of_applications_are_read() {
+    let composer = r#"{"packages": [{"name": "acme/one", "version": "1.0.0"}]}"#;
+    let npm = r#"{"lockfileVersion": 3, "packages": {"": {}, "node_modules/left-pad": {"version": "1.0.0"}}}"#;
+    let package = r#"{"name": "left-pad", "version": "1.3.0"}"#;
+    let root = TempDir::new().unwrap();
+    put(root.path(), "etc/os-release", DEBIAN.as_bytes());
+    put(root.path(), "var/lib/dpkg/status", b"Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2\n\n");
+    put(root.path(), "srv/shop/composer.lock", composer.as_bytes());
+    put(root.path(), "srv/web/package-lock.json", npm.as_bytes());
+    // What is installed beside its lockfile speaks for itself; the lockfiles of what is installed are of its authors.
+    put(root.path(), "srv/run/package-lock.json", npm.as_bytes());
+    put(root.path(), "srv/run/node_modules/left-pad/package.json", package.as_bytes());
+    put(root.path(), "srv/run/node_modules/left-pad/package-lock.json", npm.as_bytes());
+    put(root.path(), "srv/shop/vendor/acme/one/composer.lock", composer.as_bytes());
+    put(root.path(), "root/.cargo/registry/src/a/composer.lock", composer.as_bytes());
+    put(root.path(), "root/go/pkg/mod/a@v1.0.0/composer.lock", composer.as_bytes());
+    put(root.path(), "srv/broken/composer.lock", b"{");
+    let inventory = taken(root.path());
+    let want = [
+        ("srv/broken/composer.lock", "composer.lock", Status::Failed),
+        ("srv/run/node_modules/left-pad/package.json", "installed npm package", Status::Parsed),
+        ("srv/shop/composer.lock", "composer.lock", Status::Parsed),
+        ("srv/web/package-lock.json", "package-lock.json", Status::Parsed),
+        ("var/lib/dpkg/status", "dpkg database", Status::Parsed),
+    ];
+    let got: Vec<_> = inventory.inputs.iter().map(|input| (&*input.path, input.kind, input.status)).collect();
+    assert_eq!(got, want);
+    assert_eq!(rows(&inventory.inputs)[..2], ["npm left-pad 1.3.0", "Packagist acme/one 1.0.0"]);
+    // In a repository they are read with their manifests, and not once more.
+    let again = rootfs(root.path(), &Options::default(), Expect::Packages, &|_| {}).unwrap();
+    assert!(again.inputs.iter().all(|input| !input.path.ends_with("lock.json") && !input.path.ends_with(".lock")));
+}
+
+#[test]
+fn where_a_distribution_of_python_comes_from_is_known() {
+    let at = |folder: &str, file: &str| format!("lib/site-packages/{folder}.dist-info/{file}");
+    let source = |url: &str| {
+        let root = TempDir::new().unwrap();
+        put(root.path(), &at("jinja2-3.1.2", "METADATA"), METADATA.as_bytes());
+        put(root.path(), &at("jinja2-3.1.2", "direct_url.json"), url.as_bytes());
+        let inventory = rootfs(root.path(), &Options::default(), Expect::Packages, &|_| {}).unwrap();
+        let sources = inventory.inputs.iter().flat_map(|input| &input.packages).map(|package| package.source.clone());
+        (sources.collect::<Vec<_>>(), inventory.inputs.iter().map(|input| input.status).max().unwrap())
+    };
+    let address = |text: &str| text.to_owned();
+    for (text, want) in [
+        (
+            r#"{"url": "https://user:secret@example.com/a.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}"#,
+            Source::Git(address("https://example.com/a.git")),
+        ),
+        (r#"{"dir_info": {"editable": true}, "url": "file:///src/a"}"#, Source::Path(address("file:///src/a"))),
+        (
+            r#"{"url": "https://example.com/a.whl", "archive_info": {}}"#,
+            Source::Url(address("https://example.com/a.whl")),
+        ),
+        (r#"{"url": "file:///a.whl", "archive_info": {}}"#, Source::Path(address("file:///a.whl"))),
+        (r#"{"url": "https://files.pythonhosted.org/a.whl", "archive_info": {}}"#, Source::Registry),
+    ] {
+        assert_eq!(source(text), (vec![want], Status::Parsed), "{text}");
+    }
+    for broken in ["", "[]", "{", r#"{"url": "x""#, r#"{"archive_info": {}}"#] {
+        assert_eq!(source(broken), (vec![Source::Registry], Status::Failed), "{broken}");
+    }
+}
+
+#[test]
+fn what_pip_leaves_behind_is_no_package() {
+    let root = TempDir::new().unwrap();
+    let at = |path: &str| format!("lib/site-packages/{path}");
+    let latin = b"Metadata-Version: 1.1\nName: Latin\nVersion: 1.0\nAuthor: Ren\xe9\n\n";
+    put(root.path(), &at("latin-1.0.dist-info/METADATA"), latin);
+    put(root.path(), &at("~inja2-3.1.2.dist-info/METADATA"), METADATA.as_bytes());
+    put(root.path(), &at("~inja2-3.1.2.dist-info/RECORD"), b"");
+    put(root.path(), &at("half-1.0.dist-info/RECORD"), b"");
+    put(root.path(), &at("half-1.0.dist-info/WHEEL"), b"");
+    put(root.path(), &at("whole-1.0.dist-info/RECORD"), b"");
+    put(root.path(), &at("whole-1.0.dist-info/METADATA"), METADATA.as_bytes());
+    let inventory = rootfs(root.path(), &Options::default(), Expect::Packages, &|_| {}).unwrap();
+    assert_eq!(rows(&inventory.inputs), ["PyPI latin 1.0", "PyPI jinja2 3.1.2"]);
+    let half: Vec<_> = inventory.inputs.iter().filter(|input| input.path.contains("half")).collect();
+    assert_eq!((half.len(), half[0].status), (1, Status::Failed));
+    assert!(half[0].problems[0].message.contains("without its METADATA"));
+}
+
+#[test]
 fn what_cannot_be_judged_is_said() {
     // An unknown distribution keeps its name, and its Python packages are judged by themselves.
     let root = TempDir::new().unwrap();

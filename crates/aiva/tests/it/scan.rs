@@ -561,7 +561,8 @@ fn a_root_file_system_is_judged_by_the_advisories_of_its_release() {
     let world = World::new();
     world.write("osv/Debian/1.json", RECORD);
     world.write("root/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
-    world.write("root/Cargo.lock", AFFECTED); // a root is no repository
+    world.write("root/srv/Cargo.lock", AFFECTED); // of an application
+    world.write("root/srv/Cargo.toml", "[package]\nname = \"x\"\n"); // a root is no repository
     let package = "Package: libssl3\nStatus: install ok installed\nSource: openssl\nVersion: 3.0.11-1\n\n";
     world.write("root/var/lib/dpkg/status", package);
     for args in [&["scan", "root"][..], &["scan", "--rootfs", "root"]] {
@@ -571,7 +572,11 @@ fn a_root_file_system_is_judged_by_the_advisories_of_its_release() {
         let finding = &document["findings"][0];
         assert_eq!((&finding["id"], &finding["path"]), (&"CVE-2024-1".into(), &"var/lib/dpkg/status".into()));
         assert_eq!(finding["ecosystem"], "Debian:12", "{finding}");
-        assert_eq!(document["packages"][0]["purl"], "pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12");
+        let inputs: Vec<_> = document["inputs"].as_array().unwrap().iter().map(|input| &input["path"]).collect();
+        assert_eq!(inputs, ["srv/Cargo.lock", "var/lib/dpkg/status"]);
+        let packages = document["packages"].as_array().unwrap();
+        let libssl = "pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12";
+        assert!(packages.iter().any(|package| package["purl"] == libssl), "{packages:?}");
         assert!(run.out().contains("built from openssl 3.0.11-1"), "{}", run.out());
         assert_eq!(document["findings"].as_array().map(Vec::len), Some(1), "{document}");
     }

@@ -1,9 +1,12 @@
 //! What pip and its like leave beside an installed distribution: `METADATA` of `*.dist-info`, `PKG-INFO` of `*.egg-info` (PEP 376,
 //! the core metadata specification).
 
+use super::super::address::without_secret;
 use super::super::door;
-use super::super::reading::Reading;
-use crate::package::{Ecosystem, Package};
+use super::super::json::{Json, Value};
+use super::super::python;
+use super::super::reading::{Fault, Reading};
+use crate::package::{Ecosystem, Package, Source};
 use crate::purl::pypi_name;
 
 /// Reads the headers; what follows the first empty line is a description.
@@ -37,4 +40,40 @@ pub(crate) fn read(text: &str) -> Reading {
     package.licenses.extend((!stated.is_empty() && !stated.eq_ignore_ascii_case("unknown")).then(|| stated.to_owned()));
     reading.packages.push(package);
     reading.close()
+}
+
+/// Where a `direct_url.json` (PEP 610) says that a distribution was installed from: a repository, a folder or an archive. None of
+/// these is the release of an index, whatever its name and version.
+pub(crate) fn origin(text: &str) -> Result<Source, Fault> {
+    let mut json = Json::new(text);
+    if json.next() != Value::Object {
+        return Err(Fault::new(
+            json.line(),
+            "where the distribution comes from cannot be understood: it begins with `{`",
+        ));
+    }
+    let (mut url, mut kind) = (String::new(), String::new());
+    json.object(|json, key, _| match &*key {
+        "url" => {
+            url = json.string()?.unwrap_or_default().into_owned();
+            Ok(())
+        }
+        key => {
+            if key.ends_with("_info") {
+                key.clone_into(&mut kind);
+            }
+            json.skip()
+        }
+    })?;
+    json.end()?;
+    let address = without_secret(&url).into_owned();
+    match kind.as_str() {
+        _ if url.is_empty() => Err(Fault::new(1, "where the distribution comes from is not said: there is no address")),
+        "vcs_info" => Ok(Source::Git(address)),
+        "dir_info" => Ok(Source::Path(address)),
+        // A file of the index itself, which somebody named by its address.
+        _ if python::index(&url) == Source::Registry => Ok(Source::Registry),
+        _ if url.starts_with("file:") => Ok(Source::Path(address)),
+        _ => Ok(Source::Url(address)),
+    }
 }

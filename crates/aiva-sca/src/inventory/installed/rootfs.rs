@@ -40,7 +40,9 @@ pub fn rootfs(
     if !metadata.is_dir() {
         return Err(WalkError::NotAFolder { path: root.to_owned() });
     }
-    let (files, unseen) = find(root, options, progress)?;
+    let (mut files, unseen) = find(root, options, progress)?;
+    // In a repository the lockfiles are read as such.
+    files.retain(|(_, _, what)| expect == Expect::System || !matches!(what, What::Lockfile(_)));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(WalkError::Threads)?;
     let (done, total) = (AtomicUsize::new(0), files.len());
     let pieces: Vec<Piece> = pool.install(|| {
@@ -128,6 +130,9 @@ fn begins_like_a_program(file: &Path) -> bool {
 }
 
 fn take(path: &str, file: &Path, what: What, options: &Options) -> Option<Piece> {
+    if what == What::PythonPart {
+        return Some(Piece::new(path, what)); // That it is there says all.
+    }
     // Programs are large, and say what they say in a few places.
     let program = (what == What::Program).then(|| File::open(file).ok().map(binary::read_file));
     if let Some(Some(Ok(reading))) = program {
