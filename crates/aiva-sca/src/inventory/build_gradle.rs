@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::literal::{self, Kind, Language, Token, by_commas, unwrapped};
 use super::reading::{Declared, Reading, quote};
-use super::version_catalog::{is_fixed, marker};
+use super::version_catalog::{in_brackets, is_fixed, marker};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
 
 #[derive(Default)]
@@ -391,10 +391,4 @@ fn shown(token: &Token) -> String {
 fn is_catalog(word: &str) -> bool {
     word.starts_with("libs.")
         || word.split('.').next().is_some_and(|first| first.ends_with("Libs") && word.contains('.'))
-}
-
-/// `]1.0,2.0[` as Maven writes it.
-fn in_brackets(range: &str) -> String {
-    let range = range.strip_prefix(']').map_or_else(|| range.to_owned(), |rest| format!("({rest}"));
-    range.strip_suffix('[').map_or_else(|| range.clone(), |rest| format!("{rest})"))
 }

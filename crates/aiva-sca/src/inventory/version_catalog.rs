@@ -49,6 +49,8 @@ fn entry(manifest: &Manifest, alias: &str, item: &Item, scope: Scope, line: u32,
         [] => versioned(manifest, item),
         parts => parts.get(if scope == Scope::Runtime { 2 } else { 1 }).map(|version| (*version).to_owned()),
     };
+    // `1.2!!` and `[1, 2[!!1.5` say `strictly`, and what is best of it.
+    let version = version.map(|version| in_brackets(version.split("!!").next().unwrap_or_default().trim()));
     match version {
         Some(version) if is_fixed(&version) => {
             let package = Package::new(Ecosystem::Maven, name, version, line);
@@ -94,4 +96,10 @@ fn versioned(manifest: &Manifest, item: &Item) -> Option<String> {
 
 pub(super) fn is_fixed(version: &str) -> bool {
     !version.is_empty() && !version.contains(['[', '(', ',', '+', ']', ')']) && !version.starts_with("latest.")
+}
+
+/// `]1.0,2.0[` as Maven writes it.
+pub(super) fn in_brackets(range: &str) -> String {
+    let range = range.strip_prefix(']').map_or_else(|| range.to_owned(), |rest| format!("({rest}"));
+    range.strip_suffix('[').map_or_else(|| range.clone(), |rest| format!("{rest})"))
 }

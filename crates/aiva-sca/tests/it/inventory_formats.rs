@@ -174,6 +174,11 @@ fn older_manifests_list_what_they_ask_for() {
                    e = { module = \"g:e\", version.ref = \"rich\" }\n[plugins]\np = { id = \"org.x\", version = \"3\" }\n";
     let pinned = ["g:a 1.0", "com.google.guava:guava 28.0-jre", "g:e 1.2", "org.x:org.x.gradle.plugin 3"];
     check(Kind::VersionCatalog, catalog, Parsed, &pinned, &["g:c [1,2)", "g:d "], "");
+    // What is strict is a range where it is written as one, also in gradle's own brackets.
+    let strict = "[versions]\nr = { strictly = \"[2.0, 2.15[\", prefer = \"2.14\" }\n[libraries]\na = { module = \"g:a\", version.ref = \"r\" }\n\
+                  b = \"g:b:1.2!!\"\nc = \"g:c:]1.0, 2.0]!!1.5\"\nd = { module = \"g:d\", version = { strictly = \"1.3\" } }\n";
+    let ranges = ["g:a [2.0, 2.15)", "g:c (1.0, 2.0]"];
+    check(Kind::VersionCatalog, strict, Parsed, &["g:b 1.2", "g:d 1.3"], &ranges, "");
     check(Kind::VersionCatalog, "[libraries]\na = 1\n", Failed, &[], &[], "names no module");
     check(Kind::VersionCatalog, "[other]\n", Failed, &[], &[], "no libraries");
 }
