@@ -58,6 +58,8 @@ pub fn read(url: &str) -> Result<Named, NotNamed> {
     if let Some(kind) = ["deb", "rpm", "apk"].into_iter().find(|known| known.eq_ignore_ascii_case(kind)) {
         return installed::read(kind, &above.join("/"), last, &version, qualifiers);
     }
+    // A repository of GitHub is the action that it holds.
+    let kind = if kind.eq_ignore_ascii_case("github") { "githubactions" } else { kind };
     let ecosystem = Ecosystem::LANGUAGES.into_iter().find(|known| known.purl_type().eq_ignore_ascii_case(kind));
     let ecosystem = ecosystem.ok_or(NotNamed::Foreign)?;
     let name = match ecosystem {
@@ -67,7 +69,7 @@ pub fn read(url: &str) -> Result<Named, NotNamed> {
         _ => parts.join("/"),
     };
     let version = match ecosystem {
-        Ecosystem::Go => version.strip_prefix('v').unwrap_or(&version).to_owned(),
+        Ecosystem::Go | Ecosystem::GitHubActions => version.strip_prefix('v').unwrap_or(&version).to_owned(),
         _ => version,
     };
     Ok(Named { ecosystem, name, version, source: source(qualifiers)?, built_from: None })

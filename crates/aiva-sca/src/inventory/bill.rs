@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::graph::{index, stronger};
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
-use crate::package::{BuiltFrom, NotJudged, Origin, Package, Scope};
+use crate::package::{BuiltFrom, Ecosystem, NotJudged, Origin, Package, Scope};
 use crate::purl::{self, Named};
 
 /// What a bill says, whatever its form.
@@ -41,7 +41,7 @@ pub(super) struct Component {
     pub(super) licenses: Vec<String>,
     /// What Trivy says of the source package: name, version, release, epoch.
     pub(super) built_from: [String; 4],
-    /// A file, a device, an operating system: no package of any ecosystem.
+    /// A file, a device, an application, which a lockfile may be: no package of any ecosystem, unless it has a package URL.
     pub(super) is_other: bool,
 }
 
@@ -209,6 +209,9 @@ pub(super) fn is_no_package(kind: &str) -> bool {
             | "machine-learning-model"
             | "cryptographic-asset"
             | "platform"
+            // Trivy's lockfiles, and the workspace packages of our own bills.
+            | "application"
+            | "container"
     )
 }
 
@@ -263,7 +266,10 @@ fn spdx_package(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
             "licenseDeclared" => texts(json, &mut own.licenses)?,
             "licenseConcluded" => texts(json, &mut concluded)?,
             "primaryPackagePurpose" => {
-                own.is_other = matches!(&*text(json)?, "FILE" | "DEVICE" | "FIRMWARE" | "OPERATING-SYSTEM");
+                own.is_other = matches!(
+                    &*text(json)?,
+                    "FILE" | "DEVICE" | "FIRMWARE" | "OPERATING-SYSTEM" | "APPLICATION" | "CONTAINER"
+                );
             }
             "externalRefs" => json.array(|json| {
                 let (mut kind, mut locator) = (String::new(), String::new());
@@ -428,6 +434,12 @@ fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut R
     let version = if pinned.is_empty() { version.strip_prefix('v').unwrap_or(&version).to_owned() } else { pinned };
     if version.is_empty() {
         let entry = NotJudged::new(ecosystem, name, "", line, "the bill of materials names no version");
+        reading.not_judged.push(NotJudged { scope, ..entry });
+        return None;
+    }
+    if ecosystem == Ecosystem::GitHubActions && super::workflow::release(&version).is_none() {
+        let reason = "a branch, a commit or a tag that moves, not a released version";
+        let entry = NotJudged::new(ecosystem, name, version, line, reason);
         reading.not_judged.push(NotJudged { scope, ..entry });
         return None;
     }

@@ -30,8 +30,10 @@ pub(super) fn element(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault>
             "software_packageUrl" => element.own.purl = Some(text(json)?),
             "software_primaryPurpose" => {
                 let purpose = text(json)?;
-                element.own.is_other =
-                    matches!(&*purpose, "file" | "manifest" | "device" | "firmware" | "operatingSystem");
+                element.own.is_other = matches!(
+                    &*purpose,
+                    "file" | "manifest" | "device" | "firmware" | "operatingSystem" | "application" | "container"
+                );
             }
             "externalIdentifier" => json.array(|json| {
                 let (mut kind, mut identifier) = (String::new(), String::new());

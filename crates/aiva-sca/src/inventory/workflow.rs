@@ -121,7 +121,7 @@ fn may_be_half(last: &str) -> bool {
 }
 
 /// `1.2.3` of `v1.2.3`, also behind `tag=` or a name; a release has three numbers.
-fn release(text: &str) -> Option<&str> {
+pub(super) fn release(text: &str) -> Option<&str> {
     let word = text.split_whitespace().next()?;
     let word = word.rsplit(['=', '/']).next()?;
     let version = word.strip_prefix(['v', 'V']).unwrap_or(word);

@@ -213,8 +213,35 @@ fn a_bill_of_materials_is_read_by_its_package_urls() {
     let reading = Kind::Bill.read(bill(trivy, "").as_bytes());
     let from = reading.packages[0].built_from().unwrap();
     assert_eq!((&*reading.packages[0].version, &*from.name, &*from.version), ("3.0.11-1", "openssl", "3.0.11-1"));
-    let file = r#"{"type":"file","name":"go.sum"}"#;
-    check(Kind::Bill, &bill(&format!("{one},{file}"), ""), Parsed, &["a 1.0.0"], &[], "");
+    // What stands for a lockfile (Trivy) or is a package of the workspace (our own bills) is no package.
+    for kind in ["file", "application", "container"] {
+        let file = format!(r#"{{"type":"{kind}","name":"go.sum","bom-ref":"f"}}"#);
+        let needs = r#","dependencies":[{"ref":"f","dependsOn":["a"]}]"#;
+        check(Kind::Bill, &bill(&format!("{one},{file}"), needs), Parsed, &["a 1.0.0"], &[], "");
+    }
+    let spdx = |purpose: &str| {
+        format!(
+            "{{\"spdxVersion\":\"SPDX-2.3\",\"packages\":[{{\"SPDXID\":\"a\",\"name\":\"a\",\"versionInfo\":\"1.0.0\",\"externalRefs\":\
+             [{{\"referenceType\":\"purl\",\"referenceLocator\":\"pkg:npm/a@1.0.0\"}}]}},\
+             {{\"SPDXID\":\"f\",\"name\":\"Gemfile.lock\",\"primaryPackagePurpose\":\"{purpose}\"}}]}}"
+        )
+    };
+    check(Kind::Bill, &spdx("APPLICATION"), Parsed, &["a 1.0.0"], &[], "");
+    check(Kind::Bill, &spdx("LIBRARY"), Partial, &["a 1.0.0"], &[], "has no package URL");
+    // With a package URL an application is the package that it names.
+    let program = r#"{"type":"application","name":"npm","purl":"pkg:npm/npm@9.0.0"}"#;
+    check(Kind::Bill, &bill(program, ""), Parsed, &["npm 9.0.0"], &[], "");
+    // A repository of GitHub is the action that it holds.
+    for (purl, packages, open) in [
+        ("pkg:github/actions/checkout@v4.1.0", vec!["actions/checkout 4.1.0"], vec![]),
+        ("pkg:githubactions/actions/checkout@v4.1.0", vec!["actions/checkout 4.1.0"], vec![]),
+        ("pkg:github/actions/checkout@v4", vec![], vec!["actions/checkout 4"]),
+        ("pkg:github/actions/checkout@main", vec![], vec!["actions/checkout main"]),
+        ("pkg:github/actions/checkout", vec![], vec!["actions/checkout "]),
+    ] {
+        let action = format!(r#"{{"type":"library","name":"checkout","purl":"{purl}"}}"#);
+        check(Kind::Bill, &bill(&action, ""), Parsed, &packages, &open, "");
+    }
     let needs = r#","dependencies":[{"ref":"a","dependsOn":["b"]}]"#;
     check(Kind::Bill, &bill(one, needs), Partial, &["a 1.0.0"], &[], "\"b\" is needed, but not in the file");
     check(Kind::Bill, &bill(one, "").replace("1.6", "9.9"), Unsupported, &[], &[], "CycloneDX \"9.9\" is not read");
