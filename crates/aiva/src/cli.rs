@@ -105,6 +105,30 @@ pub(crate) enum Command {
     },
 }
 
+/// Whose licences are wanted.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    /// What to read: a folder or one file.
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// The path is the root of a file system: read what is installed in it. So is a folder that has an os-release file and a
+    /// database of packages.
+    #[arg(long)]
+    pub(crate) rootfs: bool,
+    /// Read what is installed below the path as well: site-packages, node_modules, Java archives, Go and Rust programs.
+    #[arg(long, conflicts_with = "rootfs")]
+    pub(crate) installed: bool,
+    /// The path is a container image: an OCI image layout (folder or tar) or what `docker save` wrote.
+    #[arg(long, conflicts_with_all = ["rootfs", "installed"])]
+    pub(crate) image: bool,
+    /// Which of an image's platforms [default: Linux on this machine's processor].
+    #[arg(long, value_name = "OS/ARCH", requires = "image", value_parser = terminal::platform)]
+    pub(crate) platform: Option<aiva_sca::inventory::Platform>,
+    /// Leave out packages that are only needed to develop or test.
+    #[arg(long)]
+    pub(crate) no_dev: bool,
+}
+
 /// `aiva scan`
 #[derive(Debug, Args)]
 pub(crate) struct Scan {
@@ -306,24 +330,16 @@ pub(crate) enum Sca {
     /// Say under which licences the packages of a folder are, and what those ask in return; exit 1 when the policy in
     /// `[sca.licences]` does not allow one, 3 when a licence is not known.
     Licences {
-        /// What to read: a folder or one file.
-        #[arg(default_value = ".")]
-        path: PathBuf,
+        #[command(flatten)]
+        asked: Asked,
         /// How to print it.
         #[arg(long, value_enum, default_value_t = LicenceFormat::Table)]
         format: LicenceFormat,
-        /// Leave out packages that are only needed to develop or test.
-        #[arg(long)]
-        no_dev: bool,
     },
     /// Print a NOTICE: the packages of a folder with their licences and the texts that have to be shipped with them.
     Notice {
-        /// What to read: a folder or one file.
-        #[arg(default_value = ".")]
-        path: PathBuf,
-        /// Leave out packages that are only needed to develop or test.
-        #[arg(long)]
-        no_dev: bool,
+        #[command(flatten)]
+        asked: Asked,
     },
     /// Print the smallest set of bumps that clears the findings, as a difference of the manifests, what to run afterwards, and what
     /// stays; exit 1 when there is something to do or something stays, 3 when something could not be read or judged.

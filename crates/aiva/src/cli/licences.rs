@@ -1,38 +1,25 @@
-//! `aiva sca licences` and `aiva sca notice`: under which licences a folder's packages are, and the texts to ship.
+//! `aiva sca licences` and `aiva sca notice`: under which licences the packages of a folder, a root file system or an image are, and the texts to ship.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use aiva_sca::inventory::{self, Inventory};
+use aiva_sca::inventory::{self, Expect, Inventory};
 use aiva_sca::licence::report::{self, Format};
 use aiva_sca::licence::survey::{Depth, survey};
 use aiva_sca::package::Scope;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::exit::Outcome;
 use super::gaps::{self, Gaps};
 use super::scan::today;
 use super::terminal::{Terminal, complain, printable};
-use super::{Global, LicenceFormat};
+use super::{Asked, Global, LicenceFormat};
 use crate::settings;
 
-/// Whose licences are wanted.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) path: &'a Path,
-    pub(crate) no_dev: bool,
-}
-
-pub(crate) fn licences(
-    asked: Asked<'_>,
-    format: LicenceFormat,
-    global: &Global,
-    terminal: Terminal,
-) -> Result<ExitCode> {
+pub(crate) fn licences(asked: &Asked, format: LicenceFormat, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
     let sca = &found.loaded.config.sca;
     let inventory = inventory(asked, &sca.exclude)?;
-    let licensed = survey(asked.path, &inventory.inputs, &settings::caches(), Depth::Licences);
+    let licensed = survey(&asked.path, &inventory.inputs, &settings::caches(), Depth::Licences);
     let mut policy = sca.licences.policy();
     policy.today = Some(today());
     let report = report::report(&policy, &licensed);
@@ -54,10 +41,10 @@ pub(crate) fn licences(
     .into())
 }
 
-pub(crate) fn notice(asked: Asked<'_>, global: &Global, terminal: Terminal) -> Result<ExitCode> {
+pub(crate) fn notice(asked: &Asked, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
     let inventory = inventory(asked, &found.loaded.config.sca.exclude)?;
-    let licensed = survey(asked.path, &inventory.inputs, &settings::caches(), Depth::Texts);
+    let licensed = survey(&asked.path, &inventory.inputs, &settings::caches(), Depth::Texts);
     terminal.print(&report::notice(&licensed))?;
     let is_whole = !tell_gaps(&inventory) && licensed.iter().all(|one| !one.texts.is_empty());
     Ok(if is_whole { Outcome::Clean } else { Outcome::Incomplete }.into())
@@ -70,17 +57,35 @@ fn tell_gaps(inventory: &Inventory) -> bool {
     gaps.is_incomplete
 }
 
-fn inventory(asked: Asked<'_>, exclude: &[String]) -> Result<Inventory> {
+fn inventory(asked: &Asked, exclude: &[String]) -> Result<Inventory> {
     let options = inventory::Options { exclude: exclude.to_vec(), ..inventory::Options::default() };
-    let mut inventory = inventory::walk(asked.path, &options, &|_| {})?;
+    let mut inventory = read(asked, &options)?;
     if inventory.inputs.is_empty() {
-        return Err(gaps::nothing(asked.path, !exclude.is_empty(), &inventory.ignored_lockfiles).into());
+        return Err(gaps::nothing(&asked.path, !exclude.is_empty(), &inventory.ignored_lockfiles).into());
     }
     if asked.no_dev {
         for input in &mut inventory.inputs {
             input.packages.retain(|package| package.scope != Scope::Dev);
             input.not_judged.retain(|entry| entry.scope != Scope::Dev);
         }
+    }
+    Ok(inventory)
+}
+
+/// As `aiva scan` reads the same path with the same flags.
+fn read(asked: &Asked, options: &inventory::Options) -> Result<Inventory> {
+    let Asked { path, .. } = asked;
+    if asked.image {
+        let image = inventory::image(path, asked.platform.as_ref(), options, &|_| {});
+        return image.with_context(|| format!("cannot read the image {}", path.display()));
+    }
+    if asked.rootfs || inventory::is_root(path) {
+        return Ok(inventory::rootfs(path, options, Expect::System, &|_| {})?);
+    }
+    let mut inventory = inventory::walk(path, options, &|_| {})?;
+    if asked.installed {
+        inventory.inputs.extend(inventory::rootfs(path, options, Expect::Packages, &|_| {})?.inputs);
+        inventory.inputs.sort_by(|one, other| one.path.cmp(&other.path));
     }
     Ok(inventory)
 }

@@ -17,20 +17,17 @@ use serde_json::json;
 
 use super::exit::Outcome;
 use super::gaps::Gaps;
-use super::licences::{self, Asked};
 use super::progress::{Bar, Unit};
 use super::terminal::{Terminal, complain, printable};
-use super::{Global, Sca, WhyFormat, fix, gaps};
+use super::{Global, Sca, WhyFormat, fix, gaps, licences};
 use crate::failure::Failure;
 use crate::settings;
 
 pub(crate) fn run(command: &Sca, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     match command {
         Sca::VersionOrder { ecosystem, file } => version_order(ecosystem, file, terminal),
-        Sca::Licences { path, format, no_dev } => {
-            licences::licences(Asked { path, no_dev: *no_dev }, *format, global, terminal)
-        }
-        Sca::Notice { path, no_dev } => licences::notice(Asked { path, no_dev: *no_dev }, global, terminal),
+        Sca::Licences { asked, format } => licences::licences(asked, *format, global, terminal),
+        Sca::Notice { asked } => licences::notice(asked, global, terminal),
         Sca::Fix(fix) => fix::run(fix, global, terminal),
         Sca::Why { package, path, format, paths, exclude } => {
             let inventory = inventory(path, exclude, global, terminal)?;

@@ -554,6 +554,31 @@ fn what_is_exploited_comes_first_with_its_arithmetic() {
 }
 
 #[test]
+fn licences_are_told_of_what_is_installed() {
+    let world = World::new();
+    world.write("code/requirements.txt", "flask==2.0.0\n");
+    world.write("code/node_modules/left/package.json", r#"{"name": "left", "version": "1.0.0", "license": "MIT"}"#);
+    for (args, listed) in [
+        (&["sca", "licences", "--format", "csv", "code"][..], false),
+        (&["sca", "licences", "--format", "csv", "--installed", "code"], true),
+        (&["sca", "licences", "--format", "csv", "--rootfs", "code"], true),
+        (&["sca", "notice", "code"], false),
+        (&["sca", "notice", "--installed", "code"], true),
+        (&["sca", "notice", "--rootfs", "code"], true),
+    ] {
+        let run = world.aiva(args);
+        assert_eq!(run.out().contains("left"), listed, "{args:?}: {}{}", run.out(), run.err());
+        assert_eq!(run.out().contains("flask"), !args.contains(&"--rootfs"), "{args:?}: {}", run.out());
+    }
+    for command in ["licences", "notice"] {
+        let run = world.aiva(&["sca", command, "--image", "code"]);
+        assert_eq!(run.code(), 2, "{}", run.out());
+        assert!(run.err().contains("cannot read the image"), "{}", run.err());
+        assert_eq!(world.aiva(&["sca", command, "--image", "--rootfs", "code"]).code(), 2);
+    }
+}
+
+#[test]
 fn a_root_file_system_is_judged_by_the_advisories_of_its_release() {
     const RECORD: &str = r#"{"id": "DEBIAN-CVE-2024-1", "modified": "2026-01-01T00:00:00Z", "upstream": ["CVE-2024-1"],
         "affected": [{"package": {"ecosystem": "Debian:12", "name": "openssl"},
