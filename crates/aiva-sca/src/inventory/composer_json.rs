@@ -4,6 +4,7 @@
 //! extensions are no packages. Where packagist.org is switched off, a public name may be another package.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::address::without_secret;
 use super::json::{Json, Value};
@@ -72,8 +73,8 @@ fn list<'a>(
 struct Repositories {
     /// Whether packagist.org is switched off.
     is_private: bool,
-    /// Sources of one package each, by the last part of their address, which nearly always is the package's own name.
-    single: Vec<(String, Source)>,
+    /// Sources of one package each, by the last part of their address, which nearly always is the package's own name. The first counts.
+    single: HashMap<String, Source>,
 }
 
 impl Repositories {
@@ -107,14 +108,14 @@ impl Repositories {
             _ => return Ok(()),
         };
         if !last.is_empty() {
-            self.single.push((last, source));
+            self.single.entry(last).or_insert(source);
         }
         Ok(())
     }
 
     fn of(&self, name: &str) -> Option<&Source> {
         let own = name.rsplit('/').next().unwrap_or(name);
-        self.single.iter().find(|(last, _)| last == own).map(|(_, source)| source)
+        self.single.get(own)
     }
 }
 

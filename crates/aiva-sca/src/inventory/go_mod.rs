@@ -238,28 +238,29 @@ pub(crate) fn is_go(package: &Package) -> bool {
     matches!(package.name.as_str(), "stdlib" | "toolchain")
 }
 
-/// The replacement for this very version comes before the one for all.
+/// Replaces what is to be replaced.
 fn apply(replaces: &[Replace], reading: &mut Reading) {
-    let mut by_module: HashMap<(&str, Option<&str>), &Replace> = HashMap::new();
-    for replace in replaces {
-        by_module.insert((&replace.old, replace.old_version.as_deref()), replace);
-    }
+    let replaces = Replacements::of(replaces);
     for package in reading.packages.iter_mut().filter(|package| !is_go(package)) {
-        let exact = by_module.get(&(package.name.as_str(), Some(package.version.as_str())));
-        if let Some(replace) = exact.or_else(|| by_module.get(&(package.name.as_str(), None))).copied() {
-            replace.put(package);
-        }
+        replaces.put(package);
     }
 }
 
-/// Replaces one module, if any of these does; says whether one did.
-pub(crate) fn replaced(package: &mut Package, replaces: &[Replace]) -> bool {
-    let of = |replace: &&Replace| replace.old == package.name;
-    let exact = replaces.iter().filter(of).rfind(|one| one.old_version.as_ref() == Some(&package.version));
-    let found = exact.or_else(|| replaces.iter().filter(of).rfind(|one| one.old_version.is_none()));
-    let Some(replace) = found else { return false };
-    replace.put(package);
-    true
+/// Replacements by what they replace; of several for the same the last counts.
+pub(crate) struct Replacements<'r>(HashMap<(&'r str, Option<&'r str>), &'r Replace>);
+
+impl<'r> Replacements<'r> {
+    pub(crate) fn of(replaces: &'r [Replace]) -> Self {
+        let key = |replace: &'r Replace| (replace.old.as_str(), replace.old_version.as_deref());
+        Self(replaces.iter().map(|replace| (key(replace), replace)).collect())
+    }
+
+    /// Replaces a module, if one of these does; says whether one did. That for this very version comes before the one for all.
+    pub(crate) fn put(&self, package: &mut Package) -> bool {
+        let exact = self.0.get(&(package.name.as_str(), Some(package.version.as_str())));
+        let found = exact.or_else(|| self.0.get(&(package.name.as_str(), None))).copied();
+        found.inspect(|replace| replace.put(package)).is_some()
+    }
 }
 
 impl Replace {

@@ -1,13 +1,15 @@
 //! The properties that MSBuild puts into versions (`$(JsonVersion)`): those of the project file itself, of what it imports by a literal
 //! path, of the nearest `Directory.Build.props` and, for a project, of the nearest `Directory.Packages.props`.
 //!
-//! Nothing is computed: a property that is set to several values, or to what is no literal, is unknown, and what asks for it stays *not
-//! judged*. Nothing outside of the scanned root is read.
+//! Nothing is computed: a property that is set to several values, also where a condition chooses, or to what is no literal, is unknown,
+//! and what asks for it stays *not judged*. Nothing outside of the scanned root is read.
 //!
 //! Start reading at [`settle`].
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::door;
 use super::find::Found;
@@ -29,19 +31,34 @@ const DEEPEST: usize = 8;
 /// How many properties are put into one text at most: properties of many properties multiply.
 const MOST_PUT_IN: usize = 1000;
 
-/// Properties by their names in small letters; nothing where they are set to several values.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The properties that one file sets.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Properties {
-    set: HashMap<String, Option<String>>,
+    /// By their names in small letters.
+    set: HashMap<String, Property>,
     /// Files that are taken in, by literal paths.
     imports: Vec<String>,
     /// Whether the next file of the name further up is taken in.
     goes_on: bool,
+    /// How deep the outermost element with a condition is, while the file is read.
+    conditional: Option<usize>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Property {
+    /// Nothing where it is set to several values.
+    value: Option<String>,
+    /// Whether it is set under conditions only, so that it may have another value.
+    is_conditional: bool,
 }
 
 impl Visit for Properties {
     fn open(&mut self, path: &[String], attributes: &[(String, String)], _: u32) {
-        if path.last().is_some_and(|element| element == "Import")
+        let element = path.last().map(String::as_str).unwrap_or_default();
+        if attribute(attributes, "condition").is_some() || element == "Choose" {
+            self.conditional.get_or_insert(path.len());
+        }
+        if element == "Import"
             && let Some(file) = attribute(attributes, "project")
         {
             self.goes_on |= file.contains("GetPathOfFileAbove") || file.contains("GetDirectoryNameOfFileAbove");
@@ -53,13 +70,25 @@ impl Visit for Properties {
     }
 
     fn close(&mut self, path: &[String], text: &str, _: u32) {
+        let is_conditional = self.conditional.is_some();
+        if self.conditional.is_some_and(|depth| path.len() <= depth) {
+            self.conditional = None;
+        }
         let [.., group, name] = path else { return };
         if group != "PropertyGroup" {
             return;
         }
-        let (name, text) = (name.to_ascii_lowercase(), text.trim());
-        let again = self.set.get(&name).is_some_and(|known| known.as_deref() != Some(text));
-        self.set.insert(name, (!again).then(|| text.to_owned()));
+        let text = text.trim();
+        match self.set.entry(name.to_ascii_lowercase()) {
+            Entry::Vacant(slot) => {
+                slot.insert(Property { value: Some(text.to_owned()), is_conditional });
+            }
+            Entry::Occupied(mut slot) => {
+                let known = slot.get_mut();
+                known.value.take_if(|value| value != text);
+                known.is_conditional &= is_conditional;
+            }
+        }
     }
 }
 
@@ -74,6 +103,39 @@ impl Properties {
         properties
     }
 
+    /// Those that no other file can set otherwise, as far as this file says.
+    pub(crate) fn certain(mut self) -> Self {
+        self.set.retain(|_, property| !property.is_conditional);
+        self
+    }
+}
+
+/// The properties of several files; what the first says counts.
+#[derive(Debug, Default)]
+pub(crate) struct Layers(Vec<Arc<Properties>>);
+
+impl Layers {
+    /// The properties of one file.
+    pub(crate) fn of(properties: Properties) -> Self {
+        Self(vec![Arc::new(properties)])
+    }
+
+    /// The value of a property; nothing where it may be one of several.
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut found: Option<&str> = None;
+        for property in self.0.iter().filter_map(|layer| layer.set.get(name)) {
+            let value = property.value.as_deref()?;
+            if found.is_some_and(|found| found != value) {
+                return None;
+            }
+            found = Some(value);
+            if !property.is_conditional {
+                break;
+            }
+        }
+        found
+    }
+
     /// A text with its properties put in; `None` where one of them is unknown.
     pub(crate) fn resolved(&self, text: &str) -> Option<String> {
         self.put(text, DEEPEST, &mut { MOST_PUT_IN })
@@ -84,7 +146,7 @@ impl Properties {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("$(") {
             let (name, tail) = after.split_once(')')?;
-            let value = self.set.get(&name.trim().to_ascii_lowercase())?.as_deref()?;
+            let value = self.get(&name.trim().to_ascii_lowercase())?;
             out.push_str(before);
             *left = left.checked_sub(1)?;
             out.push_str(&self.put(value, steps.checked_sub(1)?, left)?);
@@ -95,13 +157,6 @@ impl Properties {
         }
         out.push_str(rest);
         (!out.contains("@(") && !out.contains("%(")).then_some(out)
-    }
-
-    /// Adds what is not set yet.
-    fn inherit(&mut self, other: Self) {
-        for (name, value) in other.set {
-            self.set.entry(name).or_insert(value);
-        }
     }
 }
 
@@ -118,9 +173,10 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         let own = folder(&found.path);
         let mut properties = disk.with_imports(&found.path);
         if found.path.rsplit('/').next() != Some(CENTRAL) {
-            properties.inherit(disk.nearest(own, CENTRAL));
+            properties.extend(disk.nearest(own, CENTRAL));
         }
-        properties.inherit(disk.nearest(own, SHARED));
+        properties.extend(disk.nearest(own, SHARED));
+        let properties = Layers(properties);
         let (computed, rest) =
             std::mem::take(&mut reading.not_judged).into_iter().partition(|entry| entry.reason == COMPUTED);
         reading.not_judged = rest;
@@ -141,25 +197,25 @@ struct Disk<'w> {
     root: &'w Path,
     real_root: std::path::PathBuf,
     options: &'w Options,
-    known: HashMap<String, Option<Properties>>,
+    known: HashMap<String, Option<Arc<Properties>>>,
 }
 
 impl Disk<'_> {
-    fn file(&mut self, path: &str) -> Option<Properties> {
+    fn file(&mut self, path: &str) -> Option<Arc<Properties>> {
         if let Some(known) = self.known.get(path) {
             return known.clone();
         }
         let file = self.root.join(path);
         let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(&self.real_root));
         let bytes = is_inside.then(|| bytes(&file, self.options.largest_file).ok().flatten()).flatten();
-        let read = bytes.and_then(|bytes| door::open(&bytes).ok().map(|text| Properties::of(&text)));
+        let read = bytes.and_then(|bytes| door::open(&bytes).ok().map(|text| Arc::new(Properties::of(&text))));
         self.known.insert(path.to_owned(), read.clone());
         read
     }
 
     /// What a file and those that it imports set; the file's own comes first.
-    fn with_imports(&mut self, path: &str) -> Properties {
-        let mut all = Properties::default();
+    fn with_imports(&mut self, path: &str) -> Vec<Arc<Properties>> {
+        let mut all = Vec::new();
         let (mut open, mut seen) = (vec![path.to_owned()], Vec::new());
         while let Some(path) = open.pop().filter(|_| seen.len() < MOST_FILES) {
             if seen.contains(&path) {
@@ -167,8 +223,7 @@ impl Disk<'_> {
             }
             if let Some(found) = self.file(&path) {
                 open.extend(found.imports.iter().filter_map(|import| named_from(folder(&path), import)));
-                all.goes_on |= found.goes_on;
-                all.inherit(found);
+                all.push(found);
             }
             seen.push(path);
         }
@@ -176,16 +231,16 @@ impl Disk<'_> {
     }
 
     /// What the nearest file of a name at or above a folder sets, and those above it that it takes in.
-    fn nearest(&mut self, own: &str, name: &str) -> Properties {
-        let mut all = Properties::default();
+    fn nearest(&mut self, own: &str, name: &str) -> Vec<Arc<Properties>> {
+        let mut all = Vec::new();
         for at in above(own) {
             let path = if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") };
             if self.file(&path).is_none() {
                 continue;
             }
             let found = self.with_imports(&path);
-            let goes_on = found.goes_on;
-            all.inherit(found);
+            let goes_on = found.iter().any(|one| one.goes_on);
+            all.extend(found);
             if !goes_on {
                 break;
             }
@@ -198,12 +253,38 @@ impl Disk<'_> {
 mod tests {
     use super::*;
 
+    fn of(text: &str) -> Layers {
+        Layers::of(Properties::of(text))
+    }
+
+    #[test]
+    fn under_a_condition_a_property_is_known_if_nothing_says_otherwise() {
+        let project = "<Project><PropertyGroup><A Condition=\"'$(X)'==''\">1</A><B>1</B></PropertyGroup>\
+                       <PropertyGroup Condition=\"'$(X)'==''\"><C>1</C><D>1</D></PropertyGroup>\
+                       <Choose><When Condition=\"true\"><PropertyGroup><E>1</E></PropertyGroup></When></Choose>\
+                       <PropertyGroup><F>1</F></PropertyGroup></Project>";
+        let shared =
+            "<Project><PropertyGroup><A>2</A><B>2</B><C>2</C><D>1</D><E>2</E><F>2</F></PropertyGroup></Project>";
+        let both = Layers([project, shared].map(|text| Arc::new(Properties::of(text))).to_vec());
+        for (asked, alone, with_shared) in [
+            ("$(A)", Some("1"), None),
+            ("$(B)", Some("1"), Some("1")),
+            ("$(C)", Some("1"), None),
+            ("$(D)", Some("1"), Some("1")), // the same value
+            ("$(E)", Some("1"), None),
+            ("$(F)", Some("1"), Some("1")),
+        ] {
+            assert_eq!(of(project).resolved(asked).as_deref(), alone, "{asked}");
+            assert_eq!(both.resolved(asked).as_deref(), with_shared, "{asked}");
+        }
+    }
+
     #[test]
     fn properties_of_many_properties_end() {
         let many = |of: usize| format!("<P{}>{}</P{}>", of - 1, format!("$(P{of})").repeat(60), of - 1);
         let groups: String = (2..=8).map(many).collect();
         let rest = "<P8></P8><A>$(B).1</A><B>2</B>";
-        let properties = Properties::of(&format!("<Project><PropertyGroup>{groups}{rest}</PropertyGroup></Project>"));
+        let properties = of(&format!("<Project><PropertyGroup>{groups}{rest}</PropertyGroup></Project>"));
         assert_eq!(properties.resolved("$(P1)"), None);
         assert_eq!(properties.resolved("$(A).0").as_deref(), Some("2.1.0"));
     }
@@ -212,7 +293,7 @@ mod tests {
     fn a_property_is_known_if_it_is_set_to_one_literal() {
         let text = "<Project><PropertyGroup><A>1.2</A><B>$(a).3</B><C>1</C><C>2</C><D>$(D)</D><E/></PropertyGroup>\
                     <ItemGroup><F>9</F></ItemGroup></Project>";
-        let properties = Properties::of(text);
+        let properties = of(text);
         for (asked, want) in [
             ("$(A)", Some("1.2")),
             ("[$(B)]", Some("[1.2.3]")),

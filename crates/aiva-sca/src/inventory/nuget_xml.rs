@@ -4,7 +4,7 @@
 //! `packages.config` pins. In a project file a bare version is the lowest that will do, so only `[1.2.3]` pins; everything
 //! else is a range. Versions that MSBuild computes are listed as not judged.
 
-use super::msbuild::Properties;
+use super::msbuild::{Layers, Properties};
 use super::reading::{Declared, Reading, quote};
 use super::xml::{self, Visit, attribute};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
@@ -129,7 +129,8 @@ pub(crate) fn read_project(text: &str) -> Reading {
         &["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
     let found = elements(text, names, "Project", &mut reading);
     let is_computed = |found: &Found| found.version.as_deref().is_some_and(|version| version.contains("$("));
-    let properties = if found.iter().any(is_computed) { Properties::of(text) } else { Properties::default() };
+    let properties =
+        if found.iter().any(is_computed) { Layers::of(Properties::of(text).certain()) } else { Layers::default() };
     for found in found {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();

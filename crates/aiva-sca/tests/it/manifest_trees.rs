@@ -125,6 +125,11 @@ fn msbuild_properties_of_the_file_and_of_those_above_are_put_in() {
     let above = "<Project><Import Project=\"$([MSBuild]::GetPathOfFileAbove('Directory.Build.props', '$(MSBuildThisFileDirectory)../'))\"/></Project>";
     let going_on = [nearer[0], (nearer[1].0, above), nearer[2]];
     check(&going_on, "src/a.csproj", &["A [12.0.1]"]);
+    // What only a condition says, and another file otherwise, nobody knows.
+    let chosen = project("$(Json)").replace("<Own>", "<Json Condition=\"'$(Old)'=='1'\">9.0.1</Json><Own>");
+    check(&[("src/a.csproj", &chosen)], "src/a.csproj", &["A [9.0.1]"]);
+    let both = [("Directory.Build.props", shared), ("src/a.csproj", &*chosen)];
+    check(&both, "src/a.csproj", &[&format!("- A [$(Json)]: {computed}")]);
     let central = "<Project><PropertyGroup><J>1.0.0</J></PropertyGroup><ItemGroup><PackageVersion Include=\"B\" Version=\"$(J)\"/></ItemGroup></Project>";
     check(&[("Directory.Packages.props", central)], "Directory.Packages.props", &["B [1.0.0]"]);
 }
