@@ -67,7 +67,9 @@ fn sign(package: &Package, line: u32, fact: Fact) -> Sign {
 
 /// Direct modules without a hash. What is indirect may be needed by nothing that is built.
 fn not_summed(module: &Module, sum: &str) -> Vec<Sign> {
-    let wanted = asked(module).filter(|package| package.direct == Some(true));
+    // A version of nothing but zeros stands for a module that a workspace outside of the tree has.
+    let is_real = |package: &&Package| package.version != "0.0.0" && !package.version.starts_with("0.0.0-0001");
+    let wanted = asked(module).filter(|package| package.direct == Some(true)).filter(is_real);
     let mut open: HashMap<(&str, &str), &Package> =
         wanted.map(|package| ((&*package.name, &*package.version), package)).collect();
     for line in sum.lines() {

@@ -334,7 +334,11 @@ fn specifier(text: &str) -> Option<Vec<Span>> {
             span
         }
         "~=" => {
-            let (prefix, _) = version.rsplit_once('.')?;
+            // `~=2.2.post3` holds on to 2, as `~=2.2` does.
+            let is_suffix = |part: &str| part.starts_with("post") || part.starts_with("dev");
+            let release =
+                version.rsplit_once('.').filter(|(_, last)| is_suffix(last)).map_or(version, |(head, _)| head);
+            let (prefix, _) = release.rsplit_once('.')?;
             ((key(version)?, false), below(prefix)?.1)
         }
         ">=" => ((key(version)?, false), None),
@@ -427,6 +431,7 @@ mod tests {
         check(pypi, ">=2.0,<3", &["2.0", "2.31.0"], &["3.0", "1.9"]);
         check(pypi, "~=1.4.2", &["1.4.2", "1.4.9"], &["1.5", "1.4.1"]);
         check(pypi, "~=1.4", &["1.4", "1.9"], &["2.0", "1.3"]);
+        check(pypi, "~=2.2.post3", &["2.2.post3", "2.5"], &["3.0", "2.2"]);
         check(pypi, "==1.4.*", &["1.4", "1.4.9", "1.4rc1"], &["1.5", "1.3.9"]);
         check(pypi, ">=1,!=1.5.*,<2", &["1.4", "1.6"], &["1.5.1", "2.0"]);
         check(pypi, "!=1.5", &["1.4", "1.6", "1.5.post1"], &["1.5"]);

@@ -478,6 +478,7 @@ fn go() {
         ("require example.com/c v1.0.0\n", missing("example.com/c")),
         ("require example.com/a v1.1.0\n", missing("example.com/a")),
         ("require example.com/c v1.0.0 // indirect\n", vec![]),
+        ("require example.com/c v0.0.0-00010101000000-000000000000\n", vec![]),
         ("require example.com/c v1.0.0\n\nreplace example.com/c => ./c\n", vec![]),
     ] {
         assert_eq!(told(&[("go.mod", &of(rest)), ("go.sum", sum)]), want, "{rest}");
