@@ -37,7 +37,7 @@ pub(super) fn keepers(kind: Kind, lock: &str, input: &Input, name: &str, step: &
 }
 
 /// The packages of others that need a version of a package.
-fn dependants(input: &Input, name: &str, version: &str) -> BTreeSet<String> {
+pub(super) fn dependants(input: &Input, name: &str, version: &str) -> BTreeSet<String> {
     let package = |at: u32| input.packages.get(at as usize);
     let is_meant = |at: u32| package(at).is_some_and(|package| package.name == name && package.version == version);
     let needing = input.edges.iter().filter(|(_, to)| is_meant(*to)).filter_map(|(from, _)| package(*from));

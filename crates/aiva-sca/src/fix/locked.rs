@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::ask::{Ask, Entry, Move, Stands};
 use super::here::not_set;
-use super::keep::{Keepers, keepers, overridden, spoken};
+use super::keep::{Keepers, dependants, keepers, overridden, spoken};
 use super::{Aims, Case, Desk, Group, Run, Stay, Step, UNREADABLE, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -213,6 +213,12 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
         // One version for all: it moves, or the installer says that it cannot.
         _ => is_asked || (is_needed && unknown.is_empty()),
     };
+    // What asks for it now may ask for something else once it has moved itself.
+    let has_aim = |who: String| scene.aims.contains_key(&(case.path.to_owned(), who));
+    if is_sure && !is_asked && dependants(input, case.name, case.version).into_iter().any(has_aim) {
+        let reason = format!("{lead}what asks for it moves itself, and nothing here says what it asks for then");
+        return Fate { stays: Some((Stay::Perhaps, reason)), moves: true };
+    }
     if is_sure {
         return Fate { stays: None, moves: true };
     }
