@@ -9,6 +9,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rapidhash::RapidHashMap;
+
 use super::join::Manifest;
 use super::kind::Kind;
 use super::reading::{Declared, Reading, Recorded};
@@ -29,7 +31,7 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest], missi
     let view = View {
         kind,
         ecosystem,
-        packages: by_name(kind, &lock.packages),
+        packages: by_name(kind, &lock.packages, manifests),
         recorded: recorded(&lock.links.recorded),
         owners: lock.links.recorded.iter().map(|one| one.owner.as_str()).collect(),
         descriptors: &lock.links.descriptors,
@@ -82,7 +84,7 @@ fn compared(kind: Kind) -> Option<Ecosystem> {
 struct View<'l> {
     kind: Kind,
     ecosystem: Ecosystem,
-    packages: HashMap<String, Vec<&'l Package>>,
+    packages: RapidHashMap<&'l str, Vec<&'l Package>>,
     /// What it was written for, by owner and name.
     recorded: HashMap<(&'l str, &'l str), Vec<&'l Recorded>>,
     owners: HashSet<&'l str>,
@@ -131,7 +133,7 @@ impl View<'_> {
 
     /// The packages that the project itself may get: those that are known to be direct, else all of the name.
     fn candidates(&self, name: &str) -> Option<Vec<&Package>> {
-        let all = self.packages.get(&spelled(self.kind, name)).filter(|all| all.len() <= MOST_ENTRIES)?;
+        let all = self.packages.get(name).filter(|all| all.len() <= MOST_ENTRIES)?;
         let direct: Vec<&Package> = all.iter().filter(|package| package.direct == Some(true)).copied().collect();
         Some(if direct.is_empty() { all.clone() } else { direct })
     }
@@ -191,12 +193,17 @@ impl View<'_> {
     }
 }
 
-fn by_name(kind: Kind, packages: &[Package]) -> HashMap<String, Vec<&Package>> {
-    let mut by_name: HashMap<String, Vec<&Package>> = HashMap::new();
+/// The packages that the manifests ask for, by the names that they use.
+fn by_name<'l>(
+    kind: Kind,
+    packages: &'l [Package],
+    manifests: &'l [Manifest],
+) -> RapidHashMap<&'l str, Vec<&'l Package>> {
+    let asked = manifests.iter().flat_map(|manifest| &manifest.declared);
+    let mut by_name: RapidHashMap<&str, Vec<&Package>> = asked.map(|one| (&*one.name, Vec::new())).collect();
     for package in packages {
-        let all = by_name.entry(spelled(kind, &package.name)).or_default();
         // One more than the most tells that there are too many.
-        if all.len() <= MOST_ENTRIES {
+        if let Some(all) = by_name.get_mut(&*spelled(kind, &package.name)).filter(|all| all.len() <= MOST_ENTRIES) {
             all.push(package);
         }
     }

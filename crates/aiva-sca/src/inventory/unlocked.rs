@@ -4,7 +4,10 @@
 //! installation will go by. Said only of lockfiles that were read whole and that hold everything their manifests ask for, and only
 //! of what is asked for unconditionally.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+use rapidhash::RapidHashSet;
 
 use super::join::Manifest;
 use super::kind::Kind;
@@ -66,34 +69,34 @@ pub(super) fn is_program(kind: Kind) -> bool {
 }
 
 /// Where what is asked for may be found.
-struct Places {
+struct Places<'l> {
     kind: Kind,
     /// Names in the lockfile.
-    locked: HashSet<String>,
+    locked: RapidHashSet<Cow<'l, str>>,
     /// Names that need no entry: the tree's own packages (yarn classic has no entry for them), and what others stand for.
-    own: HashSet<String>,
+    own: RapidHashSet<&'l str>,
     /// What the lockfile says that a manifest asked for, by owner and name.
-    recorded: HashSet<(String, String)>,
-    owners: HashSet<String>,
+    recorded: RapidHashSet<(&'l str, &'l str)>,
+    owners: RapidHashSet<&'l str>,
     /// Whether what crates below the lockfile's folder need for development is locked.
     is_dev_locked: bool,
 }
 
-impl Places {
-    fn of(kind: Kind, lock: &Reading, manifests: &[Manifest]) -> Self {
+impl<'l> Places<'l> {
+    fn of(kind: Kind, lock: &'l Reading, manifests: &'l [Manifest]) -> Self {
         let pinned = lock.packages.iter().map(|package| spelled(kind, &package.name));
         let open = lock.not_judged.iter().map(|entry| spelled(kind, &entry.name));
-        let aliases = lock.links.asks.iter().map(|ask| ask.name.clone()).filter(|_| kind == Kind::MixLock);
-        let names = manifests.iter().filter_map(|manifest| manifest.name.clone());
+        let aliases = lock.links.asks.iter().filter(|_| kind == Kind::MixLock).map(|ask| Cow::Borrowed(&*ask.name));
+        let names = manifests.iter().filter_map(|manifest| manifest.name.as_deref());
         let supplied = manifests.iter().flat_map(|manifest| &manifest.supplied).chain(&lock.links.supplied);
-        let recorded = lock.links.recorded.iter().map(|one| (one.owner.clone(), one.name.clone()));
+        let recorded = lock.links.recorded.iter().map(|one| (&*one.owner, &*one.name));
         let top = manifests.iter().find(|manifest| manifest.folder.is_empty());
         Self {
             kind,
             locked: pinned.chain(open).chain(aliases).collect(),
-            own: names.chain(supplied.cloned()).collect(),
+            own: names.chain(supplied.map(String::as_str)).collect(),
             recorded: recorded.collect(),
-            owners: lock.links.recorded.iter().map(|one| one.owner.clone()).collect(),
+            owners: lock.links.recorded.iter().map(|one| &*one.owner).collect(),
             is_dev_locked: top.is_some_and(|top| !top.is_part),
         }
     }
@@ -113,7 +116,7 @@ impl Places {
     }
 
     fn have(&self, name: &str, manifest: &Manifest) -> bool {
-        let is_recorded = || self.recorded.contains(&(owner(self.kind, manifest).to_owned(), name.to_owned()));
+        let is_recorded = || self.recorded.contains(&(owner(self.kind, manifest), name));
         // deno locks what is imported, and says what is asked for.
         let is_silent = self.kind == Kind::DenoLock && !self.owners.contains(owner(self.kind, manifest));
         is_silent || self.locked.contains(name) || self.own.contains(name) || is_recorded()
@@ -121,8 +124,11 @@ impl Places {
 }
 
 /// How names are compared.
-pub(super) fn spelled(kind: Kind, name: &str) -> String {
-    if matches!(kind, Kind::ComposerLock | Kind::NuGetLock) { name.to_lowercase() } else { name.to_owned() }
+pub(super) fn spelled(kind: Kind, name: &str) -> Cow<'_, str> {
+    match kind {
+        Kind::ComposerLock | Kind::NuGetLock => Cow::Owned(name.to_lowercase()),
+        _ => Cow::Borrowed(name),
+    }
 }
 
 /// Whose requirements a manifest's are, as the lockfile records them.
