@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use aiva_contracts::api::{Guard, ScanFailure};
 use aiva_contracts::envelope::{Envelope, EventMessage};
-use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
+use aiva_contracts::message::sca::v1::{AdvisoriesReplaced, ContentsKept};
 use aiva_contracts::message::scan::v1 as message;
 use aiva_events::consume::{HandleError, Handler};
 use aiva_store::TxError;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::observation::input;
 use crate::ports::{Done, Refusal, Request};
+use crate::scan::{BY_ADVISORIES, is_judged_again};
 use crate::service::Findings;
 
 /// The consumer of what scans say.
@@ -51,7 +52,7 @@ impl Handler for ScanEvents {
 }
 
 /// Has every service judged again when what it is judged by has changed: what was clean yesterday may not be today. Those of
-/// which the guard says that nothing changes are left alone.
+/// which the guard says that nothing changes are left alone, and so are those whose last scan nobody can judge again.
 #[derive(Debug, Clone)]
 pub struct AdvisoryEvents(pub Findings);
 
@@ -62,20 +63,44 @@ impl Handler for AdvisoryEvents {
     }
 
     fn types(&self) -> &'static [&'static str] {
-        &[AdvisoriesReplaced::TYPE]
+        &[AdvisoriesReplaced::TYPE, ContentsKept::TYPE]
     }
 
     async fn handle(&self, event: &Envelope) -> Result<(), HandleError> {
+        if event.is::<ContentsKept>() {
+            return self.outdated(&event.decode()?).await;
+        }
         let replaced: AdvisoriesReplaced = event.decode()?;
         let unaffected: HashSet<&str> = replaced.unaffected.iter().map(String::as_str).collect();
         // Asked twice for one event, the second request supersedes the first: nothing is lost or counted double.
         let services = self.0.store.services(None, None).await?;
         for service in services.into_iter().filter(|service| !unaffected.contains(service.name.as_str())) {
-            let (service, by) = (service.name, "advisories".to_owned());
-            let request = Request { service, guard: Guard::Sca, paths: Vec::new(), by };
-            self.0.request_scan(request).await?;
+            let last = self.0.store.last_whole(service.name.clone(), Guard::Sca).await?;
+            if is_judged_again(last.as_ref(), !service.description.source.is_empty()) {
+                self.judge_again(service.name).await?;
+            }
         }
         Ok(())
+    }
+}
+
+impl AdvisoryEvents {
+    /// An upload that was judged by older advisories than the guard has, and is the last word on its service still.
+    async fn outdated(&self, kept: &ContentsKept) -> Result<(), HandleError> {
+        let last = self.0.store.last_whole(kept.service.clone(), Guard::Sca).await?;
+        if kept.is_outdated && last.is_some_and(|last| last.id.to_string() == kept.scan_id) {
+            self.judge_again(kept.service.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge_again(&self, service: String) -> Result<(), HandleError> {
+        let request = Request { service, guard: Guard::Sca, paths: Vec::new(), by: BY_ADVISORIES.to_owned() };
+        match self.0.request_scan(request).await {
+            // It was deleted in the meantime.
+            Err(TxError::Refused(Refusal::NotFound(_))) => Ok(()),
+            asked => Ok(asked.map(drop)?),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`store`] for what is one transaction.
 
 pub mod alerts;
+pub mod contents;
 pub mod events;
 pub mod exception;
 pub mod export;

@@ -1,8 +1,9 @@
 //! The life of a scan: requested, running, then completed, failed or superseded; and what a scan looked at. Pure.
 
-use aiva_contracts::api::{DocumentInput, InputStatus, ScanPhase, ScanState};
+use aiva_contracts::api::{DocumentInput, InputStatus, Scan, ScanPhase, ScanState};
 use aiva_contracts::message::scan::v1 as message;
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 /// Something that happens to a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,32 @@ pub fn next(state: ScanState, fact: Fact) -> Option<ScanState> {
 /// Whether it has ended.
 pub fn is_over(state: ScanState) -> bool {
     next(state, Fact::Working).is_none()
+}
+
+/// Who asks for a scan when advisories were replaced (api/proto: ScanRequested).
+pub const BY_ADVISORIES: &str = "advisories";
+
+/// Who brings a scan that ran elsewhere.
+pub const BY_UPLOAD: &str = "upload";
+
+/// The id of a new scan of a service whose last one is `last`: ids tell which of two scans is the later one, also where clocks differ.
+pub fn id(fresh: Uuid, last: Option<Uuid>) -> Uuid {
+    last.filter(|last| fresh <= *last).map_or(fresh, |last| Uuid::from_u128(last.as_u128() + 1))
+}
+
+/// Whether it ran elsewhere.
+pub fn is_upload(scan: &Scan) -> bool {
+    scan.watched.is_some() || scan.requested_by == BY_UPLOAD
+}
+
+/// Whether a service is judged again when advisories change. `last` is its last scan of everything. An upload that does not say what
+/// its files list knows better than anything that was read before it, and nobody can judge it; where there was no scan, only
+/// sources can be looked at.
+pub fn is_judged_again(last: Option<&Scan>, has_sources: bool) -> bool {
+    match last {
+        Some(last) => !is_upload(last) || last.watched == Some(true),
+        None => has_sources,
+    }
 }
 
 /// Whether the daily schedule asks for another scan after the last one was requested.
@@ -110,6 +137,18 @@ mod tests {
         assert!(sight.covers("bb/x.lock"));
         let part = Sight::new(vec!["c".into()], inputs);
         assert!(part.covers("c/x.lock") && !part.covers("d/x.lock") && !part.covers("cc"));
+    }
+
+    #[test]
+    fn a_later_scan_has_a_greater_id() {
+        let [one, two]: [Uuid; 2] = ["01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000005"]
+            .map(|id| id.parse().unwrap());
+        assert_eq!(id(two, None), two);
+        assert_eq!(id(two, Some(one)), two);
+        for fresh in [one, two] {
+            let next = id(fresh, Some(two)); // the clock of another server is ahead
+            assert!(next > two && next.get_version_num() == 7, "{next}");
+        }
     }
 
     #[test]

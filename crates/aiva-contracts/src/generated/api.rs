@@ -1101,6 +1101,9 @@ pub struct Scan {
     pub progress: ScanProgress,
     /// Completed with every input read and judged to its end.
     pub complete: bool,
+    /// Of an upload: whether it lists its packages, so that they are judged again when advisories change. Absent for scans of the server, which always are.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub watched: Option<bool>,
     /// How many files ended how.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub inputs: Option<InputCounts>,
@@ -3687,6 +3690,9 @@ pub struct ScanDocument {
     pub findings: Vec<DocumentFinding>,
     /// The scan in numbers.
     pub summary: DocumentSummary,
+    /// All that the files list, so that a server can judge it again when advisories change; only in what `--upload` sends.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub contents: Option<DocumentContents>,
 }
 impl Check for ScanDocument {
     fn check(&self, c: &mut Checker) {
@@ -3716,6 +3722,11 @@ impl Check for ScanDocument {
         c.at("summary", |c| {
             Check::check(&self.summary, c);
         });
+        if let Some(value) = &self.contents {
+            c.at("contents", |c| {
+                Check::check(value, c);
+            });
+        }
     }
 }
 /// The name and version of this form.
@@ -4146,6 +4157,405 @@ impl Check for DocumentPackage {
                         min: 0,
                         max: 1000,
                         pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        });
+    }
+}
+/// All that the files list, so that a server can judge it again when advisories change; only in what `--upload` sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentContents {
+    /// What each file lists; a file of several ecosystems stands once for each, one that lists nothing not at all.
+    pub files: Vec<DocumentListing>,
+    /// What the scan leaves out of its findings, also when it is judged again.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<DocumentLeftOut>,
+}
+impl Check for DocumentContents {
+    fn check(&self, c: &mut Checker) {
+        c.at("files", |c| {
+            c.count(self.files.len(), 200000);
+            c.each(&self.files, |c, item| {
+                Check::check(item, c);
+            });
+        });
+        if let Some(value) = &self.left_out {
+            c.at("left_out", |c| {
+                Check::check(value, c);
+            });
+        }
+    }
+}
+/// What a file lists of one ecosystem.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentListing {
+    /// The file; one of `inputs`.
+    pub path: String,
+    /// Its format, as in `inputs`.
+    pub kind: String,
+    /// The ecosystem as OSV names it.
+    pub ecosystem: String,
+    /// Packages that it pins.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Vec<DocumentListed>>,
+    /// Entries without a pin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<DocumentEntry>,
+}
+impl Check for DocumentListing {
+    fn check(&self, c: &mut Checker) {
+        c.at("path", |c| {
+            c.text(
+                &self.path,
+                &Text {
+                    min: 1,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("kind", |c| {
+            c.text(
+                &self.kind,
+                &Text {
+                    min: 0,
+                    max: 100,
+                    pattern: Some(&[Piece { not: false, ranges: &[(' ', '~')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("ecosystem", |c| {
+            c.text(
+                &self.ecosystem,
+                &Text {
+                    min: 1,
+                    max: 100,
+                    pattern: Some(&[Piece { not: false, ranges: &[(' ', '~')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        if let Some(value) = &self.packages {
+            c.at("packages", |c| {
+                c.count(value.len(), 5000000);
+                c.each(value, |c, item| {
+                    Check::check(item, c);
+                });
+            });
+        }
+        c.at("entries", |c| {
+            c.count(self.entries.len(), 100000);
+            c.each(&self.entries, |c, item| {
+                Check::check(item, c);
+            });
+        });
+    }
+}
+/// A package that is pinned to one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentListed {
+    /// The name as advisories spell it.
+    pub name: String,
+    /// Its exact version.
+    pub version: String,
+    /// The line; 0 when the whole file is meant.
+    pub line: u32,
+    /// Whether the project itself asks for it; absent where the file cannot tell.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub direct: Option<bool>,
+    /// What a package is needed for.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub scope: Option<PackageScope>,
+    /// Where a package comes from that is not the public one of its name; no advisory is about it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub source: Option<DocumentSource>,
+    /// The source package that an installed package was built from, where that has another name or version.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub built_from: Option<DocumentBuiltFrom>,
+    /// The layer of the image that brought it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+}
+impl Check for DocumentListed {
+    fn check(&self, c: &mut Checker) {
+        c.at("name", |c| {
+            c.text(
+                &self.name,
+                &Text {
+                    min: 1,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("version", |c| {
+            c.text(
+                &self.version,
+                &Text {
+                    min: 0,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("line", |c| {
+            c.integer(&self.line, 0, 2147483647);
+        });
+        if let Some(value) = &self.source {
+            c.at("source", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.built_from {
+            c.at("built_from", |c| {
+                Check::check(value, c);
+            });
+        }
+        if let Some(value) = &self.layer {
+            c.at("layer", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 300,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
+    }
+}
+/// Where a package comes from that is not the public one of its name; no advisory is about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentSource {
+    /// Where a package can come from besides the public registry.
+    pub kind: SourceKind,
+    /// The registry, repository, folder or file.
+    pub address: String,
+}
+impl Check for DocumentSource {
+    fn check(&self, c: &mut Checker) {
+        c.at("address", |c| {
+            c.text(
+                &self.address,
+                &Text {
+                    min: 0,
+                    max: 2000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+    }
+}
+/// Where a package can come from besides the public registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SourceKind {
+    /// `private_registry`
+    #[serde(rename = "private_registry")]
+    PrivateRegistry,
+    /// `git`
+    #[serde(rename = "git")]
+    Git,
+    /// `path`
+    #[serde(rename = "path")]
+    Path,
+    /// `url`
+    #[serde(rename = "url")]
+    Url,
+}
+impl SourceKind {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::PrivateRegistry, Self::Git, Self::Path, Self::Url];
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PrivateRegistry => "private_registry",
+            Self::Git => "git",
+            Self::Path => "path",
+            Self::Url => "url",
+        }
+    }
+}
+impl std::fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+impl std::str::FromStr for SourceKind {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or(UnknownWord)
+    }
+}
+impl Check for SourceKind {
+    fn check(&self, _: &mut Checker) {}
+}
+/// The source package that an installed package was built from, where that has another name or version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentBuiltFrom {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+impl Check for DocumentBuiltFrom {
+    fn check(&self, c: &mut Checker) {
+        c.at("name", |c| {
+            c.text(
+                &self.name,
+                &Text {
+                    min: 1,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("version", |c| {
+            c.text(
+                &self.version,
+                &Text {
+                    min: 0,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+    }
+}
+/// An entry that names a package without pinning it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentEntry {
+    /// The package's name.
+    pub name: String,
+    /// The requirement as written.
+    pub requirement: String,
+    /// The line; 0 when the whole file is meant.
+    pub line: u32,
+    /// Why it is no version of a public package, for a person.
+    pub reason: String,
+    /// Whether it is a range of the public package, that can be judged as such; absent for no.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub range: Option<bool>,
+    /// What a package is needed for.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub scope: Option<PackageScope>,
+}
+impl Check for DocumentEntry {
+    fn check(&self, c: &mut Checker) {
+        c.at("name", |c| {
+            c.text(
+                &self.name,
+                &Text {
+                    min: 0,
+                    max: 1000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("requirement", |c| {
+            c.text(
+                &self.requirement,
+                &Text {
+                    min: 0,
+                    max: 2000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("line", |c| {
+            c.integer(&self.line, 0, 2147483647);
+        });
+        c.at("reason", |c| {
+            c.text(
+                &self.reason,
+                &Text {
+                    min: 0,
+                    max: 2000,
+                    pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+    }
+}
+/// What the scan leaves out of its findings, also when it is judged again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentLeftOut {
+    /// Advisories, by any of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Findings without a fixed version.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub unfixed: Option<bool>,
+    /// Packages that are only for developing or building.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub dev: Option<bool>,
+    /// Severity in words, the worst first.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub lowest: Option<Level>,
+    /// Findings that a VEX statement rules out, each package and advisory once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ruled_out: Vec<DocumentRuledOut>,
+}
+impl Check for DocumentLeftOut {
+    fn check(&self, c: &mut Checker) {
+        c.at("ignore", |c| {
+            c.count(self.ignore.len(), 1000);
+            c.each(&self.ignore, |c, item| {
+                c.text(
+                    item,
+                    &Text {
+                        min: 1,
+                        max: 200,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        });
+        c.at("ruled_out", |c| {
+            c.count(self.ruled_out.len(), 200000);
+            c.each(&self.ruled_out, |c, item| {
+                Check::check(item, c);
+            });
+        });
+    }
+}
+/// An advisory that does not hold for a package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentRuledOut {
+    /// Package URL.
+    pub purl: String,
+    /// Every name of the advisory.
+    pub names: Vec<String>,
+}
+impl Check for DocumentRuledOut {
+    fn check(&self, c: &mut Checker) {
+        c.at("purl", |c| {
+            c.text(
+                &self.purl,
+                &Text {
+                    min: 0,
+                    max: 2000,
+                    pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
+                },
+            );
+        });
+        c.at("names", |c| {
+            c.count(self.names.len(), 101);
+            c.each(&self.names, |c, item| {
+                c.text(
+                    item,
+                    &Text {
+                        min: 1,
+                        max: 200,
+                        pattern: Some(&[Piece { not: false, ranges: &[('!', '~')], min: 0, max: usize::MAX }]),
                     },
                 );
             });

@@ -475,6 +475,19 @@ pub mod aiva {
                 #[prost(string, repeated, tag = "5")]
                 pub unaffected: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
             }
+            /// What an upload lists is kept from now on, and judged again when advisories change.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct ContentsKept {
+                /// The upload.
+                #[prost(string, tag = "1")]
+                pub scan_id: ::prost::alloc::string::String,
+                /// The service that was scanned.
+                #[prost(string, tag = "2")]
+                pub service: ::prost::alloc::string::String,
+                /// Whether the server's advisories may be newer than those that the upload was judged by: it wants to be judged again at once.
+                #[prost(bool, tag = "3")]
+                pub is_outdated: bool,
+            }
         }
     }
     /// Part of a package's name.
@@ -504,6 +517,10 @@ pub mod aiva {
                 /// The service's sources at the time of the request, as the catalogue has them.
                 #[prost(string, repeated, tag = "6")]
                 pub sources: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+                /// Where advisories were replaced and the last whole scan of the service is an upload: that upload. What is judged again is
+                /// never older.
+                #[prost(string, tag = "7")]
+                pub upload_id: ::prost::alloc::string::String,
             }
             /// A guard took the scan up.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -980,6 +997,200 @@ pub mod aiva {
                     }
                 }
             }
+            /// A part of what an upload lists; it takes the place of what was kept of the service when all parts are there. A part holds
+            /// at most 500 entries of any sort and about 256 KiB. Parts may come in any order and more than once; what is older than
+            /// what is kept changes nothing.
+            #[derive(Clone, PartialEq, ::prost::Message)]
+            pub struct ContentsUploaded {
+                /// The upload, a UUIDv7. A later scan of the service has a greater one.
+                #[prost(string, tag = "1")]
+                pub scan_id: ::prost::alloc::string::String,
+                /// The guard that is meant.
+                #[prost(string, tag = "2")]
+                pub guard: ::prost::alloc::string::String,
+                /// The service that was scanned.
+                #[prost(string, tag = "3")]
+                pub service: ::prost::alloc::string::String,
+                /// Which part this is, numbered from 0 without a gap.
+                #[prost(uint32, tag = "4")]
+                pub chunk: u32,
+                /// How many parts there are; 0 where the upload does not say what its files list: then nothing older may be judged again.
+                #[prost(uint32, tag = "5")]
+                pub chunks: u32,
+                /// When the newest advisories that the upload was judged by were imported, in microseconds since 1970; 0 where it says none.
+                #[prost(int64, tag = "6")]
+                pub knowledge_unix_micros: i64,
+                /// Files, or the next part of the last one.
+                #[prost(message, repeated, tag = "7")]
+                pub files: ::prost::alloc::vec::Vec<ListedFile>,
+                /// Findings that no advisory tells; they hold until the next scan.
+                #[prost(message, repeated, tag = "8")]
+                pub facts: ::prost::alloc::vec::Vec<ObservedFinding>,
+                /// What the uploader leaves out of its findings; the parts add up.
+                #[prost(message, optional, tag = "9")]
+                pub left_out: ::core::option::Option<LeftOut>,
+            }
+            /// A file and what it lists.
+            #[derive(Clone, PartialEq, ::prost::Message)]
+            pub struct ListedFile {
+                /// Relative to the scan's root with `/` between parts.
+                #[prost(string, tag = "1")]
+                pub path: ::prost::alloc::string::String,
+                /// The format, by the name of its usual file.
+                #[prost(string, tag = "2")]
+                pub kind: ::prost::alloc::string::String,
+                /// How reading it ended.
+                #[prost(enumeration = "InputStatus", tag = "3")]
+                pub status: i32,
+                /// What could not be read, and where.
+                #[prost(message, repeated, tag = "4")]
+                pub problems: ::prost::alloc::vec::Vec<Problem>,
+                /// Packages that it pins.
+                #[prost(message, repeated, tag = "5")]
+                pub packages: ::prost::alloc::vec::Vec<ListedPackage>,
+                /// Entries without a pin.
+                #[prost(message, repeated, tag = "6")]
+                pub entries: ::prost::alloc::vec::Vec<ListedEntry>,
+            }
+            /// A package that is pinned to one version.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct ListedPackage {
+                /// The ecosystem as OSV names it.
+                #[prost(string, tag = "1")]
+                pub ecosystem: ::prost::alloc::string::String,
+                /// The name as advisories spell it.
+                #[prost(string, tag = "2")]
+                pub name: ::prost::alloc::string::String,
+                /// Its exact version.
+                #[prost(string, tag = "3")]
+                pub version: ::prost::alloc::string::String,
+                /// The line, from 1; 0 when the whole file is meant.
+                #[prost(uint32, tag = "4")]
+                pub line: u32,
+                /// Whether the project itself asks for it; absent where the file cannot tell.
+                #[prost(bool, optional, tag = "5")]
+                pub direct: ::core::option::Option<bool>,
+                /// What it is needed for: empty or runtime, dev, build, optional, peer.
+                #[prost(string, tag = "6")]
+                pub scope: ::prost::alloc::string::String,
+                /// Where it comes from.
+                #[prost(enumeration = "PackageSource", tag = "7")]
+                pub source: i32,
+                /// The registry, repository, folder or file, if it is not the public registry.
+                #[prost(string, tag = "8")]
+                pub address: ::prost::alloc::string::String,
+                /// The source package that it was built from, where that has another name or version.
+                #[prost(message, optional, tag = "9")]
+                pub built_from: ::core::option::Option<BuiltFrom>,
+                /// The layer of the image that brought it; empty where there is none.
+                #[prost(string, tag = "10")]
+                pub layer: ::prost::alloc::string::String,
+            }
+            /// A source package.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct BuiltFrom {
+                /// Its name.
+                #[prost(string, tag = "1")]
+                pub name: ::prost::alloc::string::String,
+                /// Its version.
+                #[prost(string, tag = "2")]
+                pub version: ::prost::alloc::string::String,
+            }
+            /// An entry that names a package without pinning it.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct ListedEntry {
+                /// The ecosystem as OSV names it.
+                #[prost(string, tag = "1")]
+                pub ecosystem: ::prost::alloc::string::String,
+                /// The package's name.
+                #[prost(string, tag = "2")]
+                pub name: ::prost::alloc::string::String,
+                /// The requirement as written.
+                #[prost(string, tag = "3")]
+                pub requirement: ::prost::alloc::string::String,
+                /// The line, from 1; 0 when the whole file is meant.
+                #[prost(uint32, tag = "4")]
+                pub line: u32,
+                /// Why it is no version of a public package, for a person.
+                #[prost(string, tag = "5")]
+                pub reason: ::prost::alloc::string::String,
+                /// Whether it is a range of the public package, that can be judged as such.
+                #[prost(bool, tag = "6")]
+                pub is_range: bool,
+                /// What the package is needed for, as above.
+                #[prost(string, tag = "7")]
+                pub scope: ::prost::alloc::string::String,
+            }
+            /// What an uploader leaves out of its findings.
+            #[derive(Clone, PartialEq, ::prost::Message)]
+            pub struct LeftOut {
+                /// Advisories, by any of their names.
+                #[prost(string, repeated, tag = "1")]
+                pub ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+                /// Findings without a fixed version.
+                #[prost(bool, tag = "2")]
+                pub unfixed: bool,
+                /// Packages that are only for developing or building.
+                #[prost(bool, tag = "3")]
+                pub dev: bool,
+                /// Whatever is less than this, where it is said; an unknown severity is not less than any.
+                #[prost(enumeration = "Level", tag = "4")]
+                pub lowest: i32,
+                /// What others say does not hold.
+                #[prost(message, repeated, tag = "5")]
+                pub ruled_out: ::prost::alloc::vec::Vec<RuledOut>,
+            }
+            /// An advisory that does not hold for a package.
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+            pub struct RuledOut {
+                /// Package URL.
+                #[prost(string, tag = "1")]
+                pub purl: ::prost::alloc::string::String,
+                /// Every name of the advisory.
+                #[prost(string, repeated, tag = "2")]
+                pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+            }
+            /// Where a package comes from. Only one of the public registry is the public package of its name.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+            #[repr(i32)]
+            pub enum PackageSource {
+                /// Not said: the public registry.
+                Unspecified = 0,
+                /// Another registry or index.
+                PrivateRegistry = 1,
+                /// A git repository.
+                Git = 2,
+                /// A folder, a workspace member or a local archive.
+                Path = 3,
+                /// A direct download.
+                Url = 4,
+            }
+            impl PackageSource {
+                /// String value of the enum field names used in the ProtoBuf definition.
+                ///
+                /// The values are not transformed in any way and thus are considered stable
+                /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+                pub fn as_str_name(&self) -> &'static str {
+                    match self {
+                        Self::Unspecified => "PACKAGE_SOURCE_UNSPECIFIED",
+                        Self::PrivateRegistry => "PACKAGE_SOURCE_PRIVATE_REGISTRY",
+                        Self::Git => "PACKAGE_SOURCE_GIT",
+                        Self::Path => "PACKAGE_SOURCE_PATH",
+                        Self::Url => "PACKAGE_SOURCE_URL",
+                    }
+                }
+                /// Creates an enum from field names used in the ProtoBuf definition.
+                pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                    match value {
+                        "PACKAGE_SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+                        "PACKAGE_SOURCE_PRIVATE_REGISTRY" => Some(Self::PrivateRegistry),
+                        "PACKAGE_SOURCE_GIT" => Some(Self::Git),
+                        "PACKAGE_SOURCE_PATH" => Some(Self::Path),
+                        "PACKAGE_SOURCE_URL" => Some(Self::Url),
+                        _ => None,
+                    }
+                }
+            }
         }
     }
 }
@@ -1066,4 +1277,28 @@ impl crate::envelope::EventMessage for aiva::findings::v1::AcceptanceExpired {
 }
 impl crate::envelope::EventMessage for aiva::sca::v1::AdvisoriesReplaced {
     const TYPE: &'static str = "aiva.sca.v1.AdvisoriesReplaced";
+}
+impl crate::envelope::EventMessage for aiva::sca::v1::ContentsKept {
+    const TYPE: &'static str = "aiva.sca.v1.ContentsKept";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ContentsUploaded {
+    const TYPE: &'static str = "aiva.scan.v1.ContentsUploaded";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ListedFile {
+    const TYPE: &'static str = "aiva.scan.v1.ListedFile";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ListedPackage {
+    const TYPE: &'static str = "aiva.scan.v1.ListedPackage";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::BuiltFrom {
+    const TYPE: &'static str = "aiva.scan.v1.BuiltFrom";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::ListedEntry {
+    const TYPE: &'static str = "aiva.scan.v1.ListedEntry";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::LeftOut {
+    const TYPE: &'static str = "aiva.scan.v1.LeftOut";
+}
+impl crate::envelope::EventMessage for aiva::scan::v1::RuledOut {
+    const TYPE: &'static str = "aiva.scan.v1.RuledOut";
 }

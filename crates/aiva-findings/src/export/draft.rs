@@ -147,7 +147,7 @@ impl<F> Draft<F> {
         };
         count(&rows, &mut summary);
         let (schema, findings) = (DocumentSchema::AivaScan1, Vec::new());
-        let head = Document { schema, advisories, inputs, packages, findings, summary };
+        let head = Document { schema, advisories, inputs, packages, findings, summary, contents: None };
         Self { guard, service, head, facts, rows }
     }
 
@@ -180,7 +180,7 @@ impl<F> Draft<F> {
         // Each of many small pieces would be a call to whatever is behind `out`.
         let mut out = io::BufWriter::with_capacity(BUFFER, out);
         // Named one by one, so that a field of the contract that is not written here does not compile.
-        let Document { schema, advisories, inputs, packages, findings: _, summary } = &self.head;
+        let Document { schema, advisories, inputs, packages, findings: _, summary, contents } = &self.head;
         out.write_all(b"{\"schema\":")?;
         serde_json::to_writer(&mut out, schema)?;
         out.write_all(b",\"advisories\":")?;
@@ -195,6 +195,10 @@ impl<F> Draft<F> {
         self.write_findings(&mut out, &tell)?;
         out.write_all(b"],\"summary\":")?;
         serde_json::to_writer(&mut out, summary)?;
+        if let Some(contents) = contents {
+            out.write_all(b",\"contents\":")?;
+            serde_json::to_writer(&mut out, contents)?;
+        }
         out.write_all(b"}")?;
         out.flush()
     }

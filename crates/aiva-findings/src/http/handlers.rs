@@ -17,6 +17,7 @@ use super::answer::{
 };
 use crate::fingerprint::Fingerprint;
 use crate::ports::{After, FindingFilter, Refusal, Request, ScanFilter};
+use crate::scan::BY_UPLOAD;
 use crate::service::Findings;
 
 type Answer<T> = Result<T, ApiError>;
@@ -93,7 +94,7 @@ pub(super) async fn upload_scan(
 ) -> Answer<Response> {
     let body = within_bounds(body)?;
     let attempt = attempt(key, &caller, scans::Operation::UploadScan.id(), &(&path.service, &body))?;
-    let by = "upload".to_owned();
+    let by = BY_UPLOAD.to_owned();
     let scan = told(app.store.upload(app.now(), path.service, Guard::Sca, by, body, attempt).await)?;
     app.wake();
     made(StatusCode::CREATED, &format!("/v1/scans/{}", scan.id), Json(scan))

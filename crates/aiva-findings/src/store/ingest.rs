@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aiva_contracts::api::{DocumentInput, Guard, Scan, ScanChanges, ScanDocument, ScanPhase, ScanState};
 use aiva_contracts::message::scan::v1 as message;
+use aiva_events::publish::NewEvent;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use super::findings::Changes;
 use super::kept::Kept;
 use super::rows::{NameRow, Rows};
 use super::{Store, Work, exceptions, in_tx, lists, refuse, scans};
+use crate::contents;
 use crate::exception::{Exception, Judge};
 use crate::export::count_inputs;
 use crate::fingerprint::{Fingerprint, Known, Place};
@@ -91,14 +93,22 @@ async fn upload<R: Rows>(
     if let Some(answer) = work.answered(attempt.as_ref()).await? {
         return Ok(answer);
     }
+    if let Err(stray) = contents::check(&document) {
+        return refuse(Refusal::Invalid(vec![stray]));
+    }
     let (mut scan, _) = scans::create(work, &request).await?;
     scan.state = ScanState::Running;
     scan.started_at = Some(work.now);
+    scan.watched = Some(document.contents.is_some());
     keep_inputs(work, scan.id, &document.inputs).await?;
     let seen = document.findings.iter().cloned().map(Observation::from).collect();
     let scan = take_in(work, scan, seen).await?;
     let summary = &document.summary;
     let scan = complete(work, scan, summary.packages, summary.inputs.ignored).await?;
+    let parts = contents::parts(&scan, &document);
+    let subject = format!("scan/{}", scan.id);
+    let events: Vec<NewEvent> = parts.iter().map(|part| NewEvent::of(part, subject.as_str())).collect();
+    work.emit(&events).await?;
     work.answer(attempt.as_ref(), &scan).await?;
     Ok(scan)
 }

@@ -12,7 +12,7 @@ use super::rows::{Newest, Rows};
 use super::{Store, Work, in_tx, on_snapshot, refuse, services};
 use crate::observation;
 use crate::ports::{Attempt, Done, Refusal, Request, ScanFilter};
-use crate::scan::{self, Fact};
+use crate::scan::{self, BY_ADVISORIES, Fact};
 
 /// Path and kind of the last input of a page.
 type Place = (String, String);
@@ -43,6 +43,11 @@ impl Store {
     /// One scan.
     pub async fn scan(&self, id: Uuid) -> Done<Scan> {
         on_snapshot!(self, get, id)
+    }
+
+    /// The last scan of everything of a service that came to its end.
+    pub async fn last_whole(&self, service: String, guard: Guard) -> Done<Option<Scan>> {
+        on_snapshot!(self, last_of, service, guard)
     }
 
     /// Scans, the latest first, those before `before` only.
@@ -80,6 +85,9 @@ async fn ask<R: Rows>(work: &mut Work<'_, R>, request: Request, attempt: Option<
         return Ok(answer);
     }
     let (scan, description) = create(work, &request).await?;
+    let last =
+        if request.by == BY_ADVISORIES { last_whole(work.rows, &request.service, request.guard).await? } else { None };
+    let upload = last.filter(scan::is_upload).map(|upload| upload.id.to_string());
     let event = ScanRequested {
         scan_id: scan.id.to_string(),
         guard: request.guard.to_string(),
@@ -87,10 +95,30 @@ async fn ask<R: Rows>(work: &mut Work<'_, R>, request: Request, attempt: Option<
         paths: request.paths,
         requested_by: request.by,
         sources: description.source,
+        upload_id: upload.unwrap_or_default(),
     };
     work.emit(&[NewEvent::of(&event, format!("scan/{}", scan.id))]).await?;
     work.answer(attempt.as_ref(), &scan).await?;
     Ok(scan)
+}
+
+/// The last scan of everything that came to its end.
+async fn last_whole<R: Rows>(rows: &mut R, service: &str, guard: Guard) -> Done<Option<Scan>> {
+    let filter =
+        ScanFilter { service: Some(service.to_owned()), guard: Some(guard), state: Some(ScanState::Completed) };
+    let mut before = None;
+    loop {
+        let page = rows.scans(&filter, before, 50).await?;
+        let Some(end) = page.last().map(|scan| scan.id) else { return Ok(None) };
+        if let Some(whole) = page.into_iter().find(|scan| scan.paths.is_empty()) {
+            return Ok(Some(whole));
+        }
+        before = Some(end);
+    }
+}
+
+async fn last_of<R: Rows>(rows: &mut R, service: String, guard: Guard) -> Done<Option<Scan>> {
+    last_whole(rows, &service, guard).await
 }
 
 async fn start<R: Rows>(work: &mut Work<'_, R>, id: Uuid) -> Done<()> {
@@ -184,8 +212,9 @@ pub(super) async fn create<R: Rows>(work: &mut Work<'_, R>, request: &Request) -
         superseded.phase = ScanPhase::Done;
         superseded.finished_at = Some(work.now);
     }
+    let last = work.rows.newest_scans(std::slice::from_ref(&request.service), Newest::Of(request.guard)).await?;
     let scan = Scan {
-        id: Uuid::now_v7(),
+        id: scan::id(Uuid::now_v7(), last.first().map(|last| last.id)),
         service: request.service.clone(),
         guard: request.guard,
         state: ScanState::Requested,
@@ -197,6 +226,7 @@ pub(super) async fn create<R: Rows>(work: &mut Work<'_, R>, request: &Request) -
         finished_at: None,
         progress: ScanProgress { done: 0, total: 0, packages: 0, findings: 0, current: None },
         complete: false,
+        watched: None,
         inputs: None,
         changes: None,
         failure: None,

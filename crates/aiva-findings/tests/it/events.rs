@@ -6,9 +6,10 @@ use aiva_chassis::alert::{AlertSink, Alerts, Level as Grave, Message, SinkError}
 use aiva_chassis::config::server::FindingLevel;
 use aiva_chassis::health::Health;
 use aiva_chassis::shutdown::{Shutdown, Supervisor};
+use aiva_contracts::api::{Guard, Scan, ScanDocument};
 use aiva_contracts::envelope::{Envelope, EventMessage};
 use aiva_contracts::message::findings::v1 as findings_message;
-use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
+use aiva_contracts::message::sca::v1::{AdvisoriesReplaced, ContentsKept};
 use aiva_contracts::message::scan::v1 as message;
 use aiva_events::consume::{HandleError, Handler};
 use aiva_findings::alerts::FindingAlerts;
@@ -18,12 +19,13 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::world::{World, seen};
+use crate::world::{World, seen, service};
 
 on_both_engines!(
     a_scan_told_twice_is_one_scan,
     a_new_finding_is_told_to_the_owners_once,
     new_advisories_have_every_service_scanned_again,
+    only_what_can_be_judged_again_is_asked_for_again,
 );
 
 fn event<M: EventMessage>(message: &M) -> Envelope {
@@ -130,4 +132,56 @@ async fn new_advisories_have_every_service_scanned_again(world: World) {
     let unaffected = vec!["pay".to_owned()];
     handler.handle(&event(&AdvisoriesReplaced { records: 2, unaffected, ..Default::default() })).await.unwrap();
     assert!(world.told().await.is_empty(), "the guard says that nothing changes");
+}
+
+/// A document without findings; one that says what it lists, if `lists`.
+fn document(lists: bool) -> ScanDocument {
+    let text = format!(
+        r#"{{"schema":"aiva.scan/1","advisories":{{"state":"current","ecosystems":[]}},"inputs":[],"findings":[],"summary":{{
+        "findings":{{"critical":0,"high":0,"medium":0,"low":0,"unknown":0,"informational":0}},"accepted":0,"packages":0,"not_judged":0,
+        "exceptions":[],"inputs":{{"parsed":0,"partial":0,"unsupported":0,"failed":0,"ignored":0}}}}{}}}"#,
+        if lists { r#","contents":{"files":[]}"# } else { "" }
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+async fn only_what_can_be_judged_again_is_asked_for_again(world: World) {
+    let handler = AdvisoryEvents(Findings::new(world.store.clone(), world.clock.shared()));
+    let mut bare = service("bare");
+    bare.description.source.clear();
+    world.store.create_service(world.now(), bare, None).await.unwrap();
+    let upload = async |name: &str, lists: bool| {
+        let by = "upload".to_owned();
+        world.store.upload(world.now(), name.to_owned(), Guard::Sca, by, document(lists), None).await.unwrap()
+    };
+    let asked = async |event: Envelope| -> Vec<(String, String)> {
+        world.told().await;
+        handler.handle(&event).await.unwrap();
+        let requests = world.events().await.into_iter().map(|event| event.decode::<message::ScanRequested>().unwrap());
+        requests.map(|request| (request.service, request.upload_id)).collect()
+    };
+    let replaced = || event(&AdvisoriesReplaced { records: 1, ..Default::default() });
+    // Nobody has looked at it, and there is nowhere to look.
+    assert_eq!(asked(replaced()).await, [("pay".to_owned(), String::new())]);
+    let (one, two) = (upload("bare", true).await, upload("pay", true).await);
+    assert_eq!(
+        asked(replaced()).await,
+        [("bare".to_owned(), one.id.to_string()), ("pay".to_owned(), two.id.to_string())]
+    );
+    upload("bare", false).await;
+    assert_eq!(asked(replaced()).await, [("pay".to_owned(), two.id.to_string())], "it does not say what it lists");
+    let scan = world.scan(&[], vec![], &[]).await;
+    assert!(scan.id > two.id);
+    assert_eq!(asked(replaced()).await, [("pay".to_owned(), String::new())], "the server has looked since");
+
+    // The guard knows better than an upload: judged at once, if it is the last word still.
+    let kept = |scan: &Scan, is_outdated| {
+        event(&ContentsKept { scan_id: scan.id.to_string(), service: "pay".to_owned(), is_outdated })
+    };
+    assert_eq!(asked(kept(&two, true)).await, []);
+    let three = upload("pay", true).await;
+    assert_eq!(asked(kept(&three, false)).await, []);
+    assert_eq!(asked(kept(&three, true)).await, [("pay".to_owned(), three.id.to_string())]);
+    let gone = ContentsKept { service: "gone".to_owned(), scan_id: three.id.to_string(), is_outdated: true };
+    assert_eq!(asked(event(&gone)).await, []);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aiva_chassis::http::{AuthError, Authenticator, Permissions, Principal, PrincipalKind};
 use aiva_contracts::api::{exceptions, findings, scans, services, trend};
+use aiva_contracts::message::scan::v1::{ContentsUploaded, InputStatus};
 use aiva_findings::http::routes;
 use aiva_findings::service::Findings;
 use axum::Router;
@@ -19,6 +20,7 @@ use crate::world::World;
 on_both_engines!(
     every_operation_wants_exactly_its_permission,
     an_uploaded_scan_is_found_accepted_and_reopened,
+    what_an_upload_lists_is_told_in_parts,
     what_does_not_fit_the_contract_is_refused_with_its_place,
     a_followed_scan_ends_with_its_end,
     the_ids_of_a_request_arrive_in_its_events,
@@ -151,6 +153,60 @@ async fn an_uploaded_scan_is_found_accepted_and_reopened(world: World) {
     assert_eq!(service.body["service"]["state"], "affected", "{}", service.body);
 }
 
+/// A document of these findings that lists its packages.
+fn listing(ids: &[&str], packages: usize) -> Value {
+    let mut document = document(ids);
+    let packages: Vec<Value> =
+        (0..packages).map(|at| json!({"name": format!("p{at}"), "version": "1", "line": at})).collect();
+    let entry =
+        json!({"name": "open", "requirement": "^2", "line": 4, "reason": "a range", "range": true, "scope": "dev"});
+    let file = |packages: Value| json!({"path": "package-lock.json", "kind": "package-lock.json", "ecosystem": "npm", "packages": packages, "entries": [entry]});
+    let ruled_out = json!([{"purl": "pkg:npm/a@1", "names": ["CVE-9"]}]);
+    document["contents"] = json!({"files": [file(json!(packages))], "left_out": {"dev": true, "ruled_out": ruled_out}});
+    document
+}
+
+async fn what_an_upload_lists_is_told_in_parts(world: World) {
+    let app = app(&world);
+    world.told().await;
+    let mut many = listing(&["CVE-1", "rule"], 1203);
+    many["findings"][0]["matched"] = json!([{"record": "CVE-1", "interval": "listed", "events": []}]);
+    let key = [("idempotency-key", "k2")];
+    let scan = call(&app, "POST", "/v1/services/pay/uploads", &key, many.clone()).await;
+    assert_eq!((scan.status, &scan.body["watched"]), (StatusCode::CREATED, &json!(true)), "{}", scan.body);
+    call(&app, "POST", "/v1/services/pay/uploads", &key, many).await;
+    let events = world.events().await;
+    let parts: Vec<ContentsUploaded> =
+        events.iter().filter(|event| event.is::<ContentsUploaded>()).map(|event| event.decode().unwrap()).collect();
+    assert_eq!(
+        parts.iter().map(|part| (part.chunk, part.chunks)).collect::<Vec<_>>(),
+        [(0, 3), (1, 3), (2, 3)],
+        "once"
+    );
+    assert!(parts.iter().all(|part| scan.body["id"] == part.scan_id && part.service == "pay" && part.guard == "sca"));
+    let files: Vec<_> = parts.iter().flat_map(|part| &part.files).collect();
+    assert!(files.iter().all(|file| file.path == "package-lock.json" && file.status() == InputStatus::Parsed));
+    let names: Vec<&str> = files.iter().flat_map(|file| &file.packages).map(|package| package.name.as_str()).collect();
+    assert_eq!((names.len(), names[0], names[1202]), (1203, "p0", "p1202"));
+    let entries: Vec<_> = files.iter().flat_map(|file| &file.entries).collect();
+    assert_eq!((entries.len(), entries[0].is_range, &*entries[0].scope), (1, true, "dev"));
+    let facts: Vec<&str> = parts.iter().flat_map(|part| &part.facts).map(|fact| fact.id.as_str()).collect();
+    assert_eq!(facts, ["rule"], "what an advisory tells is judged anew");
+    let left_out = parts[2].left_out.clone().unwrap();
+    assert_eq!((left_out.dev, left_out.unfixed, left_out.ruled_out.len()), (true, false, 1));
+
+    // A document of before lists nothing, and that is told too.
+    let scan = call(&app, "POST", "/v1/services/pay/uploads", &[], document(&["CVE-1"])).await;
+    assert_eq!(scan.body["watched"], false, "{}", scan.body);
+    let events = world.events().await;
+    let told: Vec<ContentsUploaded> =
+        events.iter().filter(|event| event.is::<ContentsUploaded>()).map(|event| event.decode().unwrap()).collect();
+    assert_eq!(
+        told.iter().map(|part| (&*part.scan_id, part.chunks)).collect::<Vec<_>>(),
+        [(scan.body["id"].as_str().unwrap(), 0)]
+    );
+}
+
 async fn what_does_not_fit_the_contract_is_refused_with_its_place(world: World) {
     let app = app(&world);
     #[track_caller]
@@ -168,6 +224,13 @@ async fn what_does_not_fit_the_contract_is_refused_with_its_place(world: World) 
     check(&call(&app, "POST", "/v1/scans", &[], json!({"service": "none"})).await, 404, "");
     check(&call(&app, "GET", "/v1/findings?limit=0", &[], Value::Null).await, 422, "/limit");
     check(&call(&app, "GET", "/v1/findings?cursor=bm9wZQ", &[], Value::Null).await, 400, "/cursor");
+    let mut stray = listing(&[], 1);
+    stray["contents"]["files"][0]["path"] = json!("yarn.lock");
+    check(&call(&app, "POST", "/v1/services/pay/uploads", &[], stray).await, 422, "/contents/files/0/path");
+    let mut long = listing(&[], 1);
+    long["contents"]["files"][0]["packages"][0]["name"] = json!("x".repeat(1001));
+    let long = call(&app, "POST", "/v1/services/pay/uploads", &[], long).await;
+    check(&long, 422, "/contents/files/0/packages/0/name");
     let unsaid = json!({"owners": [], "source": []});
     check(&call(&app, "PUT", "/v1/services/pay", &[], unsaid).await, 428, "");
 }

@@ -110,6 +110,7 @@ pub(crate) fn document_of(findings: Vec<DocumentFinding>) -> ScanDocument {
         advisories: DocumentAdvisories { state: AdvisoryState::Current, ecosystems: vec![] },
         inputs: vec![],
         packages: None,
+        contents: None,
         findings,
         summary: DocumentSummary {
             findings: Counts { critical: 0, high: 0, medium: 0, low: 0, unknown: 0, informational: 0 },
