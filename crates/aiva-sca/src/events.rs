@@ -1,5 +1,7 @@
 //! Answers a requested scan with events: started, progress, inputs and findings in chunks, completed or failed.
 
+mod uploads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,10 +16,11 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::inventory;
-use crate::report;
 use crate::service::{Run, RunError, Service, chain};
 use crate::snapshot::Snapshot;
 use crate::store::Journal;
+
+pub use uploads::Uploads;
 
 /// The name that the guard's progress is kept under.
 const CONSUMER: &str = "sca.scan";
@@ -33,6 +36,11 @@ const CHUNK: usize = 500;
 
 /// How often progress is told while something moves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// What an upload lists has not come yet; judging an older scan would open and close what it knows better.
+#[derive(Debug, thiserror::Error)]
+#[error("what upload {0} lists is still on its way")]
+struct Underway(String);
 
 /// Scans what is asked for.
 pub struct Scanner {
@@ -63,7 +71,7 @@ impl Scanner {
         let last = match self.run(event, request).await? {
             Ok(run) => {
                 // Only a scan of everything says what a service is built from.
-                keep = request.paths.is_empty().then(|| Snapshot::of(&request.service, &run));
+                keep = request.paths.is_empty().then(|| Snapshot::of(&request.service, &request.scan_id, &run));
                 self.report(event, request, &run).await?
             }
             Err(error) => NewEvent::of(
@@ -88,8 +96,11 @@ impl Scanner {
         request: &message::ScanRequested,
     ) -> Result<Result<Run, RunError>, HandleError> {
         if request.requested_by == BY_ADVISORIES && request.paths.is_empty() {
-            let kept = self.journal.kept(&request.service).await.map_err(HandleError::transient)?;
-            if let Some(kept) = kept {
+            let held = self.journal.kept(&request.service).await.map_err(HandleError::transient)?;
+            if held.as_ref().map_or("", |held| &held.scan) < request.upload_id.as_str() {
+                return Err(HandleError::transient(Underway(request.upload_id.clone())));
+            }
+            if let Some(kept) = held.and_then(|held| held.kept) {
                 let service = Arc::clone(&self.service);
                 return match tokio::task::spawn_blocking(move || service.judge_again(kept)).await {
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -150,7 +161,7 @@ impl Scanner {
         run: &Run,
     ) -> Result<NewEvent, HandleError> {
         let subject = event.subject.as_str();
-        let inputs = report::inputs(&run.inventory.inputs, &run.result.not_judged, &run.result.can_resolve);
+        let inputs = run.inputs();
         let mut input_chunks = 0;
         for chunk in inputs.chunks(CHUNK) {
             let observed = message::InputsObserved {
@@ -162,8 +173,7 @@ impl Scanner {
             input_chunks += 1;
         }
         let mut finding_chunks = 0;
-        let findings: Vec<message::ObservedFinding> =
-            run.result.findings.iter().map(report::finding).chain(run.kept.iter().cloned()).collect();
+        let findings = run.findings();
         for chunk in findings.chunks(CHUNK) {
             let observed = message::FindingsObserved {
                 scan_id: request.scan_id.clone(),

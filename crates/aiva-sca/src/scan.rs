@@ -133,6 +133,19 @@ pub fn scan(inputs: &[Input], index: &Index) -> Result<ScanResult, Damage> {
     Ok(result)
 }
 
+impl ScanResult {
+    /// Nothing was judged, because there is nothing to judge by.
+    pub fn unjudged() -> Self {
+        Self {
+            findings: Vec::new(),
+            not_judged: Vec::new(),
+            can_resolve: Vec::new(),
+            outside: Outside::default(),
+            advisories: Advisories { epoch: 0, built_at: Timestamp::UNIX_EPOCH, ecosystems: Vec::new() },
+        }
+    }
+}
+
 /// The judging of one scan, input by input, from any number of threads. What is said of a version of a package is found out once
 /// for all inputs, and is the same whatever their order.
 #[derive(Debug)]

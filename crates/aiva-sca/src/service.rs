@@ -16,8 +16,10 @@ use crate::advisory::{Index, OpenError};
 use crate::checks::Checks;
 use crate::finding::Finding;
 use crate::inventory::{self, Inventory, WalkError};
+use crate::left_out::LeftOut;
 use crate::package::Input;
 use crate::ports::Fetch;
+use crate::report;
 use crate::scan::{ScanResult, scan};
 use crate::snapshot::Kept;
 
@@ -67,6 +69,9 @@ pub enum RunError {
     /// A source is not there.
     #[error(transparent)]
     Walk(#[from] WalkError),
+    /// There is nothing to read.
+    #[error("the service has no source; name one in its description, or bring results with `aiva scan --upload`")]
+    NoSource,
 }
 
 impl RunError {
@@ -75,7 +80,7 @@ impl RunError {
         match self {
             Self::Index(OpenError::Missing(_)) => "advisories_missing",
             Self::Index(_) | Self::Damage(_) => "advisories_damaged",
-            Self::Walk(_) => "target_missing",
+            Self::Walk(_) | Self::NoSource => "target_missing",
         }
     }
 }
@@ -88,6 +93,23 @@ pub struct Run {
     pub result: ScanResult,
     /// Findings of an earlier scan that hold still, because nothing was read anew.
     pub kept: Vec<message::ObservedFinding>,
+    /// What of the advisories' findings is not told, because who uploaded the scan leaves it out. The result has it.
+    pub left_out: LeftOut,
+}
+
+impl Run {
+    /// The findings that are told, as the shared story has them.
+    pub fn findings(&self) -> Vec<message::ObservedFinding> {
+        let told = self.result.findings.iter().filter(|finding| !self.left_out.holds(finding));
+        told.map(report::finding).chain(self.kept.iter().cloned()).collect()
+    }
+
+    /// What became of each input.
+    pub fn inputs(&self) -> Vec<message::ObservedInput> {
+        let possible = self.result.can_resolve.iter().cloned();
+        let possible: Vec<_> = possible.filter_map(|entry| self.left_out.rest(entry)).collect();
+        report::inputs(&self.inventory.inputs, &self.result.not_judged, &possible)
+    }
 }
 
 impl Service {
@@ -167,6 +189,10 @@ impl Service {
 
     /// Reads and judges the sources; blocks for as long as that takes.
     pub fn run(&self, sources: &[String], progress: &(dyn Fn(inventory::Progress) + Sync)) -> Result<Run, RunError> {
+        if sources.is_empty() {
+            // To have looked nowhere is not to have found nothing: that would close what others told of the service.
+            return Err(RunError::NoSource);
+        }
         let index = self.index()?;
         let mut all = Inventory::default();
         let mut facts = Vec::new();
@@ -189,13 +215,25 @@ impl Service {
         facts.sort_by(|one, other| (&one.path, one.line, &one.name).cmp(&(&other.path, other.line, &other.name)));
         facts.dedup();
         let result = scan(&all.inputs, &index)?.with(facts);
-        Ok(Run { inventory: all, result, kept: Vec::new() })
+        Ok(Run { inventory: all, result, kept: Vec::new(), left_out: LeftOut::default() })
     }
 
     /// Judges what an earlier scan read; blocks for as long as that takes.
     pub fn judge_again(&self, kept: Kept) -> Result<Run, RunError> {
         let result = scan(&kept.inventory.inputs, self.index()?.as_ref())?;
-        Ok(Run { inventory: kept.inventory, result, kept: kept.facts })
+        Ok(Run { inventory: kept.inventory, result, kept: kept.facts, left_out: kept.left_out })
+    }
+
+    /// Judges what an upload lists by the advisories of this server, so that it is known which of them change what is said of it.
+    /// Where there are none that can be used, the next ones will.
+    pub fn judge_first(&self, uploaded: Kept) -> Run {
+        let Kept { inventory, facts, left_out } = uploaded;
+        let judged = self.index().map_err(RunError::from).and_then(|index| Ok(scan(&inventory.inputs, &index)?));
+        let result = judged.unwrap_or_else(|error| {
+            tracing::warn!(error = %chain(&error), "what was uploaded is judged when there are advisories");
+            ScanResult::unjudged()
+        });
+        Run { inventory, result, kept: facts, left_out }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Arc<Index>>> {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{Inventory, Kind};
+use crate::left_out::LeftOut;
 use crate::name::spelled;
 use crate::package::{Ecosystem, Input, NotJudged, Package, Source, Status};
 use crate::report;
@@ -26,14 +27,18 @@ use crate::service::Run;
 const SEED: u64 = 0x73_63_61;
 
 /// A finished scan of one service, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The service.
     pub service: String,
-    /// The inventory, deflated JSON behind its length.
+    /// The scan, a UUIDv7: of two scans of a service the greater one is the later.
+    pub scan: String,
+    /// The inventory, deflated JSON behind its length; empty where the scan does not say what it read.
     pub body: Vec<u8>,
     /// What the scan found besides advisories, as a `FindingsObserved`.
     pub facts: Vec<u8>,
+    /// What of the advisories' findings is left out, as a `LeftOut`.
+    pub left_out: Vec<u8>,
     /// Each component once, in order.
     pub components: Vec<Component>,
 }
@@ -69,6 +74,8 @@ pub struct Kept {
     pub inventory: Inventory,
     /// What was found besides advisories.
     pub facts: Vec<message::ObservedFinding>,
+    /// What of the advisories' findings is left out.
+    pub left_out: LeftOut,
 }
 
 #[derive(serde::Serialize)]
@@ -85,7 +92,7 @@ struct Read {
 
 impl Snapshot {
     /// What to keep of a run.
-    pub fn of(service: &str, run: &Run) -> Self {
+    pub fn of(service: &str, scan: &str, run: &Run) -> Self {
         let inventory = &run.inventory;
         let body = Written { inputs: &inventory.inputs, ignored: &inventory.ignored_lockfiles };
         let json = serde_json::to_vec(&body).expect("strings and numbers can be written");
@@ -101,18 +108,31 @@ impl Snapshot {
         for one in &mut components {
             one.verdict = verdicts.get(&(one.ecosystem.as_str(), &*one.name, &*one.version)).copied().unwrap_or(0);
         }
-        Self { service: service.to_owned(), body: deflate(&json), facts: facts.encode_to_vec(), components }
+        Self {
+            service: service.to_owned(),
+            scan: scan.to_owned(),
+            body: deflate(&json),
+            facts: facts.encode_to_vec(),
+            left_out: run.left_out.said().encode_to_vec(),
+            components,
+        }
+    }
+
+    /// Of a scan that does not say what it read.
+    pub fn unknown(service: &str, scan: &str) -> Self {
+        Self { service: service.to_owned(), scan: scan.to_owned(), ..Self::default() }
     }
 }
 
 impl Kept {
     /// What [`Snapshot::of`] kept; `None` where another release kept it in another form.
-    pub fn open(body: &[u8], facts: &[u8]) -> Option<Self> {
+    pub fn open(body: &[u8], facts: &[u8], left_out: &[u8]) -> Option<Self> {
         let json = inflate(body)?;
         let body: Read = serde_json::from_slice(&json).ok()?;
         let facts = message::FindingsObserved::decode(facts).ok()?.findings;
+        let left_out = LeftOut::new(message::LeftOut::decode(left_out).ok()?);
         let inventory = Inventory { inputs: body.inputs, ignored_lockfiles: body.ignored };
-        Some(Self { inventory, facts })
+        Some(Self { inventory, facts, left_out })
     }
 }
 
@@ -206,18 +226,32 @@ fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
     (read == plain.len()).then_some(plain)
 }
 
-/// The name of a kind of file, as this release has it, or one that an earlier release had: kept for good, they are few.
+/// The most names of kinds that are kept besides our own.
+const MOST_OTHERS: usize = 200;
+
+/// A kind of file that nobody here knows.
+const OTHER: &str = "other";
+
+/// The name of a kind of file, for serde.
 pub(crate) fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    Ok(kind_of(&String::deserialize(deserializer)?))
+}
+
+/// The name of a kind of file, as this release has it, or one that another release has: such are kept for good, but no more of
+/// them than a few releases can have, for uploads say them.
+pub(crate) fn kind_of(name: &str) -> &'static str {
     static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let name = String::deserialize(deserializer)?;
-    if let Some(kind) = Kind::of("", &name).filter(|kind| kind.name() == name) {
-        return Ok(kind.name());
+    if let Some(kind) = Kind::of("", name).filter(|kind| kind.name() == name) {
+        return kind.name();
     }
     let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = others.get(name.as_str()) {
-        return Ok(known);
+    if let Some(known) = others.get(name) {
+        return known;
     }
-    let kept: &'static str = Box::leak(name.into_boxed_str());
+    if others.len() >= MOST_OTHERS || name.len() > 100 {
+        return OTHER;
+    }
+    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
     others.insert(kept);
-    Ok(kept)
+    kept
 }

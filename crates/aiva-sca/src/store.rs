@@ -2,8 +2,12 @@
 //!
 //! Answers are events; the last one of a scan commits together with the claim of the request, so that a request is answered to
 //! its end once, however often it is delivered. With it commits what the scan read, so that new advisories can judge it again.
+//!
+//! Of each service the latest scan is kept, whoever ran it: a later one takes its place, an earlier one that ends later does not. What
+//! an upload lists comes in parts, which wait beside it until all of them are there.
 
 mod components;
+mod uploads;
 
 use std::collections::BTreeSet;
 
@@ -15,6 +19,7 @@ use crate::advisory::{Damage, Index};
 use crate::snapshot::{Component, Kept, Snapshot, changed};
 
 pub use components::MIGRATIONS;
+pub use uploads::{Arrival, Part};
 
 /// How many components are judged at once.
 const PAGE: u32 = 20_000;
@@ -28,6 +33,15 @@ pub enum AffectedError {
     /// The index is damaged.
     #[error(transparent)]
     Damage(#[from] Damage),
+}
+
+/// What is kept of a service.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The scan, a UUIDv7; empty for one of a release that did not keep it.
+    pub scan: String,
+    /// What it read; `None` where it does not say, or not in a form that this release can use.
+    pub kept: Option<Kept>,
 }
 
 /// The outbox of one database.
@@ -63,10 +77,66 @@ impl Journal {
         }
     }
 
-    /// What the last whole scan of a service read; `None` where there was none that this release can use.
-    pub async fn kept(&self, service: &str) -> Result<Option<Kept>, TxError<StoreError>> {
+    /// What is kept of the last whole scan of a service.
+    pub async fn kept(&self, service: &str) -> Result<Option<Held>, TxError<StoreError>> {
         let found = components::get(&self.database, service).await?;
-        Ok(found.and_then(|(body, facts)| Kept::open(&body, &facts)))
+        Ok(found.map(|found| Held { kept: Kept::open(&found.body, &found.facts, &found.left_out), scan: found.scan }))
+    }
+
+    /// Keeps a part of an upload, once, and says what has come with it.
+    pub async fn put_part(&self, part: Part) -> Result<Arrival, TxError<StoreError>> {
+        match &self.database {
+            Database::Sqlite(sqlite) => {
+                sqlite.write(move |tx| uploads::put_sqlite(tx, &part).map_err(TxError::Store)).await
+            }
+            Database::Postgres(postgres) => {
+                postgres
+                    .write(move |tx| {
+                        let part = part.clone();
+                        Box::pin(async move { uploads::put_postgres(tx, &part).await.map_err(TxError::Store) })
+                    })
+                    .await
+            }
+        }
+    }
+
+    /// The parts of an upload in their order.
+    pub async fn parts(&self, service: &str, scan: &str) -> Result<Vec<Vec<u8>>, TxError<StoreError>> {
+        uploads::get(&self.database, service, scan).await
+    }
+
+    /// Keeps what was uploaded in place of what an earlier scan read, and tells these events; does neither where a later scan is kept.
+    pub async fn keep(
+        &self,
+        keep: Snapshot,
+        events: Vec<NewEvent>,
+        context: Context,
+    ) -> Result<(), TxError<StoreError>> {
+        match &self.database {
+            Database::Sqlite(sqlite) => {
+                sqlite
+                    .write(move |tx| {
+                        if components::put_sqlite(tx, &keep).map_err(TxError::Store)? {
+                            outbox::sqlite::append(tx, &events, &context).map_err(TxError::Store)?;
+                        }
+                        Ok(())
+                    })
+                    .await
+            }
+            Database::Postgres(postgres) => {
+                postgres
+                    .write(move |tx| {
+                        let (events, context, keep) = (events.clone(), context.clone(), keep.clone());
+                        Box::pin(async move {
+                            if components::put_postgres(tx, &keep).await.map_err(TxError::Store)? {
+                                outbox::postgres::append(tx, &events, &context).await.map_err(TxError::Store)?;
+                            }
+                            Ok(())
+                        })
+                    })
+                    .await
+            }
+        }
     }
 
     /// The services that are judged by this index as they were when they were scanned, from the reverse index alone. `since`
@@ -112,7 +182,7 @@ impl Journal {
                         if inbox::sqlite::claim(tx, consumer, request).map_err(TxError::Store)? {
                             outbox::sqlite::append(tx, &events, &context).map_err(TxError::Store)?;
                             keep.iter()
-                                .try_for_each(|keep| components::put_sqlite(tx, keep))
+                                .try_for_each(|keep| components::put_sqlite(tx, keep).map(drop))
                                 .map_err(TxError::Store)?;
                         }
                         Ok(())

@@ -11,7 +11,10 @@ use crate::snapshot::{Component, Snapshot};
 /// The steps of this crate.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     owner: "sca",
-    steps: &[Step { version: 1, name: "snapshots", phase: Phase::Expand, sqlite: SQLITE_1, postgres: POSTGRES_1 }],
+    steps: &[
+        Step { version: 1, name: "snapshots", phase: Phase::Expand, sqlite: SQLITE_1, postgres: POSTGRES_1 },
+        Step { version: 2, name: "uploads", phase: Phase::Expand, sqlite: SQLITE_2, postgres: POSTGRES_2 },
+    ],
 };
 
 const SQLITE_1: &str = "
@@ -33,18 +36,51 @@ CREATE TABLE sca_components (
 CREATE INDEX sca_components_by_service ON sca_components (service);
 ";
 
+// A snapshot of before is older than any scan.
+const SQLITE_2: &str = "
+ALTER TABLE sca_snapshots ADD COLUMN scan TEXT NOT NULL DEFAULT '';
+ALTER TABLE sca_snapshots ADD COLUMN left_out BLOB NOT NULL DEFAULT x'';
+CREATE TABLE sca_uploads (
+  service TEXT NOT NULL, scan TEXT NOT NULL, chunk INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (service, scan, chunk)
+) STRICT, WITHOUT ROWID;
+";
+
+const POSTGRES_2: &str = "
+ALTER TABLE sca_snapshots ADD COLUMN scan TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+ALTER TABLE sca_snapshots ADD COLUMN left_out BYTEA NOT NULL DEFAULT '';
+CREATE TABLE sca_uploads (
+  service TEXT COLLATE \"C\" NOT NULL, scan TEXT COLLATE \"C\" NOT NULL, chunk BIGINT NOT NULL, body BYTEA NOT NULL,
+  PRIMARY KEY (service, scan, chunk)
+);
+";
+
 /// A component and who has it.
 pub(super) type Held = (Component, String);
 
-/// The inventory and the facts of a snapshot.
-pub(super) type Bodies = (Vec<u8>, Vec<u8>);
+/// A snapshot without its components.
+pub(super) struct Bodies {
+    pub(super) scan: String,
+    pub(super) body: Vec<u8>,
+    pub(super) facts: Vec<u8>,
+    pub(super) left_out: Vec<u8>,
+}
 
-/// Replaces what is kept of a service.
-pub(super) fn put_sqlite(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT OR REPLACE INTO sca_snapshots (service, body, facts) VALUES (?1, ?2, ?3)",
-        params![snapshot.service, snapshot.body, snapshot.facts],
+/// Replaces what is kept of a service, and forgets what came of uploads that are not later. Does nothing, and says so, where a later
+/// scan is kept.
+pub(super) fn put_sqlite(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<bool, StoreError> {
+    let put = tx.execute(
+        "INSERT INTO sca_snapshots (service, scan, body, facts, left_out) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (service) DO UPDATE SET
+           scan = excluded.scan, body = excluded.body, facts = excluded.facts, left_out = excluded.left_out
+         WHERE excluded.scan > sca_snapshots.scan",
+        params![snapshot.service, snapshot.scan, snapshot.body, snapshot.facts, snapshot.left_out],
     )?;
+    if put == 0 {
+        return Ok(false);
+    }
+    let forget = "DELETE FROM sca_uploads WHERE service = ?1 AND scan <= ?2";
+    tx.execute(forget, params![snapshot.service, snapshot.scan])?;
     tx.execute("DELETE FROM sca_components WHERE service = ?1", params![snapshot.service])?;
     let mut put = tx.prepare_cached(
         "INSERT INTO sca_components (ecosystem, name, version, pinned, service, verdict) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -52,14 +88,23 @@ pub(super) fn put_sqlite(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<()
     for one in &snapshot.components {
         put.execute(params![one.ecosystem, one.name, one.version, one.is_pinned, snapshot.service, one.verdict])?;
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Replaces what is kept of a service.
-pub(super) async fn put_postgres(tx: &mut PgConnection, snapshot: &Snapshot) -> Result<(), StoreError> {
-    let put = "INSERT INTO sca_snapshots (service, body, facts) VALUES ($1, $2, $3)
-               ON CONFLICT (service) DO UPDATE SET body = excluded.body, facts = excluded.facts";
-    sqlx::query(put).bind(&snapshot.service).bind(&snapshot.body).bind(&snapshot.facts).execute(&mut *tx).await?;
+/// The same on PostgreSQL; who loses against another process waits for it and sees what it kept.
+pub(super) async fn put_postgres(tx: &mut PgConnection, snapshot: &Snapshot) -> Result<bool, StoreError> {
+    let put = sqlx::query(
+        "INSERT INTO sca_snapshots (service, scan, body, facts, left_out) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (service) DO UPDATE SET
+           scan = excluded.scan, body = excluded.body, facts = excluded.facts, left_out = excluded.left_out
+         WHERE excluded.scan > sca_snapshots.scan",
+    );
+    let put = put.bind(&snapshot.service).bind(&snapshot.scan).bind(&snapshot.body).bind(&snapshot.facts);
+    if put.bind(&snapshot.left_out).execute(&mut *tx).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let forget = "DELETE FROM sca_uploads WHERE service = $1 AND scan <= $2";
+    sqlx::query(forget).bind(&snapshot.service).bind(&snapshot.scan).execute(&mut *tx).await?;
     sqlx::query("DELETE FROM sca_components WHERE service = $1").bind(&snapshot.service).execute(&mut *tx).await?;
     let rows = &snapshot.components;
     // PostgreSQL's text holds no NUL; a name with one is no package's name.
@@ -77,7 +122,7 @@ pub(super) async fn put_postgres(tx: &mut PgConnection, snapshot: &Snapshot) -> 
         .bind(rows.iter().map(|one| one.verdict).collect::<Vec<i64>>())
         .execute(tx)
         .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// What is kept of a service.
@@ -87,16 +132,24 @@ pub(super) async fn get(database: &Database, service: &str) -> Result<Option<Bod
             let service = service.to_owned();
             sqlite
                 .read(move |tx| {
-                    let query = "SELECT body, facts FROM sca_snapshots WHERE service = ?1";
-                    let row = tx.query_row(query, params![service], |row| Ok((row.get(0)?, row.get(1)?)));
+                    let query = "SELECT scan, body, facts, left_out FROM sca_snapshots WHERE service = ?1";
+                    let bodies = |row: &rusqlite::Row<'_>| {
+                        let (scan, body) = (row.get(0)?, row.get(1)?);
+                        Ok(Bodies { scan, body, facts: row.get(2)?, left_out: row.get(3)? })
+                    };
+                    let row = tx.query_row(query, params![service], bodies);
                     row.optional().map_err(|error| TxError::Store(error.into()))
                 })
                 .await
         }
         Database::Postgres(postgres) => {
-            let query = sqlx::query("SELECT body, facts FROM sca_snapshots WHERE service = $1").bind(service);
-            let row = query.fetch_optional(postgres.pool()).await.map_err(store)?;
-            row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose().map_err(store)
+            let query = sqlx::query("SELECT scan, body, facts, left_out FROM sca_snapshots WHERE service = $1");
+            let row = query.bind(service).fetch_optional(postgres.pool()).await.map_err(store)?;
+            let bodies = |row: PgRow| {
+                let (scan, body) = (row.try_get(0)?, row.try_get(1)?);
+                Ok(Bodies { scan, body, facts: row.try_get(2)?, left_out: row.try_get(3)? })
+            };
+            row.map(bodies).transpose().map_err(store)
         }
     }
 }
@@ -177,6 +230,6 @@ fn held(row: &PgRow) -> Result<Held, sqlx::Error> {
     Ok((component, row.try_get(5)?))
 }
 
-fn store(error: sqlx::Error) -> TxError<StoreError> {
+pub(super) fn store(error: sqlx::Error) -> TxError<StoreError> {
     TxError::Store(error.into())
 }

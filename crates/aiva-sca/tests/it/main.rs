@@ -27,4 +27,5 @@ mod sbom;
 mod severity;
 mod supply;
 mod systems;
+mod uploads;
 mod watch;

@@ -13,7 +13,7 @@ use aiva_events::outbox;
 use aiva_events::{Context, NewEvent};
 use aiva_sca::advisory::{Change, Index, amend, import};
 use aiva_sca::checks::Checks;
-use aiva_sca::events::Scanner;
+use aiva_sca::events::{Scanner, Uploads};
 use aiva_sca::package::Ecosystem;
 use aiva_sca::ports::{Fetch, FetchError, Fetched, Request};
 use aiva_sca::service::{Parts, Service};
@@ -39,15 +39,28 @@ fn record(id: &str, name: &str, version: &str) -> String {
     )
 }
 
-struct World {
-    folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
     db: Database,
-    clock: FakeClock,
-    scanner: Scanner,
-    journal: Journal,
+    pub(crate) clock: FakeClock,
+    pub(crate) scanner: Scanner,
+    pub(crate) uploads: Uploads,
+    pub(crate) journal: Journal,
 }
 
 impl World {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Database::Sqlite(Sqlite::open(folder.path().join("aiva.db")).await.unwrap());
+        Self::on(db, folder).await
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = aiva_testkit::postgres::database().await?;
+        let db = Database::Postgres(Postgres::connect(&url).await.unwrap());
+        Some(Self::on(db, tempfile::tempdir().unwrap()).await)
+    }
+
     async fn on(db: Database, folder: tempfile::TempDir) -> Self {
         let clock = FakeClock::at("2026-11-21T12:00:00Z");
         migrate::up(&db, &[aiva_events::MIGRATIONS, MIGRATIONS], &clock).await.unwrap();
@@ -62,12 +75,14 @@ impl World {
             clock: clock.shared(),
         };
         let journal = Journal::new(db.clone());
-        let scanner = Scanner::new(Arc::new(Service::new(parts)), journal.clone(), clock.shared());
-        Self { folder, db, clock, scanner, journal }
+        let service = Arc::new(Service::new(parts));
+        let scanner = Scanner::new(Arc::clone(&service), journal.clone(), clock.shared());
+        let uploads = Uploads::new(service, journal.clone(), clock.shared());
+        Self { folder, db, clock, scanner, uploads, journal }
     }
 
     /// Puts a record into the index beside those that it has.
-    fn amend(&self, id: &str, name: &str, version: &str) {
+    pub(crate) fn amend(&self, id: &str, name: &str, version: &str) {
         let modified = self.clock.now();
         let change = Change { id: id.to_owned(), modified, record: Some(record(id, name, version).into_bytes()) };
         let changes = [(Ecosystem::Npm, vec![change])].into();
@@ -75,7 +90,7 @@ impl World {
     }
 
     /// Puts records about `left` in place of all that the index holds on npm.
-    fn advise(&self, records: &[(&str, &str)]) {
+    pub(crate) fn advise(&self, records: &[(&str, &str)]) {
         let source = self.folder.path().join("osv");
         drop(std::fs::remove_dir_all(&source));
         std::fs::create_dir_all(source.join("npm")).unwrap();
@@ -85,21 +100,20 @@ impl World {
         import(&[source], &self.folder.path().join("advisories"), self.clock.now(), &|_| {}).unwrap();
     }
 
-    fn index(&self) -> Index {
+    pub(crate) fn index(&self) -> Index {
         Index::open(&self.folder.path().join("advisories")).unwrap()
     }
 
     /// Asks for a scan of `pay` and hands over what the guard answers.
-    async fn scan(&self, by: &str) -> Vec<Envelope> {
+    pub(crate) async fn scan(&self, by: &str) -> Vec<Envelope> {
+        let asked = self.ask(request(by)).await;
+        self.scanner.handle(&asked).await.unwrap();
+        self.events().await
+    }
+
+    /// Asks for a scan; the event that the guard hears.
+    pub(crate) async fn ask(&self, request: ScanRequested) -> Envelope {
         self.forget().await;
-        let request = ScanRequested {
-            scan_id: uuid::Uuid::now_v7().to_string(),
-            guard: "sca".to_owned(),
-            service: "pay".to_owned(),
-            requested_by: by.to_owned(),
-            sources: vec!["code".to_owned()],
-            ..ScanRequested::default()
-        };
         let context = Context::new("test", self.clock.now(), request.scan_id.clone());
         let event = NewEvent::of(&request, &*format!("scan/{}", request.scan_id));
         match &self.db {
@@ -113,17 +127,15 @@ impl World {
                 outbox::postgres::append(&mut connection, &[event], &context).await.unwrap();
             }
         }
-        let asked = self.events().await.remove(0);
-        self.scanner.handle(&asked).await.unwrap();
-        self.events().await
+        self.events().await.remove(0)
     }
 
-    async fn events(&self) -> Vec<Envelope> {
+    pub(crate) async fn events(&self) -> Vec<Envelope> {
         let page = log::read(&self.db, &Filter::default(), Direction::After(0), usize::MAX).await.unwrap();
         page.into_iter().map(|(_, event)| event).collect()
     }
 
-    async fn forget(&self) {
+    pub(crate) async fn forget(&self) {
         let delete = "DELETE FROM event_outbox";
         match &self.db {
             Database::Sqlite(db) => {
@@ -136,16 +148,28 @@ impl World {
     }
 }
 
-fn of_kind<M: EventMessage>(events: &[Envelope]) -> Vec<M> {
+/// A request for a whole scan of `pay`.
+pub(crate) fn request(by: &str) -> ScanRequested {
+    ScanRequested {
+        scan_id: uuid::Uuid::now_v7().to_string(),
+        guard: "sca".to_owned(),
+        service: "pay".to_owned(),
+        requested_by: by.to_owned(),
+        sources: vec!["code".to_owned()],
+        ..ScanRequested::default()
+    }
+}
+
+pub(crate) fn of_kind<M: EventMessage>(events: &[Envelope]) -> Vec<M> {
     events.iter().filter(|event| event.kind == M::TYPE).map(|event| event.decode().unwrap()).collect()
 }
 
-fn found(events: &[Envelope]) -> Vec<String> {
+pub(crate) fn found(events: &[Envelope]) -> Vec<String> {
     let observed: Vec<FindingsObserved> = of_kind(events);
     observed.into_iter().flat_map(|chunk| chunk.findings).map(|finding| finding.id).collect()
 }
 
-fn write(root: &Path, path: &str, text: &str) {
+pub(crate) fn write(root: &Path, path: &str, text: &str) {
     let file = root.join(path);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(file, text).unwrap();
@@ -198,14 +222,11 @@ async fn promises(world: World) {
 
 #[tokio::test]
 async fn new_advisories_judge_what_was_read_before_on_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = Database::Sqlite(Sqlite::open(folder.path().join("aiva.db")).await.unwrap());
-    promises(World::on(db, folder).await).await;
+    promises(World::sqlite().await).await;
 }
 
 #[tokio::test]
 async fn new_advisories_judge_what_was_read_before_on_postgres() {
-    let Some(url) = aiva_testkit::postgres::database().await else { return };
-    let db = Database::Postgres(Postgres::connect(&url).await.unwrap());
-    promises(World::on(db, tempfile::tempdir().unwrap()).await).await;
+    let Some(world) = World::postgres().await else { return };
+    promises(world).await;
 }
