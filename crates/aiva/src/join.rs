@@ -3,6 +3,8 @@
 //! Pure. The two crates never see each other; only the binary knows both. What a finding and an input are called is said once,
 //! by [`aiva_sca::report`]; here is only what an event does not carry.
 
+mod contents;
+
 use std::sync::Arc;
 
 use aiva_contracts::api::{
@@ -15,6 +17,8 @@ use aiva_sca::finding::Finding;
 use aiva_sca::package::{Input, Package, Scope};
 use aiva_sca::purl::purl;
 use aiva_sca::report;
+
+pub(crate) use contents::listings;
 
 /// A finding with all its words, as `findings` takes it in.
 pub(crate) fn observation(finding: &Finding) -> Observation {

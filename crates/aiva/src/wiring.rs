@@ -28,7 +28,7 @@ use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::ports::Request;
 use aiva_findings::service::Findings;
 use aiva_findings::store::Store;
-use aiva_sca::events::Scanner;
+use aiva_sca::events::{Scanner, Uploads};
 use aiva_sca::service::Service as Sca;
 use aiva_sca::store::Journal;
 use aiva_sca::workers::{Keeper, Updates};
@@ -209,9 +209,9 @@ impl Parts {
         Ok(Self { database, door, findings, router, alerts, egress })
     }
 
-    /// Scans every service once, because the server has just started, and begins the daily schedule after that.
+    /// Scans every service that has sources once, because the server has just started, and begins the daily schedule after that.
     pub(crate) async fn start(&self, settings: &Settings, supervisor: &Supervisor) -> Result<()> {
-        for service in &settings.services {
+        for service in settings.services.iter().filter(|service| !service.source.is_empty()) {
             let (name, by) = (service.name.clone(), "start".to_owned());
             let request = Request { service: name, guard: Guard::Sca, paths: Vec::new(), by };
             self.findings.request_scan(request).await?;
@@ -317,6 +317,7 @@ fn deliver(
         let dispatcher = Dispatcher::new(database.clone(), Arc::clone(&clock), Options::default())
             .alerts(alerts.clone())
             .with(Arc::new(Scanner::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
+            .with(Arc::new(Uploads::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
             .with(Arc::new(ScanEvents(findings.clone())))
             .with(Arc::new(AdvisoryEvents(findings.clone())))
             .with(Arc::new(FindingAlerts { findings: findings.clone(), alerts: alerts.clone(), least }));

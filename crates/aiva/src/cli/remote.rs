@@ -144,6 +144,9 @@ impl Api {
             None if status.as_u16() == 401 => {
                 failure.hint("`aiva token show` on the server prints the token; put it into AIVA_TOKEN")
             }
+            None if status.as_u16() == 413 => failure.hint(
+                "make several services of what is scanned, and scan each part by itself: aiva scan PART --service NAME --upload ...",
+            ),
             None => failure,
         }
         .into())

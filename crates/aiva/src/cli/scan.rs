@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_chassis::config::services::Exception as Declared;
-use aiva_contracts::api::{AdvisoryState, ExceptionMatch, Guard, Level, Origin, PackageScope};
+use aiva_contracts::api::{
+    AdvisoryState, DocumentContents, DocumentFinding, ExceptionMatch, Guard, Level, Origin, PackageScope,
+};
 use aiva_findings::exception::{Exception, Judge, Rule};
 use aiva_findings::export::{self, Clean, Document, Draft, Results, Standing};
 use aiva_findings::observation::Observation;
@@ -37,6 +39,7 @@ mod priority;
 mod range;
 mod shown;
 mod statements;
+mod upload;
 
 use priority::Priorities;
 use statements::Vex;
@@ -71,10 +74,14 @@ impl Report {
         self.whole.get_or_init(|| self.draft.document(|finding| self.tell(finding)))
     }
 
-    /// What a server is told: what VEX rules out is not there, so that the server takes it for fixed.
-    fn for_upload(&self) -> Document {
+    /// What a server is told: what VEX rules out is not there, so that the server takes it for fixed. What the files list is, with
+    /// all that this run leaves out, so that the server can judge it again.
+    fn for_upload(&self, scan: &Scan) -> Document {
         let mut document = self.document().clone();
-        document.findings.retain(|finding| export::standing(finding) != Standing::Suppressed);
+        let is_suppressed = |finding: &mut DocumentFinding| export::standing(finding) == Standing::Suppressed;
+        let suppressed = document.findings.extract_if(.., is_suppressed);
+        let left_out = upload::left_out(scan, suppressed);
+        document.contents = Some(DocumentContents { files: join::listings(&self.inputs), left_out });
         document
     }
 }
@@ -99,7 +106,7 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     let report = report(scan, &found, &service, gathered, &index, data.join("advisories"))?;
     output::write(scan, &report, terminal)?;
     if let Some(server) = &scan.upload {
-        remote::upload(server, &service, &report.for_upload(), settings, &found.base, terminal)?;
+        remote::upload(server, &service, &report.for_upload(scan), settings, &found.base, terminal)?;
     }
     Ok(outcome(scan, &report).into())
 }
@@ -177,7 +184,7 @@ fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Ter
     let folder = if scan.path.is_file() { scan.path.parent().unwrap_or(Path::new("")) } else { &scan.path };
     let columns = if scan.image { Columns::Unsought } else { Columns::Below(folder) };
     let is_bill = matches!(scan.format, Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3);
-    let keep = if is_bill || lists_packages(scan) { Keep::Inputs } else { Keep::Report };
+    let keep = if is_bill || lists_packages(scan) || scan.upload.is_some() { Keep::Inputs } else { Keep::Report };
     let look = Look::new(index, &checks, keep, columns);
     let bar = Bar::new(terminal, "reading", Unit::Things("file"));
     let progress = |progress| match progress {

@@ -16,3 +16,4 @@ mod scan;
 mod server;
 mod update;
 mod versions;
+mod watch;

@@ -41,7 +41,12 @@ impl Server {
 
     /// By the configuration of the folder.
     pub(crate) fn start_own(world: &World) -> Self {
-        Self::launch(world, "--no-update", None, &[])
+        Self::start_own_on(world, None)
+    }
+
+    /// The same on this database, else on the embedded one.
+    pub(crate) fn start_own_on(world: &World, database: Option<&str>) -> Self {
+        Self::launch(world, "--no-update", database, &[])
     }
 
     fn launch(world: &World, flag: &str, database: Option<&str>, variables: &[(&str, &str)]) -> Self {
