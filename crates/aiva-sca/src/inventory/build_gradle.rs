@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::gradle_versions::{MANAGED, Pending, Rich, Written, constrain, variables};
 use super::literal::{self, Kind, Language, Token, by_commas, unwrapped};
 use super::reading::{Declared, Reading, quote};
 use super::version_catalog::{in_brackets, is_fixed, marker};
@@ -20,6 +21,12 @@ struct Build {
     variables: HashMap<String, Option<String>>,
     /// Versions of Spring's `dependencyManagement`.
     managed: HashMap<String, String>,
+    /// Dependencies with a block behind them that is not closed yet, outermost first.
+    pending: Vec<Pending>,
+    /// What the block behind the dependency in hand says of its version.
+    rich: Rich,
+    /// What `constraints` ask for.
+    constraints: Reading,
 }
 
 /// Reads a `build.gradle` or a `build.gradle.kts`.
@@ -32,6 +39,9 @@ pub(crate) fn read(text: &str) -> Reading {
         build.run(&tokens, is_first);
     }
     let mut reading = build.reading;
+    if !build.constraints.packages.is_empty() || !build.constraints.not_judged.is_empty() {
+        constrain(&mut reading, build.constraints);
+    }
     if let Some(fault) = fault {
         reading.fault(fault);
     } else if !build.blocks.is_empty() {
@@ -39,41 +49,6 @@ pub(crate) fn read(text: &str) -> Reading {
         reading.problem(line, "a block is not closed: the file may have been cut off");
     }
     reading.close()
-}
-
-/// `x = "1"`, `val x = "1"`, `ext.x = '1'`, `extra["x"] = "1"`, `val x by extra("1")`.
-fn variables(tokens: &[Token]) -> HashMap<String, Option<String>> {
-    let mut set: HashMap<String, Option<String>> = HashMap::new();
-    let mut note = |name: &str, value: &str| {
-        let name = name.rsplit('.').next().unwrap_or(name).to_owned();
-        let again = set.get(&name).is_some_and(|known| known.as_deref() != Some(value));
-        set.insert(name, (!again).then(|| value.to_owned()));
-    };
-    let mut depth = 0_i32;
-    for (at, token) in tokens.iter().enumerate() {
-        depth += i32::from(token.is('(')) - i32::from(token.is(')'));
-        let next = tokens.get(at + 1..).unwrap_or_default();
-        match (next, token) {
-            // In brackets it would name an argument.
-            ([equals, value, ..], name) if depth <= 0 && equals.is('=') => {
-                if let (Some(name), Some(value)) = (name.word(), value.text()) {
-                    note(name, value);
-                }
-            }
-            ([close, equals, value, ..], name) if close.is(']') && equals.is('=') => {
-                if let (Some(name), Some(value)) = (name.text(), value.text()) {
-                    note(name, value);
-                }
-            }
-            ([by, extra, open, value, ..], name) if by.word() == Some("by") && open.is('(') => {
-                if let (Some(name), Some("extra"), Some(value)) = (name.word(), extra.word(), value.text()) {
-                    note(name, value);
-                }
-            }
-            _ => {}
-        }
-    }
-    set
 }
 
 /// What a build does not get from a repository.
@@ -109,6 +84,7 @@ impl Build {
                 Kind::Mark('}') => {
                     self.statement(&std::mem::take(&mut statement), is_first);
                     self.blocks.pop();
+                    self.close();
                     depth = 0;
                 }
                 Kind::Break | Kind::Mark(';') if depth == 0 => {
@@ -119,6 +95,11 @@ impl Build {
             }
         }
         self.statement(&statement, is_first);
+        // A file that was cut off closes nothing.
+        while let Some(last) = self.pending.last() {
+            self.blocks.truncate(last.depth);
+            self.close();
+        }
     }
 
     fn outer(&self, above: usize) -> &str {
@@ -134,16 +115,56 @@ impl Build {
         (last == "dependencies" || last.ends_with(".dependencies")) && !self.is_managing()
     }
 
+    fn in_constraints(&self) -> bool {
+        let (last, outer) = (self.outer(1), self.outer(2));
+        let is_nested = last == "constraints" && (outer == "dependencies" || outer.ends_with(".dependencies"));
+        (is_nested || last.ends_with("dependencies.constraints")) && !self.is_managing()
+    }
+
     /// A statement with a block behind it: `implementation("g:a:1") { … }`, `if (x) { … }`.
     fn open(&mut self, tokens: &[Token], line: u32, is_first: bool) {
-        if !self.in_dependencies() {
+        if !self.in_dependencies() && !self.in_constraints() {
             return self.statement(tokens, is_first);
         }
         match tokens {
             [first] if matches!(first.word(), Some("constraints" | "modules" | "components")) => {}
-            [_, _, ..] if self.is_named(tokens) => self.statement(tokens, is_first),
             _ if is_first => {}
+            // The block may say the version.
+            [_, _, ..] if self.is_named(tokens) => {
+                // Groovy may take the block as its last argument.
+                let tokens = if let [all @ .., last] = tokens
+                    && last.is(',')
+                {
+                    all
+                } else {
+                    tokens
+                };
+                let (depth, statement) = (self.blocks.len(), tokens.to_vec());
+                self.pending.push(Pending { depth, statement, rich: Rich::default() });
+            }
             _ => self.reading.problem(line, "dependencies are computed in a block here: not read"),
+        }
+    }
+
+    /// A block ended: what it stood behind is read with what it said.
+    fn close(&mut self) {
+        if let Some(ended) = self.pending.pop_if(|last| last.depth >= self.blocks.len()) {
+            self.rich = ended.rich;
+            self.statement(&ended.statement, false);
+            self.rich = Rich::default();
+        }
+    }
+
+    /// `strictly("1")` in the `version` of the block behind a dependency.
+    fn version(&mut self, first: &Token, rest: &[Token]) {
+        let value = match unwrapped(rest) {
+            [value] => self.text(value).ok_or_else(|| shown(value)),
+            // A call: what it comes to is not known.
+            [call, ..] => Err(shown(call)),
+            [] => return,
+        };
+        if let (Some(word), Some(last)) = (first.word(), self.pending.last_mut()) {
+            last.rich.set(word, value);
         }
     }
 
@@ -173,7 +194,10 @@ impl Build {
         if self.outer(1) == "plugins" {
             return self.plugin(first, rest);
         }
-        if !self.in_dependencies() {
+        if self.outer(1) == "version" && self.pending.last().is_some_and(|last| last.depth + 2 == self.blocks.len()) {
+            return self.version(first, rest);
+        }
+        if !self.in_dependencies() && !self.in_constraints() {
             return;
         }
         let configuration = first.word().or(first.text()).unwrap_or_default();
@@ -188,8 +212,9 @@ impl Build {
 
     /// What a configuration is for. Those of a multiplatform build say it by the block.
     fn scope(&self, configuration: &str) -> Scope {
-        let lower = format!("{} {}", configuration, self.outer(1)).to_ascii_lowercase();
-        let block = self.outer(2).to_ascii_lowercase();
+        let inner = usize::from(self.outer(1) == "constraints");
+        let lower = format!("{} {}", configuration, self.outer(1 + inner)).to_ascii_lowercase();
+        let block = self.outer(2 + inner).to_ascii_lowercase();
         if lower.contains("test") || block.contains("test") {
             return Scope::Dev;
         }
@@ -294,27 +319,32 @@ impl Build {
     }
 
     /// An artifact with its version, or with what is written for one that cannot be known.
-    fn settle(&mut self, name: String, version: Option<Result<String, String>>, scope: Scope, line: u32) {
-        let version = version.or_else(|| self.managed.get(&name).cloned().map(Ok));
+    fn settle(&mut self, name: String, version: Option<Written>, scope: Scope, line: u32) {
+        let is_constraint = self.in_constraints();
+        let version = self.rich.over(version).or_else(|| self.managed.get(&name).cloned().map(Ok));
         let written = match &version {
             Some(Ok(text) | Err(text)) => text.clone(),
             None => String::new(),
         };
-        self.reading.links.declared.push(Declared { name: name.clone(), requirement: written.clone(), scope });
+        let reading = if is_constraint { &mut self.constraints } else { &mut self.reading };
+        // A constraint asks for nothing that is not there anyway.
+        if !is_constraint {
+            reading.links.declared.push(Declared { name: name.clone(), requirement: written.clone(), scope });
+        }
         let reason = match version {
             Some(Ok(version)) => {
                 let plain = version.split("!!").next().unwrap_or_default();
                 if is_fixed(plain) {
                     let package = Package::new(Ecosystem::Maven, name, plain, line);
-                    return self.reading.packages.push(Package { scope, direct: Some(true), ..package });
+                    return reading.packages.push(Package { scope, direct: Some(true), ..package });
                 }
-                return self.reading.range(Ecosystem::Maven, name, in_brackets(plain), scope, line);
+                return reading.range(Ecosystem::Maven, name, in_brackets(plain), scope, line);
             }
             Some(Err(_)) => "a variable that this file does not set",
-            None => "its version is managed by a platform or a plugin",
+            None => MANAGED,
         };
         let entry = NotJudged::new(Ecosystem::Maven, name, written, line, reason);
-        self.reading.not_judged.push(NotJudged { scope, ..entry });
+        reading.not_judged.push(NotJudged { scope, ..entry });
     }
 
     /// `id("x") version "1"`, `id 'x' version '1'`, `kotlin("jvm") version "1"`; without a version it is gradle's own.

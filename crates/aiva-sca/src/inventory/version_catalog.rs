@@ -46,7 +46,14 @@ fn entry(manifest: &Manifest, alias: &str, item: &Item, scope: Scope, line: u32,
         return reading.problem(line, format!("{} names no module", quote(alias)));
     };
     let version = match parts.as_slice() {
-        [] => versioned(manifest, item),
+        [] => match versioned(manifest, item) {
+            Ok(version) => version,
+            Err(missing) => {
+                let reason = format!("[versions] has no {}", quote(missing));
+                let entry = NotJudged::new(Ecosystem::Maven, name, "", line, &reason);
+                return reading.not_judged.push(NotJudged { scope, ..entry });
+            }
+        },
         parts => parts.get(if scope == Scope::Runtime { 2 } else { 1 }).map(|version| (*version).to_owned()),
     };
     // `1.2!!` and `[1, 2[!!1.5` say `strictly`, and what is best of it.
@@ -73,25 +80,23 @@ pub(crate) fn marker(id: &str) -> String {
     format!("{id}:{id}.gradle.plugin")
 }
 
-/// `version = "1"`, `version.ref = "a"`, `version = { strictly = "1" }`.
-fn versioned(manifest: &Manifest, item: &Item) -> Option<String> {
-    let version = item.as_table_like()?.get("version")?;
+/// `version = "1"`, `version.ref = "a"`, `version = { strictly = "1" }`; the name of a `ref` that leads to nothing.
+fn versioned<'i>(manifest: &Manifest, item: &'i Item) -> Result<Option<String>, &'i str> {
+    let Some(version) = item.as_table_like().and_then(|table| table.get("version")) else { return Ok(None) };
     if let Some(text) = version.as_str() {
-        return Some(text.to_owned());
+        return Ok(Some(text.to_owned()));
     }
-    let table = version.as_table_like()?;
-    let rich = |item: &Item| {
-        let table = item.as_table_like()?;
-        let text = ["strictly", "require", "prefer"].into_iter().find_map(|key| table.get(key)?.as_str())?;
-        Some(text.to_owned())
+    let Some(name) = version.as_table_like().and_then(|table| table.get("ref")).and_then(Item::as_str) else {
+        return Ok(rich(version));
     };
-    match table.get("ref").and_then(Item::as_str) {
-        Some(name) => {
-            let named = manifest.table(&["versions"])?.get(name)?;
-            named.as_str().map(str::to_owned).or_else(|| rich(named))
-        }
-        None => rich(version),
-    }
+    let named = manifest.table(&["versions"]).and_then(|versions| versions.get(name)).ok_or(name)?;
+    Ok(named.as_str().map(str::to_owned).or_else(|| rich(named)))
+}
+
+/// `{ strictly = "1" }`
+fn rich(item: &Item) -> Option<String> {
+    let table = item.as_table_like()?;
+    ["strictly", "require", "prefer"].into_iter().find_map(|key| table.get(key)?.as_str()).map(str::to_owned)
 }
 
 pub(super) fn is_fixed(version: &str) -> bool {

@@ -14,8 +14,10 @@ use crate::inventory::locks;
 fn lines(reading: &Reading) -> String {
     let mut out = format!("{}\n", reading.status.name());
     for one in &reading.packages {
-        assert_eq!(one.direct, Some(true), "a manifest names what is direct: {one:?}");
-        writeln!(out, "{} {} {} {}", one.name, one.version, one.line, one.scope.name()).unwrap();
+        assert_ne!(one.direct, Some(false), "a manifest names what is direct: {one:?}");
+        // Of what gradle only constrains it is not known.
+        let direct = if one.direct.is_none() { " ?" } else { "" };
+        writeln!(out, "{} {} {} {}{direct}", one.name, one.version, one.line, one.scope.name()).unwrap();
     }
     for one in &reading.not_judged {
         let (name, requirement, line, scope) = (&one.name, &one.requirement, one.line, one.scope.name());
@@ -257,6 +259,56 @@ org.acme:processor 1.0.0 16 build",
     let managed =
         "dependencyManagement {\n dependencies {\n dependency 'a:b:1.5'\n }\n}\ndependencies {\n api 'a:b'\n}\n";
     check("build.gradle", managed, "parsed\na:b 1.5 7 runtime");
+}
+
+#[test]
+fn gradle_says_versions_beside_the_coordinate() {
+    let managed = "its version is managed by a platform or a plugin";
+    let unset = "a variable that this file does not set";
+    for (inside, want) in [
+        // The block behind a dependency.
+        ("api('a:b') { version { strictly('1.30') } }", "a:b 1.30 2 runtime".to_owned()),
+        ("api('a:b') {\nversion {\nrequire '1.30'\nbecause('x')\n}\n}", "a:b 1.30 2 runtime".into()),
+        ("api 'a:b', { version { prefer '1.30' } }", "a:b 1.30 2 runtime".into()),
+        ("api('a:b:1') { version { strictly('2') } }", "a:b 2 2 runtime".into()),
+        ("api('a:b:1') { version { prefer('2') } }", "a:b 1 2 runtime".into()),
+        ("api('a:b:1') { exclude group: 'x' }\napi('c:d') { transitive = false }", {
+            format!("a:b 1 2 runtime\n- c:d [] 3 runtime: {managed}")
+        }),
+        ("api('a:b') { version { strictly('[1, 2[')\nprefer('1.5') } }", "? a:b [[1, 2)] 2 runtime".into()),
+        ("api('a:b') { version { strictly(v) } }", format!("- a:b [v] 2 runtime: {unset}")),
+        ("api('a:b') { version { strictly(v.x.get()) } }", format!("- a:b [v.x.get] 2 runtime: {unset}")),
+        ("api('a:b') { version { reject('1') } }", format!("- a:b [] 2 runtime: {managed}")),
+        // `constraints`
+        ("constraints { api('a:b:1') }", "a:b 1 2 runtime ?".into()),
+        ("constraints {\napi('a:b') {\nversion { strictly('1') }\nbecause 'x'\n}\n}", "a:b 1 3 runtime ?".into()),
+        ("constraints { testImplementation 'a:b:[1,2)' }", "? a:b [[1,2)] 2 dev".into()),
+        ("constraints { api('a:b:1') }\napi('a:b')", "a:b 1 3 runtime".into()), // what has no version takes it
+        ("api('a:b')\nconstraints { api('a:b:1') }\ntestApi('a:b')", "a:b 1 2 runtime\na:b 1 4 dev".into()),
+        ("api('a:b')\nconstraints { api('a:b:1.+') }", "? a:b [1.+] 2 runtime".into()),
+        ("api('a:b:1')\nconstraints { api('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 runtime ?".into()),
+        ("api('a:b:1')\nconstraints { api('a:b:1') }", "a:b 1 2 runtime".into()),
+        ("api('a:b:1')\nconstraints { api('c:d')\napi(project(':x')) }", "a:b 1 2 runtime".into()),
+        ("constraints { api(\"a:b:$v\") }", format!("- a:b [$v] 2 runtime: {unset}")),
+    ] {
+        check("build.gradle", &format!("dependencies {{\n{inside}\n}}\n"), &format!("parsed\n{want}"));
+    }
+    check(
+        "build.gradle",
+        "dependencies {\n  api('a:b') { version { strictly('1') }\n",
+        "partial\na:b 1 2 runtime\n! 2 a block is not closed: the file may have been cut off",
+    );
+    check(
+        "build.gradle",
+        "dependencies {\nconstraints {\napi lookup('x')\n}\n}\n",
+        "failed\n! 3 a dependency is computed here: not read",
+    );
+    check("build.gradle.kts", "dependencies.constraints {\n  api(\"a:b:1\")\n}\n", "parsed\na:b 1 2 runtime ?");
+    check(
+        "libs.versions.toml",
+        "[versions]\na = \"1\"\n[libraries]\nx = { module = \"g:x\", version.ref = \"b\" }\ny = { module = \"g:y\" }\n",
+        "parsed\n- g:x [] 4 runtime: [versions] has no \"b\"\n- g:y [] 5 runtime: its version is managed by a platform",
+    );
 }
 
 /// What is read of a folder with these files.
