@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::json::{Json, Value};
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 /// The `pipfile-spec` that pipenv has written since 2018.
 const NEWEST: u32 = 6;
@@ -17,6 +17,7 @@ struct Entry<'a> {
     path: Option<Cow<'a, str>>,
     file: Option<Cow<'a, str>>,
     index: Option<Cow<'a, str>>,
+    markers: Option<Cow<'a, str>>,
 }
 
 /// Reads a `Pipfile.lock`.
@@ -123,10 +124,22 @@ fn packages(
             (None, Source::Git(_) | Source::Path(_) | Source::Url(_)) => {
                 reading.not_judged.push(python::unversioned(&name, entry.address(), line));
             }
+            (None, _) if entry.version.as_deref().map(str::trim) == Some("*") => {
+                reading.not_judged.push(unpinned(&name, entry.markers.as_deref(), line, scope));
+            }
             (None, _) => reading.problem(line, format!("{} is not pinned with ==", quote(&name))),
         }
         Ok(())
     })
+}
+
+/// An entry that pipenv has chosen no version for, as it does where the markers rule it out.
+fn unpinned(name: &str, markers: Option<&str>, line: u32, scope: Scope) -> NotJudged {
+    let reason = match markers {
+        Some(markers) => format!("pipenv locked no version: it is needed only where {}", quote(markers)),
+        None => "pipenv locked no version".to_owned(),
+    };
+    NotJudged { scope, ..NotJudged::new(Ecosystem::PyPi, normalise(name), "*", line, &reason) }
 }
 
 impl<'a> Entry<'a> {
@@ -137,6 +150,7 @@ impl<'a> Entry<'a> {
             "path" => &mut self.path,
             "file" | "uri" | "url" => &mut self.file,
             "index" => &mut self.index,
+            "markers" => &mut self.markers,
             _ => return json.skip(),
         };
         *slot = json.string()?;

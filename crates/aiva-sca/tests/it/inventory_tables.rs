@@ -507,6 +507,15 @@ d 3.0 6 ? optional
         Status::Failed,
         "not pinned",
     );
+    // So pipenv writes what does not apply.
+    let marked = r#"{"_meta": {"pipfile-spec": 6}, "default": {"b": {"version": "==1"},
+"T_o": {"markers": "python_version < '3.0'", "version": "*"}},
+"develop": {"u": {"version": "*"}}}"#;
+    check(Kind::PipfileLock, marked, "parsed\nb 1 1 ? runtime\n? t-o [*] 2\n? u [*] 3");
+    let reasons: Vec<_> =
+        Kind::PipfileLock.read(marked.as_bytes()).not_judged.into_iter().map(|one| one.reason).collect();
+    let marker = "pipenv locked no version: it is needed only where \"python_version < '3.0'\"";
+    assert_eq!(reasons, [marker, "pipenv locked no version"]);
     status(Kind::PipfileLock, br#"{"_meta": {"pipfile-spec": 7}, "default": {}}"#, Status::Unsupported, "7");
     check(
         Kind::Pipfile,

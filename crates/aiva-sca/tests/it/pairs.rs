@@ -344,6 +344,18 @@ fn python() {
             ("[packages]\nabsent = \"*\"\n", &["absent:1 the manifest asks for it, Pipfile.lock does not have it"]),
         ],
     );
+    // What the markers rule out has no version, and ends nothing.
+    let tomli = "\"tomli\": {\"markers\": \"python_version < '3.0'\", \"version\": \"*\"},\n\"six\"";
+    rows(
+        ("Pipfile.lock", &pipenv.replace("\"six\"", tomli)),
+        "Pipfile",
+        &[
+            ("[packages]\nsix = \"*\"\ntomli = {version = \"*\", markers = \"python_version<'3.0'\"}\n", &[]),
+            ("[packages]\nsix = \"*\"\ntomli = \"==2\"\n", &[]), // nobody knows
+            ("[packages]\nsix = \"<1\"\n", &[r#"six:5 Pipfile asks for "<1", Pipfile.lock has 1.16.0"#]),
+            ("[packages]\nabsent = \"*\"\n", &["absent:1 the manifest asks for it, Pipfile.lock does not have it"]),
+        ],
+    );
 }
 
 #[test]
