@@ -72,6 +72,10 @@ pub struct Bump {
     pub clears: Vec<String>,
     /// What else the edit changes: upper bounds that go.
     pub drops: Vec<String>,
+    /// Findings of which some go, and others of the same names stay.
+    pub eases: Vec<String>,
+    /// Packages that move along, because their version is the same property.
+    pub along: Vec<String>,
 }
 
 /// A command that moves a lockfile.
@@ -153,6 +157,8 @@ struct Group<'a> {
     cases: Vec<Case<'a>>,
     /// Whether another file than the one that was judged was edited.
     is_elsewhere: bool,
+    /// Why some entry could not be moved.
+    refused: Option<String>,
 }
 
 impl Group<'_> {
@@ -183,6 +189,7 @@ struct Draft {
     entries: Vec<Entry>,
     to: String,
     drops: BTreeSet<String>,
+    along: BTreeSet<String>,
     /// The files that have the findings, with the versions.
     serves: BTreeSet<(String, String)>,
 }
@@ -211,6 +218,7 @@ impl Desk<'_> {
             return Ok(edited);
         }
         let draft = sheet.bumps.entry(ask.name.to_owned()).or_default();
+        draft.along.extend(edited.along.iter().cloned());
         draft.drops.extend(requirement::dropped(&sheet.after, &edited.after));
         let written = edited.entries.iter().filter(|entry| !entry.is_kept);
         let moved = written.clone().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
@@ -268,8 +276,17 @@ pub fn plan(
         else {
             continue;
         };
-        let mut group =
-            Group { ecosystem: first.ecosystem, path, name, input, kind, moves, cases: going, is_elsewhere: false };
+        let mut group = Group {
+            ecosystem: first.ecosystem,
+            path,
+            name,
+            input,
+            kind,
+            moves,
+            cases: going,
+            is_elsewhere: false,
+            refused: None,
+        };
         if is_manifest(kind) {
             commands.extend(here::edit(&mut group, inputs, &mut desk));
             manifests.push(group);
@@ -287,6 +304,7 @@ pub fn plan(
         here::judge_again(group, &desk, index)?;
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
+    share(&mut desk, &mut cases);
     Ok(Plan { edits: edits(desk, &cases), commands: commands_of(commands, &cases), remaining: remaining(&cases) })
 }
 
@@ -299,6 +317,42 @@ fn aims(locked: &[Group<'_>]) -> Aims {
 /// Whether the manifest is what was judged.
 fn is_manifest(kind: Kind) -> bool {
     kind.locks().is_none() && (!kind.is_lockfile() || matches!(kind, Kind::GoMod | Kind::Requirements))
+}
+
+/// Packages whose version is one property move together, to the highest version that one of them needs. Whether the others have that,
+/// nothing here says.
+fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
+    for sheet in desk.texts.values_mut() {
+        let mut highest: BTreeMap<String, (Version, String)> = BTreeMap::new();
+        for entry in sheet.bumps.values().flat_map(|draft| &draft.entries) {
+            let Some((property, version)) = entry.property.clone().zip(Version::parse(Ecosystem::Maven, &entry.to))
+            else {
+                continue;
+            };
+            let known = highest.get(&property);
+            if known.is_none_or(|(known, _)| *known < version) {
+                highest.insert(property, (version, entry.to.clone()));
+            }
+        }
+        for (name, draft) in &mut sheet.bumps {
+            let lower = draft.entries.iter().find_map(|entry| {
+                let property = entry.property.as_ref()?;
+                let (_, to) = highest.get(property).filter(|(_, to)| *to != entry.to)?;
+                Some((property.clone(), entry.to.clone(), to.clone()))
+            });
+            let Some((property, wanted, to)) = lower else { continue };
+            draft.to.clone_from(&to);
+            let served = |case: &&mut Case<'_>| {
+                case.name == name && draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()))
+            };
+            for case in cases.iter_mut().filter(served).filter(|case| case.stays.is_none()) {
+                let reason = format!(
+                    "{property} moves to {to} for another package, where {wanted} would do; whether {name} has {to}, nothing here says"
+                );
+                case.stays = Some((Stay::Perhaps, reason));
+            }
+        }
+    }
 }
 
 /// The manifests that changed, with what is known to be cleared.
@@ -317,11 +371,12 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
             };
             let mut clears: BTreeSet<&str> = ids(cases.iter().filter(is_served).filter(|case| case.stays.is_none()));
             let stays = cases.iter().filter(|case| case.name == name && files.contains(case.path));
-            for id in ids(stays.filter(|case| case.stays.is_some())) {
-                clears.remove(id);
-            }
+            let staying = ids(stays.filter(|case| case.stays.is_some()));
+            let eases = clears.intersection(&staying).map(|id| (*id).to_owned()).collect();
+            clears.retain(|id| !staying.contains(id));
             let clears = clears.into_iter().map(str::to_owned).collect();
-            Bump { name, from, to: draft.to, clears, drops: draft.drops.into_iter().collect() }
+            let (drops, along) = (draft.drops.into_iter().collect(), draft.along.into_iter().collect());
+            Bump { name, from, to: draft.to, clears, drops, eases, along }
         };
         let bumps = sheet.bumps.into_iter().map(bump).collect();
         edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });

@@ -32,6 +32,9 @@ pub(super) struct Versions<'a> {
     pub(super) judge: Judge,
 }
 
+/// What a version costs, the least first: how much is said of it, whether it comes before a release, whether it is of another flavour.
+type Cost = (usize, bool, bool);
+
 impl Versions<'_> {
     /// Where one version of a package has to go; `findings` are all those about it, at least one.
     pub(super) fn aim(&self, findings: &[&Finding]) -> Result<Option<Aim>, Damage> {
@@ -41,14 +44,16 @@ impl Versions<'_> {
         let floor = floor(ecosystem, &first.version, is_range);
         let now = if is_range { findings.len() } else { self.told(ecosystem, name, &first.version)?.0 };
         let is_settled = !is_range && !is_early(ecosystem, &first.version);
-        let mut best: Option<((usize, bool), String, BTreeSet<String>)> = None;
-        for (version, text) in self.candidates(ecosystem, name)? {
+        let own = flavour(ecosystem, &first.version);
+        let mut best: Option<(Cost, String, BTreeSet<String>)> = None;
+        for (version, text) in self.candidates(ecosystem, name, own)? {
             if version.key() <= floor.as_slice() {
                 continue;
             }
             let (count, names) = self.told(ecosystem, name, &text)?;
             // Nobody is moved from a release to what comes before the next one, if there is a choice.
-            let cost = (count, (is_settled || is_range) && is_early(ecosystem, &text));
+            let is_other = own.is_some() && flavour(ecosystem, &text) != own;
+            let cost = (count, (is_settled || is_range) && is_early(ecosystem, &text), is_other);
             if count < now && best.as_ref().is_none_or(|(known, ..)| cost < *known) {
                 best = Some((cost, text, names));
             }
@@ -64,8 +69,14 @@ impl Versions<'_> {
         Ok(Some(Aim { reason: reason(left.into_iter(), Some(&to)), to: Some(to), stays }))
     }
 
-    /// Every version of a package that is known: what ends an advisory, and what other files here have.
-    fn candidates(&self, ecosystem: Ecosystem, name: &str) -> Result<BTreeMap<Version, String>, Damage> {
+    /// Every version of a package that is known: what ends an advisory, and what other files here have. Advisories name one of a release's
+    /// flavours, so those stand for the one that is used here as well.
+    fn candidates(
+        &self,
+        ecosystem: Ecosystem,
+        name: &str,
+        own: Option<&str>,
+    ) -> Result<BTreeMap<Version, String>, Damage> {
         let is_one = |own: &str, name: &str| own == name || spelled(ecosystem, own) == spelled(ecosystem, name);
         let mut texts: Vec<String> = Vec::new();
         for name in together(ecosystem, name) {
@@ -79,6 +90,11 @@ impl Versions<'_> {
         let here = self.inputs.iter().flat_map(|input| &input.packages);
         let here = here.filter(|package| package.ecosystem == ecosystem && is_one(&package.name, name));
         texts.extend(here.map(|package| package.version.clone()));
+        if let Some(own) = own {
+            let swapped = |text: &String| Some(format!("{}{own}", text.strip_suffix(flavour(ecosystem, text)?)?));
+            let more: Vec<String> = texts.iter().filter_map(swapped).collect();
+            texts.extend(more);
+        }
         Ok(texts.into_iter().filter_map(|text| Some((Version::parse(ecosystem, &text)?, text))).collect())
     }
 
@@ -121,6 +137,13 @@ fn floor(ecosystem: Ecosystem, text: &str, is_range: bool) -> Vec<u8> {
 
 fn all_names(verdict: &Verdict) -> impl Iterator<Item = &str> {
     std::iter::once(&verdict.id).chain(&verdict.aliases).map(String::as_str)
+}
+
+/// For which platform a Maven artifact is built, where its version says so: guava's `-jre` and `-android`, `.jre11` of drivers.
+fn flavour(ecosystem: Ecosystem, text: &str) -> Option<&str> {
+    let at = text.rfind(['-', '.']).filter(|_| ecosystem == Ecosystem::Maven)?;
+    let word = text.get(at + 1..)?.trim_end_matches(|c: char| c.is_ascii_digit());
+    matches!(word, "jre" | "jdk" | "android" | "java").then(|| text.get(at..)).flatten()
 }
 
 /// Whether a version comes before a release.

@@ -55,6 +55,8 @@ pub(super) struct Entry {
     pub(super) held: Vec<String>,
     /// Whether it stays as it is written: nothing can be put into it, but it allows the version.
     pub(super) is_kept: bool,
+    /// The property that is its version, which may be that of others as well.
+    pub(super) property: Option<String>,
 }
 
 /// A manifest after a package was moved in it.
@@ -68,6 +70,8 @@ pub(super) struct Edited {
     pub(super) refused: Vec<String>,
     /// Properties that are its version and that the file does not set.
     pub(super) lacking: BTreeSet<String>,
+    /// Other packages that the file gives the same version by a property which was moved.
+    pub(super) along: BTreeSet<String>,
 }
 
 impl Ask<'_> {
@@ -108,6 +112,7 @@ impl Ask<'_> {
             to: self.highest().to_owned(),
             held: self.moves.iter().map(|one| one.from.clone()).collect(),
             is_kept: false,
+            property: None,
         }
     }
 }

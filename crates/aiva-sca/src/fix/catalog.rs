@@ -1,5 +1,7 @@
 //! One package moved in gradle's version catalog.
 
+use std::collections::BTreeSet;
+
 use toml_edit::{DocumentMut, Item};
 
 use super::edit::{Pen, put, set};
@@ -9,29 +11,36 @@ use crate::package::Ecosystem;
 
 /// A version that stands in the entry itself, and one in `[versions]` that the entry refers to.
 pub(super) fn catalog(document: &mut DocumentMut, pen: &mut Pen<'_>) {
-    let mut references: Vec<String> = Vec::new();
+    let mut references: BTreeSet<String> = BTreeSet::new();
+    let mut others: Vec<(String, String)> = Vec::new();
     for table in ["libraries", "plugins"] {
         let Some(entries) = document.get_mut(table).and_then(Item::as_table_like_mut) else { continue };
         for (key, item) in entries.iter_mut() {
             let is_plugin = table == "plugins";
             if let Some(text) = item.as_str().map(str::to_owned) {
                 inline(item, &text, key.get(), is_plugin, pen);
-            } else if module(item, is_plugin).is_some_and(|name| name == pen.ask.name)
+            } else if let Some(module) = module(item, is_plugin)
                 && let Some(version) = item.as_table_like_mut().and_then(|table| table.get_mut("version"))
             {
-                match version.as_table_like().and_then(|table| table.get("ref")).and_then(Item::as_str) {
-                    Some(name) => references.push(name.to_owned()),
-                    None => rich(version, key.get(), pen),
+                let reference = version.as_table_like().and_then(|table| table.get("ref")).and_then(Item::as_str);
+                match (reference, module == pen.ask.name) {
+                    (Some(name), true) => drop(references.insert(name.to_owned())),
+                    (Some(name), false) => others.push((name.to_owned(), module)),
+                    (None, true) => rich(version, key.get(), pen),
+                    (None, false) => {}
                 }
             }
         }
     }
     let Some(versions) = document.get_mut("versions").and_then(Item::as_table_like_mut) else { return };
     for name in references {
-        if let Some(version) = versions.get_mut(&name) {
-            rich(version, &name, pen);
-        }
+        let Some(version) = versions.get_mut(&name) else { continue };
+        let before = pen.entries.len();
+        rich(version, &name, pen);
+        pen.entries.iter_mut().skip(before).for_each(|entry| entry.property = Some(name.clone()));
     }
+    others.retain(|(name, _)| pen.entries.iter().any(|entry| entry.property.as_ref() == Some(name)));
+    pen.along.extend(others.into_iter().map(|(_, module)| module));
 }
 
 /// `"group:name:version"`, and `"id:version"` of a plugin.

@@ -1,5 +1,7 @@
 //! One package moved in one manifest, everything else left to the byte.
 
+use std::collections::BTreeSet;
+
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::ask::{Ask, Edited, Entry, Stands};
@@ -72,11 +74,13 @@ pub(super) struct Pen<'a> {
     pub(super) ask: &'a Ask<'a>,
     pub(super) entries: Vec<Entry>,
     pub(super) refused: Vec<String>,
+    /// What gets the same version by a property that is moved.
+    pub(super) along: BTreeSet<String>,
 }
 
 impl<'a> Pen<'a> {
     pub(super) fn new(ask: &'a Ask<'a>) -> Self {
-        Self { ask, entries: Vec::new(), refused: Vec::new() }
+        Self { ask, entries: Vec::new(), refused: Vec::new(), along: BTreeSet::new() }
     }
 
     /// The requirement of an entry after the move, by these rules; `None` where it stays as it is.
@@ -95,12 +99,26 @@ impl<'a> Pen<'a> {
             return None;
         }
         let (key, old, to, is_kept) = (key.to_owned(), old.to_owned(), to.to_owned(), new.is_none());
-        self.entries.push(Entry { key, old, to, held, is_kept });
+        self.entries.push(Entry { key, old, to, held, is_kept, property: None });
         new
     }
 
+    /// As [`Pen::write`], where the version is that of a property.
+    pub(super) fn write_property(
+        &mut self,
+        property: &str,
+        old: &str,
+        rule: impl FnOnce(&str, &str) -> Option<String>,
+    ) -> Option<String> {
+        let new = self.write(property, old, rule)?;
+        if let Some(last) = self.entries.last_mut() {
+            last.property = Some(property.to_owned());
+        }
+        Some(new)
+    }
+
     pub(super) fn done(self, after: String) -> Edited {
-        Edited { after, entries: self.entries, refused: self.refused, ..Edited::default() }
+        Edited { after, entries: self.entries, refused: self.refused, along: self.along, ..Edited::default() }
     }
 }
 

@@ -28,11 +28,14 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
     let mut spans: BTreeMap<usize, (usize, String)> = BTreeMap::new();
     for at in 0..tokens.len() {
         let Some(version) = tokens.get(at..).and_then(|tokens| version_of(tokens, ask.name)) else { continue };
+        let mut property = None;
         let places = match version {
             Version::At(place) => vec![place],
             Version::Variable(name) => {
-                let name = name.rsplit('.').next().unwrap_or(&name);
-                set.get(name).cloned().unwrap_or_default()
+                let name = name.rsplit('.').next().unwrap_or(&name).to_owned();
+                let places = set.get(name.as_str()).cloned().unwrap_or_default();
+                property = Some(name);
+                places
             }
             Version::Computed(written) => {
                 let (name, to) = (ask.name, ask.highest());
@@ -42,7 +45,12 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
         };
         for place in places {
             let old = text.get(place.clone()).unwrap_or_default();
-            if let Some(new) = pen.write(ask.name, old, |old, to| moved(ask.ecosystem, old, to)) {
+            let rule = |old: &str, to: &str| moved(ask.ecosystem, old, to);
+            let new = match &property {
+                Some(property) => pen.write_property(property, old, rule),
+                None => pen.write(ask.name, old, rule),
+            };
+            if let Some(new) = new {
                 spans.insert(place.start, (place.end, new));
             }
         }

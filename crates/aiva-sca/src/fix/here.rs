@@ -1,7 +1,9 @@
 //! Findings about what a manifest asks for: it, or the file that gives it the version, is edited, read again, and judged again.
 
+use std::collections::BTreeSet;
+
 use super::ask::{Ask, Edited, Stands};
-use super::{Case, Desk, Group, Run, Stay, folder, kind_of};
+use super::{Case, Desk, Group, Run, Stay, folder, kind_of, markup};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, PomSources, above, single_input};
@@ -42,6 +44,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         }
         Err(reason) => (Vec::new(), vec![reason]),
     };
+    group.refused = refused.first().cloned();
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
         if !entries.iter().any(|entry| entry.held.contains(&step.from)) {
             let reason = refused.first().cloned();
@@ -79,7 +82,17 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
             .collect(),
         _ => Vec::new(),
     };
-    let mut edited = sources.iter().filter_map(|path| desk.edit(path, group.kind, ask, group.path).ok());
+    // What a parent manages by a property, the file itself may set otherwise.
+    let mut through: BTreeSet<String> = ask.through.iter().cloned().collect();
+    for path in &sources {
+        let text = (desk.read)(path).unwrap_or_default();
+        through.extend(markup::properties_of(group.kind, &text, group.name, group.ecosystem));
+    }
+    let through: Vec<String> = through.into_iter().collect();
+    let ask = Ask { through: &through, ..*ask };
+    let own = (!through.is_empty()).then(|| group.path.to_owned());
+    let all = own.into_iter().chain(sources);
+    let mut edited = all.filter_map(|path| desk.edit(&path, group.kind, &ask, group.path).ok());
     edited.find(|edited| !edited.entries.is_empty())
 }
 
@@ -100,38 +113,58 @@ pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index)
         judging.judge(&single_input(group.path, group.kind, reading))
     };
     let (before, after) = (judge(&sheet.before)?, judge(&sheet.after)?);
+    let mut gone = Vec::new();
     for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
         case.stays = stays(case, group.kind, &before, &after);
+        if let Some((Stay::Surely, reason)) = &mut case.stays {
+            // Of several entries of one version some may be moved and others not.
+            let (staying, going): (Vec<&Finding>, Vec<&Finding>) =
+                case.findings.iter().partition(|one| found(&after, one, group.kind));
+            if !going.is_empty() {
+                case.findings = staying;
+                let Case { path, name, version, is_asked, .. } = *case;
+                gone.push(Case { path, name, version, findings: going, stays: None, step: None, is_asked });
+            }
+            if let Some(refused) = &group.refused {
+                reason.clone_from(refused);
+            }
+        }
     }
+    group.cases.extend(gone);
     Ok(())
 }
 
 fn stays(case: &Case<'_>, kind: Kind, before: &Judged, after: &Judged) -> Option<(Stay, String)> {
-    // A module stands once in a go.mod, whose lines an edit may move.
-    let same_place = |line: u32, finding: &Finding| kind == Kind::GoMod || line == finding.line;
-    let found = |judged: &Judged, one: &Finding| {
-        let is_same = |other: &Finding| {
-            other.name == one.name && same_place(other.line, one) && shares_name(&other.verdict, &one.verdict)
-        };
-        judged.findings.iter().any(is_same)
-    };
     let possible = |one: &Finding| {
-        let mut here = after.can_resolve.iter().filter(|other| other.name == one.name && same_place(other.line, one));
+        let mut here =
+            after.can_resolve.iter().filter(|other| other.name == one.name && is_same_place(kind, other.line, one));
         here.any(|other| other.verdicts.iter().any(|verdict| shares_name(verdict, &one.verdict)))
     };
-    if case.findings.iter().any(|one| found(after, one)) {
+    if case.findings.iter().any(|one| found(after, one, kind)) {
         return Some((Stay::Surely, "it is still affected after the edit".to_owned()));
     }
     if case.findings.iter().any(|one| possible(one)) {
         return Some((Stay::Perhaps, "what is asked for after the edit still allows affected versions".to_owned()));
     }
-    if !case.findings.iter().all(|one| found(before, one)) {
+    if !case.findings.iter().all(|one| found(before, one, kind)) {
         return Some((
             Stay::Perhaps,
             "other files here have a say in its version; scan again after the edit".to_owned(),
         ));
     }
     None
+}
+
+/// A module stands once in a go.mod, whose lines an edit may move.
+fn is_same_place(kind: Kind, line: u32, finding: &Finding) -> bool {
+    kind == Kind::GoMod || line == finding.line
+}
+
+fn found(judged: &Judged, one: &Finding, kind: Kind) -> bool {
+    let is_same = |other: &Finding| {
+        other.name == one.name && is_same_place(kind, other.line, one) && shares_name(&other.verdict, &one.verdict)
+    };
+    judged.findings.iter().any(is_same)
 }
 
 fn shares_name(one: &Verdict, other: &Verdict) -> bool {

@@ -11,7 +11,7 @@ use super::keep::{Keepers, dependants, keepers, overridden, spoken};
 use super::{Aims, Case, Desk, Group, Run, Stay, Step, UNREADABLE, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
-use crate::scan::label;
+use crate::scan::{label, range_of};
 use crate::version::{Requirement, Version};
 
 /// Moves the package in the manifests of a lockfile, and says of each version what becomes of it.
@@ -138,7 +138,11 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         }
         match desk.edit(&path, kind, &ask, group.path) {
             Ok(edited) => {
-                asked.entries.extend(edited.entries);
+                let mut entries = edited.entries;
+                if entries.is_empty() {
+                    entries = already(&path, kind, &ask, group.input, desk);
+                }
+                asked.entries.extend(entries);
                 let lacking = edited.lacking.iter().map(|property| not_set(property, ask.highest()));
                 asked
                     .refused
@@ -154,6 +158,25 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         }
     }
     asked
+}
+
+/// Entries of a manifest that shut out what has to go, while the lockfile has nothing that they allow: it was not made again since they were
+/// written. Nothing is to be edited, but the command is to be run.
+fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &Desk<'_>) -> Vec<Entry> {
+    let Some(sheet) = desk.texts.get(path) else { return Vec::new() };
+    let whole = Ask { stands: Stands::HereSomehow, ..*ask };
+    let Ok(edited) = manifest::bump(kind, &sheet.after, &whole) else { return Vec::new() };
+    let mut entries = edited.entries;
+    for entry in &mut entries {
+        entry.is_kept = true;
+        let holds = |version: &str| manifest::holds(ask.ecosystem, &entry.old, version);
+        let is_stale = !entry.old.is_empty()
+            && Requirement::parse(ask.ecosystem, range_of(&entry.old)).is_some()
+            && !lock.packages.iter().any(|one| one.name == ask.name && holds(&one.version));
+        entry.held.retain(|_| is_stale);
+    }
+    entries.retain(|entry| !entry.held.is_empty());
+    entries
 }
 
 /// What is known around one version.

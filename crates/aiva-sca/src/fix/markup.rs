@@ -12,7 +12,9 @@ use quick_xml::reader::Reader;
 use super::ask::{Ask, Edited};
 use super::edit::Pen;
 use super::requirement::moved;
+use crate::inventory::Kind;
 use crate::name::spelled;
+use crate::package::Ecosystem;
 
 /// How deep elements may be nested; the readers of these files stop there as well.
 const DEEPEST: usize = 64;
@@ -51,32 +53,45 @@ pub(super) fn dotnet(text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
 impl Markup {
     fn edit(&self, text: &str, ask: &Ask<'_>, open: &str, close: &str) -> Edited {
         let mut work = Work { pen: Pen::new(ask), ask, spans: BTreeMap::new() };
-        let (mut lacking, mut through) = (BTreeSet::new(), BTreeSet::new());
-        through.extend(ask.through.iter().map(String::as_str));
+        let mut lacking = BTreeSet::new();
+        let mut through: Vec<String> = ask.through.to_vec();
         let name = spelled(ask.ecosystem, ask.name);
         for (own, version) in self.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) == name) {
-            let property = version.text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
-            match property.map(str::trim).filter(|property| !property.contains(['$', '(', ')', '{', '}'])) {
-                Some(property) if self.properties.contains_key(&property.to_ascii_lowercase()) => {
-                    through.insert(property);
-                }
-                Some(property) => {
-                    lacking.insert(property.to_owned());
-                }
+            match property_of(&version.text, open, close) {
+                Some(property) => through.push(property.to_owned()),
                 None if version.text.contains(open) => {
-                    let to = ask.highest();
-                    let reason =
-                        format!("the version of {own} is put together ({}); move it to {to} by hand", version.text);
+                    let (to, text) = (ask.highest(), &version.text);
+                    let reason = format!("the version of {own} is put together ({text}); move it to {to} by hand");
                     work.pen.refused.push(reason);
                 }
-                None => work.put(own, version),
+                None => work.put(own, version, false),
             }
         }
-        for property in through {
-            for version in self.properties.get(&property.to_ascii_lowercase()).into_iter().flatten() {
-                work.put(property, version);
+        let mut moved: BTreeSet<String> = BTreeSet::new();
+        // A property may be another one.
+        while let Some(property) = through.pop() {
+            let key = property.to_ascii_lowercase();
+            if moved.contains(&key) {
+                continue;
+            }
+            match self.properties.get(&key) {
+                None => drop(lacking.insert(property)),
+                Some(set) => {
+                    moved.insert(key);
+                    for version in set {
+                        match property_of(&version.text, open, close) {
+                            Some(next) => through.push(next.to_owned()),
+                            None => work.put(&property, version, true),
+                        }
+                    }
+                }
             }
         }
+        let is_along = |version: &Written| {
+            property_of(&version.text, open, close).is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
+        };
+        let along = self.asked.iter().filter(|(own, version)| spelled(ask.ecosystem, own) != name && is_along(version));
+        work.pen.along = along.map(|(own, _)| own.clone()).collect();
         let mut after = text.to_owned();
         for (start, (end, new)) in work.spans.into_iter().rev() {
             after.replace_range(start..end, &new);
@@ -89,6 +104,36 @@ impl Markup {
     }
 }
 
+/// The property that is the whole of a version.
+fn property_of<'t>(text: &'t str, open: &str, close: &str) -> Option<&'t str> {
+    let inner = text.strip_prefix(open)?.strip_suffix(close)?.trim();
+    (!inner.contains(['$', '(', ')', '{', '}'])).then_some(inner)
+}
+
+/// The properties that are the version of a package in a file.
+pub(super) fn properties_of(kind: Kind, text: &str, name: &str, ecosystem: Ecosystem) -> Vec<String> {
+    let (markup, open, close) = match kind {
+        Kind::PomXml => {
+            let mut pom = PomVisit::default();
+            if tell(text, &mut pom).is_err() {
+                return Vec::new();
+            }
+            (pom.markup(), "${", "}")
+        }
+        Kind::DotnetProject => {
+            let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
+            if tell(text, &mut project).is_err() {
+                return Vec::new();
+            }
+            (project.markup, "$(", ")")
+        }
+        _ => return Vec::new(),
+    };
+    let name = spelled(ecosystem, name);
+    let asked = markup.asked.iter().filter(|(own, _)| spelled(ecosystem, own) == name);
+    asked.filter_map(|(_, version)| property_of(&version.text, open, close)).map(str::to_owned).collect()
+}
+
 /// An edit on its way.
 struct Work<'a> {
     pen: Pen<'a>,
@@ -98,14 +143,19 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn put(&mut self, key: &str, version: &Written) {
+    fn put(&mut self, key: &str, version: &Written, is_property: bool) {
         let Some(at) = &version.at else {
             let to = self.ask.highest();
             self.pen.refused.push(format!("{key} is not written in plain text; move it to {to} by hand"));
             return;
         };
         let ecosystem = self.ask.ecosystem;
-        if let Some(new) = self.pen.write(key, &version.text, |old, to| moved(ecosystem, old, to)) {
+        let rule = |old: &str, to: &str| moved(ecosystem, old, to);
+        let new = match is_property {
+            true => self.pen.write_property(key, &version.text, rule),
+            false => self.pen.write(key, &version.text, rule),
+        };
+        if let Some(new) = new {
             self.spans.insert(at.start, (at.end, new));
         }
     }
@@ -327,7 +377,6 @@ fn attributes(text: &str, tag: Range<usize>) -> Vec<(&str, Range<usize>)> {
 mod tests {
     use super::super::ask::{Move, Stands};
     use super::*;
-    use crate::package::Ecosystem;
 
     type Editor = fn(&str, &Ask<'_>) -> Result<Edited, String>;
 

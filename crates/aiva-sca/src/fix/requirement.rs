@@ -45,6 +45,9 @@ fn interval(ecosystem: Ecosystem, text: &str, to: &str, target: &Version) -> Opt
     }
     let inner = plain.strip_prefix(['[', '(', ']']).and_then(|rest| rest.strip_suffix([']', ')', '[']));
     let new = match inner.map(|inner| inner.split(',').map(str::trim).collect::<Vec<_>>()).as_deref() {
+        Some([lower, ..]) if Version::parse(ecosystem, lower).is_some_and(|lower| lower >= *target) => {
+            return Some(text.to_owned());
+        }
         Some([_]) => format!("[{to}]"),
         Some([_, upper]) => {
             let close = plain.chars().last().unwrap_or(')');
@@ -299,6 +302,8 @@ mod tests {
                 ("2.0", Some("2.0")),
                 ("1.0-beta", Some("1.2.6")),
                 ("[1.0]", Some("[1.2.6]")),
+                ("[1.3]", Some("[1.3]")),
+                ("[2.0,3.0)", Some("[2.0,3.0)")),
                 ("[1.0,2.0)", Some("[1.2.6,2.0)")),
                 ("[1.0, 1.2]", Some("[1.2.6,)")),
                 ("(,1.1),(1.1,)", Some("[1.2.6,)")),

@@ -37,6 +37,9 @@ const ADVISORIES: &[Row<'_>] = &[
     ("crates.io", "time", "T-1", r#"{"introduced": "0"}, {"fixed": "0.2.23"}"#),
     ("Maven", "g:a", "A-1", r#"{"introduced": "0"}, {"fixed": "2.17.1"}"#),
     ("GitHub Actions", "o/a", "W-1", r#"{"introduced": "0"}, {"fixed": "4.2.0"}"#),
+    ("Maven", "g:b", "B-1", r#"{"introduced": "0"}, {"fixed": "2.15.0"}"#),
+    ("Maven", "g:guava", "G-2", r#"{"introduced": "0"}, {"fixed": "32.0.0-android"}"#),
+    ("NuGet", "L.N", "N-2", r#"{"introduced": "0"}, {"fixed": "2.0.10"}"#),
     ("NuGet", "N.J", "N-1", r#"{"introduced": "0"}, {"fixed": "13.0.1"}"#),
     ("crates.io", "hyper", "B-2", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),
     ("npm", "bringer", "B-1", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),
@@ -86,6 +89,8 @@ fn check(files: &[(&str, &str)], want: &str) {
         for bump in &edit.bumps {
             let (from, clears) = (bump.from.join(" & "), bump.clears.join(" "));
             writeln!(got, "{}: {} {from} -> {}: {clears}", edit.path, bump.name, bump.to).unwrap();
+            bump.eases.iter().for_each(|id| writeln!(got, "  eases {id}").unwrap());
+            bump.along.iter().for_each(|name| writeln!(got, "  along {name}").unwrap());
             bump.drops.iter().for_each(|bound| writeln!(got, "  drops {bound}").unwrap());
         }
         let old: Vec<&str> = originals[edit.path.as_str()].lines().collect();
@@ -146,6 +151,7 @@ fn a_copy_that_another_package_holds_is_not_claimed() {
         &[("package.json", manifest), ("package-lock.json", lock)],
         r#"
 package.json: lodash 3.10.1 -> 3.10.2:
+  eases L-3
   + {"dependencies": {"lodash": "^3.10.2", "x": "1.0.0"}}
 $ npm update lodash:
 stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4"#,
@@ -451,5 +457,92 @@ fn an_action_moves_where_it_is_used_by_release() {
     check(
         &[(".github/workflows/a.yml", &workflow("o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0"))],
         "stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
+    );
+}
+
+#[test]
+fn packages_of_one_property_move_together() {
+    let dependency = |name: &str| {
+        format!("<dependency><groupId>g</groupId><artifactId>{name}</artifactId><version>${{v}}</version></dependency>")
+    };
+    let all = ["a", "b", "c"].map(dependency).join("\n");
+    let pom =
+        format!("<project><properties>\n<v>2.14.0</v>\n</properties><dependencies>\n{all}\n</dependencies></project>");
+    check(
+        &[("pom.xml", &pom)],
+        "
+pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  along g:b
+  along g:c
+pom.xml: g:b 2.14.0 -> 2.17.1:
+  along g:a
+  along g:c
+  + <v>2.17.1</v>
+may stay pom.xml: g:b 2.14.0: B-1: v moves to 2.17.1 for another package, where 2.15.0 would do; whether g:b has 2.17.1, nothing here says",
+    );
+    let project = "<Project><PropertyGroup>\n<V>[2.0.5]</V>\n</PropertyGroup><ItemGroup>\n\
+                   <PackageReference Include=\"L.N\" Version=\"$(V)\" />\n<PackageReference Include=\"N.J\" Version=\"$(V)\" />\n\
+                   </ItemGroup></Project>";
+    check(
+        &[("a.csproj", project)],
+        "
+a.csproj: L.N 2.0.5 -> 13.0.1:
+  along N.J
+a.csproj: N.J 2.0.5 -> 13.0.1: N-1
+  along L.N
+  + <V>[13.0.1]</V>
+may stay a.csproj: L.N 2.0.5: N-2: V moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
+    );
+}
+
+#[test]
+fn a_property_moves_where_it_is_set_for_the_file() {
+    let dependency = "<dependency><groupId>g</groupId><artifactId>a</artifactId><version>${a.v}</version></dependency>";
+    let parent = format!(
+        "<project><groupId>us</groupId><artifactId>top</artifactId><version>1</version><properties><a.v>9.0</a.v></properties>\
+         <dependencyManagement><dependencies>\n{dependency}\n</dependencies></dependencyManagement></project>"
+    );
+    let child = "<project><parent><groupId>us</groupId><artifactId>top</artifactId><version>1</version></parent>\
+                 <artifactId>child</artifactId><properties>\n<a.v>${base}</a.v>\n<base>2.14.0</base>\n</properties><dependencies>\n\
+                 <dependency><groupId>g</groupId><artifactId>a</artifactId></dependency>\n</dependencies></project>";
+    check(
+        &[("pom.xml", &parent), ("child/pom.xml", child)],
+        "
+child/pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  + <base>2.17.1</base>",
+    );
+}
+
+#[test]
+fn a_release_keeps_its_flavour() {
+    let build = "dependencies {\n  implementation 'g:guava:30.0-jre'\n}\n";
+    check(
+        &[("build.gradle", build)],
+        "
+build.gradle: g:guava 30.0-jre -> 32.0.0-jre: G-2
+  + implementation 'g:guava:32.0.0-jre'",
+    );
+}
+
+#[test]
+fn a_lockfile_older_than_its_manifest_is_made_again() {
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "^4.17.4"}},
+        "node_modules/lodash": {"version": "4.17.4"}}}"#;
+    check(
+        &[("package.json", r#"{"dependencies": {"lodash": "^4.17.21"}}"#), ("package-lock.json", lock)],
+        "$ npm update lodash: L-3",
+    );
+}
+
+#[test]
+fn what_moves_here_and_stays_there_is_told_so() {
+    let workflow = "on: push\njobs:\n  x:\n    steps:\n      - uses: o/a@v4.1.0\n      - uses: o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0\n";
+    check(
+        &[(".github/workflows/a.yml", workflow)],
+        "
+.github/workflows/a.yml: o/a 4.1.0 -> 4.2.0:
+  eases W-1
+  + - uses: o/a@v4.2.0
+stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
     );
 }

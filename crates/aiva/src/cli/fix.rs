@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aiva_findings::exception::Judge;
 use aiva_findings::fingerprint::Place;
@@ -137,18 +138,28 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         for bump in &edit.bumps {
             let verb = if applied { "moved" } else { "move" };
             let clears = match bump.clears.as_slice() {
-                [] => "alone that clears nothing, see below".to_owned(),
-                clears => format!("clears {}", clears.join(", ")),
+                [] if bump.eases.is_empty() => "alone that clears nothing, see below".to_owned(),
+                [] => format!("clears {} here, but not everywhere, see below", bump.eases.join(", ")),
+                clears if bump.eases.is_empty() => format!("clears {}", clears.join(", ")),
+                clears => {
+                    format!("clears {}; {} not everywhere, see below", clears.join(", "), bump.eases.join(", "))
+                }
             };
             let from = bump.from.join(", ");
             say(printable(&format!("# {}: {verb} {} from {from} to {}; {clears}", edit.path, bump.name, bump.to)));
+            if !bump.along.is_empty() {
+                let along = bump.along.join(", ");
+                say(printable(&format!("#   its version is a property, by which these move along: {along}")));
+            }
             if !bump.drops.is_empty() {
                 let drops = bump.drops.join(", ");
                 say(printable(&format!("#   the upper bound {drops} would shut {} out, so it goes", bump.to)));
             }
         }
         if !applied {
-            let diff = TextDiff::from_lines(&edit.before, &edit.after);
+            // After that time the difference is no longer the smallest one, but still a true one.
+            let mut differ = TextDiff::configure();
+            let diff = differ.timeout(Duration::from_millis(300)).diff_lines(&edit.before, &edit.after);
             let (old, new) = (format!("a/{}", edit.path), format!("b/{}", edit.path));
             // As a patch reads it, but for what would drive the terminal.
             let text = diff.unified_diff().header(&old, &new).to_string();
