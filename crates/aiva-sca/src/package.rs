@@ -467,7 +467,12 @@ pub enum Fact {
     /// Its archive is that of another package or version of the same registry.
     Elsewhere(String),
     /// The manifest asks for it, and the lockfile does not have it.
-    NotLocked,
+    NotLocked {
+        /// The manifest, below the scan's root.
+        manifest: String,
+        /// What it asks for.
+        asked: String,
+    },
     /// The manifest asks for something else than what the lockfile has.
     LockedOtherwise {
         /// The manifest, below the scan's root.

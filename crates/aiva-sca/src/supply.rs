@@ -191,10 +191,7 @@ impl Rules {
                     (Rule::ResolvedElsewhere, format!("the archive is not that of the package: {address}"))
                 }
                 Fact::Outside(_) => continue, // Told of where names are looked at.
-                Fact::NotLocked => {
-                    let lock = if input.kind == "go.mod" { "go.sum" } else { input.kind };
-                    (Rule::NotLocked, format!("the manifest asks for it, {lock} does not have it{}", mend(input.kind)))
-                }
+                Fact::NotLocked { manifest, asked } => (Rule::NotLocked, missing(input.kind, manifest, asked)),
                 Fact::LockedOtherwise { manifest, asked, has } => {
                     (Rule::NotLocked, otherwise(input.kind, manifest, asked, has))
                 }
@@ -235,16 +232,25 @@ impl Rules {
     }
 }
 
+/// What a manifest asks for and the lockfile lacks.
+fn missing(kind: &str, manifest: &str, asked: &str) -> String {
+    let lock = if kind == "go.mod" { "go.sum" } else { kind };
+    format!("{manifest} asks for {}, {lock} does not have it{}", range(asked), mend(kind))
+}
+
+/// A requirement in words.
+fn range(asked: &str) -> String {
+    if asked.is_empty() { "any version".to_owned() } else { format!("{asked:?}") }
+}
+
 /// How a lockfile and a manifest disagree.
 fn otherwise(kind: &str, manifest: &str, asked: &str, has: &Locked) -> String {
-    let asked = if asked.is_empty() { "any version".to_owned() } else { format!("{asked:?}") };
     let has = match has {
         Locked::Version(version) => format!("has {version}"),
-        Locked::Requirement(before) if before.is_empty() => "was written for any version".to_owned(),
-        Locked::Requirement(before) => format!("was written for {before:?}"),
+        Locked::Requirement(before) => format!("was written for {}", range(before)),
         Locked::Unasked => "was written when it did not ask for it".to_owned(),
     };
-    format!("{manifest} asks for {asked}, {kind} {has}{}", mend(kind))
+    format!("{manifest} asks for {}, {kind} {has}{}", range(asked), mend(kind))
 }
 
 /// The command that writes a lockfile anew.

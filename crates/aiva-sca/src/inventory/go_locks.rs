@@ -48,7 +48,7 @@ pub(crate) fn note(root: &Path, readings: &mut [(Found, Reading)], options: &Opt
             continue;
         }
         let Ok(Some(sum)) = bytes(&file, options.largest_file) else { continue };
-        let signs = std::str::from_utf8(&sum).map(|sum| not_summed(module, sum)).unwrap_or_default();
+        let signs = std::str::from_utf8(&sum).map(|sum| not_summed(module, &found.path, sum)).unwrap_or_default();
         if let Some((_, reading)) = readings.get_mut(at) {
             reading.links.signs.extend(signs);
         }
@@ -65,8 +65,12 @@ fn sign(package: &Package, line: u32, fact: Fact) -> Sign {
     Sign { ecosystem: Ecosystem::Go, name: package.name.clone(), version: package.version.clone(), line, fact }
 }
 
+fn not_locked(path: &str, package: &Package) -> Fact {
+    Fact::NotLocked { manifest: path.to_owned(), asked: format!("v{}", package.version) }
+}
+
 /// Direct modules without a hash. What is indirect may be needed by nothing that is built.
-fn not_summed(module: &Module, sum: &str) -> Vec<Sign> {
+fn not_summed(module: &Module, path: &str, sum: &str) -> Vec<Sign> {
     // A version of nothing but zeros stands for a module that a workspace outside of the tree has.
     let is_real = |package: &&Package| package.version != "0.0.0" && !package.version.starts_with("0.0.0-0001");
     let wanted = asked(module).filter(|package| package.direct == Some(true)).filter(is_real);
@@ -81,7 +85,7 @@ fn not_summed(module: &Module, sum: &str) -> Vec<Sign> {
     }
     let mut open: Vec<&Package> = open.into_values().collect();
     open.sort_by_key(|package| package.line);
-    open.into_iter().map(|package| sign(package, package.line, Fact::NotLocked)).collect()
+    open.into_iter().map(|package| sign(package, package.line, not_locked(path, package))).collect()
 }
 
 /// What the folder of copies lacks or has in another version. From Go 1.14 on its list marks what is asked for.
@@ -92,7 +96,7 @@ fn not_vendored(module: &Module, path: &str, copies: &Reading) -> Vec<Sign> {
     }
     let there: HashMap<&str, &Package> = copies.packages.iter().map(|package| (&*package.name, package)).collect();
     let disagreement = |package: &Package| match there.get(&*package.name) {
-        None => Some(sign(package, 1, Fact::NotLocked)),
+        None => Some(sign(package, 1, not_locked(path, package))),
         Some(copy) if copy.version != package.version => {
             let (manifest, asked) = (path.to_owned(), format!("v{}", package.version));
             let has = Locked::Version(format!("v{}", copy.version));

@@ -37,7 +37,8 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) -> Ha
             let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
             if is_version && !places.have(name, manifest) && missing.insert(name.to_owned()) {
                 let name = name.to_owned();
-                signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact: Fact::NotLocked });
+                let fact = Fact::NotLocked { manifest: manifest.path.clone(), asked: one.requirement.clone() };
+                signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact });
             }
         }
     }

@@ -65,7 +65,10 @@ fn npm() {
             r#""left-pad":"^1.1.0""#,
             vec![r#"left-pad:2 package.json asks for "^1.1.0", package-lock.json was written for "^1.0.0""#],
         ),
-        (r#""absent":"^1.1.0""#, vec!["absent:1 the manifest asks for it, package-lock.json does not have it"]),
+        (
+            r#""absent":"^1.1.0""#,
+            vec![r#"absent:1 package.json asks for "^1.1.0", package-lock.json does not have it"#],
+        ),
         (r#""left-pad":"latest""#, vec![]),
         (r#""left-pad":"git+https://example.com/left-pad.git""#, vec![]),
         (r#""left-pad":"file:../left-pad""#, vec![]),
@@ -162,7 +165,7 @@ fn pnpm_yarn_and_bun() {
         let has = format!(r#"left-pad:{line} package.json asks for "1.0.0", {lock} has 1.3.0"#);
         let before = if is_recorded { "was written for \"^1.0.0\"" } else { "was written when it did not ask for it" };
         let written = format!(r#"left-pad:{line} package.json asks for "^1.2.0", {lock} {before}"#);
-        let missing = format!("absent:1 the manifest asks for it, {lock} does not have it");
+        let missing = format!(r#"absent:1 package.json asks for "^1", {lock} does not have it"#);
         rows(
             (lock, text),
             "package.json",
@@ -201,7 +204,7 @@ fn deno() {
             (r#"{"imports":{"ms":"npm:ms@^2.2"}}"#, &[r#"ms:8 deno.json asks for "^2.2", deno.lock has 2.1.3"#]),
             (
                 r#"{"imports":{"ms":"npm:ms@^2.1.0","x":"npm:once@1"}}"#,
-                &["once:1 the manifest asks for it, deno.lock does not have it"],
+                &[r#"once:1 deno.json asks for "1", deno.lock does not have it"#],
             ),
         ],
     );
@@ -216,7 +219,7 @@ fn deno() {
             ),
             (
                 r#"{"devDependencies":{"once":"~1.1"}}"#,
-                &["once:1 the manifest asks for it, deno.lock does not have it"],
+                &[r#"once:1 package.json asks for "~1.1", deno.lock does not have it"#],
             ),
         ],
     );
@@ -246,7 +249,7 @@ fn cargo() {
         ("[dependencies]\nitoa.workspace = true\n[workspace.dependencies]\nitoa = \"1.1\"\n", vec![differs("1.1")]),
         (
             "[dependencies]\nnever = \"1\"\n",
-            vec!["never:1 the manifest asks for it, Cargo.lock does not have it".to_owned()],
+            vec![r#"never:1 Cargo.toml asks for "1", Cargo.lock does not have it"#.to_owned()],
         ),
     ] {
         let want: Vec<&str> = want.iter().map(String::as_str).collect();
@@ -257,7 +260,7 @@ fn cargo() {
     let top = of("[dependencies]\ndep = { path = \"dep\" }\n");
     assert!(told(&[("Cargo.lock", &lock), ("Cargo.toml", &top), ("dep/Cargo.toml", dep)]).is_empty());
     let workspace = format!("{top}[workspace]\n");
-    let want = ["fnv:1 the manifest asks for it, Cargo.lock does not have it"];
+    let want = [r#"fnv:1 dep/Cargo.toml asks for "1", Cargo.lock does not have it"#];
     assert_eq!(told(&[("Cargo.lock", &lock), ("Cargo.toml", &workspace), ("dep/Cargo.toml", dep)]), want);
     let excluded = format!("{top}[workspace]\nexclude = [\"dep\"]\n");
     assert!(told(&[("Cargo.lock", &lock), ("Cargo.toml", &excluded), ("dep/Cargo.toml", dep)]).is_empty());
@@ -281,7 +284,7 @@ fn python() {
             format!("[project]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [{asks}]\n{more}")
         };
         let has = |asked: &str| format!("six:{line} pyproject.toml asks for {asked:?}, {lock} has {version}");
-        let missing = format!("absent:1 the manifest asks for it, {lock} does not have it");
+        let missing = format!(r#"absent:1 pyproject.toml asks for ">=1", {lock} does not have it"#);
         let missing: &[&str] = if holds_all { &[&missing] } else { &[] };
         rows(
             (lock, text),
@@ -341,7 +344,7 @@ fn python() {
             ("[packages]\nsix = \"~=1.15\"\n", &[]),
             ("[packages]\nsix = \"==1.15.0\"\n", &[r#"six:4 Pipfile asks for "==1.15.0", Pipfile.lock has 1.16.0"#]),
             ("[packages]\nsix = \"*\"\nwin = {version = \"*\", sys_platform = \"== 'win32'\"}\n", &[]),
-            ("[packages]\nabsent = \"*\"\n", &["absent:1 the manifest asks for it, Pipfile.lock does not have it"]),
+            ("[packages]\nabsent = \"*\"\n", &["absent:1 Pipfile asks for any version, Pipfile.lock does not have it"]),
         ],
     );
     // What the markers rule out has no version, and ends nothing.
@@ -373,7 +376,7 @@ fn bundler() {
             r#"gem "rake""#,
             vec!["rake:5 Gemfile asks for any version, Gemfile.lock was written when it did not ask for it"],
         ),
-        (r#"gem "absent""#, vec!["absent:1 the manifest asks for it, Gemfile.lock does not have it"]),
+        (r#"gem "absent""#, vec!["absent:1 Gemfile asks for any version, Gemfile.lock does not have it"]),
         (r#"gem "tzinfo-data", platforms: %i[mingw]"#, vec![]),
         (r#"gem "rack", "~> 3", git: "https://example.com/rack""#, vec![]),
         (r#"gem "rack", "~> 3", path: "../rack""#, vec![]),
@@ -397,7 +400,10 @@ fn composer() {
             r#""acme/one":"^1.4 || ~2.0""#,
             vec![r#"Acme/one:4 composer.json asks for "^1.4 || ~2.0", composer.lock has 1.3.0"#],
         ),
-        (r#""acme/absent":"^1.4""#, vec!["acme/absent:1 the manifest asks for it, composer.lock does not have it"]),
+        (
+            r#""acme/absent":"^1.4""#,
+            vec![r#"acme/absent:1 composer.json asks for "^1.4", composer.lock does not have it"#],
+        ),
         (r#""acme/part":"^9","acme/face":"^9","app/old":"^9""#, vec![]),
         (r#""acme/branch":"^1.0@dev""#, vec![]),
         (r#""acme/one":"dev-main as 1.0.0""#, vec![]),
@@ -416,7 +422,10 @@ fn pub_and_hex() {
     for (asks, want) in [
         ("  http: ^1.0.0\n  flutter:\n    sdk: flutter\n", vec![]),
         ("  http: ^0.13.0\n", vec![r#"http:2 pubspec.yaml asks for "^0.13.0", pubspec.lock has 1.1.0"#]),
-        ("  http: any\n  absent: ^1.0.0\n", vec!["absent:1 the manifest asks for it, pubspec.lock does not have it"]),
+        (
+            "  http: any\n  absent: ^1.0.0\n",
+            vec![r#"absent:1 pubspec.yaml asks for "^1.0.0", pubspec.lock does not have it"#],
+        ),
         ("  meta: ^2.0.0\n", vec![]), // pubspec_overrides.yaml has the last word
         ("  http: ^0.13.0\ndependency_overrides:\n  http: ^1.0.0\n", vec![]),
         ("  http:\n    git: https://example.com/http\n", vec![]),
@@ -436,7 +445,7 @@ fn pub_and_hex() {
             "{:jason, \"~> 1.2 and < 1.4.0\", only: :dev}",
             vec![r#"jason:2 mix.exs asks for "~> 1.2 and < 1.4.0", mix.lock has 1.4.0"#],
         ),
-        ("{:absent, \"~> 1.2\"}", vec!["absent:1 the manifest asks for it, mix.lock does not have it"]),
+        ("{:absent, \"~> 1.2\"}", vec![r#"absent:1 mix.exs asks for "~> 1.2", mix.lock does not have it"#]),
         ("{:absent, \"~> 1.2\", targets: [:rpi]}", vec![]),
         ("{:absent, in_umbrella: true}", vec![]),
         ("{:mine, \"~> 2.0\", hex: :other}", vec![]),
@@ -464,11 +473,11 @@ fn nuget() {
         ),
         (
             r#"<PackageReference Include="Absent" Version="1.0.0" />"#,
-            vec!["absent:1 the manifest asks for it, packages.lock.json does not have it"],
+            vec![r#"absent:1 app.csproj asks for "1.0.0", packages.lock.json does not have it"#],
         ),
         (
             r#"<PackageReference Include="Absent" />"#,
-            vec!["absent:1 the manifest asks for it, packages.lock.json does not have it"],
+            vec!["absent:1 app.csproj asks for any version, packages.lock.json does not have it"],
         ),
         (r#"<PackageReference Include="Absent" Version="1.0.0" Condition="'$(X)' == 'y'" />"#, vec![]),
         (r#"<PackageReference Update="Absent" Version="1.0.0" />"#, vec![]),
@@ -483,12 +492,13 @@ fn nuget() {
 fn go() {
     let sum = "example.com/a v1.0.0 h1:AA=\nexample.com/a v1.0.0/go.mod h1:AA=\nexample.com/b v1.0.0/go.mod h1:AA=\n";
     let of = |rest: &str| format!("module example.com/x\n\ngo 1.21\n\n{rest}");
-    let missing = |name: &str| vec![format!("{name}:5 the manifest asks for it, go.sum does not have it")];
+    let missing =
+        |name: &str, asked: &str| vec![format!("{name}:5 go.mod asks for {asked:?}, go.sum does not have it")];
     for (rest, want) in [
         ("require example.com/a v1.0.0\n", vec![]),
         ("require example.com/b v1.0.0\n", vec![]),
-        ("require example.com/c v1.0.0\n", missing("example.com/c")),
-        ("require example.com/a v1.1.0\n", missing("example.com/a")),
+        ("require example.com/c v1.0.0\n", missing("example.com/c", "v1.0.0")),
+        ("require example.com/a v1.1.0\n", missing("example.com/a", "v1.1.0")),
         ("require example.com/c v1.0.0 // indirect\n", vec![]),
         ("require example.com/c v0.0.0-00010101000000-000000000000\n", vec![]),
         ("require example.com/c v1.0.0\n\nreplace example.com/c => ./c\n", vec![]),
@@ -507,7 +517,7 @@ fn go() {
         ),
         (
             "require example.com/c v1.0.0\n",
-            vec!["example.com/c:1 the manifest asks for it, vendor/modules.txt does not have it"],
+            vec![r#"example.com/c:1 go.mod asks for "v1.0.0", vendor/modules.txt does not have it"#],
         ),
         ("require example.com/r v1.0.0\n\nreplace example.com/r => example.com/fork v1.2.0\n", vec![]),
     ] {
