@@ -1,12 +1,16 @@
 //! A scan's result as a person likes to read it: the worst first, grouped by file, and what could not be judged said.
 //!
-//! Pure: [`View`] in, text out. Without a width (a pipe) nothing is cut; on a terminal only the summary column gives way.
+//! Pure: [`View`] in, text out. Without a width (a pipe) nothing is cut but a reason that nobody would read; on a terminal only the
+//! summary column gives way.
+
+mod reason;
 
 use std::collections::BTreeMap;
 
 use aiva_findings::export::Clean;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
+use self::reason::Reasons;
 use super::terminal::printable;
 
 /// Everything that is shown.
@@ -68,6 +72,8 @@ pub(crate) struct Row {
     pub(crate) line: u32,
     /// One line.
     pub(crate) summary: String,
+    /// What a rule of our own saw, where one did.
+    pub(crate) reason: Option<String>,
     /// Whether the baseline has it too, where there is one.
     pub(crate) known: Option<bool>,
     /// 0 to 100, where it was worked out.
@@ -140,24 +146,41 @@ fn write_rows(out: &mut String, rows: &[&Row], look: Look) {
             *width = (*width).max(cell.width());
         }
     }
+    let reasons = Reasons::of(rows);
     let before: usize = widths.iter().sum::<usize>() + 2 * widths.len() + 2;
-    if let Some(columns) = look.width.filter(|columns| *columns < before + LEAST_SUMMARY) {
-        cells.iter().zip(rows).for_each(|(cells, row)| write_narrow(out, cells, row, columns, look));
-        return;
-    }
+    let narrow = look.width.filter(|columns| *columns < before + LEAST_SUMMARY);
     let room = look.width.map(|columns| columns.saturating_sub(before));
     for (row, cells) in rows.iter().zip(&cells) {
-        let mut text = String::from("  ");
-        for (position, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let padding = " ".repeat(width - cell.width() + 2);
-            let cell = if position == 0 { look.paint(&row.level, cell) } else { cell.clone() };
-            text.push_str(&cell);
-            text.push_str(&padding);
+        match narrow {
+            Some(columns) => write_narrow(out, cells, row, columns, look),
+            None => write_wide(out, cells, row, (widths, room), look),
         }
-        let summary = &cells[5];
-        text.push_str(&room.map_or_else(|| summary.clone(), |room| cut(summary, room)));
-        line(out, &text);
+        if let Some(reason) = reasons.below(row) {
+            wrapped(out, "    ", &printable(&reason), look);
+        }
     }
+    for reason in reasons.once() {
+        wrapped(out, "    ", &printable(&reason), look);
+    }
+}
+
+fn write_wide(
+    out: &mut String,
+    cells: &[String; 6],
+    row: &Row,
+    (widths, room): ([usize; 5], Option<usize>),
+    look: Look,
+) {
+    let mut text = String::from("  ");
+    for (position, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let padding = " ".repeat(width - cell.width() + 2);
+        let cell = if position == 0 { look.paint(&row.level, cell) } else { cell.clone() };
+        text.push_str(&cell);
+        text.push_str(&padding);
+    }
+    let summary = &cells[5];
+    text.push_str(&room.map_or_else(|| summary.clone(), |room| cut(summary, room)));
+    line(out, &text);
 }
 
 /// A terminal that the columns do not fit in gets two lines a finding, or three, each no wider than it is.
@@ -323,7 +346,7 @@ fn cut(text: &str, room: usize) -> String {
 mod tests {
     use super::*;
 
-    fn row(level: &str, id: &str, name: &str, summary: &str) -> Row {
+    pub(super) fn row(level: &str, id: &str, name: &str, summary: &str) -> Row {
         Row {
             level: level.to_owned(),
             id: id.to_owned(),
@@ -336,6 +359,7 @@ mod tests {
             path: "Cargo.lock".to_owned(),
             line: 7,
             summary: summary.to_owned(),
+            reason: None,
             known: None,
             priority: None,
         }

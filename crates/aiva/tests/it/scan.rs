@@ -33,6 +33,23 @@ fn the_exit_code_says_what_happened() {
     check("paket.lock", "x", &[], 3, &["paket.lock is known, but this release does not read it"]);
 }
 
+#[test]
+fn the_table_says_what_a_rule_saw_and_leaves_advisories_their_own_words() {
+    let world = World::new().with_advisories();
+    world.write("code/app/package.json", "{\"dependencies\": {\"color\": \"^5.0.0\", \"absent\": \"~1.2\"}}");
+    let lock = "{\"lockfileVersion\": 3, \"packages\": {\"\": {}, \"node_modules/color\": {\"version\": \"4.2.3\"}}}";
+    world.write("code/app/package-lock.json", lock);
+    world.write("code/Cargo.lock", AFFECTED);
+    let run = world.aiva(&["scan", "code"]);
+    for line in [
+        "    app/package.json asks for \"^5.0.0\", package-lock.json has 4.2.3; `npm install` mends that",
+        "    app/package.json asks for \"~1.2\", package-lock.json does not have it; `npm install` mends that",
+    ] {
+        assert_eq!(run.out().lines().filter(|shown| *shown == line).count(), 1, "{line}: {}", run.out());
+    }
+    assert!(!run.out().contains("0.21.10 is in"), "{}", run.out());
+}
+
 /// A folder of files, what is asked of it, and how it ends.
 #[test]
 fn what_was_not_there_or_not_judged_is_never_called_clean() {

@@ -1,6 +1,6 @@
 //! What a person is shown of a report: the rows of the table, and the gaps in words. Pure.
 
-use aiva_contracts::api::{DocumentCanResolve, DocumentInput, InputStatus};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, FindingKind, InputStatus};
 use aiva_findings::export::{self, Document};
 
 use super::super::table::{Closing, Row, View};
@@ -32,6 +32,7 @@ fn whole(report: &Report) -> View {
         path: finding.path.clone(),
         line: finding.line,
         summary: finding.summary.clone(),
+        reason: finding.reason.clone().filter(|_| finding.kind == FindingKind::SupplyChain),
         known: finding.known,
         priority: finding.priority.as_ref().map(|priority| priority.score),
     });
