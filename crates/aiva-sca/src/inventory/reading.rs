@@ -258,18 +258,23 @@ impl Reading {
 /// The longest message, in bytes: it may quote the file.
 const LONGEST_MESSAGE: usize = 500;
 
-/// What a library says of a file may quote any amount of it: a terminal would obey what must only be shown.
-fn printable(mut message: String) -> String {
+/// What a library says of a file may quote any amount of it: a terminal would obey what must only be shown. Cut before and after control
+/// signs are spelled out, which are longer then.
+fn printable(message: String) -> String {
+    let message = cut(message);
+    if !message.contains(char::is_control) {
+        return message;
+    }
+    let spelled = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    cut(message.chars().map(spelled).collect())
+}
+
+fn cut(mut message: String) -> String {
     if message.len() > LONGEST_MESSAGE {
         message.truncate((0..=LONGEST_MESSAGE).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0));
         message.push('…');
     }
-    match message.contains(char::is_control) {
-        true => {
-            message.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
-        }
-        false => message,
-    }
+    message
 }
 
 fn missing(name: &str) -> String {
