@@ -356,7 +356,7 @@ fn python() {
             ("[packages]\nsix = \"*\"\ntomli = {version = \"*\", markers = \"python_version<'3.0'\"}\n", &[]),
             ("[packages]\nsix = \"*\"\ntomli = \"==2\"\n", &[]), // nobody knows
             ("[packages]\nsix = \"<1\"\n", &[r#"six:5 Pipfile asks for "<1", Pipfile.lock has 1.16.0"#]),
-            ("[packages]\nabsent = \"*\"\n", &["absent:1 the manifest asks for it, Pipfile.lock does not have it"]),
+            ("[packages]\nabsent = \"*\"\n", &["absent:1 Pipfile asks for any version, Pipfile.lock does not have it"]),
         ],
     );
 }
