@@ -11,12 +11,12 @@ use super::address::without_secret;
 use super::graph::{self, index};
 use super::json::{Json, Value};
 use super::npm_source::{self, split_name, table};
-use super::package_json::overridden;
+use super::package_json::overrides;
 use super::reading::{Fault, Reading, quote};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
 /// The newest format that is known.
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 /// A requirement: its name, whether it may be left out, its line.
 struct Need<'a> {
@@ -105,10 +105,8 @@ impl<'a> Lock<'a> {
                 self.has_packages = true;
                 json.object(|json, key, line| self.entry(json, key, line))
             }
-            "overrides" => json.object(|json, name, _| {
-                self.overridden.push(overridden(&name).to_owned());
-                json.skip()
-            }),
+            // From format 3 on they may be nested.
+            "overrides" => overrides(json, &mut self.overridden, 0),
             _ => json.skip(),
         }
     }

@@ -85,7 +85,7 @@ fn members(json: &mut Json<'_>, members: &mut Vec<String>) -> Result<(), Fault> 
 const DEEPEST: usize = 16;
 
 /// The names in `overrides` of npm, pnpm and bun, and in yarn's `resolutions`.
-fn overrides(json: &mut Json<'_>, names: &mut Vec<String>, depth: usize) -> Result<(), Fault> {
+pub(super) fn overrides(json: &mut Json<'_>, names: &mut Vec<String>, depth: usize) -> Result<(), Fault> {
     if json.next() != Value::Object || depth == DEEPEST {
         return json.skip();
     }

@@ -160,6 +160,7 @@ fn pnpm_yarn_and_bun() {
         ("yarn.lock", yarn, 4, false),
         ("yarn.lock", berry, 12, false),
         ("bun.lock", bun, 12, true),
+        ("bun.lock", &bun.replace("\"lockfileVersion\": 1", "\"lockfileVersion\": 3"), 12, true),
     ] {
         let of = |asks: &str| format!(r#"{{"name":"app","dependencies":{{{asks}}}}}"#);
         let has = format!(r#"left-pad:{line} package.json asks for "1.0.0", {lock} has 1.3.0"#);
@@ -357,6 +358,24 @@ fn python() {
             ("[packages]\nsix = \"*\"\ntomli = \"==2\"\n", &[]), // nobody knows
             ("[packages]\nsix = \"<1\"\n", &[r#"six:5 Pipfile asks for "<1", Pipfile.lock has 1.16.0"#]),
             ("[packages]\nabsent = \"*\"\n", &["absent:1 Pipfile asks for any version, Pipfile.lock does not have it"]),
+        ],
+    );
+}
+
+#[test]
+fn bun_may_override_for_one_package_only() {
+    let bun = "{\n\"lockfileVersion\": 3,\n\"workspaces\": {\"\": {\"dependencies\": {\"once\": \"1.4.0\", \"wrappy\": \"1.0.2\"}}},\n\
+               \"overrides\": {\"x\": {\"wrappy\": \"1.0.2\"}},\n\"packages\": {\n\"once\": [\"once@1.4.0\", \"\", {\"dependencies\": {\"wrappy\": \"1\"}}, \"\"],\n\
+               \"wrappy\": [\"wrappy@1.0.2\", \"\", {}, \"\"],\n}}\n";
+    rows(
+        ("bun.lock", bun),
+        "package.json",
+        &[
+            (
+                r#"{"dependencies":{"once":"1.3.0","wrappy":"1.0.1"}}"#, // of wrappy nothing is said
+                &[r#"once:6 package.json asks for "1.3.0", bun.lock has 1.4.0"#],
+            ),
+            (r#"{"dependencies":{"once":"1.4.0","wrappy":"1.0.2"}}"#, &[]),
         ],
     );
 }
