@@ -273,6 +273,8 @@ pub(super) struct Manifest {
     pub(super) overridden: HashSet<String>,
     /// Requirements that a workspace offers to its members, by their keys.
     pub(super) offered: Vec<(String, String)>,
+    /// The files that have the requirement of a name, where it is not this one.
+    pub(super) kept_in: HashMap<String, String>,
     /// Whether what folders below need for development may be in no lockfile.
     pub(super) is_part: bool,
     /// Whether all of it was read.
@@ -295,6 +297,7 @@ impl Manifest {
             conditional: links.conditional.iter().cloned().collect(),
             overridden: overridden.collect(),
             offered: links.offered.clone(),
+            kept_in: links.kept_in.clone(),
             is_part: links.is_part,
             is_whole: *status == Status::Parsed,
         })

@@ -116,7 +116,8 @@ impl View<'_> {
             false => Locked::Version(first.version.clone()),
             true => self.chosen_for(one, &wanted, manifest)?,
         };
-        let (manifest, asked) = (manifest.path.clone(), asked.to_owned());
+        let path = manifest.kept_in.get(&one.name).unwrap_or(&manifest.path);
+        let (manifest, asked) = (path.clone(), asked.to_owned());
         let fact = Fact::LockedOtherwise { manifest, asked, has };
         let (name, version) = (first.name.clone(), first.version.clone());
         Some(Sign { ecosystem: self.ecosystem, name, version, line: first.line, fact })

@@ -1,13 +1,14 @@
 //! The properties that MSBuild puts into versions (`$(JsonVersion)`): those of the project file itself, of what it imports by a literal
-//! path, of the nearest `Directory.Build.props` and, for a project, of the nearest `Directory.Packages.props`.
+//! path, of the nearest `Directory.Build.props` and, for a project, of the nearest `Directory.Packages.props`; and the versions that such
+//! files keep for a project beside its lockfile.
 //!
 //! Nothing is computed: a property that is set to several values, also where a condition chooses, or to what is no literal, is unknown,
 //! and what asks for it stays *not judged*. Nothing outside of the scanned root is read.
 //!
 //! Start reading at [`settle`].
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::door;
 use super::find::Found;
 use super::join::{above, folder, named_from};
 use super::kind::Kind;
-use super::nuget_xml::{self, CENTRAL, COMPUTED};
+use super::nuget_xml::{self, CENTRAL, COMPUTED, KEPT_ELSEWHERE};
 use super::reading::Reading;
 use super::walk::{Options, bytes};
 use super::xml::{self, Visit, attribute};
@@ -42,6 +43,20 @@ pub(crate) struct Properties {
     goes_on: bool,
     /// How deep the outermost element with a condition is, while the file is read.
     conditional: Option<usize>,
+    /// Where the file is, below the root.
+    path: String,
+    /// The versions that it keeps for projects, by names in small letters; nothing where it is not sure which.
+    versions: HashMap<String, Option<String>>,
+    /// The `PackageVersion` that is open, while the file is read.
+    kept: Option<Kept>,
+}
+
+/// A `PackageVersion`.
+#[derive(Debug, PartialEq, Eq)]
+struct Kept {
+    names: String,
+    version: Option<String>,
+    is_certain: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +72,16 @@ impl Visit for Properties {
         let element = path.last().map(String::as_str).unwrap_or_default();
         if attribute(attributes, "condition").is_some() || element == "Choose" {
             self.conditional.get_or_insert(path.len());
+        }
+        if element == "PackageVersion" {
+            let include = attribute(attributes, "include");
+            let names = include.or_else(|| attribute(attributes, "update")).or_else(|| attribute(attributes, "remove"));
+            let in_target = path.iter().any(|element| element == "Target");
+            self.kept = names.map(|names| Kept {
+                names: names.to_lowercase(),
+                version: attribute(attributes, "version").map(str::to_owned),
+                is_certain: include.is_some() && self.conditional.is_none() && !in_target,
+            });
         }
         if element == "Import"
             && let Some(file) = attribute(attributes, "project")
@@ -74,7 +99,16 @@ impl Visit for Properties {
         if self.conditional.is_some_and(|depth| path.len() <= depth) {
             self.conditional = None;
         }
+        if path.last().is_some_and(|element| element == "PackageVersion")
+            && let Some(kept) = self.kept.take()
+        {
+            self.keep(kept);
+        }
         let [.., group, name] = path else { return };
+        if let Some(kept) = self.kept.as_mut().filter(|_| group == "PackageVersion" && name == "Version") {
+            kept.version = Some(text.to_owned());
+            kept.is_certain &= !is_conditional;
+        }
         if group != "PropertyGroup" {
             return;
         }
@@ -101,6 +135,20 @@ impl Properties {
             return Self::default();
         }
         properties
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        let version = kept.version.filter(|version| kept.is_certain && !version.is_empty());
+        for name in kept.names.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+            match self.versions.entry(name.to_owned()) {
+                Entry::Vacant(slot) => {
+                    slot.insert(version.clone());
+                }
+                Entry::Occupied(mut slot) => {
+                    slot.get_mut().take_if(|known| Some(&*known) != version.as_ref());
+                }
+            }
+        }
     }
 
     /// Those that no other file can set otherwise, as far as this file says.
@@ -136,6 +184,14 @@ impl Layers {
         found
     }
 
+    /// The version that is kept for a package, and the file that has it; nothing where it may be one of several.
+    fn kept(&self, name: &str) -> Option<(String, &str)> {
+        let mut all = self.0.iter().filter_map(|layer| Some((layer.versions.get(name)?.as_deref(), &*layer.path)));
+        let (first, path) = all.next()?;
+        let is_one = all.all(|(other, _)| other == first);
+        Some((self.resolved(first.filter(|_| is_one)?)?, path))
+    }
+
     /// A text with its properties put in; `None` where one of them is unknown.
     pub(crate) fn resolved(&self, text: &str) -> Option<String> {
         self.put(text, DEEPEST, &mut { MOST_PUT_IN })
@@ -163,9 +219,13 @@ impl Layers {
 /// Gives every project file the versions that properties of other files say.
 pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
     let is_computed = |reading: &Reading| reading.not_judged.iter().any(|entry| entry.reason == COMPUTED);
+    // Only beside a lockfile does it matter to the project what is kept for it elsewhere.
+    let is_locked = readings.iter().any(|(found, _)| found.kind == Kind::NuGetLock);
+    let is_kept = |reading: &Reading| reading.not_judged.iter().any(|entry| entry.reason == KEPT_ELSEWHERE);
     let mut disk = None;
     for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::DotnetProject) {
-        if !is_computed(reading) {
+        let takes = is_locked && is_kept(reading) && !found.path.ends_with(CENTRAL);
+        if !takes && !is_computed(reading) {
             continue;
         }
         let Ok(real_root) = root.canonicalize() else { return };
@@ -177,6 +237,9 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         }
         properties.extend(disk.nearest(own, SHARED));
         let properties = Layers(properties);
+        if takes {
+            take(reading, &properties);
+        }
         let (computed, rest) =
             std::mem::take(&mut reading.not_judged).into_iter().partition(|entry| entry.reason == COMPUTED);
         reading.not_judged = rest;
@@ -189,6 +252,22 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         }
         reading.packages.sort_by_key(|package| package.line);
         reading.not_judged.sort_by_key(|entry| entry.line);
+    }
+}
+
+/// Gives what a project asks for without a version the one that is kept for it, if it is sure which.
+fn take(reading: &mut Reading, layers: &Layers) {
+    let is_central = layers.resolved("$(ManagePackageVersionsCentrally)");
+    if is_central.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
+        return;
+    }
+    let bare = reading.not_judged.iter().filter(|entry| entry.reason == KEPT_ELSEWHERE);
+    let bare: HashSet<String> = bare.map(|entry| entry.name.to_lowercase()).collect();
+    for one in reading.links.declared.iter_mut().filter(|one| bare.contains(&one.name)) {
+        if let Some((version, path)) = layers.kept(&one.name) {
+            one.requirement = version;
+            reading.links.kept_in.insert(one.name.clone(), path.to_owned());
+        }
     }
 }
 
@@ -208,7 +287,9 @@ impl Disk<'_> {
         let file = self.root.join(path);
         let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(&self.real_root));
         let bytes = is_inside.then(|| bytes(&file, self.options.largest_file).ok().flatten()).flatten();
-        let read = bytes.and_then(|bytes| door::open(&bytes).ok().map(|text| Arc::new(Properties::of(&text))));
+        let read = bytes.and_then(|bytes| {
+            door::open(&bytes).ok().map(|text| Arc::new(Properties { path: path.to_owned(), ..Properties::of(&text) }))
+        });
         self.known.insert(path.to_owned(), read.clone());
         read
     }

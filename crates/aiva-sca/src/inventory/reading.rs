@@ -3,6 +3,8 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
+use std::collections::HashMap;
+
 use super::go_mod::Module;
 use super::pom_xml::Pom;
 use crate::package::{Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
@@ -69,6 +71,8 @@ pub(crate) struct Links {
     pub(crate) partial_graph: Option<u32>,
     /// go.mod and go.work: what it says, for the modules that are built together.
     pub(crate) module: Option<Box<Module>>,
+    /// .NET project: which file has the version of a package, by the package's name.
+    pub(crate) kept_in: HashMap<String, String>,
     /// pom.xml: what it says, for its children and its heirs.
     pub(crate) pom: Option<Box<Pom>>,
 }

@@ -505,6 +505,61 @@ fn nuget() {
     ] {
         rows(("packages.lock.json", lock), "app.csproj", &[(&of(items), &want)]);
     }
+    // Versions that are kept for all projects; the nearest file counts.
+    let central = |items: &str| {
+        format!(
+            "<Project>\n<PropertyGroup><ManagePackageVersionsCentrally>true</ManagePackageVersionsCentrally><J>13.0.3</J></PropertyGroup>\n\
+             <ItemGroup>{items}</ItemGroup>\n</Project>\n"
+        )
+    };
+    let bare = r#"<PackageReference Include="Newtonsoft.Json" />"#;
+    let has = r#"Newtonsoft.Json:5 Directory.Packages.props asks for "13.0.3", packages.lock.json has 13.0.1"#;
+    for (items, kept, want) in [
+        (bare, r#"<PackageVersion Include="newtonsoft.json" Version="13.0.3" />"#, vec![has]),
+        (bare, r#"<PackageVersion Include="Newtonsoft.Json" Version="$(J)" />"#, vec![has]),
+        (bare, r#"<PackageVersion Include="Newtonsoft.Json"><Version>13.0.3</Version></PackageVersion>"#, vec![has]),
+        (bare, r#"<PackageVersion Include="Newtonsoft.Json" Version="13.0.1" />"#, vec![]),
+        (
+            bare,
+            r#"<PackageVersion Include="Newtonsoft.Json" Version="12.0.1" />"#,
+            vec![
+                r#"Newtonsoft.Json:5 Directory.Packages.props asks for "12.0.1", packages.lock.json was written for "[13.0.1, )""#,
+            ],
+        ),
+        (
+            r#"<PackageReference Include="Newtonsoft.Json" VersionOverride="13.0.2" />"#,
+            r#"<PackageVersion Include="Newtonsoft.Json" Version="13.0.1" />"#,
+            vec![r#"Newtonsoft.Json:5 a/app.csproj asks for "13.0.2", packages.lock.json has 13.0.1"#],
+        ),
+        // Not sure.
+        (bare, r#"<PackageVersion Include="Newtonsoft.Json" Version="13.0.3" Condition="'$(X)' == ''" />"#, vec![]),
+        (bare, r#"<PackageVersion Include="Newtonsoft.Json" Version="$(Unset)" />"#, vec![]),
+        (
+            bare,
+            r#"<PackageVersion Include="Newtonsoft.Json" Version="13.0.3" /><PackageVersion Update="Newtonsoft.Json" Version="13.0.1" />"#,
+            vec![],
+        ),
+        (
+            r#"<PackageReference Include="Newtonsoft.Json" Condition="'$(X)' == ''" />"#,
+            r#"<PackageVersion Include="Newtonsoft.Json" Version="13.0.3" />"#,
+            vec![],
+        ),
+    ] {
+        let tree = [
+            ("Directory.Packages.props", central(kept)),
+            ("a/app.csproj", of(items)),
+            ("a/packages.lock.json", lock.to_owned()),
+        ];
+        let tree: Vec<(&str, &str)> = tree.iter().map(|(path, text)| (*path, &**text)).collect();
+        assert_eq!(partial(&tree), want, "{items} {kept}");
+        let nearer = central(r#"<PackageVersion Include="Newtonsoft.Json" Version="13.0.0" />"#);
+        let is_bare = items == bare;
+        if is_bare {
+            let near = [&tree[..], &[("a/Directory.Packages.props", &nearer)]].concat();
+            let before = r#"Newtonsoft.Json:5 a/Directory.Packages.props asks for "13.0.0", packages.lock.json was written for "[13.0.1, )""#;
+            assert_eq!(partial(&near), [before], "{kept}");
+        }
+    }
 }
 
 #[test]
