@@ -1,6 +1,7 @@
 //! Where in its line a package is named. Pure; only a whole name counts, so that `net` is not found in `golang.org/x/net`.
 
 use crate::finding::Finding;
+use crate::inventory::western;
 use crate::package::Ecosystem;
 
 /// Lines that are longer are not looked into: no person does.
@@ -10,6 +11,9 @@ const LONGEST: usize = 4_096;
 pub fn set(text: &[u8], findings: &mut [Finding]) {
     let mut by_line: Vec<&mut Finding> = findings.iter_mut().filter(|finding| finding.line > 0).collect();
     by_line.sort_by_key(|finding| finding.line);
+    // XML in an old encoding has characters that are no UTF-8.
+    let western = if std::str::from_utf8(text).is_err() { western(text) } else { None };
+    let text = western.as_deref().map_or(text, str::as_bytes);
     let mut lines = Lines { rest: text, number: 0, current: None };
     for finding in by_line {
         let line = lines.at(finding.line).filter(|line| line.len() <= LONGEST);
@@ -120,6 +124,18 @@ mod tests {
     #[track_caller]
     fn check(ecosystem: Ecosystem, name: &str, line: &str, want: Option<u32>) {
         assert_eq!(column(ecosystem, name, line), want, "{name} in {line}");
+    }
+
+    #[test]
+    fn xml_in_an_old_encoding_is_counted_in_characters() {
+        let text =
+            b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!-- \xe9\xe8 --><artifactId>guava</artifactId>\n";
+        let text = western(text).expect("it says so");
+        let mut lines = Lines { rest: text.as_bytes(), number: 0, current: None };
+        let line = lines.at(2).expect("there is one");
+        assert_eq!(column(Ecosystem::Maven, "guava", line), Some(24));
+        let windows = b"<?xml version=\"1.0\" encoding=\"windows-1252\"?>\x80\x9f\xe9";
+        assert!(western(windows).expect("it says so").ends_with("€Ÿé"));
     }
 
     #[test]

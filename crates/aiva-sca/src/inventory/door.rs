@@ -1,7 +1,7 @@
 //! The door that every file goes through: bytes become text, or a clear reason why they are none.
 //!
-//! A byte order mark is taken off, UTF-16 with its mark is converted (PowerShell writes requirements.txt so). Bytes that
-//! are not text, and files in the middle of a merge, are turned away: reading half of a conflict would name packages
+//! A byte order mark is taken off, UTF-16 with its mark is converted (PowerShell writes requirements.txt so), and so is XML
+//! that declares one of the old encodings of western Europe. Bytes that are not text, and files in the middle of a merge, are turned away: reading half of a conflict would name packages
 //! that nobody has installed. So are files with more entries than memory should be spent on.
 
 use std::borrow::Cow;
@@ -33,8 +33,40 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
-        _ => utf8(bytes),
+        _ => utf8(bytes).or_else(|fault| western(bytes).map(Cow::Owned).ok_or(fault)),
     }
+}
+
+/// What windows-1252 has where Latin-1 has control signs.
+const WINDOWS: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
+    '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+/// The text of XML that says that it is in Latin-1 or windows-1252; nothing if it says anything else. Line breaks stay where they are.
+pub(crate) fn western(bytes: &[u8]) -> Option<String> {
+    let windows = match encoding(bytes)?.as_str() {
+        "iso-8859-1" | "iso8859-1" | "iso_8859-1" | "latin1" | "latin-1" | "us-ascii" | "ascii" => false,
+        "windows-1252" | "cp1252" => true,
+        _ => return None,
+    };
+    let char_of = |byte: &u8| match usize::from(*byte).checked_sub(0x80).and_then(|at| WINDOWS.get(at)) {
+        Some(char) if windows => *char,
+        _ => char::from(*byte), // Latin-1 is the beginning of Unicode.
+    };
+    Some(bytes.iter().map(char_of).collect())
+}
+
+/// The encoding that an XML declaration names, in small letters.
+fn encoding(bytes: &[u8]) -> Option<String> {
+    const LONGEST: usize = 256;
+    let declaration = bytes.get(..bytes.len().min(LONGEST))?.strip_prefix(b"<?xml")?;
+    let declaration = declaration.get(..memchr::memmem::find(declaration, b"?>")?)?;
+    let (_, value) = std::str::from_utf8(declaration).ok()?.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let (name, _) = value.get(1..)?.split_once(quote)?;
+    Some(name.trim().to_ascii_lowercase())
 }
 
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {

@@ -124,6 +124,39 @@ fn what_is_not_text_is_turned_away_with_a_reason() {
 }
 
 #[test]
+fn xml_may_declare_an_old_encoding() {
+    let of = |declaration: &str| {
+        let rest = "<project>\n<name>Ren\u{e9}</name><dependencies>\n<dependency><groupId>g</groupId><artifactId>\u{e9}</artifactId>\
+                    <version>1</version></dependency></dependencies></project>\n";
+        let text = format!("{declaration}\n{rest}");
+        text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>()
+    };
+    for encoding in ["ISO-8859-1", "iso-8859-1", "windows-1252", "us-ascii"] {
+        for declaration in [
+            format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>"),
+            format!("<?xml version='1.0' encoding = '{encoding}' standalone='yes'?>"),
+        ] {
+            let reading = Kind::PomXml.read(&of(&declaration));
+            assert_eq!(reading.status, Status::Parsed, "{declaration} {:?}", reading.problems);
+            assert_eq!((&*reading.packages[0].name, reading.packages[0].line), ("g:\u{e9}", 4), "{declaration}");
+        }
+    }
+    for declaration in [
+        "",
+        "<?xml version=\"1.0\"?>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+        "<?xml version=\"1.0\" encoding=\"Shift_JIS\"?>",
+        "<?xml version=\"1.0\" encoding=\"ISO-8859-1",
+        "<?xml encoding=",
+        "<!-- encoding=\"ISO-8859-1\" ?>",
+    ] {
+        let reading = Kind::PomXml.read(&of(declaration));
+        assert_eq!(reading.status, Status::Failed, "{declaration}");
+        assert!(reading.problems[0].message.contains("not UTF-8"), "{declaration} {:?}", reading.problems);
+    }
+}
+
+#[test]
 fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
     for (path, kind) in files(&locks()) {
         let bytes = std::fs::read(&path).unwrap();
