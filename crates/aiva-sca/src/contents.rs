@@ -3,7 +3,7 @@
 //! Pure. Whatever a part says is data from outside: what this release does not know of it is a problem of its file, never a guess
 //! and never silence.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aiva_contracts::message::scan::v1 as message;
 
@@ -38,11 +38,13 @@ pub fn join(parts: Vec<message::ContentsUploaded>) -> Kept {
 struct Files {
     inputs: BTreeMap<(String, String), Input>,
     ecosystems: HashMap<String, Option<Ecosystem>>,
+    /// Ecosystems that this release does not know, by the file that says them.
+    noted: HashMap<String, HashSet<String>>,
 }
 
 impl Files {
     fn add(&mut self, file: message::ListedFile) {
-        let Self { inputs, ecosystems } = self;
+        let Self { inputs, ecosystems, noted } = self;
         let status = status(file.status());
         let input = inputs.entry((file.path, file.kind)).or_insert_with_key(|(path, kind)| Input {
             path: path.clone(),
@@ -56,12 +58,14 @@ impl Files {
             asks: Vec::new(),
         });
         input.problems.extend(file.problems.into_iter().map(|one| Problem { line: one.line, message: one.message }));
+        let noted = noted.entry(input.path.clone()).or_default();
         let mut known = |name: &str, input: &mut Input| {
             let known = match ecosystems.get(name) {
                 Some(known) => *known,
                 None => *ecosystems.entry(name.to_owned()).or_insert(name.parse().ok()),
             };
-            if known.is_none() {
+            if known.is_none() && noted.len() < MOST_UNKNOWN && !noted.contains(name) {
+                noted.insert(name.to_owned());
                 unknown(name, input);
             }
             known
@@ -79,12 +83,13 @@ impl Files {
     }
 }
 
+/// More ecosystems than one file can have that this release does not know; whoever says more is no newer release.
+const MOST_UNKNOWN: usize = 20;
+
 /// A newer command line may know ecosystems that this server does not; what was found in such a file stays as it is.
 fn unknown(ecosystem: &str, input: &mut Input) {
     let message = format!("this server does not know packages of {ecosystem:?}, so they are not judged again");
-    if !input.problems.iter().any(|problem| problem.message == message) {
-        input.problems.push(Problem { line: 0, message });
-    }
+    input.problems.push(Problem { line: 0, message });
     if input.status == Status::Parsed {
         input.status = Status::Partial;
     }
@@ -192,5 +197,8 @@ mod tests {
         let input = &kept.inventory.inputs[0];
         assert_eq!((input.packages.len(), input.problems.len(), input.status), (1, 1, Status::Partial));
         assert!(input.problems[0].message.contains("\"Nim\""), "{:?}", input.problems);
+        let many: Vec<_> = (0..100_000).map(|at| listed(&format!("Nim{at}"), "x", public)).collect();
+        let parts = many.chunks(500).map(|chunk| part("a", chunk.to_vec())).collect();
+        assert_eq!(join(parts).inventory.inputs[0].problems.len(), MOST_UNKNOWN);
     }
 }

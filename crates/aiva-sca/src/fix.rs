@@ -25,6 +25,7 @@ mod requirement;
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::advisory::{Damage, Index};
 use crate::finding::Finding;
@@ -34,6 +35,7 @@ use crate::package::{Ecosystem, Input};
 use crate::version::Version;
 use aim::Versions;
 use ask::{Ask, Edited, Entry, Move};
+use keep::Lock;
 
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -173,6 +175,8 @@ struct Desk<'r> {
     texts: BTreeMap<String, Sheet>,
     /// Which `pom.xml` gives which its versions, once anybody asked.
     poms: Option<PomSources>,
+    /// Lockfiles by path, each parsed once.
+    locks: BTreeMap<String, Option<Rc<Lock>>>,
 }
 
 /// A manifest that is being edited.
@@ -190,6 +194,7 @@ struct Draft {
     to: String,
     drops: BTreeSet<String>,
     along: BTreeSet<String>,
+    ecosystem: Option<Ecosystem>,
     /// The files that have the findings, with the versions.
     serves: BTreeSet<(String, String)>,
 }
@@ -198,6 +203,13 @@ struct Draft {
 const UNREADABLE: &str = "it could not be read again as UTF-8 text, so it is not edited";
 
 impl Desk<'_> {
+    /// The text of a lockfile, and what it says once anybody asks.
+    fn lock(&mut self, path: &str) -> Option<Rc<Lock>> {
+        let read = self.read;
+        let known = self.locks.entry(path.to_owned());
+        known.or_insert_with(|| read(path).map(|text| Rc::new(Lock::new(text)))).clone()
+    }
+
     /// Moves a package in a manifest; the entries are also those that were moved for somebody else before.
     fn edit(&mut self, path: &str, kind: Kind, ask: &Ask<'_>, served: &str) -> Result<Edited, String> {
         let sheet = match self.texts.entry(path.to_owned()) {
@@ -218,6 +230,7 @@ impl Desk<'_> {
             return Ok(edited);
         }
         let draft = sheet.bumps.entry(ask.name.to_owned()).or_default();
+        draft.ecosystem = Some(ask.ecosystem);
         draft.along.extend(edited.along.iter().cloned());
         draft.drops.extend(requirement::dropped(&sheet.after, &edited.after));
         let written = edited.entries.iter().filter(|entry| !entry.is_kept);
@@ -246,7 +259,7 @@ pub fn plan(
         versions.entry(&finding.version).or_default().push(finding);
     }
     let versions = Versions { inputs, index, judge: Judge::default() };
-    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None };
+    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new() };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), found) in grouped {
@@ -324,9 +337,10 @@ fn is_manifest(kind: Kind) -> bool {
 fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
     for sheet in desk.texts.values_mut() {
         let mut highest: BTreeMap<String, (Version, String)> = BTreeMap::new();
-        for entry in sheet.bumps.values().flat_map(|draft| &draft.entries) {
-            let Some((property, version)) = entry.property.clone().zip(Version::parse(Ecosystem::Maven, &entry.to))
-            else {
+        let all = sheet.bumps.values().flat_map(|draft| draft.entries.iter().map(|entry| (draft.ecosystem, entry)));
+        for (ecosystem, entry) in all {
+            let version = ecosystem.and_then(|ecosystem| Version::parse(ecosystem, &entry.to));
+            let Some((property, version)) = entry.property.as_deref().map(str::to_ascii_lowercase).zip(version) else {
                 continue;
             };
             let known = highest.get(&property);
@@ -337,7 +351,7 @@ fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
         for (name, draft) in &mut sheet.bumps {
             let lower = draft.entries.iter().find_map(|entry| {
                 let property = entry.property.as_ref()?;
-                let (_, to) = highest.get(property).filter(|(_, to)| *to != entry.to)?;
+                let (_, to) = highest.get(&property.to_ascii_lowercase()).filter(|(_, to)| *to != entry.to)?;
                 Some((property.clone(), entry.to.clone(), to.clone()))
             });
             let Some((property, wanted, to)) = lower else { continue };

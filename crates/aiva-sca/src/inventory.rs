@@ -19,7 +19,7 @@ mod cargo_lock;
 mod cargo_toml;
 mod catalog;
 mod composer_json;
-mod composer_lock;
+pub(crate) mod composer_lock;
 mod conan_lock;
 mod crew;
 mod deno_json;

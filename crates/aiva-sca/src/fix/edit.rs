@@ -144,8 +144,27 @@ fn toml(text: &str, ask: &Ask<'_>, edit: fn(&mut DocumentMut, &mut Pen<'_>)) -> 
         parsed.map_err(|error: toml_edit::TomlError| format!("not TOML: {}", error.message()))?;
     let mut pen = Pen::new(ask);
     edit(&mut document, &mut pen);
-    let after = if pen.entries.is_empty() { text.to_owned() } else { document.to_string() };
+    let after = if pen.entries.is_empty() { text.to_owned() } else { with_ends_of(text, &document.to_string()) };
     Ok(pen.done(after))
+}
+
+/// The TOML library writes every line end as `\n`, also behind the last line; each line gets back the end that it had.
+fn with_ends_of(before: &str, after: &str) -> String {
+    let after = if before.ends_with('\n') { after } else { after.strip_suffix('\n').unwrap_or(after) };
+    if !before.contains("\r\n") {
+        return after.to_owned();
+    }
+    let ends = before.split_inclusive('\n').map(|line| if line.ends_with("\r\n") { "\r\n" } else { "\n" });
+    let mut ends = ends.chain(std::iter::repeat("\r\n"));
+    let mut out = String::with_capacity(before.len() + 8);
+    for line in after.split_inclusive('\n') {
+        let body = line.trim_end_matches(['\n', '\r']);
+        out.push_str(body);
+        if body.len() < line.len() {
+            out.push_str(ends.next().unwrap_or("\n"));
+        }
+    }
+    out
 }
 
 /// A new string in the place of an old one, with the blanks and comments around it.
@@ -309,6 +328,18 @@ mod tests {
             assert_eq!(got.after, want, "{stands:?} {moves:?}");
             let got: Vec<&str> = got.entries.iter().map(|entry| entry.key.as_str()).collect();
             assert_eq!(got.join(" "), keys, "{stands:?} {moves:?}");
+        }
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        for (kind, text) in [
+            (Kind::CargoToml, "[dependencies]\r\na = \"1.0.0\"\r\nb = \"2\"\n# c\r\n"),
+            (Kind::PyProject, "[project]\r\ndependencies = [\r\n  \"a==1.0.0\", # x\r\n]\r\n"),
+            (Kind::Pipfile, "[packages]\r\na = \"==1.0.0\"\r\nb = '*'"),
+            (Kind::Pipfile, "[packages]\na = \"==1.0.0\""),
+        ] {
+            check(kind, text, "a", Ok(Some(&text.replace("1.0.0", "1.2.6"))));
         }
     }
 

@@ -3,7 +3,7 @@
 //! Nothing is run. A version is replaced where a coordinate is written in plain strings, also where it is a variable that the file
 //! sets to a string; of anything else is said that its entry was not found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use super::ask::{Ask, Edited};
@@ -34,6 +34,14 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
             Version::Variable(name) => {
                 let name = name.rsplit('.').next().unwrap_or(&name).to_owned();
                 let places = set.get(name.as_str()).cloned().unwrap_or_default();
+                // The project's own version has that name, and of several variables nobody knows which one is meant.
+                if places.len() > 1 || name == "version" {
+                    let (own, to) = (ask.name, ask.highest());
+                    let reason =
+                        format!("the version of {own} is the variable {name}, of which it is not sure where it is set");
+                    pen.refused.push(format!("{reason}; move it to {to} by hand"));
+                    continue;
+                }
                 property = Some(name);
                 places
             }
@@ -55,6 +63,8 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
             }
         }
     }
+    let moved: HashSet<&str> = pen.entries.iter().filter_map(|entry| entry.property.as_deref()).collect();
+    pen.along = tokens.iter().filter_map(|token| by_variable(token, &moved)).filter(|own| own != ask.name).collect();
     let mut after = text.to_owned();
     for (start, (end, new)) in spans.into_iter().rev() {
         after.replace_range(start..end, &new);
@@ -98,6 +108,15 @@ fn version_of(tokens: &[Token], name: &str) -> Option<Version> {
         }
         _ => None,
     }
+}
+
+/// The module of a coordinate whose version is one of these variables.
+fn by_variable(token: &Token, variables: &HashSet<&str>) -> Option<String> {
+    let Kind::Text { text, .. } = &token.kind else { return None };
+    let (group, rest) = text.split_once(':').filter(|_| !variables.is_empty())?;
+    let (name, version) = rest.split_once(':')?;
+    let Some(Version::Variable(variable)) = written(version, 0) else { return None };
+    variables.contains(variable.rsplit('.').next()?).then(|| format!("{group}:{name}"))
 }
 
 fn without(tokens: &[Token], mark: char) -> &[Token] {
@@ -199,6 +218,16 @@ mod tests {
                 "extra[\"v\"] = \"1.2.6\"; val w by extra(\"2\"); api(\"g:a:$v\")",
             ),
             ("g:a", "api \"g:a:$v.1\"", "refused: the version of g:a is put together ($v.1); move it to 1.2.6 by hand"),
+            (
+                "g:a",
+                "version = '1.0'\napi \"g:a:$version\"",
+                "refused: the version of g:a is the variable version, of which it is not sure where it is set; move it to 1.2.6 by hand",
+            ),
+            (
+                "g:a",
+                "def v = '1.0'\nb { v = '1.0' }\napi \"g:a:${X.v}\"",
+                "refused: the version of g:a is the variable v, of which it is not sure where it is set; move it to 1.2.6 by hand",
+            ),
             ("g:a", "api 'g:a'", "-"),
             ("g:a", "api 'g:a:1.1'", "-"),
             (

@@ -3,6 +3,7 @@
 //! Only what a lockfile says is concluded from. npm's, yarn's, Composer's and Poetry's say which versions each package asks for; of the
 //! others only who needs whom is known, which proves nothing.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -25,12 +26,31 @@ pub(super) struct Keepers {
     pub(super) is_needed: bool,
 }
 
+/// The text of a lockfile, and what is read out of it once for all packages that are asked about.
+#[derive(Debug)]
+pub(super) struct Lock {
+    pub(super) text: String,
+    json: OnceCell<Option<Value>>,
+    pub(super) needs: OnceCell<Option<needs::Needs>>,
+}
+
+impl Lock {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, json: OnceCell::new(), needs: OnceCell::new() }
+    }
+
+    fn json(&self) -> Option<&Value> {
+        let read = || serde_json::from_str(self.text.trim_start_matches('\u{feff}')).ok();
+        self.json.get_or_init(read).as_ref()
+    }
+}
+
 /// Who keeps a copy of a package; `old` has the requirements of the project's own manifests, which were moved.
-pub(super) fn keepers(kind: Kind, lock: &str, input: &Input, name: &str, step: &Move, old: &[&str]) -> Keepers {
+pub(super) fn keepers(kind: Kind, lock: &Lock, input: &Input, name: &str, step: &Move, old: &[&str]) -> Keepers {
     let dependants = dependants(input, name, &step.from);
     match kind {
         Kind::PackageLock | Kind::Shrinkwrap => npm(lock, name, step),
-        Kind::YarnLock => yarn(lock, name, step, old, dependants),
+        Kind::YarnLock => yarn(&lock.text, name, step, old, dependants),
         Kind::ComposerLock | Kind::PoetryLock if let Some(keepers) = needs::keepers(kind, lock, name, step) => keepers,
         _ => Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants },
     }
@@ -44,9 +64,9 @@ pub(super) fn dependants(input: &Input, name: &str, version: &str) -> BTreeSet<S
     needing.filter(|package| !matches!(package.source, Source::Path(_))).map(label).collect()
 }
 
-fn npm(lock: &str, name: &str, step: &Move) -> Keepers {
+fn npm(lock: &Lock, name: &str, step: &Move) -> Keepers {
     let mut keepers = Keepers::default();
-    let Ok(document) = serde_json::from_str::<Value>(lock.trim_start_matches('\u{feff}')) else {
+    let Some(document) = lock.json() else {
         keepers.unknown.insert("what else is in the lockfile".to_owned());
         return keepers;
     };
@@ -59,7 +79,7 @@ fn npm(lock: &str, name: &str, step: &Move) -> Keepers {
                 }
             }
         }
-        None => nested(&document, name, step, &mut keepers),
+        None => nested(document, name, step, &mut keepers),
     }
     keepers
 }
@@ -184,7 +204,7 @@ mod tests {
     #[track_caller]
     fn check(kind: Kind, lock: &str, step: &Move, old: &[&str], want: (&str, &str)) {
         let input = crate::inventory::single_input("lock", kind, kind.read(lock.as_bytes()));
-        let got = keepers(kind, lock, &input, "a", step, old);
+        let got = keepers(kind, &Lock::new(lock.to_owned()), &input, "a", step, old);
         assert_eq!((spoken(&got.sure).as_str(), spoken(&got.unknown).as_str()), want, "{lock}");
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::ask::{Ask, Entry, Move, Stands};
 use super::here::not_set;
-use super::keep::{Keepers, dependants, keepers, overridden, spoken};
+use super::keep::{Keepers, Lock, dependants, keepers, overridden, spoken};
 use super::{Aims, Case, Desk, Group, Run, Stay, Step, UNREADABLE, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -16,7 +16,7 @@ use crate::version::{Requirement, Version};
 
 /// Moves the package in the manifests of a lockfile, and says of each version what becomes of it.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &mut Desk<'_>) -> Option<Run> {
-    let lock = (desk.read)(group.path);
+    let lock = desk.lock(group.path);
     let own = own(inputs);
     if let Some(lock) = &lock
         && are_held(group, lock, aims, &own)
@@ -39,7 +39,8 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
     let names = names(group.ecosystem, group.name, &asked.entries, &going);
     let copies: BTreeSet<&str> =
         group.input.packages.iter().filter(|one| one.name == group.name).map(|one| &*one.version).collect();
-    let scale = Scale { is_classic: lock.as_deref().is_some_and(is_classic), has_one: copies.len() < 2 };
+    let scale =
+        Scale { is_classic: lock.as_deref().is_some_and(|lock| is_classic(&lock.text)), has_one: copies.len() < 2 };
     let command = (!going.is_empty()).then(|| command(group.kind, &names, &going, scale)).flatten();
     if command.is_none() {
         for (case, step) in group.cases.iter_mut().zip(&group.moves).filter(|(case, _)| case.stays.is_none()) {
@@ -69,7 +70,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
 
 /// Where a package has one version for all: whether another one shuts the version to move to out. No requirement of the project's own
 /// changes that, so none is edited.
-fn are_held(group: &mut Group<'_>, lock: &str, aims: &Aims, own: &BTreeSet<String>) -> bool {
+fn are_held(group: &mut Group<'_>, lock: &Lock, aims: &Aims, own: &BTreeSet<String>) -> bool {
     let mut is_held = false;
     if !matches!(group.kind, Kind::ComposerLock | Kind::PoetryLock) {
         return is_held;
@@ -182,7 +183,7 @@ fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &Desk<'_>)
 /// What is known around one version.
 struct Scene<'a> {
     asked: &'a Asked,
-    lock: Option<&'a str>,
+    lock: Option<&'a Lock>,
     /// The requirements of the manifests before they were moved.
     old: &'a [&'a str],
     /// The project's own packages, as steps of a path.
@@ -219,7 +220,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct) {
         return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
     }
-    if kind == Kind::YarnLock && is_classic(lock) && !is_asked {
+    if kind == Kind::YarnLock && is_classic(&lock.text) && !is_asked {
         let stays = format!(
             "{lead}yarn classic moves only what a manifest asks for: take it out of {} and run `yarn install`",
             case.path

@@ -37,6 +37,11 @@ struct Address<'a> {
     url: Option<Cow<'a, str>>,
 }
 
+/// A version without the `v` that tags have.
+pub(crate) fn plain(version: &str) -> &str {
+    version.strip_prefix('v').unwrap_or(version)
+}
+
 /// Reads a `composer.lock`.
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
@@ -153,7 +158,7 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
         }
         by_name.insert(name.to_lowercase(), index(reading.packages.len()));
         needs.push((index(reading.packages.len()), entry.needs));
-        let version = version.strip_prefix('v').unwrap_or(version);
+        let version = plain(version);
         let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
         reading.packages.push(Package { scope, source, licenses: entry.licenses, ..package });
     }

@@ -60,7 +60,13 @@ pub(super) fn put_sqlite(tx: &Transaction<'_>, part: &Part) -> Result<Arrival, S
 
 /// Keeps a part, once, and says what has come with it.
 pub(super) async fn put_postgres(tx: &mut PgConnection, part: &Part) -> Result<Arrival, StoreError> {
+    // Two processes may take in the last two parts at once: the later one has to see the other's.
+    let alone = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&part.scan);
+    alone.execute(&mut *tx).await?;
     let kept: Option<String> = sqlx::query_scalar(KEPT).bind(&part.service).fetch_optional(&mut *tx).await?;
+    if kept.as_ref().is_some_and(|kept| *kept >= part.scan) {
+        return Ok(Arrival::Late);
+    }
     let put = sqlx::query(PUT).bind(&part.service).bind(&part.scan).bind(i64::from(part.chunk)).bind(&part.body);
     put.execute(&mut *tx).await?;
     let come = sqlx::query_scalar(COME).bind(&part.service).bind(&part.scan).bind(i64::from(part.chunks));
