@@ -24,13 +24,12 @@ mod python;
 mod requirement;
 
 use std::collections::btree_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::advisory::{Damage, Index};
 use crate::finding::Finding;
 use crate::inventory::{Kind, PomSources};
-use crate::matching::Judge;
 use crate::package::{Ecosystem, Input};
 use crate::version::Version;
 use aim::Versions;
@@ -177,6 +176,8 @@ struct Desk<'r> {
     poms: Option<PomSources>,
     /// Lockfiles by path, each parsed once.
     locks: BTreeMap<String, Option<Rc<Lock>>>,
+    /// The project's own packages, once anybody asked.
+    own: Option<Rc<BTreeSet<String>>>,
 }
 
 /// A manifest that is being edited.
@@ -258,12 +259,13 @@ pub fn plan(
         let versions = grouped.entry((&finding.path, &finding.name)).or_default();
         versions.entry(&finding.version).or_default().push(finding);
     }
-    let versions = Versions { inputs, index, judge: Judge::default() };
-    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new() };
+    let versions = Versions::new(inputs, index);
+    let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
+    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), own: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), found) in grouped {
-        let input = inputs.iter().find(|input| input.path == path);
+        let input = by_path.get(path).copied();
         let kind = input.and_then(kind_of);
         let (mut moves, mut going) = (Vec::new(), Vec::new());
         for (version, findings) in found {

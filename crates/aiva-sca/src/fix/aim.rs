@@ -2,7 +2,8 @@
 //!
 //! What no version ends does not keep the rest from being mended: it is listed as what stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Kind, Verdict};
@@ -27,15 +28,25 @@ pub(super) struct Aim {
 /// What versions are looked for in.
 #[derive(Debug)]
 pub(super) struct Versions<'a> {
-    pub(super) inputs: &'a [Input],
-    pub(super) index: &'a Index,
-    pub(super) judge: Judge,
+    /// What the files here have of each package, by the registry's spelling.
+    here: HashMap<(Ecosystem, Cow<'a, str>), BTreeSet<&'a str>>,
+    index: &'a Index,
+    judge: Judge,
 }
 
 /// What a version costs, the least first: how much is said of it, whether it comes before a release, whether it is of another flavour.
 type Cost = (usize, bool, bool);
 
-impl Versions<'_> {
+impl<'a> Versions<'a> {
+    pub(super) fn new(inputs: &'a [Input], index: &'a Index) -> Self {
+        let mut here: HashMap<_, BTreeSet<&str>> = HashMap::new();
+        for package in inputs.iter().flat_map(|input| &input.packages) {
+            let key = (package.ecosystem, spelled(package.ecosystem, &package.name));
+            here.entry(key).or_default().insert(&package.version);
+        }
+        Self { here, index, judge: Judge::default() }
+    }
+
     /// Where one version of a package has to go; `findings` are all those about it, at least one.
     pub(super) fn aim(&self, findings: &[&Finding]) -> Result<Option<Aim>, Damage> {
         let Some(first) = findings.first() else { return Ok(None) };
@@ -87,9 +98,8 @@ impl Versions<'_> {
                 texts.extend(own.flat_map(|package| &package.fixed).map(ToString::to_string));
             }
         }
-        let here = self.inputs.iter().flat_map(|input| &input.packages);
-        let here = here.filter(|package| package.ecosystem == ecosystem && is_one(&package.name, name));
-        texts.extend(here.map(|package| package.version.clone()));
+        let here = self.here.get(&(ecosystem, spelled(ecosystem, name)));
+        texts.extend(here.into_iter().flatten().map(|version| (*version).to_owned()));
         if let Some(own) = own {
             let swapped = |text: &String| Some(format!("{}{own}", text.strip_suffix(flavour(ecosystem, text)?)?));
             let more: Vec<String> = texts.iter().filter_map(swapped).collect();

@@ -4,6 +4,7 @@
 //! package asks for may stay beside the new one.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::ask::{Ask, Entry, Move, Stands};
 use super::here::not_set;
@@ -17,7 +18,7 @@ use crate::version::{Requirement, Version};
 /// Moves the package in the manifests of a lockfile, and says of each version what becomes of it.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &mut Desk<'_>) -> Option<Run> {
     let lock = desk.lock(group.path);
-    let own = own(inputs);
+    let own = desk.own.get_or_insert_with(|| Rc::new(own(inputs))).clone();
     if let Some(lock) = &lock
         && are_held(group, lock, aims, &own)
     {
