@@ -88,7 +88,7 @@ pub(crate) use address::{host, without_secret};
 pub(crate) use door::western;
 pub(crate) use graph::stronger;
 pub use installed::{Expect, ImageError, Piece, Platform, What, image, is_root, read as read_installed, rootfs, what};
-pub(crate) use join::above;
+pub(crate) use join::{above, inside};
 pub use kind::Kind;
 pub(crate) use nuget_xml::CENTRAL;
 pub(crate) use pom_tree::Sources as PomSources;

@@ -1,6 +1,7 @@
 //! One package moved in one manifest, everything else left to the byte.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
@@ -27,8 +28,7 @@ pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, Stri
         Kind::PyProject => toml(text, ask, python::pyproject)?,
         Kind::Requirements => python::requirements(text, ask),
         Kind::GoMod => go_mod(text, ask),
-        Kind::PomXml => markup::pom(text, ask)?,
-        Kind::DotnetProject => markup::dotnet(text, ask)?,
+        Kind::PomXml | Kind::DotnetProject => markup::moved_in(kind, text, ask)?,
         Kind::BuildGradle => gradle::build(text, ask),
         Kind::Workflow => program::workflow(text, ask),
         Kind::VersionCatalog => toml(text, ask, catalog::catalog)?,
@@ -67,6 +67,28 @@ pub(super) const fn is_edited(kind: Kind) -> bool {
 fn whole(text: &str, ask: &Ask<'_>, after: Option<String>) -> Edited {
     let entries = after.iter().map(|_| ask.whole()).collect();
     Edited { after: after.unwrap_or_else(|| text.to_owned()), entries, ..Edited::default() }
+}
+
+/// What is put where in a text; two packages may share a place.
+#[derive(Default)]
+pub(super) struct Spans(BTreeMap<usize, (usize, String)>);
+
+impl Spans {
+    pub(super) fn put(&mut self, place: Range<usize>, new: String) {
+        self.0.insert(place.start, (place.end, new));
+    }
+
+    /// The text with all of it in its place.
+    pub(super) fn applied(self, text: &str) -> String {
+        let (mut out, mut at) = (String::with_capacity(text.len() + 8), 0);
+        for (start, (end, new)) in self.0 {
+            out.push_str(text.get(at..start).unwrap_or_default());
+            out.push_str(&new);
+            at = end;
+        }
+        out.push_str(text.get(at..).unwrap_or_default());
+        out
+    }
 }
 
 /// What an edit of one entry learns and leaves behind.

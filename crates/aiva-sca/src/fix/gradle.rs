@@ -3,11 +3,11 @@
 //! Nothing is run. A version is replaced where a coordinate is written in plain strings, also where it is a variable that the file
 //! sets to a string; of anything else is said that its entry was not found.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::ask::{Ask, Edited};
-use super::edit::Pen;
+use super::edit::{Pen, Spans};
 use super::requirement::moved;
 use crate::inventory::literal::{self, Kind, Language, Token};
 use crate::inventory::plugin_marker;
@@ -25,7 +25,7 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
     let (tokens, _) = literal::tokens(text, Language::Gradle);
     let set = assignments(&tokens);
     let mut pen = Pen::new(ask);
-    let mut spans: BTreeMap<usize, (usize, String)> = BTreeMap::new();
+    let mut spans = Spans::default();
     for at in 0..tokens.len() {
         let Some(version) = tokens.get(at..).and_then(|tokens| version_of(tokens, ask.name)) else { continue };
         let mut property = None;
@@ -59,17 +59,13 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
                 None => pen.write(ask.name, old, rule),
             };
             if let Some(new) = new {
-                spans.insert(place.start, (place.end, new));
+                spans.put(place, new);
             }
         }
     }
     let moved: HashSet<&str> = pen.entries.iter().filter_map(|entry| entry.property.as_deref()).collect();
     pen.along = tokens.iter().filter_map(|token| by_variable(token, &moved)).filter(|own| own != ask.name).collect();
-    let mut after = text.to_owned();
-    for (start, (end, new)) in spans.into_iter().rev() {
-        after.replace_range(start..end, &new);
-    }
-    pen.done(after)
+    pen.done(spans.applied(text))
 }
 
 /// The version of a package that is named from the first of these tokens on.

@@ -6,7 +6,7 @@ use super::ask::{Ask, Edited, Stands};
 use super::{Case, Desk, Group, Run, Stay, folder, kind_of, markup};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
-use crate::inventory::{CENTRAL, Kind, PomSources, above, single_input};
+use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};
 use crate::package::Input;
 use crate::scan::{Judged, Judging};
 
@@ -94,10 +94,6 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
     let all = own.into_iter().chain(sources);
     let mut edited = all.filter_map(|path| desk.edit(&path, group.kind, &ask, group.path).ok());
     edited.find(|edited| !edited.entries.is_empty())
-}
-
-fn inside(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 /// Says of each case what the edited manifest makes of it, once everything in it was moved.

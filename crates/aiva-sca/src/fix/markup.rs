@@ -3,14 +3,14 @@
 //! A version is replaced where it stands, also where that is a property which is the whole version; all else is left to the byte.
 //! A property that the file does not set is named, for whoever knows the files above it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::ask::{Ask, Edited};
-use super::edit::Pen;
+use super::edit::{Pen, Spans};
 use super::requirement::moved;
 use crate::inventory::Kind;
 use crate::name::spelled;
@@ -36,30 +36,56 @@ struct Markup {
     properties: HashMap<String, Vec<Written>>,
 }
 
-/// Moves a package in a `pom.xml`.
-pub(super) fn pom(text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
-    let mut pom = PomVisit::default();
-    tell(text, &mut pom)?;
-    Ok(pom.markup().edit(text, ask, "${", "}"))
+/// How a property is written where its value is to stand: `${x}` in Maven, `$(x)` in MSBuild.
+#[derive(Debug, Clone, Copy)]
+struct Marks {
+    open: &'static str,
+    close: &'static str,
 }
 
-/// Moves a package in a project file of .NET.
-pub(super) fn dotnet(text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
+impl Marks {
+    /// The property that is the whole of a version.
+    fn property(self, text: &str) -> Option<&str> {
+        let inner = text.strip_prefix(self.open)?.strip_suffix(self.close)?.trim();
+        (!inner.contains(['$', '(', ')', '{', '}'])).then_some(inner)
+    }
+}
+
+/// Moves a package in a `pom.xml` or in a project file of .NET.
+pub(super) fn moved_in(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
+    let (markup, marks) = read(kind, text)?;
+    Ok(markup.edit(text, ask, marks))
+}
+
+/// The properties that are the version of a package in a file.
+pub(super) fn properties_of(kind: Kind, text: &str, name: &str, ecosystem: Ecosystem) -> Vec<String> {
+    let Ok((markup, marks)) = read(kind, text) else { return Vec::new() };
+    let name = spelled(ecosystem, name);
+    let asked = markup.asked.iter().filter(|(own, _)| spelled(ecosystem, own) == name);
+    asked.filter_map(|(_, version)| marks.property(&version.text)).map(str::to_owned).collect()
+}
+
+fn read(kind: Kind, text: &str) -> Result<(Markup, Marks), String> {
+    if kind == Kind::PomXml {
+        let mut pom = PomVisit::default();
+        tell(text, &mut pom)?;
+        return Ok((pom.markup(), Marks { open: "${", close: "}" }));
+    }
     let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
     tell(text, &mut project)?;
-    Ok(project.markup.edit(text, ask, "$(", ")"))
+    Ok((project.markup, Marks { open: "$(", close: ")" }))
 }
 
 impl Markup {
-    fn edit(&self, text: &str, ask: &Ask<'_>, open: &str, close: &str) -> Edited {
-        let mut work = Work { pen: Pen::new(ask), ask, spans: BTreeMap::new() };
+    fn edit(&self, text: &str, ask: &Ask<'_>, marks: Marks) -> Edited {
+        let mut work = Work { pen: Pen::new(ask), ask, spans: Spans::default() };
         let mut lacking = BTreeSet::new();
         let mut through: Vec<String> = ask.through.to_vec();
         let name = spelled(ask.ecosystem, ask.name);
         for (own, version) in self.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) == name) {
-            match property_of(&version.text, open, close) {
+            match marks.property(&version.text) {
                 Some(property) => through.push(property.to_owned()),
-                None if version.text.contains(open) => {
+                None if version.text.contains(marks.open) => {
                     let (to, text) = (ask.highest(), &version.text);
                     let reason = format!("the version of {own} is put together ({text}); move it to {to} by hand");
                     work.pen.refused.push(reason);
@@ -79,7 +105,7 @@ impl Markup {
                 Some(set) => {
                     moved.insert(key);
                     for version in set {
-                        match property_of(&version.text, open, close) {
+                        match marks.property(&version.text) {
                             Some(next) => through.push(next.to_owned()),
                             None => work.put(&property, version, true),
                         }
@@ -88,14 +114,13 @@ impl Markup {
             }
         }
         let is_along = |version: &Written| {
-            property_of(&version.text, open, close).is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
+            marks.property(&version.text).is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
         };
-        let along = self.asked.iter().filter(|(own, version)| spelled(ask.ecosystem, own) != name && is_along(version));
-        work.pen.along = along.map(|(own, _)| own.clone()).collect();
-        let mut after = text.to_owned();
-        for (start, (end, new)) in work.spans.into_iter().rev() {
-            after.replace_range(start..end, &new);
+        if work.pen.entries.iter().any(|entry| entry.property.is_some()) {
+            let others = self.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) != name);
+            work.pen.along = others.filter(|(_, version)| is_along(version)).map(|(own, _)| own.clone()).collect();
         }
+        let after = work.spans.applied(text);
         Edited { lacking, ..work.pen.done(after) }
     }
 
@@ -104,42 +129,11 @@ impl Markup {
     }
 }
 
-/// The property that is the whole of a version.
-fn property_of<'t>(text: &'t str, open: &str, close: &str) -> Option<&'t str> {
-    let inner = text.strip_prefix(open)?.strip_suffix(close)?.trim();
-    (!inner.contains(['$', '(', ')', '{', '}'])).then_some(inner)
-}
-
-/// The properties that are the version of a package in a file.
-pub(super) fn properties_of(kind: Kind, text: &str, name: &str, ecosystem: Ecosystem) -> Vec<String> {
-    let (markup, open, close) = match kind {
-        Kind::PomXml => {
-            let mut pom = PomVisit::default();
-            if tell(text, &mut pom).is_err() {
-                return Vec::new();
-            }
-            (pom.markup(), "${", "}")
-        }
-        Kind::DotnetProject => {
-            let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
-            if tell(text, &mut project).is_err() {
-                return Vec::new();
-            }
-            (project.markup, "$(", ")")
-        }
-        _ => return Vec::new(),
-    };
-    let name = spelled(ecosystem, name);
-    let asked = markup.asked.iter().filter(|(own, _)| spelled(ecosystem, own) == name);
-    asked.filter_map(|(_, version)| property_of(&version.text, open, close)).map(str::to_owned).collect()
-}
-
 /// An edit on its way.
 struct Work<'a> {
     pen: Pen<'a>,
     ask: &'a Ask<'a>,
-    /// What is put where: from the start to the end and the new text. Two packages may share a property.
-    spans: BTreeMap<usize, (usize, String)>,
+    spans: Spans,
 }
 
 impl Work<'_> {
@@ -156,7 +150,7 @@ impl Work<'_> {
             false => self.pen.write(key, &version.text, rule),
         };
         if let Some(new) = new {
-            self.spans.insert(at.start, (at.end, new));
+            self.spans.put(at.clone(), new);
         }
     }
 }
@@ -378,14 +372,12 @@ mod tests {
     use super::super::ask::{Move, Stands};
     use super::*;
 
-    type Editor = fn(&str, &Ask<'_>) -> Result<Edited, String>;
-
     /// What an edit makes of a text: the new text, `lacks x` for a property, `refused: …`, or `-` where nothing is asked for.
-    fn edit(editor: Editor, ecosystem: Ecosystem, name: &str, through: &[String], text: &str) -> String {
+    fn edit(kind: Kind, ecosystem: Ecosystem, name: &str, through: &[String], text: &str) -> String {
         let moves = [Move { from: "1.0".to_owned(), to: "1.2.6".to_owned() }];
         let lines = BTreeSet::new();
         let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through };
-        match editor(text, &ask) {
+        match moved_in(kind, text, &ask) {
             Err(reason) => format!("error: {reason}"),
             Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
             Ok(edited) if !edited.lacking.is_empty() => {
@@ -422,7 +414,7 @@ mod tests {
                 "<version>${v}</version>",
             ),
         ] {
-            let got = edit(super::pom, Ecosystem::Maven, "g:a", &[], &pom(before, version));
+            let got = edit(Kind::PomXml, Ecosystem::Maven, "g:a", &[], &pom(before, version));
             assert_eq!(got, pom(want_before, want));
         }
         for (text, through, want) in [
@@ -452,7 +444,7 @@ mod tests {
             ),
         ] {
             let through: Vec<String> = through.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(edit(super::pom, Ecosystem::Maven, "g:a", &through, &text), want, "{text}");
+            assert_eq!(edit(Kind::PomXml, Ecosystem::Maven, "g:a", &through, &text), want, "{text}");
         }
     }
 
@@ -485,9 +477,9 @@ mod tests {
         ] {
             let whole = |text: &str| format!("<Project><ItemGroup>{text}</ItemGroup></Project>");
             let want = if want.starts_with('<') { whole(want) } else { want.to_owned() };
-            assert_eq!(edit(dotnet, Ecosystem::NuGet, "A.B", &[], &whole(text)), want, "{text}");
+            assert_eq!(edit(Kind::DotnetProject, Ecosystem::NuGet, "A.B", &[], &whole(text)), want, "{text}");
         }
         let text = r#"<Project><PropertyGroup Condition="c"><V>1.0</V></PropertyGroup><PackageReference Include="A.B" Version="$(v)"/></Project>"#;
-        assert_eq!(edit(dotnet, Ecosystem::NuGet, "a.b", &[], text), text.replace("1.0", "1.2.6"));
+        assert_eq!(edit(Kind::DotnetProject, Ecosystem::NuGet, "a.b", &[], text), text.replace("1.0", "1.2.6"));
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::door;
 use super::find::Found;
 use super::graph::index;
-use super::join::folder;
+use super::join::{folder, inside};
 use super::kind::Kind;
 use super::reading::{Reading, quote};
 use super::walk::{Options, read_file};
@@ -62,7 +62,7 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
         if vendored.contains(own) {
             continue; // Its list of modules is whole.
         }
-        let path = if own.is_empty() { "go.sum".to_owned() } else { format!("{own}/go.sum") };
+        let path = inside(own, "go.sum");
         let file = found.file.with_file_name("go.sum");
         if file.canonicalize().is_ok_and(|real| real.starts_with(&real_root)) {
             let mut sum = read_file(&file, Kind::GoSum, options);

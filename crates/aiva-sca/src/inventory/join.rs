@@ -170,6 +170,11 @@ pub(crate) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
+/// The path of a file in a folder.
+pub(crate) fn inside(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// The folder itself and those that hold it, up to the root.
 pub(crate) fn above(start: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(start), |below| if below.is_empty() { None } else { Some(folder(below)) })

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::door;
 use super::find::Found;
-use super::join::{above, folder, named_from};
+use super::join::{above, folder, inside, named_from};
 use super::kind::Kind;
 use super::nuget_xml::{self, CENTRAL, COMPUTED, KEPT_ELSEWHERE};
 use super::reading::Reading;
@@ -315,7 +315,7 @@ impl Disk<'_> {
     fn nearest(&mut self, own: &str, name: &str) -> Vec<Arc<Properties>> {
         let mut all = Vec::new();
         for at in above(own) {
-            let path = if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") };
+            let path = inside(at, name);
             if self.file(&path).is_none() {
                 continue;
             }

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::find::Found;
-use super::join::{folder, named_from};
+use super::join::{folder, inside, named_from};
 use super::kind::Kind;
 use super::pom_xml::{self, Dependency, Inherited, Pom};
 use super::reading::Reading;
@@ -142,7 +142,7 @@ impl Tree {
         }
         let path = named_from(folder(self.paths.get(at)?), said)?;
         // A folder stands for the `pom.xml` in it.
-        let inside = if path.is_empty() { "pom.xml".to_owned() } else { format!("{path}/pom.xml") };
+        let inside = inside(&path, "pom.xml");
         Some(if path.ends_with(".xml") && !self.by_path.contains_key(&inside) { path } else { inside })
     }
 
