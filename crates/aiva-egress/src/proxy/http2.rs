@@ -21,7 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Error, Reason, RecvStream};
 use http::Request;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::handles::Handle;
 use super::judge::Peer;
@@ -59,6 +59,10 @@ const EARLY_RESETS: u64 = 64;
 
 /// How long the other side has to take the last words.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long the connection of somebody who was cut off stays open after the last word. Closed with bytes unread it is reset, and the client
+/// may fail on that before it has read why.
+const HEARD: Duration = Duration::from_millis(100);
 
 /// Why a connection was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +180,10 @@ impl<'w> Session<'w> {
             if abuse.is_some() || over {
                 connection.abrupt_shutdown(if over { Reason::NO_ERROR } else { Reason::ENHANCE_YOUR_CALM });
                 let closed = poll_fn(|context| connection.poll_closed(context));
-                let _heard = timeout(GOODBYE, closed).await;
+                let _said = timeout(GOODBYE, closed).await;
+                if abuse.is_some() {
+                    sleep(HEARD).await;
+                }
                 break;
             }
         }
