@@ -25,6 +25,7 @@ pub mod sse;
 pub mod stack;
 pub mod tls;
 pub mod trace;
+pub mod turn;
 
 pub use access::AccessLog;
 pub use auth::{Allowed, AuthError, Authenticator, Need, Permission, Permissions, Principal, PrincipalKind, Public};
@@ -40,3 +41,4 @@ pub use rate::{Admission, Rate, Rates};
 pub use serve::{ListenLimits, Listener};
 pub use stack::{Limits, Stack};
 pub use tls::TlsFiles;
+pub use turn::{Turn, Turns};

@@ -148,8 +148,9 @@ fn fits(value: &str, pieces: &[Piece]) -> bool {
     rest.next().is_none()
 }
 
-/// Reads a field that may be absent but not null; used by generated code.
-pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// Reads a field that may be absent but not null; used by generated code and by those who read a type of the
+/// contract in another way.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

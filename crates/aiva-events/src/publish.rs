@@ -19,6 +19,11 @@ impl NewEvent {
         Self { kind: M::TYPE, subject: subject.into(), data: message.encode_to_vec(), schema_id: 0 }
     }
 
+    /// The same of a message that is encoded already.
+    pub fn encoded<M: EventMessage>(data: Vec<u8>, subject: impl Into<String>) -> Self {
+        Self { kind: M::TYPE, subject: subject.into(), data, schema_id: 0 }
+    }
+
     /// Names the registered schema.
     #[must_use]
     pub fn with_schema(mut self, id: u32) -> Self {

@@ -1,19 +1,21 @@
 //! What an upload lists, in parts that fit into events: the guard that judges it again takes them in.
 //!
 //! Pure. A part holds at most 500 things and about 256 KiB, so that a broker carries it; one thing that is larger by itself, which the
-//! bounds of the contract keep under a megabyte, is a part of its own.
+//! bounds of the contract keep under a megabyte, is a part of its own. Parts are encoded as soon as they are full: many in their plain
+//! form would take many times the room.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aiva_contracts::api::{
-    DocumentEntry, DocumentInput, DocumentLeftOut, DocumentListed, DocumentListing, InputStatus, PackageScope, Scan,
-    ScanDocument, SourceKind,
+    DocumentEntry, DocumentFinding, DocumentInput, DocumentLeftOut, DocumentListed, DocumentListing, InputStatus,
+    PackageScope, Scan, SourceKind,
 };
 use aiva_contracts::bounds::Violation;
 use aiva_contracts::message::scan::v1 as message;
 use prost::Message as _;
 
 use crate::observation::{Observation, level_to};
+use crate::upload::{Contents, Upload};
 
 /// The most things of one part (api/proto: ContentsUploaded).
 const MOST: usize = 500;
@@ -21,56 +23,108 @@ const MOST: usize = 500;
 /// The most bytes of one part, unless one thing alone is larger.
 const LARGEST: usize = 256 << 10;
 
-/// Whether every file that lists something is one of the inputs.
-pub fn check(document: &ScanDocument) -> Result<(), Violation> {
-    let Some(contents) = &document.contents else { return Ok(()) };
-    let inputs: BTreeSet<(&str, &str)> =
-        document.inputs.iter().map(|input| (input.path.as_str(), input.kind.as_str())).collect();
-    let stray = contents.files.iter().position(|file| !inputs.contains(&(file.path.as_str(), file.kind.as_str())));
-    stray.map_or(Ok(()), |at| {
-        let message = "is not one of inputs, by path and kind".to_owned();
-        Err(Violation { pointer: format!("/contents/files/{at}/path"), message })
-    })
+/// What a file lists of one ecosystem, packed.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    path: String,
+    kind: String,
+    /// Each thing as a `ListedFile` that holds nothing else, one after the other.
+    things: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
 }
 
-/// All parts of what a document lists; one that says that nothing is listed, where it does not.
-pub fn parts(scan: &Scan, document: &ScanDocument) -> Vec<message::ContentsUploaded> {
-    let imported = document.advisories.ecosystems.iter().map(|held| held.imported_at.as_microsecond());
-    let head = message::ContentsUploaded {
-        scan_id: scan.id.to_string(),
-        guard: scan.guard.to_string(),
-        service: scan.service.clone(),
-        knowledge_unix_micros: imported.max().unwrap_or(0),
-        ..Default::default()
-    };
-    let Some(contents) = &document.contents else { return vec![head] };
-    let mut parts = Parts { done: Vec::new(), part: head.clone(), head, things: 0, bytes: 0 };
-    let mut listed: HashMap<(&str, &str), Vec<&DocumentListing>> = HashMap::new();
-    for file in &contents.files {
-        listed.entry((&file.path, &file.kind)).or_default().push(file);
+impl Listing {
+    /// Packs a list.
+    pub(crate) fn of(listing: DocumentListing) -> Self {
+        let DocumentListing { path, kind, ecosystem, packages, entries } = listing;
+        let mut this = Self { path, kind, ..Self::default() };
+        for one in packages.iter().flatten() {
+            this.add(&message::ListedFile { packages: vec![package(&ecosystem, one)], ..Default::default() });
+        }
+        for one in &entries {
+            this.add(&message::ListedFile { entries: vec![entry(&ecosystem, one)], ..Default::default() });
+        }
+        this.things.shrink_to_fit();
+        this.ends.shrink_to_fit();
+        this
+    }
+
+    fn add(&mut self, thing: &message::ListedFile) {
+        thing.encode(&mut self.things).expect("a vector grows");
+        self.ends.push(self.things.len());
+    }
+
+    fn things(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).filter_map(|(start, end)| self.things.get(start..*end))
+    }
+}
+
+/// The first file that lists something and is not one of the inputs.
+pub(crate) fn stray(inputs: &[DocumentInput], files: &[Listing]) -> Option<Violation> {
+    let inputs: BTreeSet<(&str, &str)> =
+        inputs.iter().map(|input| (input.path.as_str(), input.kind.as_str())).collect();
+    let at = files.iter().position(|file| !inputs.contains(&(file.path.as_str(), file.kind.as_str())))?;
+    let message = "is not one of inputs, by path and kind".to_owned();
+    Some(Violation { pointer: format!("/contents/files/{at}/path"), message })
+}
+
+/// All that is listed, in encoded parts that do not say yet whose they are.
+pub(crate) fn parts(inputs: &[DocumentInput], findings: &[DocumentFinding], contents: Contents) -> Vec<Vec<u8>> {
+    let Contents { files, left_out, .. } = contents;
+    let mut parts = Parts::default();
+    let mut listed: HashMap<(String, String), Vec<Listing>> = HashMap::new();
+    for mut file in files {
+        let place = (std::mem::take(&mut file.path), std::mem::take(&mut file.kind));
+        listed.entry(place).or_default().push(file);
     }
     // Of two inputs that say the same place, the later one holds.
-    let inputs: BTreeMap<_, _> =
-        document.inputs.iter().map(|one| ((one.path.as_str(), one.kind.as_str()), one)).collect();
+    let inputs: BTreeMap<_, _> = inputs.iter().map(|one| ((one.path.clone(), one.kind.clone()), one)).collect();
     for (place, input) in inputs {
-        parts.file(input, listed.get(&place).map_or(&[], Vec::as_slice));
+        parts.file(input, &listed.remove(&place).unwrap_or_default());
     }
     // What no record of an advisory matched is told by a rule, which does not change with advisories.
-    for finding in document.findings.iter().filter(|finding| finding.matched.is_empty()) {
+    for finding in findings.iter().filter(|finding| finding.matched.is_empty()) {
         let fact = message::ObservedFinding::from(Observation::from(finding.clone()));
         parts.room(fact.encoded_len());
         parts.part.facts.push(fact);
     }
-    if let Some(left_out) = &contents.left_out {
+    if let Some(left_out) = &left_out {
         parts.left_out(left_out);
     }
     parts.end()
 }
 
+/// The parts of an upload as they are told of a scan; one that says that nothing is listed, where it does not.
+pub(crate) fn told<'u>(scan: &Scan, upload: &'u Upload) -> impl Iterator<Item = Vec<u8>> + Send + use<'u> {
+    static NONE: [Vec<u8>; 1] = [Vec::new()];
+    let (parts, chunks) = match &upload.parts {
+        None => (&NONE[..], 0),
+        Some(parts) => (&parts[..], u32::try_from(parts.len()).unwrap_or(u32::MAX)),
+    };
+    let head = message::ContentsUploaded {
+        scan_id: scan.id.to_string(),
+        guard: scan.guard.to_string(),
+        service: scan.service.clone(),
+        chunks,
+        knowledge_unix_micros: upload.knowledge_unix_micros,
+        ..Default::default()
+    };
+    // Messages of Protobuf that follow each other are one message: what each of them says, it says.
+    let told = move |(chunk, part): (u32, &'u Vec<u8>)| {
+        let head = message::ContentsUploaded { chunk, ..head.clone() };
+        let mut told = head.encode_to_vec();
+        told.extend_from_slice(part);
+        told
+    };
+    (0..).zip(parts).map(told)
+}
+
 /// The parts so far, and the one that is being filled.
+#[derive(Default)]
 struct Parts {
-    done: Vec<message::ContentsUploaded>,
-    head: message::ContentsUploaded,
+    done: Vec<Vec<u8>>,
     part: message::ContentsUploaded,
     things: usize,
     bytes: usize,
@@ -80,14 +134,14 @@ impl Parts {
     /// Makes room for one thing: what is full is done.
     fn room(&mut self, bytes: usize) {
         if self.things >= MOST || self.things > 0 && self.bytes + bytes > LARGEST {
-            self.done.push(std::mem::replace(&mut self.part, self.head.clone()));
+            self.done.push(std::mem::take(&mut self.part).encode_to_vec());
             (self.things, self.bytes) = (0, 0);
         }
         self.things += 1;
         self.bytes += bytes;
     }
 
-    fn file(&mut self, input: &DocumentInput, listings: &[&DocumentListing]) {
+    fn file(&mut self, input: &DocumentInput, listings: &[Listing]) {
         let mut head = message::ListedFile { path: input.path.clone(), kind: input.kind.clone(), ..Default::default() };
         head.set_status(status(input.status));
         let size = head.encoded_len();
@@ -98,17 +152,9 @@ impl Parts {
             self.room(size + problem.encoded_len());
             self.open(&head).problems.push(problem);
         }
-        for listing in listings {
-            for one in listing.packages.iter().flatten() {
-                let package = package(&listing.ecosystem, one);
-                self.room(package.encoded_len());
-                self.open(&head).packages.push(package);
-            }
-            for one in &listing.entries {
-                let entry = entry(&listing.ecosystem, one);
-                self.room(entry.encoded_len());
-                self.open(&head).entries.push(entry);
-            }
+        for thing in listings.iter().flat_map(Listing::things) {
+            self.room(thing.len());
+            self.open(&head).merge(thing).expect("it was encoded here");
         }
     }
 
@@ -142,12 +188,8 @@ impl Parts {
         }
     }
 
-    fn end(mut self) -> Vec<message::ContentsUploaded> {
-        self.done.push(self.part);
-        let chunks = u32::try_from(self.done.len()).unwrap_or(u32::MAX);
-        for (chunk, part) in (0..).zip(&mut self.done) {
-            (part.chunk, part.chunks) = (chunk, chunks);
-        }
+    fn end(mut self) -> Vec<Vec<u8>> {
+        self.done.push(self.part.encode_to_vec());
         self.done
     }
 }
@@ -209,8 +251,8 @@ fn status(status: InputStatus) -> message::InputStatus {
 mod tests {
     use super::*;
 
-    /// A scan of `pay`, and a document that lists packages with versions of a length.
-    fn uploaded(packages: usize, length: usize) -> (Scan, ScanDocument) {
+    /// A scan of `pay`, and an upload that lists packages with versions of a length.
+    fn uploaded(packages: usize, length: usize) -> (Scan, Upload) {
         let packages: Vec<_> = (0..packages)
             .map(|at| serde_json::json!({"name": format!("p{at}"), "version": "1".repeat(length), "line": 1}))
             .collect();
@@ -229,23 +271,25 @@ mod tests {
             "paths": [], "requested_by": "upload", "requested_at": "2026-11-21T12:00:00Z", "complete": true,
             "progress": {"done": 0, "total": 0, "packages": 0, "findings": 0}
         });
-        (serde_json::from_value(scan).unwrap(), serde_json::from_value(document).unwrap())
+        let upload = Upload::new(serde_json::from_value(document).unwrap(), None).unwrap();
+        (serde_json::from_value(scan).unwrap(), upload)
     }
 
     #[test]
     fn every_part_fits_into_a_message_and_nothing_is_lost() {
         // Nothing at all is a part too: it says that nothing is listed.
         for (packages, length, want) in [(0, 1, 1), (499, 1, 1), (500, 1, 2), (1500, 1, 4), (1200, 990, 5)] {
-            let (scan, document) = uploaded(packages, length);
-            let parts = parts(&scan, &document);
-            assert_eq!(parts.len(), want, "{packages} of {length}");
-            assert!(parts.iter().all(|part| part.encoded_len() <= LARGEST + 1024), "{packages} of {length}");
-            let listed =
-                |part: &message::ContentsUploaded| part.files.iter().map(|file| file.packages.len()).sum::<usize>();
-            assert_eq!(parts.iter().map(listed).sum::<usize>(), packages);
+            let (scan, upload) = uploaded(packages, length);
+            let told: Vec<Vec<u8>> = told(&scan, &upload).collect();
+            assert_eq!(told.len(), want, "{packages} of {length}");
+            assert!(told.iter().all(|part| part.len() <= LARGEST + 1024), "{packages} of {length}");
+            let parts = told.iter().map(|part| message::ContentsUploaded::decode(&**part).unwrap());
+            let parts: Vec<message::ContentsUploaded> = parts.collect();
+            let names = parts.iter().flat_map(|part| &part.files).flat_map(|file| &file.packages).map(|one| &*one.name);
+            assert!(names.eq((0..packages).map(|at| format!("p{at}"))), "{packages} of {length}");
             let numbered =
                 parts.iter().enumerate().all(|(at, part)| (part.chunk, part.chunks) == (at as u32, want as u32));
-            assert!(numbered, "{packages} of {length}");
+            assert!(numbered && parts.iter().all(|part| part.service == "pay"), "{packages} of {length}");
         }
     }
 }

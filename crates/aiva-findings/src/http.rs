@@ -6,6 +6,7 @@
 mod answer;
 mod follow;
 mod handlers;
+mod upload;
 
 use aiva_chassis::http::{Routes, mount, on};
 use aiva_contracts::api::{exceptions, findings, scans, services, trend};
@@ -29,7 +30,7 @@ pub fn routes(app: Findings) -> Routes {
     let scans = mount(scans::Operation::ALL.iter().map(|operation| {
         let method = operation.method();
         let handler = match operation {
-            scans::Operation::UploadScan => on(method, h::upload_scan),
+            scans::Operation::UploadScan => on(method, upload::upload_scan),
             scans::Operation::ListScans => on(method, h::list_scans),
             scans::Operation::StartScan => on(method, h::start_scan),
             scans::Operation::GetScan => on(method, h::get_scan),

@@ -7,7 +7,7 @@
 //! [`store`] for what is one transaction.
 
 pub mod alerts;
-pub mod contents;
+mod contents;
 pub mod events;
 pub mod exception;
 pub mod export;
@@ -20,4 +20,5 @@ pub mod ports;
 pub mod scan;
 pub mod service;
 pub mod store;
+pub mod upload;
 pub mod workers;

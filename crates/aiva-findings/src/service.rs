@@ -3,8 +3,10 @@
 //! Start reading at [`Findings`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aiva_chassis::clock::SharedClock;
+use aiva_chassis::http::Turns;
 use aiva_contracts::api::{Guard, Scan};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -12,18 +14,35 @@ use tokio::sync::watch;
 use crate::ports::{Done, Request};
 use crate::store::Store;
 
+/// So many large uploads are read and taken in at once; the others wait.
+const LARGE_AT_ONCE: usize = 2;
+
+/// An upload of more bytes than other bodies may have is large.
+const SMALL: usize = 1 << 20;
+
+/// So long an upload waits for its turn: well within the time that a request has.
+const WAIT: Duration = Duration::from_secs(10);
+
 /// All that can be asked of findings; clones share it.
 #[derive(Debug, Clone)]
 pub struct Findings {
     pub(crate) store: Store,
     clock: SharedClock,
     live: Arc<watch::Sender<u64>>,
+    pub(crate) turns: Turns,
 }
 
 impl Findings {
     /// Findings in this store.
     pub fn new(store: Store, clock: SharedClock) -> Self {
-        Self { store, clock, live: Arc::new(watch::Sender::new(0)) }
+        let turns = Turns::new(LARGE_AT_ONCE, SMALL, WAIT);
+        Self { store, clock, live: Arc::new(watch::Sender::new(0)), turns }
+    }
+
+    /// Other turns for large uploads.
+    #[must_use]
+    pub fn with_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 
     /// The store, for what needs no more than one transaction.

@@ -23,12 +23,22 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::unsupported_media_type("application/json"));
-        }
+        said_json(request.headers())?;
         let body = read(request.into_body()).await?;
-        parse_json(&body).map(Self)
+        Self::parse(&body)
     }
+}
+
+impl<T: DeserializeOwned> Json<T> {
+    /// What a handler reads that sees to the body itself.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        parse_json(body).map(Self)
+    }
+}
+
+/// Refuses a body that does not say that it is JSON, before it is read.
+pub fn said_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_json(headers) { Ok(()) } else { Err(ApiError::unsupported_media_type("application/json")) }
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -95,7 +105,7 @@ pub async fn read(body: Body) -> Result<Bytes, ApiError> {
 }
 
 /// Why a body could not be read to its end.
-fn broken_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
+pub(super) fn broken_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(refusal) = error.downcast_ref::<ApiError>() {

@@ -47,7 +47,7 @@ pub(crate) fn told<T>(outcome: Done<T>) -> Result<T, ApiError> {
     })
 }
 
-fn refused(refusal: Refusal) -> ApiError {
+pub(crate) fn refused(refusal: Refusal) -> ApiError {
     let detail = refusal.to_string();
     match refusal {
         Refusal::NotFound(_) => ApiError::not_found("not_found", detail),

@@ -2,9 +2,9 @@
 
 use aiva_chassis::http::{Allowed, ApiError, IdempotencyKey, Json, Path, Query};
 use aiva_contracts::api::{
-    AcceptFinding, CreateService, ExceptionPage, FindingDetail, FindingPage, Guard, InputPage, Scan, ScanDocument,
-    ScanGuard, ScanPage, ServiceDescription, ServiceDetail, ServicePage, StartScan, Trend, exceptions, findings, scans,
-    services, trend,
+    AcceptFinding, CreateService, ExceptionPage, FindingDetail, FindingPage, Guard, InputPage, Scan, ScanGuard,
+    ScanPage, ServiceDescription, ServiceDetail, ServicePage, StartScan, Trend, exceptions, findings, scans, services,
+    trend,
 };
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,6 @@ use super::answer::{
 };
 use crate::fingerprint::Fingerprint;
 use crate::ports::{After, FindingFilter, Refusal, Request, ScanFilter};
-use crate::scan::BY_UPLOAD;
 use crate::service::Findings;
 
 type Answer<T> = Result<T, ApiError>;
@@ -83,21 +82,6 @@ pub(super) async fn delete_service(
 ) -> Answer<StatusCode> {
     told(app.store.delete_service(app.now(), path.service, expect(&headers)).await)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) async fn upload_scan(
-    caller: Allowed<WriteScans>,
-    State(app): State<Findings>,
-    Path(path): Path<scans::UploadScanPath>,
-    key: Option<IdempotencyKey>,
-    Json(body): Json<ScanDocument>,
-) -> Answer<Response> {
-    let body = within_bounds(body)?;
-    let attempt = attempt(key, &caller, scans::Operation::UploadScan.id(), &(&path.service, &body))?;
-    let by = BY_UPLOAD.to_owned();
-    let scan = told(app.store.upload(app.now(), path.service, Guard::Sca, by, body, attempt).await)?;
-    app.wake();
-    made(StatusCode::CREATED, &format!("/v1/scans/{}", scan.id), Json(scan))
 }
 
 pub(super) async fn list_scans(

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use aiva_contracts::api::{DocumentInput, Guard, Scan, ScanChanges, ScanDocument, ScanPhase, ScanState};
+use aiva_contracts::api::{DocumentInput, Guard, Scan, ScanChanges, ScanPhase, ScanState};
 use aiva_contracts::message::scan::v1 as message;
 use aiva_events::publish::NewEvent;
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use crate::lifecycle::{self, State};
 use crate::observation::{self, Observation};
 use crate::ports::{Attempt, Done, Refusal, Request};
 use crate::scan::{self, Fact, Sight};
+use crate::upload::Upload;
 
 impl Store {
     /// Takes in one chunk of findings.
@@ -46,12 +47,12 @@ impl Store {
         service: String,
         guard: Guard,
         by: String,
-        document: ScanDocument,
+        upload: Upload,
         attempt: Option<Attempt>,
     ) -> Done<Scan> {
         let request = Request { service, guard, paths: Vec::new(), by };
-        let document = Arc::new(document);
-        in_tx!(self, "scan", now, upload, request, document, attempt)
+        let uploaded = Arc::new(upload);
+        in_tx!(self, "scan", now, take, request, uploaded, attempt)
     }
 }
 
@@ -84,31 +85,37 @@ async fn end<R: Rows>(work: &mut Work<'_, R>, id: Uuid, ended: message::ScanComp
     complete(work, scan, ended.packages, ended.ignored).await.map(drop)
 }
 
-async fn upload<R: Rows>(
+/// So many parts of what an upload lists are told at once.
+const TOLD_AT_ONCE: usize = 16;
+
+async fn take<R: Rows>(
     work: &mut Work<'_, R>,
     request: Request,
-    document: Arc<ScanDocument>,
+    uploaded: Arc<Upload>,
     attempt: Option<Attempt>,
 ) -> Done<Scan> {
     if let Some(answer) = work.answered(attempt.as_ref()).await? {
         return Ok(answer);
     }
-    if let Err(stray) = contents::check(&document) {
-        return refuse(Refusal::Invalid(vec![stray]));
-    }
     let (mut scan, _) = scans::create(work, &request).await?;
     scan.state = ScanState::Running;
     scan.started_at = Some(work.now);
-    scan.watched = Some(document.contents.is_some());
-    keep_inputs(work, scan.id, &document.inputs).await?;
-    let seen = document.findings.iter().cloned().map(Observation::from).collect();
+    scan.watched = Some(uploaded.parts.is_some());
+    keep_inputs(work, scan.id, &uploaded.inputs).await?;
+    let seen = uploaded.findings.iter().cloned().map(Observation::from).collect();
     let scan = take_in(work, scan, seen).await?;
-    let summary = &document.summary;
+    let summary = &uploaded.summary;
     let scan = complete(work, scan, summary.packages, summary.inputs.ignored).await?;
-    let parts = contents::parts(&scan, &document);
     let subject = format!("scan/{}", scan.id);
-    let events: Vec<NewEvent> = parts.iter().map(|part| NewEvent::of(part, subject.as_str())).collect();
-    work.emit(&events).await?;
+    let mut parts = contents::told(&scan, &uploaded);
+    loop {
+        let event = |part| NewEvent::encoded::<message::ContentsUploaded>(part, subject.as_str());
+        let events: Vec<NewEvent> = parts.by_ref().take(TOLD_AT_ONCE).map(event).collect();
+        if events.is_empty() {
+            break;
+        }
+        work.emit(&events).await?;
+    }
     work.answer(attempt.as_ref(), &scan).await?;
     Ok(scan)
 }

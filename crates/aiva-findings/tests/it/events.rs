@@ -6,7 +6,7 @@ use aiva_chassis::alert::{AlertSink, Alerts, Level as Grave, Message, SinkError}
 use aiva_chassis::config::server::FindingLevel;
 use aiva_chassis::health::Health;
 use aiva_chassis::shutdown::{Shutdown, Supervisor};
-use aiva_contracts::api::{Guard, Scan, ScanDocument};
+use aiva_contracts::api::{Guard, Scan};
 use aiva_contracts::envelope::{Envelope, EventMessage};
 use aiva_contracts::message::findings::v1 as findings_message;
 use aiva_contracts::message::sca::v1::{AdvisoriesReplaced, ContentsKept};
@@ -15,6 +15,7 @@ use aiva_events::consume::{HandleError, Handler};
 use aiva_findings::alerts::FindingAlerts;
 use aiva_findings::events::{AdvisoryEvents, ScanEvents};
 use aiva_findings::service::Findings;
+use aiva_findings::upload::Upload;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -135,14 +136,14 @@ async fn new_advisories_have_every_service_scanned_again(world: World) {
 }
 
 /// A document without findings; one that says what it lists, if `lists`.
-fn document(lists: bool) -> ScanDocument {
+fn document(lists: bool) -> Upload {
     let text = format!(
         r#"{{"schema":"aiva.scan/1","advisories":{{"state":"current","ecosystems":[]}},"inputs":[],"findings":[],"summary":{{
         "findings":{{"critical":0,"high":0,"medium":0,"low":0,"unknown":0,"informational":0}},"accepted":0,"packages":0,"not_judged":0,
         "exceptions":[],"inputs":{{"parsed":0,"partial":0,"unsupported":0,"failed":0,"ignored":0}}}}{}}}"#,
         if lists { r#","contents":{"files":[]}"# } else { "" }
     );
-    serde_json::from_str(&text).unwrap()
+    Upload::new(serde_json::from_str(&text).unwrap(), None).unwrap()
 }
 
 async fn only_what_can_be_judged_again_is_asked_for_again(world: World) {

@@ -1,17 +1,21 @@
 //! The routes as a client sees them: permissions as the contract says, conflicts, idempotency, pages, the stream.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aiva_chassis::http::{AuthError, Authenticator, Permissions, Principal, PrincipalKind};
+use aiva_chassis::http::{AuthError, Authenticator, Permissions, Principal, PrincipalKind, Turns};
 use aiva_contracts::api::{exceptions, findings, scans, services, trend};
 use aiva_contracts::message::scan::v1::{ContentsUploaded, InputStatus};
 use aiva_findings::http::routes;
 use aiva_findings::service::Findings;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use futures_util::stream;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use crate::on_both_engines;
@@ -21,6 +25,7 @@ on_both_engines!(
     every_operation_wants_exactly_its_permission,
     an_uploaded_scan_is_found_accepted_and_reopened,
     what_an_upload_lists_is_told_in_parts,
+    large_uploads_take_turns_and_strangers_get_none,
     what_does_not_fit_the_contract_is_refused_with_its_place,
     a_followed_scan_ends_with_its_end,
     the_ids_of_a_request_arrive_in_its_events,
@@ -50,7 +55,11 @@ async fn ask(
         request = request.header("content-type", "application/json");
         Body::from(body.to_string())
     };
-    let response = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    send(app, request.body(body).unwrap()).await
+}
+
+async fn send(app: &Router, request: Request<Body>) -> Answer {
+    let response = app.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into()));
@@ -207,6 +216,54 @@ async fn what_an_upload_lists_is_told_in_parts(world: World) {
     );
 }
 
+/// An upload to a service by somebody with a permission.
+fn upload(service: &str, permission: &str, body: Body) -> Request<Body> {
+    let permissions = [permission.to_owned()].into_iter().collect::<Permissions>();
+    let path = format!("/v1/services/{service}/uploads");
+    let request = Request::post(path).extension(Principal::new("p", "p", permissions, PrincipalKind::Service));
+    request.header("content-type", "application/json").body(body).unwrap()
+}
+
+async fn large_uploads_take_turns_and_strangers_get_none(world: World) {
+    let turns = Turns::new(1, 10_000, Duration::from_millis(50));
+    let app = routes(Findings::new(world.store.clone(), world.clock.shared()).with_turns(turns)).into_router();
+    // A body that nobody may read: only a caller who may write, to a service that is there, costs memory.
+    let unread = || Body::from_stream(stream::once(async { panic!("it was read") as Result<Bytes, Infallible> }));
+    for (service, permission, status) in [("pay", "scans:read", 403), ("none", "scans:write", 404)] {
+        let refused = send(&app, upload(service, permission, unread())).await;
+        assert_eq!(refused.status.as_u16(), status, "{service} {permission}");
+    }
+    let mut untyped = upload("pay", "scans:write", unread());
+    untyped.headers_mut().remove("content-type");
+    assert_eq!(send(&app, untyped).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+
+    // One that begins and does not end has the turn, whether it says how long it is or not.
+    let large = || Body::from(listing(&[], 1000).to_string());
+    let (more, mut rest) = mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
+    let rest = stream::poll_fn(move |poller| rest.poll_recv(poller));
+    more.send(Ok(Bytes::from(vec![b' '; 20_000]))).unwrap();
+    let under_way = tokio::spawn({
+        let app = app.clone();
+        async move { send(&app, upload("pay", "scans:write", Body::from_stream(rest))).await }
+    });
+    let busy = loop {
+        let answer = send(&app, upload("pay", "scans:write", large())).await;
+        if answer.status != StatusCode::CREATED {
+            break answer; // the first one has begun to be read
+        }
+    };
+    assert_eq!((busy.status.as_u16(), &busy.body["code"]), (503, &json!("busy")), "{}", busy.body);
+    assert!(busy.headers.contains_key("retry-after"));
+    let small = send(&app, upload("pay", "scans:write", Body::from(document(&[]).to_string()))).await;
+    assert_eq!(small.status, StatusCode::CREATED, "a small one never waits: {}", small.body);
+    more.send(Ok(Bytes::from(listing(&[], 1000).to_string()))).unwrap();
+    drop(more);
+    let first = under_way.await.unwrap();
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    let next = send(&app, upload("pay", "scans:write", large())).await;
+    assert_eq!(next.status, StatusCode::CREATED, "{}", next.body);
+}
+
 async fn what_does_not_fit_the_contract_is_refused_with_its_place(world: World) {
     let app = app(&world);
     #[track_caller]
@@ -231,6 +288,16 @@ async fn what_does_not_fit_the_contract_is_refused_with_its_place(world: World) 
     long["contents"]["files"][0]["packages"][0]["name"] = json!("x".repeat(1001));
     let long = call(&app, "POST", "/v1/services/pay/uploads", &[], long).await;
     check(&long, 422, "/contents/files/0/packages/0/name");
+    let mut unknown = listing(&[], 1);
+    unknown["contents"]["files"][0]["packages"][0]["extra"] = json!("x");
+    let unknown = call(&app, "POST", "/v1/services/pay/uploads", &[], unknown).await;
+    check(&unknown, 422, "/contents/files/0/packages/0/extra");
+    for contents in [json!(null), json!({"files": [], "file": []}), json!({"left_out": {}}), json!([])] {
+        let mut none = listing(&[], 0);
+        none["contents"] = contents;
+        let told = call(&app, "POST", "/v1/services/pay/uploads", &[], none).await;
+        assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", told.body);
+    }
     let unsaid = json!({"owners": [], "source": []});
     check(&call(&app, "PUT", "/v1/services/pay", &[], unsaid).await, 428, "");
 }
