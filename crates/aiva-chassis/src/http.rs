@@ -14,6 +14,7 @@ pub mod context;
 pub mod contract;
 pub mod extract;
 pub mod grpc;
+mod gzip;
 pub mod headers;
 pub mod idempotency;
 pub mod page;

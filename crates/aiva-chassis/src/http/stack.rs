@@ -1,6 +1,6 @@
 //! The middleware of every route, in one place and one pass.
 //!
-//! Outermost first: request id, trace, access log and metrics, panic containment, timeout, body limit, rate limit,
+//! Outermost first: request id, trace, access log and metrics, panic containment, timeout, unpacking, body limit, rate limit,
 //! authentication, permission (the extractor in the handler's signature), handler. Written as one service rather than as
 //! ten layers: each `Router::layer` boxes and clones the whole chain once more per request.
 //!
@@ -34,6 +34,7 @@ use super::{
     client,
     context::{self, Peer, RequestContext, X_CORRELATION_ID, X_REQUEST_ID},
     contract::Routes,
+    gzip,
     headers::{Cors, PREFLIGHT},
     problem::{ApiError, Audience, Rendered},
     rate::{Admission, Limiter, Rate, Rates},
@@ -336,17 +337,19 @@ fn place(context: &RequestContext) -> Place {
     }
 }
 
-/// Refuses a body that says it is too large before a byte of it is read, and cuts off one that turns out to be.
+/// Refuses a body that says it is too large before a byte of it is read, and cuts off one that turns out to be, as it comes or
+/// when it is unpacked.
 fn limit_body(request: Request, limit: u64) -> Result<Request, ApiError> {
     let said = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if said.is_some_and(|length| length > limit) {
         return Err(ApiError::too_large(limit));
     }
-    if request.body().size_hint().exact().is_some_and(|length| length <= limit) {
-        return Ok(request); // HTTP holds the sender to the length it gave
-    }
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(request.map(|body| Body::new(Limited::new(body, limit))))
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    // HTTP holds the sender to the length it gave.
+    let is_held = request.body().size_hint().exact().is_some_and(|length| length <= limit);
+    let request = if is_held { request } else { request.map(|body| Body::new(Limited::new(body, most))) };
+    // gRPC packs its messages itself.
+    if finish::is_grpc(&request) { Ok(request) } else { gzip::unpack(request, most) }
 }
 
 fn preflight(headers: HeaderMap) -> Response {

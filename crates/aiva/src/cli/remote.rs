@@ -1,5 +1,8 @@
 //! Talking to a running server as any other client of its API.
+//!
+//! An upload is sent packed, and as it is to a server that does not unpack; where others have their turn, it waits.
 
+use std::io::{BufWriter, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +13,9 @@ use aiva_findings::export::Document;
 use aiva_outbound::client::Response;
 use aiva_store::directory::{self, DataDirectory};
 use anyhow::Result;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use axum::body::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 
 use super::Server;
@@ -24,6 +29,12 @@ const MOST_ANSWER: usize = 32 << 20;
 
 /// The most that is read of an answer to an agent: what a fetch may bring, in base64.
 const MOST_EXCHANGED: usize = 128 << 20;
+
+/// How often an upload waits for a server that is busy.
+const MOST_WAITS: u32 = 12;
+
+/// The longest that it waits at a time, whatever the server asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Where a server says in its data directory how it is reached from this machine.
 const ANNOUNCED: &str = "server-url";
@@ -78,11 +89,37 @@ impl Api {
         self.decode(self.ask(self.client.get(self.url(path))).await?).await
     }
 
-    /// POST of a JSON text, decoded.
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: String, key: &str) -> Result<T> {
-        let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json");
-        let request = request.header(http::HeaderName::from_static("idempotency-key"), key).body(body);
-        self.decode(self.ask(request.timeout(Duration::from_secs(300))).await?).await
+    /// POST of a JSON document under one key, however often it has to be sent; the answer decoded.
+    async fn bring<T: DeserializeOwned>(&self, path: &str, document: &Document, terminal: Terminal) -> Result<T> {
+        let key = uuid::Uuid::now_v7().to_string();
+        let request = || {
+            let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json");
+            let request = request.header(http::HeaderName::from_static("idempotency-key"), &key);
+            request.timeout(Duration::from_secs(300))
+        };
+        let mut body = Bytes::from(packed(document)?);
+        let (mut is_packed, mut waits) = (true, 0);
+        loop {
+            let request = if is_packed { request().header(CONTENT_ENCODING, "gzip") } else { request() };
+            let response = self.send(request.body(body.clone())).await?;
+            match response.status.as_u16() {
+                // A server that does not unpack says that this is no JSON.
+                400 | 415 if is_packed => {
+                    body = serde_json::to_vec(document)?.into();
+                    is_packed = false;
+                }
+                503 if waits < MOST_WAITS => {
+                    let wait = wait(&response);
+                    if waits == 0 {
+                        terminal.note("the server is busy; the upload is sent again when it has room");
+                    }
+                    waits += 1;
+                    drop(response);
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return self.decode(self.good(response, None).await?).await,
+            }
+        }
     }
 
     /// POST without a body, decoded.
@@ -123,12 +160,22 @@ impl Api {
 
     /// An answer that is good, or of this status.
     async fn told(&self, request: aiva_outbound::client::Request, also: Option<u16>) -> Result<Response> {
+        self.good(self.send(request).await?, also).await
+    }
+
+    /// An answer, whatever it says.
+    async fn send(&self, request: aiva_outbound::client::Request) -> Result<Response> {
         let request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
-        let response = request.send().await.map_err(|error| {
+        let answered = request.send().await.map_err(|error| {
             Failure::new(format!("the server {} did not answer", self.server))
                 .because(error)
                 .hint("start it with `aiva up`, or say where it is with --server")
-        })?;
+        });
+        Ok(answered?)
+    }
+
+    /// The answer if it is good, or of this status.
+    async fn good(&self, response: Response, also: Option<u16>) -> Result<Response> {
         if response.status.is_success() || also == Some(response.status.as_u16()) {
             return Ok(response);
         }
@@ -162,6 +209,21 @@ impl Api {
     }
 }
 
+/// The document as gzip. It is never there in its plain form: that has tens of MiB for a large repository.
+fn packed(document: &Document) -> Result<Vec<u8>> {
+    let mut text = BufWriter::with_capacity(64 << 10, GzEncoder::new(Vec::new(), Compression::fast()));
+    serde_json::to_writer(&mut text, document)?;
+    text.flush()?;
+    let encoder = text.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    Ok(encoder.finish()?)
+}
+
+/// How long a server that is busy asks to wait.
+fn wait(response: &Response) -> Duration {
+    let said = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(said.unwrap_or(5)).min(LONGEST_WAIT)
+}
+
 /// Sends a scan's document to a server.
 pub(crate) fn upload(
     server: &str,
@@ -176,10 +238,8 @@ pub(crate) fn upload(
             .hint("put the server's token into AIVA_TOKEN; `aiva token show` on the server prints it")
     })?;
     let api = Api::new(server, &token, settings, base)?;
-    let body = serde_json::to_string(document)?;
-    let key = uuid::Uuid::now_v7().to_string();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let scan: Scan = runtime.block_on(api.post(&format!("/v1/services/{service}/uploads"), body, &key))?;
+    let scan: Scan = runtime.block_on(api.bring(&format!("/v1/services/{service}/uploads"), document, terminal))?;
     terminal.note(&format!("uploaded as scan {} of {service}", scan.id));
     Ok(())
 }

@@ -15,5 +15,6 @@ mod roles;
 mod scan;
 mod server;
 mod update;
+mod uploads;
 mod versions;
 mod watch;

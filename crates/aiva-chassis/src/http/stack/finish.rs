@@ -20,10 +20,15 @@ pub(super) struct Caller {
     cors: HeaderMap,
 }
 
+/// Whether it is a call of gRPC.
+pub(super) fn is_grpc(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
 impl Caller {
     pub(super) fn of(request: &Request, cors: &Cors) -> Self {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        let grpc = is_grpc(request);
         let mut granted = HeaderMap::new();
         cors.grant(request.headers(), &mut granted);
         Self { grpc, cors: granted }

@@ -53,6 +53,7 @@ async fn every_refusal_is_a_problem_with_a_code_and_the_request_id() {
     let server = server().await;
     let chunked = format!("{:x}\r\n{}\r\n0\r\n\r\n", 2000, " ".repeat(2000));
     let json = "Content-Type: application/json\r\n";
+    let gzip = "Content-Encoding: gzip\r\n";
     let rows: Vec<(String, u16, &str)> = vec![
         ("GET /nowhere HTTP/1.1\r\n{close}\r\n".into(), 404, "no_such_route"),
         ("PUT /broken HTTP/1.1\r\n{close}\r\n".into(), 405, "method_not_allowed"),
@@ -74,6 +75,12 @@ async fn every_refusal_is_a_problem_with_a_code_and_the_request_id() {
         ),
         (format!("POST /json HTTP/1.1\r\n{{close}}{json}Content-Length: 7\r\n\r\n[1,300]"), 422, "body_invalid"),
         ("POST /json HTTP/1.1\r\n{close}Content-Length: 2\r\n\r\n[]".into(), 415, "unsupported_media_type"),
+        (format!("POST /json HTTP/1.1\r\n{{close}}{json}{gzip}Content-Length: 2\r\n\r\n[]"), 400, "body_not_gzip"),
+        (
+            format!("POST /json HTTP/1.1\r\n{{close}}{json}Content-Encoding: br\r\nContent-Length: 2\r\n\r\n[]"),
+            415,
+            "unsupported_coding",
+        ),
     ];
     for (request, status, code) in rows {
         let answer = server.ask(&request).await;
