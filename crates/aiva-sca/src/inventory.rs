@@ -17,6 +17,7 @@ mod bun_lock;
 mod by_deno;
 mod cargo_lock;
 mod cargo_toml;
+mod cargo_workspace;
 mod catalog;
 mod composer_json;
 pub(crate) mod composer_lock;

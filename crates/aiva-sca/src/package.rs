@@ -431,6 +431,24 @@ pub struct Sign {
     pub fact: Fact,
 }
 
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The file, below the scan's root.
+    pub path: String,
+    /// The line, from 1; 0 where it is not known.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.path),
+            line => write!(f, "{}:{line}", self.path),
+        }
+    }
+}
+
 /// What a lockfile has where its manifest asks for something else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Locked {
@@ -468,15 +486,15 @@ pub enum Fact {
     Elsewhere(String),
     /// The manifest asks for it, and the lockfile does not have it.
     NotLocked {
-        /// The manifest, below the scan's root.
-        manifest: String,
+        /// Where the manifest does, or the file that says it for the manifest.
+        manifest: Place,
         /// What it asks for.
         asked: String,
     },
     /// The manifest asks for something else than what the lockfile has.
     LockedOtherwise {
-        /// The manifest, below the scan's root.
-        manifest: String,
+        /// Where the manifest does, or the file that says it for the manifest.
+        manifest: Place,
         /// What it asks for.
         asked: String,
         /// What the lockfile has in its place.

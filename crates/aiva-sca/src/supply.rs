@@ -20,7 +20,7 @@ use rule::Rule;
 
 use crate::advisory::Index;
 use crate::finding::{self, Finding, Kind};
-use crate::package::{Fact, Input, Locked, Package, Sign, Source};
+use crate::package::{Fact, Input, Locked, Package, Place, Sign, Source};
 use crate::purl::purl;
 use crate::severity::Severity;
 
@@ -233,7 +233,7 @@ impl Rules {
 }
 
 /// What a manifest asks for and the lockfile lacks.
-fn missing(kind: &str, manifest: &str, asked: &str) -> String {
+fn missing(kind: &str, manifest: &Place, asked: &str) -> String {
     let lock = if kind == "go.mod" { "go.sum" } else { kind };
     format!("{manifest} asks for {}, {lock} does not have it{}", range(asked), mend(kind))
 }
@@ -244,7 +244,7 @@ fn range(asked: &str) -> String {
 }
 
 /// How a lockfile and a manifest disagree.
-fn otherwise(kind: &str, manifest: &str, asked: &str, has: &Locked) -> String {
+fn otherwise(kind: &str, manifest: &Place, asked: &str, has: &Locked) -> String {
     let has = match has {
         Locked::Version(version) => format!("has {version}"),
         Locked::Requirement(before) => format!("was written for {}", range(before)),

@@ -329,7 +329,7 @@ impl Build {
         let reading = if is_constraint { &mut self.constraints } else { &mut self.reading };
         // A constraint asks for nothing that is not there anyway.
         if !is_constraint {
-            reading.links.declared.push(Declared { name: name.clone(), requirement: written.clone(), scope });
+            reading.links.declared.push(Declared::new(&name, &written, scope, line));
         }
         let reason = match version {
             Some(Ok(version)) => {

@@ -7,7 +7,7 @@ use toml_edit::Item;
 
 use super::address::without_secret;
 use super::manifest::Manifest;
-use super::reading::{Declared, Reading, quote};
+use super::reading::{Declared, Offered, Reading, Stands, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
 /// Reads a `Cargo.toml`.
@@ -41,14 +41,13 @@ fn offered(manifest: &Manifest, reading: &mut Reading) {
     let workspace = manifest.table(&["workspace"]);
     reading.links.is_part = workspace.is_none_or(|workspace| workspace.contains_key("exclude"));
     if let Some(table) = manifest.table(&["workspace", "dependencies"]) {
-        for (key, item, _) in manifest.entries(table) {
+        for (key, item, line) in manifest.entries(table) {
             let field = |name: &str| item.as_table_like().and_then(|table| table.get(name));
-            let is_elsewhere =
-                ["package", "path", "git", "registry", "registry-index"].iter().any(|key| field(key).is_some());
+            let is_elsewhere = ["path", "git", "registry", "registry-index"].iter().any(|key| field(key).is_some());
             let requirement = item.as_str().or_else(|| field("version").and_then(Item::as_str));
-            if let Some(requirement) = requirement.filter(|_| !is_elsewhere) {
-                reading.links.offered.push((key.to_owned(), requirement.trim().to_owned()));
-            }
+            let requirement = requirement.filter(|_| !is_elsewhere).map(|text| text.trim().to_owned());
+            let name = field("package").and_then(Item::as_str).unwrap_or(key).to_owned();
+            reading.links.offered.push(Offered { key: key.to_owned(), name, requirement, line });
         }
     }
     let mut patched = |table: &dyn toml_edit::TableLike| {
@@ -100,7 +99,9 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
     let name = text("package").unwrap_or(key).to_owned();
     let scope = if is_set("optional") && scope == Scope::Runtime { Scope::Optional } else { scope };
     let requirement = requirement.unwrap_or_default().trim().to_owned();
-    reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+    let stands = if is_set("workspace") { Stands::Workspace } else { Stands::Here };
+    let declared = Declared::new(&name, &requirement, scope, line);
+    reading.links.declared.push(Declared { stands, ..declared });
     if is_set("workspace") {
         return; // Told of where the workspace defines it.
     }

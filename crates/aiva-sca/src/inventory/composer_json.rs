@@ -126,7 +126,7 @@ impl Entry<'_> {
             return; // PHP, an extension, a library of the system.
         }
         let name = name.to_lowercase();
-        reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+        reading.links.declared.push(Declared::new(&name, &requirement, scope, line));
         let is_branch = requirement.split(['|', ' ', ',']).any(|part| part.contains("dev-") || part.contains("-dev"));
         let source = repositories.of(&name);
         if let Some(source) = source {

@@ -66,8 +66,7 @@ impl Config {
             if !self.seen.insert(format!("{name}@{range}")) {
                 return;
             }
-            let declared = Declared { name: name.to_owned(), requirement: range.to_owned(), scope: Scope::Runtime };
-            self.reading.links.declared.push(declared);
+            self.reading.links.declared.push(Declared::new(name, range, Scope::Runtime, line));
             match exact(range) {
                 Some(version) => {
                     let package = Package::new(Ecosystem::Npm, name, version, line);

@@ -189,8 +189,7 @@ impl Gemfile {
     fn settle(&mut self, name: &str, gem: Gem, line: u32) {
         let scope = if gem.is_dev { Scope::Dev } else { Scope::Runtime };
         let requirement = gem.requirements.join(", ");
-        let declared = Declared { name: name.to_owned(), requirement: requirement.clone(), scope };
-        self.reading.links.declared.push(declared);
+        self.reading.links.declared.push(Declared::new(name, &requirement, scope, line));
         let around = |wanted: fn(&Block) -> Option<String>| self.blocks.iter().rev().find_map(wanted);
         let git = gem.git.or_else(|| around(|block| if let Block::Git(at) = block { Some(at.clone()) } else { None }));
         let source =

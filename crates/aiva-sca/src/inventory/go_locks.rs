@@ -15,7 +15,7 @@ use super::join::folder;
 use super::kind::Kind;
 use super::reading::Reading;
 use super::walk::{Options, bytes};
-use crate::package::{Ecosystem, Fact, Locked, Package, Sign, Status};
+use crate::package::{Ecosystem, Fact, Locked, Package, Place, Sign, Status};
 
 /// Notes where they disagree: on the `go.mod` what has no hash, on the `modules.txt` what it lacks.
 pub(crate) fn note(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
@@ -65,8 +65,12 @@ fn sign(package: &Package, line: u32, fact: Fact) -> Sign {
     Sign { ecosystem: Ecosystem::Go, name: package.name.clone(), version: package.version.clone(), line, fact }
 }
 
+fn place(path: &str, package: &Package) -> Place {
+    Place { path: path.to_owned(), line: package.line }
+}
+
 fn not_locked(path: &str, package: &Package) -> Fact {
-    Fact::NotLocked { manifest: path.to_owned(), asked: format!("v{}", package.version) }
+    Fact::NotLocked { manifest: place(path, package), asked: format!("v{}", package.version) }
 }
 
 /// Direct modules without a hash. What is indirect may be needed by nothing that is built.
@@ -98,7 +102,7 @@ fn not_vendored(module: &Module, path: &str, copies: &Reading) -> Vec<Sign> {
     let disagreement = |package: &Package| match there.get(&*package.name) {
         None => Some(sign(package, 1, not_locked(path, package))),
         Some(copy) if copy.version != package.version => {
-            let (manifest, asked) = (path.to_owned(), format!("v{}", package.version));
+            let (manifest, asked) = (place(path, package), format!("v{}", package.version));
             let has = Locked::Version(format!("v{}", copy.version));
             Some(sign(copy, copy.line, Fact::LockedOtherwise { manifest, asked, has }))
         }

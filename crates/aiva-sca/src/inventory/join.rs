@@ -13,13 +13,13 @@ use super::find::Found;
 use super::graph::{self, stronger};
 use super::kind::Kind;
 use super::npm_source::split_name;
-use super::reading::{Declared, Reading};
+use super::reading::{Declared, Offered, Reading, Stands};
 use super::walk::Options;
 use super::{
-    by_deno, cargo_lock, catalog, go_locks, go_sum, go_work, include, locked_otherwise, msbuild, nuget_xml, pom_tree,
-    unlocked, yarn_lock,
+    by_deno, cargo_lock, cargo_workspace, catalog, go_locks, go_sum, go_work, include, locked_otherwise, msbuild,
+    nuget_xml, pom_tree, unlocked, yarn_lock,
 };
-use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
+use crate::package::{Ecosystem, Fact, Input, Package, Place, Scope, Status};
 
 /// What became of a file.
 pub(crate) enum Joined {
@@ -58,7 +58,9 @@ pub(crate) fn join(
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let own = readings.get(lock).map(|(found, _)| folder(&found.path).to_owned()).unwrap_or_default();
-        let declared: Vec<Manifest> = manifests.iter().filter_map(|at| Manifest::of(&readings, *at, &own)).collect();
+        let mut declared: Vec<Manifest> =
+            manifests.iter().filter_map(|at| Manifest::of(&readings, *at, &own)).collect();
+        cargo_workspace::hand_down(&mut declared);
         let mut missing = HashSet::new();
         if let Some((found, reading)) = readings.get_mut(lock) {
             enrich(found.kind, reading, &declared);
@@ -276,10 +278,8 @@ pub(super) struct Manifest {
     pub(super) conditional: HashSet<String>,
     /// Names whose version is said elsewhere, or which come from elsewhere than a registry.
     pub(super) overridden: HashSet<String>,
-    /// Requirements that a workspace offers to its members, by their keys.
-    pub(super) offered: Vec<(String, String)>,
-    /// The files that have the requirement of a name, where it is not this one.
-    pub(super) kept_in: HashMap<String, String>,
+    /// What a workspace offers to its members.
+    pub(super) offered: Vec<Offered>,
     /// Whether what folders below need for development may be in no lockfile.
     pub(super) is_part: bool,
     /// Whether all of it was read.
@@ -302,10 +302,17 @@ impl Manifest {
             conditional: links.conditional.iter().cloned().collect(),
             overridden: overridden.collect(),
             offered: links.offered.clone(),
-            kept_in: links.kept_in.clone(),
             is_part: links.is_part,
             is_whole: *status == Status::Parsed,
         })
+    }
+}
+
+impl Manifest {
+    /// Where a requirement stands.
+    pub(super) fn place(&self, one: &Declared) -> Place {
+        let path = if let Stands::In(path) = &one.stands { path.to_string() } else { self.path.clone() };
+        Place { path, line: one.line }
     }
 }
 

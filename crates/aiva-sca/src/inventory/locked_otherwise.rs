@@ -36,11 +36,6 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest], missi
         owners: lock.links.recorded.iter().map(|one| one.owner.as_str()).collect(),
         descriptors: &lock.links.descriptors,
         apart: apart.chain(missing.iter().map(String::as_str)).collect(),
-        offered: manifests
-            .iter()
-            .flat_map(|manifest| &manifest.offered)
-            .map(|(key, range)| (&**key, &**range))
-            .collect(),
     };
     let mut told: HashSet<&str> = HashSet::new();
     let mut signs = Vec::new();
@@ -92,8 +87,6 @@ struct View<'l> {
     descriptors: &'l [(String, u32)],
     /// Names of which nothing is said.
     apart: HashSet<&'l str>,
-    /// What a Cargo workspace offers to its members.
-    offered: HashMap<&'l str, &'l str>,
 }
 
 impl View<'_> {
@@ -101,10 +94,7 @@ impl View<'_> {
         if self.apart.contains(&*one.name) || !self.is_chosen(one.scope) {
             return None;
         }
-        // What a member of a Cargo workspace takes from it has its version there.
-        let inherited = one.requirement.is_empty().then(|| self.offered.get(&*one.name)).flatten();
-        let asked = inherited.copied().unwrap_or(&one.requirement);
-        let wanted = Requirement::parse(self.ecosystem, asked)?;
+        let wanted = Requirement::parse(self.ecosystem, &one.requirement)?;
         let candidates = self.candidates(&one.name)?;
         let first = candidates.first()?;
         let is_plain = |package: &&&Package| matches!(package.source, Source::Registry | Source::PrivateRegistry(_));
@@ -116,8 +106,7 @@ impl View<'_> {
             false => Locked::Version(first.version.clone()),
             true => self.chosen_for(one, &wanted, manifest)?,
         };
-        let path = manifest.kept_in.get(&one.name).unwrap_or(&manifest.path);
-        let (manifest, asked) = (path.clone(), asked.to_owned());
+        let (manifest, asked) = (manifest.place(one), one.requirement.clone());
         let fact = Fact::LockedOtherwise { manifest, asked, has };
         let (name, version) = (first.name.clone(), first.version.clone());
         Some(Sign { ecosystem: self.ecosystem, name, version, line: first.line, fact })

@@ -149,7 +149,7 @@ fn entry(parts: Vec<Term>, line: u32, reading: &mut Reading) {
     let only: Vec<String> = options.iter().filter_map(only).flatten().collect();
     let is_dev = !only.is_empty() && only.iter().all(|one| matches!(one.as_str(), "dev" | "test"));
     let scope = if is_dev { Scope::Dev } else { Scope::Runtime };
-    reading.links.declared.push(Declared { name: name.clone(), requirement: requirement.clone(), scope });
+    reading.links.declared.push(Declared::new(&name, &requirement, scope, line));
     if text("targets").is_some() || text("optional").is_some() {
         reading.links.conditional.push(name.clone());
     }

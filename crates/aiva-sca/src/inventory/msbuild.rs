@@ -17,7 +17,7 @@ use super::find::Found;
 use super::join::{above, folder, inside, named_from};
 use super::kind::Kind;
 use super::nuget_xml::{self, CENTRAL, COMPUTED, KEPT_ELSEWHERE};
-use super::reading::Reading;
+use super::reading::{Reading, Stands};
 use super::walk::{Options, bytes};
 use super::xml::{self, Visit, attribute};
 
@@ -45,8 +45,8 @@ pub(crate) struct Properties {
     conditional: Option<usize>,
     /// Where the file is, below the root.
     path: String,
-    /// The versions that it keeps for projects, by names in small letters; nothing where it is not sure which.
-    versions: HashMap<String, Option<String>>,
+    /// The versions that it keeps for projects with their lines, by names in small letters; nothing where it is not sure which.
+    versions: HashMap<String, Option<(String, u32)>>,
     /// The `PackageVersion` that is open, while the file is read.
     kept: Option<Kept>,
 }
@@ -57,6 +57,7 @@ struct Kept {
     names: String,
     version: Option<String>,
     is_certain: bool,
+    line: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ struct Property {
 }
 
 impl Visit for Properties {
-    fn open(&mut self, path: &[String], attributes: &[(String, String)], _: u32) {
+    fn open(&mut self, path: &[String], attributes: &[(String, String)], line: u32) {
         let element = path.last().map(String::as_str).unwrap_or_default();
         if attribute(attributes, "condition").is_some() || element == "Choose" {
             self.conditional.get_or_insert(path.len());
@@ -81,6 +82,7 @@ impl Visit for Properties {
                 names: names.to_lowercase(),
                 version: attribute(attributes, "version").map(str::to_owned),
                 is_certain: include.is_some() && self.conditional.is_none() && !in_target,
+                line,
             });
         }
         if element == "Import"
@@ -142,10 +144,10 @@ impl Properties {
         for name in kept.names.split(';').map(str::trim).filter(|name| !name.is_empty()) {
             match self.versions.entry(name.to_owned()) {
                 Entry::Vacant(slot) => {
-                    slot.insert(version.clone());
+                    slot.insert(version.clone().map(|version| (version, kept.line)));
                 }
                 Entry::Occupied(mut slot) => {
-                    slot.get_mut().take_if(|known| Some(&*known) != version.as_ref());
+                    slot.get_mut().take_if(|(known, _)| Some(&*known) != version.as_ref());
                 }
             }
         }
@@ -184,12 +186,14 @@ impl Layers {
         found
     }
 
-    /// The version that is kept for a package, and the file that has it; nothing where it may be one of several.
-    fn kept(&self, name: &str) -> Option<(String, &str)> {
-        let mut all = self.0.iter().filter_map(|layer| Some((layer.versions.get(name)?.as_deref(), &*layer.path)));
+    /// The version that is kept for a package, and the file and the line that have it; nothing where it may be one of several.
+    fn kept(&self, name: &str) -> Option<(String, &str, u32)> {
+        let mut all = self.0.iter().filter_map(|layer| Some((layer.versions.get(name)?.as_ref(), &*layer.path)));
         let (first, path) = all.next()?;
-        let is_one = all.all(|(other, _)| other == first);
-        Some((self.resolved(first.filter(|_| is_one)?)?, path))
+        let version = |kept: Option<&(String, u32)>| kept.map(|(version, _)| version.clone());
+        let is_one = all.all(|(other, _)| version(other) == version(first));
+        let (version, line) = first.filter(|_| is_one)?;
+        Some((self.resolved(version)?, path, *line))
     }
 
     /// A text with its properties put in; `None` where one of them is unknown.
@@ -264,9 +268,8 @@ fn take(reading: &mut Reading, layers: &Layers) {
     let bare = reading.not_judged.iter().filter(|entry| entry.reason == KEPT_ELSEWHERE);
     let bare: HashSet<String> = bare.map(|entry| entry.name.to_lowercase()).collect();
     for one in reading.links.declared.iter_mut().filter(|one| bare.contains(&one.name)) {
-        if let Some((version, path)) = layers.kept(&one.name) {
-            one.requirement = version;
-            reading.links.kept_in.insert(one.name.clone(), path.to_owned());
+        if let Some((version, path, line)) = layers.kept(&one.name) {
+            (one.requirement, one.stands, one.line) = (version, Stands::In(path.into()), line);
         }
     }
 }

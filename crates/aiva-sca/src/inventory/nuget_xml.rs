@@ -137,7 +137,7 @@ pub(crate) fn read_project(text: &str) -> Reading {
         let version = properties.resolved(&version).filter(|_| version.contains("$(")).unwrap_or(version);
         if found.is_certain {
             let requirement = if version.contains(['$', '@']) { String::new() } else { version.clone() };
-            reading.links.declared.push(Declared { name: found.name.to_lowercase(), requirement, scope });
+            reading.links.declared.push(Declared::new(found.name.to_lowercase(), requirement, scope, found.line));
         }
         ask(&mut reading, &found.name, &version, scope, found.line);
     }

@@ -120,7 +120,7 @@ impl Peers {
         let known: HashSet<String> = reading.links.declared.iter().map(|one| one.name.clone()).collect();
         for (name, requirement, line) in self.asked {
             if self.optional.contains(&name) || known.contains(&name) {
-                reading.links.declared.push(Declared { name, requirement, scope: Scope::Peer });
+                reading.links.declared.push(Declared::new(name, requirement, Scope::Peer, line));
             } else {
                 entry(reading, &name, &requirement, Scope::Peer, line);
             }
@@ -132,8 +132,7 @@ impl Peers {
 
 /// Adds one dependency.
 pub(super) fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, line: u32) {
-    let declared = Declared { name: name.to_owned(), requirement: requirement.to_owned(), scope };
-    reading.links.declared.push(declared);
+    reading.links.declared.push(Declared::new(name, requirement, scope, line));
     if let Some(catalog) = requirement.strip_prefix("catalog:") {
         let catalog = if catalog.is_empty() { "default" } else { catalog.trim() };
         let (name, catalog) = (name.to_owned(), catalog.to_owned());

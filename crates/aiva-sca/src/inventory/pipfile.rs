@@ -57,8 +57,7 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
         reading.links.conditional.push(normalise(name));
     }
     let specifiers = if requirement == "*" { "" } else { requirement };
-    let declared = Declared { name: normalise(name), requirement: specifiers.to_owned(), scope };
-    reading.links.declared.push(declared);
+    reading.links.declared.push(Declared::new(normalise(name), specifiers, scope, line));
     if let Some(path) = field("path") {
         return reading.outside(Ecosystem::PyPi, &normalise(name), Source::Path(path.to_owned()), line);
     }

@@ -115,7 +115,7 @@ pub(crate) fn read(text: &str) -> Reading {
         let scope = entry.scope;
         if !entry.is_override {
             let requirement = entry.version.clone();
-            reading.links.declared.push(Declared { name: entry.name.clone(), requirement, scope });
+            reading.links.declared.push(Declared::new(&entry.name, requirement, scope, entry.line));
             if pubspec.is_shared {
                 reading.links.conditional.push(entry.name.clone());
             }

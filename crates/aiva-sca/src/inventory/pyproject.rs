@@ -131,7 +131,7 @@ fn requirements(manifest: &Manifest, item: &Item, scope: Scope, sources: &Source
         if let Some(folder) = text.trim().strip_prefix("-e ") {
             let name = folder.split_once("#egg=").and_then(|(_, name)| name.split(['[', '&']).next());
             if let Some(name) = name.filter(|name| !name.is_empty()) {
-                declare(name, "", scope, reading);
+                declare(name, "", scope, line, reading);
                 reading.outside(Ecosystem::PyPi, &normalise(name), Source::Path(String::new()), line);
             }
             continue;
@@ -141,7 +141,7 @@ fn requirements(manifest: &Manifest, item: &Item, scope: Scope, sources: &Source
                 if text.contains(';') {
                     reading.links.conditional.push(normalise(requirement.name));
                 }
-                declare(requirement.name, requirement.specifiers, scope, reading);
+                declare(requirement.name, requirement.specifiers, scope, line, reading);
                 match sources.get(&normalise(requirement.name)).filter(|_| requirement.address.is_none()) {
                     Some(source) => elsewhere(&requirement, source, scope, line, reading),
                     None => requirement.note(reading, scope, Some(true), line),
@@ -172,8 +172,8 @@ fn elsewhere(requirement: &Requirement<'_>, source: &Source, scope: Scope, line:
     reading.not_judged.push(NotJudged { scope, ..entry });
 }
 
-fn declare(name: &str, requirement: &str, scope: Scope, reading: &mut Reading) {
-    reading.links.declared.push(Declared { name: normalise(name), requirement: requirement.to_owned(), scope });
+fn declare(name: &str, requirement: &str, scope: Scope, line: u32, reading: &mut Reading) {
+    reading.links.declared.push(Declared::new(normalise(name), requirement, scope, line));
 }
 
 fn poetry(manifest: &Manifest, reading: &mut Reading) {
@@ -228,7 +228,7 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     if allowed.len() + from.len() > 1 || tables.iter().any(has_marker) {
         reading.links.conditional.push(normalise(name));
     }
-    declare(name, if allowed.len() > 1 { "" } else { &asked }, scope, reading);
+    declare(name, if allowed.len() > 1 { "" } else { &asked }, scope, line, reading);
     for (version, source) in from {
         let specifiers = specifiers(version);
         elsewhere(&Requirement { name, specifiers: &specifiers, address: None }, &source, scope, line, reading);

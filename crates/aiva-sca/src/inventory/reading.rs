@@ -3,8 +3,6 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
-use std::collections::HashMap;
-
 use super::go_mod::Module;
 use super::pom_xml::Pom;
 use crate::package::{Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
@@ -59,8 +57,8 @@ pub(crate) struct Links {
     /// Lockfile: whether it may hold a part only of what the manifests ask for. Cargo.toml: whether its lockfile may do without
     /// what crates in folders below need for development.
     pub(crate) is_part: bool,
-    /// Cargo.toml: what the workspace offers to its members, by the key under which they take it.
-    pub(crate) offered: Vec<(String, String)>,
+    /// Cargo.toml: what the workspace offers to its members.
+    pub(crate) offered: Vec<Offered>,
     /// requirements.txt: other files it takes in.
     pub(crate) includes: Vec<Include>,
     /// package.json: what a catalog of the workspace says the version of.
@@ -71,8 +69,6 @@ pub(crate) struct Links {
     pub(crate) partial_graph: Option<u32>,
     /// go.mod and go.work: what it says, for the modules that are built together.
     pub(crate) module: Option<Box<Module>>,
-    /// .NET project: which file has the version of a package, by the package's name.
-    pub(crate) kept_in: HashMap<String, String>,
     /// pom.xml: what it says, for its children and its heirs.
     pub(crate) pom: Option<Box<Pom>>,
 }
@@ -86,6 +82,41 @@ pub(crate) struct Declared {
     pub(crate) requirement: String,
     /// What it is needed for.
     pub(crate) scope: Scope,
+    /// Where the requirement stands.
+    pub(crate) stands: Stands,
+    /// The line of it there, from 1; 0 where that is not known.
+    pub(crate) line: u32,
+}
+
+/// Where a requirement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stands {
+    /// In the manifest itself.
+    Here,
+    /// Cargo: in the workspace, under this name.
+    Workspace,
+    /// In another file, by its path below the root.
+    In(Box<str>),
+}
+
+impl Declared {
+    /// A requirement that stands in the manifest itself.
+    pub(crate) fn new(name: impl Into<String>, requirement: impl Into<String>, scope: Scope, line: u32) -> Self {
+        Self { name: name.into(), requirement: requirement.into(), scope, stands: Stands::Here, line }
+    }
+}
+
+/// What a Cargo workspace offers to its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Offered {
+    /// Under which name members take it.
+    pub(crate) key: String,
+    /// The package's own name.
+    pub(crate) name: String,
+    /// The requirement; `None` where it does not come from the public registry.
+    pub(crate) requirement: Option<String>,
+    /// The line that offers it, from 1.
+    pub(crate) line: u32,
 }
 
 /// What a lockfile says that a manifest asked for when it was written.

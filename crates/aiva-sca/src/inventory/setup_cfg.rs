@@ -74,8 +74,6 @@ fn requirement(text: &str, scope: Scope, line: u32, reading: &mut Reading) {
     let Some(requirement) = Requirement::parse(plain) else {
         return reading.problem(line, format!("not a requirement: {}", quote(text)));
     };
-    let declared =
-        Declared { name: normalise(requirement.name), requirement: requirement.specifiers.to_owned(), scope };
-    reading.links.declared.push(declared);
+    reading.links.declared.push(Declared::new(normalise(requirement.name), requirement.specifiers, scope, line));
     requirement.note(reading, scope, Some(true), line);
 }

@@ -33,11 +33,11 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) -> Ha
             let name = alias.unwrap_or(&one.name);
             // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
             let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
-            // What a Cargo workspace hands down may have another name there.
+            // What comes from a folder or by git has no requirement in a `Cargo.toml`, and may have another name in the lockfile.
             let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
             if is_version && !places.have(name, manifest) && missing.insert(name.to_owned()) {
                 let name = name.to_owned();
-                let fact = Fact::NotLocked { manifest: manifest.path.clone(), asked: one.requirement.clone() };
+                let fact = Fact::NotLocked { manifest: manifest.place(one), asked: one.requirement.clone() };
                 signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact });
             }
         }

@@ -6,14 +6,21 @@ use aiva_sca::inventory::{Options, walk};
 use aiva_sca::supply::Rules;
 use aiva_sca::supply::rule::Rule;
 
-/// What is told of a tree, as `name:line reason`, without the command that mends it.
+/// What is told of a tree, as `name:line reason`, without the manifest's line and the command that mends it.
 fn told(files: &[(&str, &str)]) -> Vec<String> {
-    told_of(files, true)
+    told_of(files, true).iter().map(|said| without_line(said)).collect()
 }
 
 /// The same of a tree in which not all can be understood.
 fn partial(files: &[(&str, &str)]) -> Vec<String> {
-    told_of(files, false)
+    told_of(files, false).iter().map(|said| without_line(said)).collect()
+}
+
+fn without_line(said: &str) -> String {
+    let (place, rest) = said.split_once(" asks for ").unwrap();
+    let (path, line) = place.rsplit_once(':').unwrap();
+    assert!(line.parse::<u32>().unwrap() > 0, "{said}");
+    format!("{path} asks for {rest}")
 }
 
 fn told_of(files: &[(&str, &str)], is_whole: bool) -> Vec<String> {
@@ -600,6 +607,105 @@ fn go() {
     // Before Go 1.14 nothing was marked.
     let old = vendor.replace("## explicit; go 1.18\n", "").replace("## explicit\n", "");
     assert!(told(&[("go.mod", &of("require example.com/c v1.0.0\n")), ("vendor/modules.txt", &old)]).is_empty());
+}
+
+#[test]
+fn the_line_that_asks_is_named() {
+    let npm = r#"{"lockfileVersion":3,"packages":{"":{}}}"#;
+    let cargo = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n";
+    let uv = "version = 1\nrequires-python = \">=3.10\"\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\n";
+    let poetry = "[metadata]\nlock-version = \"2.0\"\npython-versions = \"*\"\ncontent-hash = \"0\"\n";
+    let project = "[project]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n  \"absent==1.0.0\",\n]\n";
+    for (files, want) in [
+        (
+            [("package.json", "{\n\"dependencies\": {\n\"absent\": \"1\"}}"), ("package-lock.json", npm)],
+            "package.json:3",
+        ),
+        (
+            [("Cargo.toml", "[package]\nname = \"app\"\n[dependencies]\nabsent = \"1\"\n"), ("Cargo.lock", cargo)],
+            "Cargo.toml:4",
+        ),
+        (
+            [
+                ("Cargo.toml", "[package]\nname = \"app\"\n[dependencies.absent]\nversion = \"1\"\n"),
+                ("Cargo.lock", cargo),
+            ],
+            "Cargo.toml:3",
+        ),
+        ([("pyproject.toml", project), ("uv.lock", uv)], "pyproject.toml:5"),
+        (
+            [
+                (
+                    "pyproject.toml",
+                    "[tool.poetry]\nname = \"app\"\n[tool.poetry.dependencies]\npython = \"^3\"\nabsent = \"^1\"\n",
+                ),
+                ("poetry.lock", poetry),
+            ],
+            "pyproject.toml:5",
+        ),
+        (
+            [
+                ("Pipfile", "[packages]\n\nabsent = \"*\"\n"),
+                ("Pipfile.lock", r#"{"_meta":{"pipfile-spec":6},"default":{},"develop":{}}"#),
+            ],
+            "Pipfile:3",
+        ),
+        (
+            [
+                ("composer.json", "{\n\"require\": {\n\"acme/absent\": \"^1\"}}"),
+                ("composer.lock", r#"{"packages":[],"packages-dev":[]}"#),
+            ],
+            "composer.json:3",
+        ),
+        (
+            [
+                ("pubspec.yaml", "name: app\ndependencies:\n  absent: ^1.0.0\n"),
+                ("pubspec.lock", "packages: {}\nsdks:\n  dart: \">=3.0.0 <4.0.0\"\n"),
+            ],
+            "pubspec.yaml:3",
+        ),
+    ] {
+        let told = told_of(&files, true);
+        assert!(matches!(&*told, [one] if one.contains(&format!("absent:1 {want} asks for "))), "{files:?}: {told:?}");
+    }
+}
+
+/// A member of a workspace that takes what the workspace offers has its version there.
+#[test]
+fn a_cargo_workspace_is_named_where_it_has_the_version() {
+    let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\n";
+    let lock = format!(
+        "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"itoa\"]\n\n\
+         [[package]]\nname = \"itoa\"\nversion = \"1.0.5\"\n{registry}"
+    );
+    let differs = |place: &str, asked: &str| format!("itoa:9 {place} asks for {asked:?}, Cargo.lock has 1.0.5");
+    for (offers, takes, want) in [
+        ("itoa = \"1\"", "itoa = { workspace = true }", vec![]),
+        ("itoa = \"1.1\"", "itoa = { workspace = true }", vec![differs("Cargo.toml:4", "1.1")]),
+        ("itoa = { version = \"1.1\" }", "itoa.workspace = true", vec![differs("Cargo.toml:4", "1.1")]),
+        // Under a name of its own.
+        (
+            "number = { version = \"1.1\", package = \"itoa\" }",
+            "number.workspace = true",
+            vec![differs("Cargo.toml:4", "1.1")],
+        ),
+        ("number = { version = \"1\", package = \"itoa\" }", "number.workspace = true", vec![]),
+        // The member's own line counts where it asks itself.
+        ("itoa = \"1\"", "itoa = \"1.1\"", vec![differs("app/Cargo.toml:4", "1.1")]),
+        (
+            "never = \"1\"",
+            "never.workspace = true",
+            vec![r#"never:1 Cargo.toml:4 asks for "1", Cargo.lock does not have it"#.to_owned()],
+        ),
+        ("never = { path = \"never\" }", "never.workspace = true", vec![]),
+        ("never = { git = \"https://example.com/never\" }", "never.workspace = true", vec![]),
+        ("other = \"1\"", "never.workspace = true", vec![]), // which cargo refuses
+    ] {
+        let root = format!("[workspace]\nmembers = [\"app\"]\n[workspace.dependencies]\n{offers}\n");
+        let member = format!("[package]\nname = \"app\"\n[dependencies]\n{takes}\n");
+        let told = told_of(&[("Cargo.lock", &lock), ("Cargo.toml", &root), ("app/Cargo.toml", &member)], true);
+        assert_eq!(told, want, "{offers}; {takes}");
+    }
 }
 
 #[test]

@@ -42,8 +42,8 @@ fn the_table_says_what_a_rule_saw_and_leaves_advisories_their_own_words() {
     world.write("code/Cargo.lock", AFFECTED);
     let run = world.aiva(&["scan", "code"]);
     for line in [
-        "    app/package.json asks for \"^5.0.0\", package-lock.json has 4.2.3; `npm install` mends that",
-        "    app/package.json asks for \"~1.2\", package-lock.json does not have it; `npm install` mends that",
+        "    app/package.json:1 asks for \"^5.0.0\", package-lock.json has 4.2.3; `npm install` mends that",
+        "    app/package.json:1 asks for \"~1.2\", package-lock.json does not have it; `npm install` mends that",
     ] {
         assert_eq!(run.out().lines().filter(|shown| *shown == line).count(), 1, "{line}: {}", run.out());
     }
