@@ -191,6 +191,7 @@ fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
     let start = line.find("uses:")? + "uses:".len();
     let rest = line.get(start..)?;
     let value = rest.trim_start_matches([' ', '\t', '"', '\'']);
+    let from = line.len() - value.len();
     let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n']).unwrap_or(value.len()))?;
     let (action, release) = value.split_once('@')?;
     let (own, path) = action.split_at_checked(pen.ask.name.len())?;
@@ -204,7 +205,27 @@ fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
     }
     let mark = if release.starts_with('v') { "v" } else { "" };
     let new = pen.write(action, release, |_, to| Some(format!("{mark}{to}")))?;
-    Some(line.replacen(value, &format!("{action}@{new}"), 1))
+    let (before, behind) = (line.get(..from)?, line.get(from + value.len()..)?);
+    Some(format!("{before}{action}@{new}{}", commented(behind, new.trim_start_matches('v'))))
+}
+
+/// What stands behind a release, with the release that a comment names moved along; any other comment stays.
+fn commented(behind: &str, to: &str) -> String {
+    let stale = || {
+        let (_, comment) = behind.split_once(" #")?;
+        let said = comment.trim();
+        let version = said.strip_prefix(['v', 'V']).unwrap_or(said);
+        let is_version = version.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+        // `v4` goes on to be true of 4.2.
+        let is_true = to.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let at = behind.len() - comment.len() + comment.find(version)?;
+        (is_version && !is_true).then_some(at..at + version.len())
+    };
+    let mut behind = behind.to_owned();
+    if let Some(place) = stale() {
+        behind.replace_range(place, to);
+    }
+    behind
 }
 
 #[cfg(test)]
@@ -217,6 +238,24 @@ mod tests {
     fn check(edit: Edit, text: &str, want: Result<Option<&str>, &str>) {
         let got = edit(text, "rack", "2.2.8");
         assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
+    }
+
+    #[test]
+    fn a_comment_that_names_the_release_moves_with_it() {
+        for (behind, want) in [
+            (" # v4.1.0\n", " # v4.2.1\n"),
+            ("\"  #  4.1.0 \r\n", "\"  #  4.2.1 \r\n"),
+            (" # v3", " # v4.2.1"),
+            (" # v4\n", " # v4\n"), // still true
+            (" # v4.2.1\n", " # v4.2.1\n"),
+            (" # v4.1.0 or later\n", " # v4.1.0 or later\n"),
+            (" # pinned\n", " # pinned\n"),
+            (" #\n", " #\n"),
+            (" # v1.\n", " # v1.\n"),
+            ("\n", "\n"),
+        ] {
+            assert_eq!(commented(behind, "4.2.1"), want, "{behind:?}");
+        }
     }
 
     #[test]
