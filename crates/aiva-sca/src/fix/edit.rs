@@ -189,10 +189,17 @@ fn with_ends_of(before: &str, after: &str) -> String {
     out
 }
 
-/// A new string in the place of an old one, with the blanks and comments around it.
+/// A new string in the place of an old one, in the same quotes, with the blanks and comments around it.
 pub(super) fn put(value: &mut Value, new: String) {
     let decor = value.decor().clone();
-    *value = Value::from(new);
+    let written = match value {
+        Value::String(old) => old.as_repr().and_then(|repr| repr.as_raw().as_str()).unwrap_or_default(),
+        _ => "",
+    };
+    let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| written.starts_with(quotes));
+    let same = quotes.and_then(|quotes| format!("{quotes}{new}{quotes}").parse::<Value>().ok());
+    // What does not read as the same string in those quotes gets others.
+    *value = same.filter(|same| same.as_str() == Some(&new)).unwrap_or_else(|| Value::from(new));
     *value.decor_mut() = decor;
 }
 
@@ -366,6 +373,29 @@ mod tests {
     }
 
     #[test]
+    fn quotes_stay_as_they_are() {
+        for text in [
+            "[packages]\na = '==1.0.0'\nb = \"==1.0.0\"\n",
+            "[packages]\na = \"==1.0.0\" # 'x'\n",
+            "[packages]\na = {version = '==1.0.0', extras = [\"x\"]}\n",
+            "[packages.a]\nversion = '''==1.0.0'''\n",
+            "[packages.a]\nversion = \"\"\"==1.0.0\"\"\"\n",
+        ] {
+            check(Kind::Pipfile, text, "a", Ok(Some(&text.replacen("1.0.0", "1.2.6", 1))));
+        }
+        let text = "[project]\ndependencies = ['a==1.0.0; os_name != \"nt\"', \"b==1.0.0; os_name != 'nt'\"]\n";
+        check(Kind::PyProject, text, "a", Ok(Some(&text.replacen("1.0.0", "1.2.6", 1))));
+        check(Kind::PyProject, text, "b", Ok(Some(&text.replace("b==1.0.0", "b==1.2.6"))));
+        // A quote that was spelled out would end the string.
+        check(
+            Kind::PyProject,
+            "[project]\ndependencies = [\"a==1.0.0; os_name != \\\"nt\\\"\"]\n",
+            "a",
+            Ok(Some("[project]\ndependencies = ['a==1.2.6; os_name != \"nt\"']\n")),
+        );
+    }
+
+    #[test]
     fn a_byte_order_mark_stays_in_front() {
         check(
             Kind::PackageJson,
@@ -414,7 +444,7 @@ mod tests {
         let want = text
             .replace("time = \"1.0\"", "time = \"1.2.6\"")
             .replace("version = \"1.0\", package", "version = \"1.2.6\", package")
-            .replace("'1.0'", "\"1.2.6\"");
+            .replace("'1.0'", "'1.2.6'");
         check(Kind::CargoToml, text, "time", Ok(Some(&want)));
         check(Kind::CargoToml, "[dependencies]\ntime.workspace = true\n", "time", Ok(None)); // moved where it is defined
     }
