@@ -21,6 +21,7 @@ mod needs;
 mod object;
 mod program;
 mod python;
+mod ranges;
 mod requirement;
 
 use std::collections::btree_map::Entry as Slot;
@@ -31,10 +32,13 @@ use crate::advisory::{Damage, Index};
 use crate::finding::Finding;
 use crate::inventory::{Kind, PomSources};
 use crate::package::{Ecosystem, Input};
+use crate::scan::Possible;
 use crate::version::Version;
 use aim::Versions;
 use ask::{Ask, Edited, Entry, Move};
 use keep::Lock;
+use ranges::Range;
+pub use ranges::Ranges;
 
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Plan {
     pub commands: Vec<Run>,
     /// What is not cleared, or not known to be.
     pub remaining: Vec<Remaining>,
+    /// What became of the ranges that can resolve to an affected version and that could be raised.
+    pub ranges: Ranges,
 }
 
 /// A manifest before and after.
@@ -134,6 +140,8 @@ struct Case<'a> {
     step: Option<Step>,
     /// Whether a manifest of the lockfile asks for the package.
     is_asked: bool,
+    /// Whether only some of what is asked for is affected: it is a range, and what it resolves to nobody knows.
+    is_range: bool,
 }
 
 /// What moves a locked version.
@@ -247,29 +255,51 @@ impl Desk<'_> {
     }
 }
 
-/// Plans the bumps that clear `findings`; `read` gives a file's text by its path below the root.
+/// What is said of one package in one file.
+#[derive(Default)]
+struct Said<'a> {
+    findings: BTreeMap<&'a str, Vec<&'a Finding>>,
+    ranges: Vec<&'a Range>,
+}
+
+/// Plans the bumps that clear `findings` and raises what of `possible` can be; `read` gives a file's text by its path below the root.
 pub fn plan(
     inputs: &[Input],
     findings: &[&Finding],
+    possible: &[Possible],
     index: &Index,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Damage> {
-    let mut grouped: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&Finding>>> = BTreeMap::new();
+    let raisable = ranges::raisable(possible);
+    let mut grouped: BTreeMap<(&str, &str), Said<'_>> = BTreeMap::new();
     for finding in findings {
-        let versions = grouped.entry((&finding.path, &finding.name)).or_default();
-        versions.entry(&finding.version).or_default().push(finding);
+        let said = grouped.entry((&finding.path, &finding.name)).or_default();
+        said.findings.entry(&finding.version).or_default().push(finding);
+    }
+    for range in &raisable {
+        grouped.entry((&range.path, &range.name)).or_default().ranges.push(range);
     }
     let versions = Versions::new(inputs, index);
     let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
     let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), own: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
-    for ((path, name), found) in grouped {
+    for ((path, name), said) in grouped {
         let input = by_path.get(path).copied();
         let kind = input.and_then(kind_of);
         let (mut moves, mut going) = (Vec::new(), Vec::new());
-        for (version, findings) in found {
-            let case = |findings, stays| Case { path, name, version, findings, stays, step: None, is_asked: false };
+        let case = |version, findings, stays| Case {
+            path,
+            name,
+            version,
+            findings,
+            stays,
+            step: None,
+            is_asked: false,
+            is_range: false,
+        };
+        for (version, findings) in said.findings {
+            let case = |findings, stays| case(version, findings, stays);
             if kind.is_none() {
                 let reason = "a file of this kind is not edited".to_owned();
                 cases.push(case(findings, Some((Stay::Surely, reason))));
@@ -285,6 +315,11 @@ pub fn plan(
                 moves.push(Move { from: version.to_owned(), to });
                 going.push(case(go, None));
             }
+        }
+        for range in said.ranges.into_iter().filter(|_| kind == Some(Kind::DotnetProject)) {
+            moves.push(Move { from: range.requirement.clone(), to: range.to.clone() });
+            let raised = case(&range.requirement, range.findings.iter().collect(), None);
+            going.push(Case { is_range: true, ..raised });
         }
         let (Some(input), Some(kind), Some(first)) =
             (input, kind, going.first().and_then(|case| case.findings.first()))
@@ -320,7 +355,9 @@ pub fn plan(
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
     share(&mut desk, &mut cases);
-    Ok(Plan { edits: edits(desk, &cases), commands: commands_of(commands, &cases), remaining: remaining(&cases) })
+    let ranges = ranges::settled(&cases);
+    let (edits, commands) = (edits(desk, &cases), commands_of(commands, &cases));
+    Ok(Plan { edits, commands, remaining: remaining(&cases), ranges })
 }
 
 fn aims(locked: &[Group<'_>]) -> Aims {
@@ -443,7 +480,8 @@ fn goes_with(before: &mut String, command: &str) -> bool {
 /// What stays, the versions of a package that stay for the same reason together.
 fn remaining(cases: &[Case<'_>]) -> Vec<Remaining> {
     let mut stays: BTreeMap<(&str, &str, Stay, &str), Vec<&Case<'_>>> = BTreeMap::new();
-    for case in cases {
+    // Of a range nothing was found that could stay.
+    for case in cases.iter().filter(|case| !case.is_range) {
         if let Some((stay, reason)) = &case.stays {
             stays.entry((case.path, case.name, *stay, reason)).or_default().push(case);
         }

@@ -118,8 +118,8 @@ pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index)
                 case.findings.iter().partition(|one| found(&after, one, group.kind));
             if !going.is_empty() {
                 case.findings = staying;
-                let Case { path, name, version, is_asked, .. } = *case;
-                gone.push(Case { path, name, version, findings: going, stays: None, step: None, is_asked });
+                let Case { path, name, version, is_asked, is_range, .. } = *case;
+                gone.push(Case { path, name, version, findings: going, stays: None, step: None, is_asked, is_range });
             }
             if let Some(refused) = &group.refused {
                 reason.clone_from(refused);
@@ -131,18 +131,18 @@ pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index)
 }
 
 fn stays(case: &Case<'_>, kind: Kind, before: &Judged, after: &Judged) -> Option<(Stay, String)> {
-    let possible = |one: &Finding| {
+    let possible = |judged: &Judged, one: &Finding| {
         let mut here =
-            after.can_resolve.iter().filter(|other| other.name == one.name && is_same_place(kind, other.line, one));
+            judged.can_resolve.iter().filter(|other| other.name == one.name && is_same_place(kind, other.line, one));
         here.any(|other| other.verdicts.iter().any(|verdict| shares_name(verdict, &one.verdict)))
     };
     if case.findings.iter().any(|one| found(after, one, kind)) {
         return Some((Stay::Surely, "it is still affected after the edit".to_owned()));
     }
-    if case.findings.iter().any(|one| possible(one)) {
+    if case.findings.iter().any(|one| possible(after, one)) {
         return Some((Stay::Perhaps, "what is asked for after the edit still allows affected versions".to_owned()));
     }
-    if !case.findings.iter().all(|one| found(before, one, kind)) {
+    if !case.findings.iter().all(|one| found(before, one, kind) || case.is_range && possible(before, one)) {
         return Some((
             Stay::Perhaps,
             "other files here have a say in its version; scan again after the edit".to_owned(),

@@ -6,6 +6,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+mod ranges;
 mod steps;
 
 use super::{Stay, plan};
@@ -80,9 +81,9 @@ fn check(files: &[(&str, &str)], want: &str) {
     let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
     let result = scan(&inventory.inputs, &index).unwrap();
     let findings: Vec<&Finding> = result.findings.iter().collect();
-    assert!(!findings.is_empty(), "nothing is found");
+    assert!(!findings.is_empty() || !result.can_resolve.is_empty(), "nothing is found");
     let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
-    let plan = plan(&inventory.inputs, &findings, &index, &read).unwrap();
+    let plan = plan(&inventory.inputs, &findings, &result.can_resolve, &index, &read).unwrap();
     let mut got = String::new();
     let originals: BTreeMap<&str, &str> = files.iter().copied().collect();
     for edit in &plan.edits {
@@ -109,6 +110,11 @@ fn check(files: &[(&str, &str)], want: &str) {
         };
         assert!(!one.lines.is_empty(), "{one:?} has no line");
         writeln!(got, "{word} {}: {}: {}: {}", one.path, one.package, one.ids.join(" "), one.reason).unwrap();
+    }
+    for ((path, line, name, requirement), why_not) in &plan.ranges {
+        if let Some(reason) = why_not {
+            writeln!(got, "not raised {path}:{line}: {name} {requirement}: {reason}").unwrap();
+        }
     }
     let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
     assert_eq!(lines(got.trim()), lines(want.trim()), "\n--- got\n{got}");
@@ -453,6 +459,12 @@ fn an_action_moves_where_it_is_used_by_release() {
         "
 .github/workflows/a.yml: O/a 4.1.0 -> 4.2.0: W-1
   + - uses: \"O/a/sub@v4.2.0\" # why",
+    );
+    check(
+        &[(".github/workflows/a.yml", &workflow("o/a@v4.1.0  #  v4.1.0"))],
+        "
+.github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1
+  + - uses: o/a@v4.2.0  #  v4.2.0",
     );
     check(
         &[(".github/workflows/a.yml", &workflow("o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0"))],

@@ -56,7 +56,8 @@ fn each_manifest_is_edited_and_each_lockfile_has_its_command() {
     let inventory = take(root.path());
     let result = scan(&inventory.inputs, &index).unwrap();
     let findings: Vec<&Finding> = result.findings.iter().collect();
-    let plan = plan(&inventory.inputs, &findings, &index, &|path| fs::read_to_string(root.path().join(path)).ok());
+    let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+    let plan = plan(&inventory.inputs, &findings, &result.can_resolve, &index, &read);
     let plan = plan.unwrap();
     assert_eq!(plan.remaining, []);
     let edits: Vec<(&str, &str)> = plan.edits.iter().map(|edit| (edit.path.as_str(), edit.after.as_str())).collect();

@@ -37,15 +37,16 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
         result.findings.iter().filter(|finding| is_bump(finding) && !is_accepted(finding, &mut judge)).collect();
     let root = root(&command.path);
     let read = |path: &str| fs::read_to_string(root.join(path)).ok();
-    let plan = fix::plan(&inventory.inputs, &findings, &index, &read).context("the plan was stopped")?;
+    let possible: Vec<Possible> = result.can_resolve.iter().filter_map(|one| open(one, &mut judge)).collect();
+    let plan = fix::plan(&inventory.inputs, &findings, &possible, &index, &read).context("the plan was stopped")?;
     if command.apply {
         for edit in &plan.edits {
             rewrite(&root.join(&edit.path), &edit.before, &edit.after)?;
         }
     }
     let gaps = Gaps::of(&inventory).with_unjudged(&result);
-    let possible: Vec<String> = result.can_resolve.iter().filter_map(|possible| spoken(possible, &mut judge)).collect();
     let nothing = findings.is_empty() && possible.is_empty() && gaps.lines.is_empty();
+    let possible: Vec<String> = possible.iter().filter_map(|one| spoken(one, &plan)).collect();
     terminal.print(&(told(&plan, command.apply, nothing) + &listed(&possible, &gaps)))?;
     let nothing_to_do = plan.edits.is_empty() && plan.commands.is_empty();
     let open = !plan.remaining.is_empty() || !(command.apply || nothing_to_do);
@@ -59,22 +60,34 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
     .into())
 }
 
-/// What a range can resolve to, and the version from which on it cannot; `None` where all of it is accepted.
-fn spoken(possible: &Possible, judge: &mut Judge) -> Option<String> {
+/// What a range can resolve to without what is accepted; `None` where that is all of it.
+fn open(possible: &Possible, judge: &mut Judge) -> Option<Possible> {
     let place = Place { guard: "sca", service: "", path: &possible.path, package: &possible.name };
-    let is_open = |verdict: &&std::sync::Arc<aiva_sca::finding::Verdict>| {
+    let is_open = |verdict: &std::sync::Arc<aiva_sca::finding::Verdict>| {
         let names = std::iter::once(verdict.id.as_str()).chain(verdict.aliases.iter().map(String::as_str));
         judge.cover(place, names).is_none()
     };
-    let ids: Vec<&str> = possible.verdicts.iter().filter(is_open).map(|verdict| verdict.id.as_str()).collect();
+    let mut possible = possible.clone();
+    possible.verdicts.retain(is_open);
+    (!possible.verdicts.is_empty()).then_some(possible)
+}
+
+/// What a range can resolve to, and the version from which on it cannot; `None` where the plan raises it to that.
+fn spoken(possible: &Possible, plan: &Plan) -> Option<String> {
+    let Possible { path, line, name, requirement, .. } = possible;
+    let why_not = match plan.ranges.get(&(path.clone(), *line, name.clone(), requirement.clone())) {
+        Some(None) => return None,
+        Some(Some(reason)) => format!("; {reason}"),
+        None => String::new(),
+    };
     let floor = match (&possible.safe_from, &possible.safe_after) {
         (Some(version), _) => format!("safe from {version} on"),
         (None, Some(version)) => format!("later than {version} it is safe"),
         (None, None) => "no version that it allows is known to be safe".to_owned(),
     };
-    let Possible { path, line, name, requirement, .. } = possible;
+    let ids: Vec<&str> = possible.verdicts.iter().map(|verdict| verdict.id.as_str()).collect();
     let what = format!("{name} {requirement}");
-    (!ids.is_empty()).then(|| format!("{path}:{line}: {}: {}: {floor}", what.trim_end(), ids.join(", ")))
+    Some(format!("{path}:{line}: {}: {}: {floor}{why_not}", what.trim_end(), ids.join(", ")))
 }
 
 fn listed(possible: &[String], gaps: &Gaps) -> String {

@@ -505,6 +505,33 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
 }
 
 #[test]
+fn a_range_is_raised_and_then_no_longer_listed() {
+    let world = World::new();
+    let record = r#"{"id": "N-1", "modified": "2026-01-01T00:00:00Z", "affected": [{"package": {"ecosystem": "NuGet", "name": "N.J"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "13.0.1"}]}]}]}"#;
+    world.write("advisories/N-1.json", record);
+    assert_eq!(world.aiva(&["advisories", "import", "advisories"]).code(), 0);
+    let project = |version: &str| {
+        format!(
+            "<Project><ItemGroup><PackageReference Include=\"N.J\" Version=\"{version}\" /></ItemGroup></Project>\n"
+        )
+    };
+    world.write("code/a.csproj", &project("12.0.1"));
+    world.write("code/b/b.csproj", &project("13.*"));
+    let listed =
+        "# can resolve to an affected version as it is now\n# b/b.csproj:1: N.J 13.*: N-1: safe from 13.0.1 on\n";
+    let shown = world.aiva(&["sca", "fix", "code"]);
+    assert_eq!(shown.code(), 1, "{}", shown.err());
+    assert!(shown.out().starts_with("# a.csproj: move N.J from 12.0.1 to 13.0.1; clears N-1\n"), "{}", shown.out());
+    assert!(shown.out().ends_with(listed), "{}", shown.out());
+    let applied = world.aiva(&["sca", "fix", "code", "--apply"]);
+    assert_eq!(applied.code(), 3, "{}", applied.err()); // for what floats
+    assert_eq!(std::fs::read_to_string(world.path("code/a.csproj")).unwrap(), project("13.0.1"));
+    assert_eq!(world.aiva(&["sca", "fix", "code"]).out(), listed);
+    assert_eq!(world.aiva(&["scan", "code/a.csproj"]).code(), 0);
+}
+
+#[test]
 fn questions_say_what_was_not_read() {
     let cut = "{\"lockfileVersion\": 3, \"packages\": {\"node_modules/minimist\": {\"version\": \"1.2.8\"}, ";
     let unread = "package-lock.json:1: the file ends in the middle of JSON";
