@@ -94,7 +94,7 @@ pub use kind::Kind;
 pub(crate) use nuget_xml::CENTRAL;
 pub(crate) use pom_tree::Sources as PomSources;
 pub use reading::Reading;
-pub(crate) use version_catalog::marker as plugin_marker;
+pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, visit, walk};
 
 use crate::package::Input;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::inventory::in_brackets;
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -82,7 +83,10 @@ impl Ask<'_> {
         let meant: Vec<&Move> = match self.stands {
             Stands::Here => {
                 let pin = range.trim_start_matches(['=', ' ', 'v', '[']).trim_end_matches([']', '!']);
-                let is_meant = |one: &&Move| one.from == requirement || one.from == range || one.from == pin;
+                // As gradle's readers put it.
+                let closed = in_brackets(range.split("!!").next().unwrap_or_default());
+                let is_meant =
+                    |one: &&Move| [requirement, range, pin, &closed].iter().any(|written| one.from == **written);
                 self.moves.iter().filter(is_meant).collect()
             }
             Stands::HereSomehow => self.moves.iter().collect(),

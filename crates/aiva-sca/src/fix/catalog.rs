@@ -67,13 +67,18 @@ fn module(item: &Item, is_plugin: bool) -> Option<String> {
     field("module").map(str::to_owned).or_else(|| Some(format!("{}:{}", field("group")?, field("name")?)))
 }
 
-/// `"1"` or `{ strictly = "[1, 2[", prefer = "1.5" }`: every part that holds what has to go is moved.
+/// `"1"` or `{ strictly = "1" }`. What is said in several places at once is moved by hand.
 fn rich(version: &mut Item, key: &str, pen: &mut Pen<'_>) {
     let rule = |old: &str, to: &str| moved(Ecosystem::Maven, old, to);
     let Some(parts) = version.as_table_like_mut() else { return set(version, key, pen, rule) };
-    for (part, item) in parts.iter_mut() {
-        if matches!(part.get(), "strictly" | "require" | "prefer") {
-            set(item, key, pen, rule);
-        }
+    let is_one = |part: &str| matches!(part, "strictly" | "require" | "prefer" | "reject" | "rejectAll");
+    let words: Vec<String> = parts.iter().map(|(part, _)| part.to_owned()).filter(|part| is_one(part)).collect();
+    if words.len() > 1 {
+        let (words, to) = (words.join(" and "), pen.ask.highest());
+        return pen.refused.push(format!("the version of {key} is said by {words}; move it to {to} by hand"));
+    }
+    let one = words.first().filter(|word| !word.starts_with("reject"));
+    if let Some(item) = one.and_then(|word| parts.get_mut(word)) {
+        set(item, key, pen, rule);
     }
 }

@@ -1,7 +1,7 @@
 //! One package moved in a `build.gradle` or a `build.gradle.kts`.
 //!
 //! Nothing is run. A version is replaced where a coordinate is written in plain strings, also where it is a variable that the file
-//! sets to a string; of anything else is said that its entry was not found.
+//! sets to a string, or where the one literal of a `version { … }` block decides; of anything else is said that its entry was not found.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -9,11 +9,12 @@ use std::ops::Range;
 use super::ask::{Ask, Edited};
 use super::edit::{Pen, Spans};
 use super::requirement::moved;
+use super::rich::{Decided, decided};
 use crate::inventory::literal::{self, Kind, Language, Token};
 use crate::inventory::plugin_marker;
 
 /// A version as it stands in the file: in a string, or a variable's name.
-enum Version {
+pub(super) enum Version {
     At(Range<usize>),
     Variable(String),
     /// Put together, as written.
@@ -27,7 +28,16 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
     let mut pen = Pen::new(ask);
     let mut spans = Spans::default();
     for at in 0..tokens.len() {
-        let Some(version) = tokens.get(at..).and_then(|tokens| version_of(tokens, ask.name)) else { continue };
+        let Some(version) = tokens.get(at..).and_then(|tokens| said_of(tokens, ask.name)) else { continue };
+        let version = match version {
+            Decided::Once(version) => version,
+            Decided::Together(words) => {
+                let (name, to) = (ask.name, ask.highest());
+                let words = words.join(" and ");
+                pen.refused.push(format!("the version of {name} is said by {words}; move it to {to} by hand"));
+                continue;
+            }
+        };
         let mut property = None;
         let places = match version {
             Version::At(place) => vec![place],
@@ -68,7 +78,27 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
     pen.done(spans.applied(text))
 }
 
-/// The version of a package that is named from the first of these tokens on.
+/// What decides the version of a package that is named from the first of these tokens on.
+fn said_of(tokens: &[Token], name: &str) -> Option<Decided> {
+    let own = version_of(tokens, name);
+    let is_named = own.is_some() || is_bare(tokens, name);
+    is_named.then(|| decided(tokens, own)).flatten()
+}
+
+/// Whether a package is named without a version.
+fn is_bare(tokens: &[Token], name: &str) -> bool {
+    let Some((group, artifact)) = name.split_once(':') else { return false };
+    match tokens {
+        [first, ..] if first.text() == Some(name) => true,
+        [first, comma, second, ..] if first.text() == Some(group) => comma.is(',') && second.text() == Some(artifact),
+        [first, _, own, _, key, _, second, ..] if first.word() == Some("group") => {
+            own.text() == Some(group) && key.word() == Some("name") && second.text() == Some(artifact)
+        }
+        _ => false,
+    }
+}
+
+/// The version of a package that is named from the first of these tokens on, where its coordinate says one.
 fn version_of(tokens: &[Token], name: &str) -> Option<Version> {
     let (group, artifact) = name.split_once(':')?;
     let (first, rest) = tokens.split_first()?;
@@ -146,7 +176,7 @@ fn written(text: &str, at: usize) -> Option<Version> {
 }
 
 /// The version that a token is.
-fn whole(token: &Token) -> Option<Version> {
+pub(super) fn whole(token: &Token) -> Option<Version> {
     match &token.kind {
         Kind::Text { text, .. } => written(text, token.at),
         Kind::Word(name) => Some(Version::Variable(name.clone())),
@@ -224,6 +254,45 @@ mod tests {
                 "def v = '1.0'\nb { v = '1.0' }\napi \"g:a:${X.v}\"",
                 "refused: the version of g:a is the variable v, of which it is not sure where it is set; move it to 1.2.6 by hand",
             ),
+            ("g:a", "api('g:a') { version { strictly('1.0') } }", "api('g:a') { version { strictly('1.2.6') } }"),
+            (
+                "g:a",
+                "api(\"g:a\") {\n  exclude(group = \"x\")\n  version {\n    require(\"1.0\")\n    because(\"2.0\")\n  }\n}\napi(\"g:b\") { version { require(\"1.0\") } }",
+                "api(\"g:a\") {\n  exclude(group = \"x\")\n  version {\n    require(\"1.2.6\")\n    because(\"2.0\")\n  }\n}\napi(\"g:b\") { version { require(\"1.0\") } }",
+            ),
+            ("g:a", "api 'g:a', { version { prefer '1.0' } }", "api 'g:a', { version { prefer '1.2.6' } }"),
+            ("g:a", "api('g', 'a') { version { strictly '1.0' } }", "api('g', 'a') { version { strictly '1.2.6' } }"),
+            (
+                "g:a",
+                "api(platform(group: 'g', name: 'a')) { version { strictly '1.0' } }",
+                "api(platform(group: 'g', name: 'a')) { version { strictly '1.2.6' } }",
+            ),
+            (
+                "g:a",
+                "val v = \"1.0\"\nconstraints { api(\"g:a\") { version { strictly(v) } } }",
+                "val v = \"1.2.6\"\nconstraints { api(\"g:a\") { version { strictly(v) } } }",
+            ),
+            (
+                "g:a",
+                "api('g:a') { version { strictly('[1.0, 2.0['); prefer('1.0') } }",
+                "refused: the version of g:a is said by strictly and prefer; move it to 1.2.6 by hand",
+            ),
+            (
+                "g:a",
+                "api('g:a:1.0') { version { reject('1.1') } }",
+                "refused: the version of g:a is said by the coordinate and reject; move it to 1.2.6 by hand",
+            ),
+            (
+                "g:a",
+                "api('g:a') { version { strictly(\"${v}.1\") } }",
+                "refused: the version of g:a is put together (${v}.1); move it to 1.2.6 by hand",
+            ),
+            // Of another dependency, or of none.
+            ("g:a", "api('g:a')\napi('g:b') { version { strictly('1.0') } }", "-"),
+            ("g:a", "api('g:a') { transitive = false }\nversion { strictly('1.0') }", "-"),
+            ("g:a", "api('g:a') { x { version { strictly('1.0') } } }", "-"),
+            ("g:a", "api('g:a') { version { strictly('1.0'", "api('g:a') { version { strictly('1.2.6'"),
+            ("g:a", "api('g:a:1.0') { transitive = false }", "api('g:a:1.2.6') { transitive = false }"),
             ("g:a", "api 'g:a'", "-"),
             ("g:a", "api 'g:a:1.1'", "-"),
             (

@@ -432,6 +432,32 @@ fn a_version_moves_in_the_build_or_its_catalog() {
 build.gradle: g:a 2.14.0 -> 2.17.1: A-1
   + implementation 'g:a:2.17.1'",
     );
+    // A rich version beside another entry of the package, as the reader puts it in other words.
+    check(
+        &[(
+            "build.gradle",
+            "dependencies {\n  api('g:a') { version { strictly '[2.0, 2.17[' } }\n  testApi 'g:a:2.14.0'\n}\n",
+        )],
+        "
+build.gradle: g:a 2.14.0 & [2.0, 2.17) -> 2.17.1: A-1
+  + api('g:a') { version { strictly '[2.17.1,)' } }
+  + testApi 'g:a:2.17.1'",
+    );
+    check(
+        &[("build.gradle", "dependencies {\n  api('g:a') { version { strictly '2.14.0'; prefer '2.14.0' } }\n}\n")],
+        "stays build.gradle: g:a 2.14.0: A-1: the version of g:a is said by strictly and prefer; move it to 2.17.1 by hand",
+    );
+    let rich = "[libraries]\na = { module = 'g:a', version = { strictly = '2.14.0' } }\n";
+    check(
+        &[("gradle/libs.versions.toml", rich)],
+        "
+gradle/libs.versions.toml: g:a 2.14.0 -> 2.17.1: A-1
+  + a = { module = 'g:a', version = { strictly = '2.17.1' } }",
+    );
+    check(
+        &[("gradle/libs.versions.toml", &rich.replacen("' }", "', prefer = '2.14.0' }", 1))],
+        "stays gradle/libs.versions.toml: g:a 2.14.0: A-1: the version of a is said by strictly and prefer; move it to 2.17.1 by hand",
+    );
     let catalog = "[versions]\na = \"2.14.0\" # x\n[libraries]\na = { module = \"g:a\", version.ref = \"a\" }\n";
     check(
         &[("gradle/libs.versions.toml", catalog)],

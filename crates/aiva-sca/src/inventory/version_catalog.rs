@@ -104,7 +104,7 @@ pub(super) fn is_fixed(version: &str) -> bool {
 }
 
 /// `]1.0,2.0[` as Maven writes it.
-pub(super) fn in_brackets(range: &str) -> String {
+pub(crate) fn in_brackets(range: &str) -> String {
     let range = range.strip_prefix(']').map_or_else(|| range.to_owned(), |rest| format!("({rest}"));
     range.strip_suffix('[').map_or_else(|| range.clone(), |rest| format!("{rest})"))
 }
