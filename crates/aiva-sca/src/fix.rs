@@ -23,6 +23,7 @@ mod program;
 mod python;
 mod ranges;
 mod requirement;
+mod rich;
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -34,6 +34,7 @@ mod go_locks;
 mod go_mod;
 mod go_sum;
 mod go_work;
+mod gradle_constraints;
 mod gradle_lock;
 mod gradle_versions;
 mod graph;

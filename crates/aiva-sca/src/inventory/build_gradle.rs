@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::gradle_versions::{MANAGED, Pending, Rich, Written, constrain, variables};
+use super::gradle_constraints::{Mark, Marks, constrain};
+use super::gradle_versions::{MANAGED, Pending, Rich, Written, variables};
 use super::literal::{self, Kind, Language, Token, by_commas, unwrapped};
 use super::reading::{Declared, Reading, quote};
 use super::version_catalog::{in_brackets, is_fixed, marker};
@@ -17,6 +18,10 @@ struct Build {
     reading: Reading,
     /// The names of the blocks around, outermost first.
     blocks: Vec<String>,
+    /// The numbers of the blocks around, by which two of one name are told apart.
+    numbers: Vec<u32>,
+    /// How many blocks were opened.
+    opened: u32,
     /// What variables are set to; nothing where they are set more than once.
     variables: HashMap<String, Option<String>>,
     /// Versions of Spring's `dependencyManagement`.
@@ -27,6 +32,8 @@ struct Build {
     rich: Rich,
     /// What `constraints` ask for.
     constraints: Reading,
+    /// Of versions that are written: for which project, and whether nothing else will do.
+    marks: Marks,
 }
 
 /// Reads a `build.gradle` or a `build.gradle.kts`.
@@ -36,11 +43,12 @@ pub(crate) fn read(text: &str) -> Reading {
     // Managed versions may stand below what they manage.
     for is_first in [true, false] {
         build.blocks.clear();
+        build.numbers.clear();
         build.run(&tokens, is_first);
     }
     let mut reading = build.reading;
     if !build.constraints.packages.is_empty() || !build.constraints.not_judged.is_empty() {
-        constrain(&mut reading, build.constraints);
+        constrain(&mut reading, build.constraints, &build.marks);
     }
     if let Some(fault) = fault {
         reading.fault(fault);
@@ -79,11 +87,14 @@ impl Build {
                     let name = statement.first().and_then(Token::word).unwrap_or_default().to_owned();
                     self.open(&statement, token.line, is_first);
                     self.blocks.push(name);
+                    self.opened = self.opened.saturating_add(1);
+                    self.numbers.push(self.opened);
                     (statement, depth) = (Vec::new(), 0);
                 }
                 Kind::Mark('}') => {
                     self.statement(&std::mem::take(&mut statement), is_first);
                     self.blocks.pop();
+                    self.numbers.pop();
                     self.close();
                     depth = 0;
                 }
@@ -98,6 +109,7 @@ impl Build {
         // A file that was cut off closes nothing.
         while let Some(last) = self.pending.last() {
             self.blocks.truncate(last.depth);
+            self.numbers.truncate(last.depth);
             self.close();
         }
     }
@@ -119,6 +131,12 @@ impl Build {
         let (last, outer) = (self.outer(1), self.outer(2));
         let is_nested = last == "constraints" && (outer == "dependencies" || outer.ends_with(".dependencies"));
         (is_nested || last.ends_with("dependencies.constraints")) && !self.is_managing()
+    }
+
+    /// The block of the project that a dependency is of, where that is sure: the one around a plain `dependencies`.
+    fn project(&self) -> Option<u32> {
+        let at = self.blocks.iter().rposition(|block| block == "dependencies")?;
+        Some(at.checked_sub(1).and_then(|above| self.numbers.get(above)).copied().unwrap_or_default())
     }
 
     /// A statement with a block behind it: `implementation("g:a:1") { … }`, `if (x) { … }`.
@@ -321,6 +339,9 @@ impl Build {
     /// An artifact with its version, or with what is written for one that cannot be known.
     fn settle(&mut self, name: String, version: Option<Written>, scope: Scope, line: u32) {
         let is_constraint = self.in_constraints();
+        let is_strict = self.rich.is_strict() || matches!(&version, Some(Ok(version)) if version.contains("!!"));
+        let mark = Mark { project: self.project(), is_strict };
+        self.marks.insert((name.clone(), line, is_constraint), mark);
         let version = self.rich.over(version).or_else(|| self.managed.get(&name).cloned().map(Ok));
         let written = match &version {
             Some(Ok(text) | Err(text)) => text.clone(),

@@ -1,13 +1,11 @@
-//! What a gradle build says of versions elsewhere than in a coordinate: in variables, in the block behind a dependency
-//! (`version { strictly("1") }`) and in `constraints`.
+//! What a gradle build says of versions elsewhere than in a coordinate: in variables and in the block behind a dependency
+//! (`version { strictly("1") }`). What `constraints` say is in [`gradle_constraints`](super::gradle_constraints).
 //!
 //! Pure: [`build_gradle`](super::build_gradle) walks the file and hands over what it meets.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::literal::Token;
-use super::reading::Reading;
-use crate::package::{NotJudged, Package};
 
 /// Why nothing is judged of a dependency without a version.
 pub(super) const MANAGED: &str = "its version is managed by a platform or a plugin";
@@ -40,6 +38,11 @@ impl Rich {
             "prefer" => self.prefer = Some(version),
             _ => {}
         }
+    }
+
+    /// Whether nothing but what it says will do.
+    pub(super) fn is_strict(&self) -> bool {
+        self.strictly.is_some()
     }
 
     /// The version that counts, beside that of the coordinate (gradle, "Declaring Rich Versions").
@@ -81,74 +84,4 @@ pub(super) fn variables(tokens: &[Token]) -> HashMap<String, Option<String>> {
         }
     }
     set
-}
-
-/// Adds what `constraints` ask for. A dependency without a version takes the first of its name; the rest are entries of their own, of
-/// which it is not known whether anything asks for them directly.
-pub(super) fn constrain(reading: &mut Reading, constraints: Reading) {
-    let mut first: HashMap<String, Asked> = HashMap::new();
-    let mut all: Vec<Asked> = constraints.packages.into_iter().map(Asked::Pin).collect();
-    all.extend(constraints.not_judged.into_iter().filter(|entry| entry.reason != MANAGED).map(Asked::Open));
-    all.sort_by_key(Asked::line);
-    for one in &all {
-        first.entry(one.name().to_owned()).or_insert_with(|| one.clone());
-    }
-    let mut told: HashSet<(String, String)> =
-        reading.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect();
-    for entry in std::mem::take(&mut reading.not_judged) {
-        match first.get(&entry.name).filter(|_| entry.reason == MANAGED) {
-            Some(Asked::Pin(pin)) => {
-                told.insert((pin.name.clone(), pin.version.clone()));
-                let (scope, line) = (entry.scope, entry.line);
-                reading.packages.push(Package { scope, line, direct: Some(true), ..pin.clone() });
-            }
-            Some(Asked::Open(open)) => {
-                told.insert((open.name.clone(), open.requirement.clone()));
-                let (scope, line) = (entry.scope, entry.line);
-                reading.not_judged.push(NotJudged { scope, line, ..open.clone() });
-            }
-            None => reading.not_judged.push(entry),
-        }
-    }
-    for one in all {
-        if !told.insert((one.name().to_owned(), one.version().to_owned())) {
-            continue;
-        }
-        match one {
-            Asked::Pin(pin) => reading.packages.push(Package { direct: None, ..pin }),
-            Asked::Open(open) => reading.not_judged.push(open),
-        }
-    }
-    reading.packages.sort_by_key(|package| package.line);
-    reading.not_judged.sort_by_key(|entry| entry.line);
-}
-
-/// What one constraint asks for.
-#[derive(Clone)]
-enum Asked {
-    Pin(Package),
-    Open(NotJudged),
-}
-
-impl Asked {
-    fn name(&self) -> &str {
-        match self {
-            Self::Pin(pin) => &pin.name,
-            Self::Open(open) => &open.name,
-        }
-    }
-
-    fn version(&self) -> &str {
-        match self {
-            Self::Pin(pin) => &pin.version,
-            Self::Open(open) => &open.requirement,
-        }
-    }
-
-    fn line(&self) -> u32 {
-        match self {
-            Self::Pin(pin) => pin.line,
-            Self::Open(open) => open.line,
-        }
-    }
 }

@@ -286,8 +286,21 @@ fn gradle_says_versions_beside_the_coordinate() {
         ("constraints { api('a:b:1') }\napi('a:b')", "a:b 1 3 runtime".into()), // what has no version takes it
         ("api('a:b')\nconstraints { api('a:b:1') }\ntestApi('a:b')", "a:b 1 2 runtime\na:b 1 4 dev".into()),
         ("api('a:b')\nconstraints { api('a:b:1.+') }", "? a:b [1.+] 2 runtime".into()),
-        ("api('a:b:1')\nconstraints { api('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 runtime ?".into()),
+        // What gradle chooses is there once: the higher, or what is strict.
+        ("api('a:b:1')\nconstraints { api('a:b:2') }", "a:b 2 3 runtime".into()),
+        ("api('a:b:2')\nconstraints { api('a:b:1') }", "a:b 2 2 runtime".into()),
+        ("api('a:b:1.10')\nconstraints { api('a:b:1.9')\napi('a:b:1.11') }", "a:b 1.11 4 runtime".into()),
         ("api('a:b:1')\nconstraints { api('a:b:1') }", "a:b 1 2 runtime".into()),
+        ("api('a:b:2')\nconstraints { api('a:b') { version { strictly('1') } } }", "a:b 1 3 runtime".into()),
+        ("api('a:b:2')\nconstraints { api('a:b:1!!') }", "a:b 1 3 runtime".into()),
+        ("api('a:b') { version { strictly('1') } }\nconstraints { api('a:b:2') }", "a:b 1 2 runtime".into()),
+        ("testApi('a:b:1')\nconstraints { api('a:b:2') }", "a:b 2 3 dev".into()),
+        ("testApi('a:b:1')\napi('a:b:1')\nconstraints { api('a:b:2') }", "a:b 2 4 runtime".into()),
+        // Two that are strict break the build; a test's constraint is not for what runs; of a range it is not known.
+        ("api('a:b:1!!')\nconstraints { api('a:b:2!!') }", "a:b 1 2 runtime\na:b 2 3 runtime ?".into()),
+        ("api('a:b:1')\nconstraints { testApi('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 dev ?".into()),
+        ("api('a:b:1')\nconstraints { kapt('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 build ?".into()),
+        ("api('a:b:1')\nconstraints { api('a:b:[2,3)') }", "a:b 1 2 runtime\n? a:b [[2,3)] 3 runtime".into()),
         ("api('a:b:1')\nconstraints { api('c:d')\napi(project(':x')) }", "a:b 1 2 runtime".into()),
         ("constraints { api(\"a:b:$v\") }", format!("- a:b [$v] 2 runtime: {unset}")),
     ] {
@@ -304,6 +317,17 @@ fn gradle_says_versions_beside_the_coordinate() {
         "failed\n! 3 a dependency is computed here: not read",
     );
     check("build.gradle.kts", "dependencies.constraints {\n  api(\"a:b:1\")\n}\n", "parsed\na:b 1 2 runtime ?");
+    // A constraint is for its own project.
+    check(
+        "build.gradle",
+        "project(':x') { dependencies {\napi 'a:b:1'\n} }\nproject(':y') { dependencies { constraints {\napi 'a:b:2'\n} } }\n",
+        "parsed\na:b 1 2 runtime\na:b 2 5 runtime ?",
+    );
+    check(
+        "build.gradle",
+        "dependencies {\napi 'a:b:1'\n}\ndependencies { constraints {\napi 'a:b:2'\n} }\n",
+        "parsed\na:b 2 5 runtime",
+    );
     check(
         "libs.versions.toml",
         "[versions]\na = \"1\"\n[libraries]\nx = { module = \"g:x\", version.ref = \"b\" }\ny = { module = \"g:y\" }\n",
