@@ -28,7 +28,7 @@ pub(crate) fn read(text: &str) -> Reading {
         return Reading::failed(json.line(), "not a lockfile: pipenv's begins with `{`");
     }
     let mut about = About::default();
-    let mut indexes = Vec::new();
+    let mut indexes = Indexes::default();
     let outcome = json.object(|json, key, line| match key.as_ref() {
         "_meta" => about.read(json),
         "default" => packages(json, &mut reading, &mut indexes, Scope::Runtime),
@@ -48,10 +48,18 @@ pub(crate) fn read(text: &str) -> Reading {
             format!("pipfile-spec {spec} is newer than {NEWEST}, the newest this release reads"),
         );
     }
-    for (at, name) in indexes {
-        let address = about.sources.iter().find(|(known, _)| *known == name).map(|(_, url)| url.as_str());
-        if let (Some(package), Some(address)) = (reading.packages.get_mut(at), address) {
+    let address = |name: &str| about.sources.iter().find(|(known, _)| known == name).map(|(_, url)| url.as_str());
+    for (at, name) in indexes.pinned {
+        if let (Some(package), Some(address)) = (reading.packages.get_mut(at), address(&name)) {
             package.source = python::index(address);
+        }
+    }
+    for (at, name) in indexes.open {
+        if let (Some(entry), Some(Source::PrivateRegistry(index))) =
+            (reading.not_judged.get_mut(at), address(&name).map(python::index))
+        {
+            entry.is_range = false;
+            entry.reason = format!("it comes from {index}, where a public name may be another package");
         }
     }
     match outcome {
@@ -60,6 +68,13 @@ pub(crate) fn read(text: &str) -> Reading {
         Ok(()) => {}
     }
     reading.close()
+}
+
+/// The names of indexes that entries come from, by their places among what is read.
+#[derive(Default)]
+struct Indexes {
+    pinned: Vec<(usize, String)>,
+    open: Vec<(usize, String)>,
 }
 
 #[derive(Default)]
@@ -93,12 +108,7 @@ impl About {
     }
 }
 
-fn packages(
-    json: &mut Json<'_>,
-    reading: &mut Reading,
-    indexes: &mut Vec<(usize, String)>,
-    scope: Scope,
-) -> Result<(), Fault> {
+fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, scope: Scope) -> Result<(), Fault> {
     json.object(|json, name, line| {
         let mut entry = Entry::default();
         json.object(|json, key, _| entry.key(json, &key))?;
@@ -107,7 +117,7 @@ fn packages(
         match (version, &source) {
             (Some(version), _) => {
                 if let Some(index) = entry.index.filter(|_| source == Source::Registry) {
-                    indexes.push((reading.packages.len(), index.into_owned()));
+                    indexes.pinned.push((reading.packages.len(), index.into_owned()));
                 }
                 reading.packages.push(Package {
                     ecosystem: Ecosystem::PyPi,
@@ -125,6 +135,9 @@ fn packages(
                 reading.not_judged.push(python::unversioned(&name, entry.address(), line));
             }
             (None, _) if entry.version.as_deref().map(str::trim) == Some("*") => {
+                if let Some(index) = entry.index {
+                    indexes.open.push((reading.not_judged.len(), index.into_owned()));
+                }
                 reading.not_judged.push(unpinned(&name, entry.markers.as_deref(), line, scope));
             }
             (None, _) => reading.problem(line, format!("{} is not pinned with ==", quote(&name))),
@@ -133,13 +146,13 @@ fn packages(
     })
 }
 
-/// An entry that pipenv has chosen no version for, as it does where the markers rule it out.
+/// An entry that pipenv has chosen no version for, as it does where the markers rule it out: whoever they let in gets any version.
 fn unpinned(name: &str, markers: Option<&str>, line: u32, scope: Scope) -> NotJudged {
     let reason = match markers {
         Some(markers) => format!("pipenv locked no version: it is needed only where {}", quote(markers)),
         None => "pipenv locked no version".to_owned(),
     };
-    NotJudged { scope, ..NotJudged::new(Ecosystem::PyPi, normalise(name), "*", line, &reason) }
+    NotJudged { scope, is_range: true, ..NotJudged::new(Ecosystem::PyPi, normalise(name), "", line, &reason) }
 }
 
 impl<'a> Entry<'a> {

@@ -511,11 +511,20 @@ d 3.0 6 ? optional
     let marked = r#"{"_meta": {"pipfile-spec": 6}, "default": {"b": {"version": "==1"},
 "T_o": {"markers": "python_version < '3.0'", "version": "*"}},
 "develop": {"u": {"version": "*"}}}"#;
-    check(Kind::PipfileLock, marked, "parsed\nb 1 1 ? runtime\n? t-o [*] 2\n? u [*] 3");
+    check(Kind::PipfileLock, marked, "parsed\nb 1 1 ? runtime\n? t-o [] 2\n? u [] 3");
     let reasons: Vec<_> =
         Kind::PipfileLock.read(marked.as_bytes()).not_judged.into_iter().map(|one| one.reason).collect();
     let marker = "pipenv locked no version: it is needed only where \"python_version < '3.0'\"";
     assert_eq!(reasons, [marker, "pipenv locked no version"]);
+    // Any version of the public package, but not of a company's own.
+    let is_range = |text: &str| -> Vec<bool> {
+        Kind::PipfileLock.read(text.as_bytes()).not_judged.into_iter().map(|one| one.is_range).collect()
+    };
+    assert_eq!(is_range(marked), [true, true]);
+    let indexed = r#"{"_meta": {"pipfile-spec": 6, "sources": [{"name": "pypi", "url": "https://pypi.org/simple"},
+{"name": "own", "url": "https://pypi.example.com/simple"}]},
+"default": {"a": {"version": "*", "index": "pypi"}, "b": {"version": "*", "index": "own"}}, "develop": {}}"#;
+    assert_eq!(is_range(indexed), [true, false]);
     status(Kind::PipfileLock, br#"{"_meta": {"pipfile-spec": 7}, "default": {}}"#, Status::Unsupported, "7");
     check(
         Kind::Pipfile,
