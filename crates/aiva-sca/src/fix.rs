@@ -187,12 +187,16 @@ struct Desk<'r> {
     locks: BTreeMap<String, Option<Rc<Lock>>>,
     /// The project's own packages, once anybody asked.
     own: Option<Rc<BTreeSet<String>>>,
+    /// XML manifests by path as they were found, each parsed once.
+    markups: BTreeMap<String, Option<Rc<markup::Sheet>>>,
 }
 
 /// A manifest that is being edited.
 struct Sheet {
     before: String,
     after: String,
+    /// What was read of `after`, where it can be made use of again.
+    seen: Option<Result<markup::Sheet, String>>,
     /// What was moved, by package.
     bumps: BTreeMap<String, Draft>,
 }
@@ -220,16 +224,23 @@ impl Desk<'_> {
         known.or_insert_with(|| read(path).map(|text| Rc::new(Lock::new(text)))).clone()
     }
 
+    /// An XML manifest as it was found; `None` where it is not there or cannot be read.
+    fn markup(&mut self, path: &str, kind: Kind) -> Option<Rc<markup::Sheet>> {
+        let read = self.read;
+        let known = self.markups.entry(path.to_owned());
+        known.or_insert_with(|| Some(Rc::new(markup::Sheet::read(kind, &read(path)?).ok()?))).clone()
+    }
+
     /// Moves a package in a manifest; the entries are also those that were moved for somebody else before.
     fn edit(&mut self, path: &str, kind: Kind, ask: &Ask<'_>, served: &str) -> Result<Edited, String> {
         let sheet = match self.texts.entry(path.to_owned()) {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(free) => {
                 let text = (self.read)(path).ok_or_else(|| UNREADABLE.to_owned())?;
-                free.insert(Sheet { before: text.clone(), after: text, bumps: BTreeMap::new() })
+                free.insert(Sheet { before: text.clone(), after: text, seen: None, bumps: BTreeMap::new() })
             }
         };
-        let mut edited = edit::bump(kind, &sheet.after, ask)?;
+        let mut edited = edit::bump_again(kind, &sheet.after, ask, &mut sheet.seen)?;
         let known = sheet.bumps.get(ask.name).map(|draft| draft.entries.as_slice()).unwrap_or_default();
         let again: Vec<Entry> =
             known.iter().filter_map(|entry| Some(Entry { held: ask.to(&entry.old)?.1, ..entry.clone() })).collect();
@@ -248,7 +259,10 @@ impl Desk<'_> {
         let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
         draft.to = later;
         draft.entries.extend(written.cloned());
-        sheet.after.clone_from(&edited.after);
+        if sheet.after != edited.after {
+            sheet.after.clone_from(&edited.after);
+            sheet.seen = None;
+        }
         edited.entries.extend(again);
         let held = edited.entries.iter().flat_map(|entry| &entry.held);
         draft.serves.extend(held.map(|version| (served.to_owned(), version.clone())));
@@ -282,7 +296,8 @@ pub fn plan(
     }
     let versions = Versions::new(inputs, index);
     let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
-    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), own: None };
+    let (texts, locks, markups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut desk = Desk { read, texts, poms: None, locks, own: None, markups };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), said) in grouped {
@@ -351,8 +366,9 @@ pub fn plan(
         cases.extend(group.cases);
     }
     follow::mark(&mut cases);
+    let mut judged = None;
     for group in &mut manifests {
-        here::judge_again(group, &desk, index)?;
+        here::judge_again(group, &desk, index, &mut judged)?;
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
     share(&mut desk, &mut cases);

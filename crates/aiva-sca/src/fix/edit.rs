@@ -16,6 +16,16 @@ use crate::version::{Requirement, Version};
 
 /// The manifest with the package moved; an error says why nothing could be.
 pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
+    bump_again(kind, text, ask, &mut None)
+}
+
+/// As [`bump`]; what was read of the text is kept for the next package, and taken for granted if it is there.
+pub(super) fn bump_again(
+    kind: Kind,
+    text: &str,
+    ask: &Ask<'_>,
+    seen: &mut Option<Result<markup::Sheet, String>>,
+) -> Result<Edited, String> {
     // What editors of some systems put in front stays there.
     let (mark, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
     let mut edited = match kind {
@@ -28,7 +38,10 @@ pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, Stri
         Kind::PyProject => toml(text, ask, python::pyproject)?,
         Kind::Requirements => python::requirements(text, ask),
         Kind::GoMod => go_mod(text, ask),
-        Kind::PomXml | Kind::DotnetProject => markup::moved_in(kind, text, ask)?,
+        Kind::PomXml | Kind::DotnetProject => {
+            let sheet = seen.get_or_insert_with(|| markup::Sheet::read(kind, text));
+            sheet.as_ref().map_err(String::clone)?.edit(text, ask)
+        }
         Kind::BuildGradle => gradle::build(text, ask),
         Kind::Workflow => program::workflow(text, ask),
         Kind::VersionCatalog => toml(text, ask, catalog::catalog)?,

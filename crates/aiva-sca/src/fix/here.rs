@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ask::{Ask, Edited, Stands};
-use super::{Case, Desk, Group, Run, Stay, folder, kind_of, markup};
+use super::{Case, Desk, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};
@@ -78,15 +78,15 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
         }
         Kind::DotnetProject if !ask.through.is_empty() => above(folder(group.path))
             .flat_map(|at| [CENTRAL, "Directory.Build.props"].map(|name| inside(at, name)))
-            .filter(|path| path != group.path && (desk.read)(path).is_some())
+            .filter(|path| path != group.path && desk.markup(path, group.kind).is_some())
             .collect(),
         _ => Vec::new(),
     };
     // What a parent manages by a property, the file itself may set otherwise.
     let mut through: BTreeSet<String> = ask.through.iter().cloned().collect();
     for path in &sources {
-        let text = (desk.read)(path).unwrap_or_default();
-        through.extend(markup::properties_of(group.kind, &text, group.name, group.ecosystem));
+        let markup = desk.markup(path, group.kind);
+        through.extend(markup.map(|sheet| sheet.properties_of(group.ecosystem, group.name)).unwrap_or_default());
     }
     let through: Vec<String> = through.into_iter().collect();
     let ask = Ask { through: &through, ..*ask };
@@ -96,8 +96,21 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
     edited.find(|edited| !edited.entries.is_empty())
 }
 
-/// Says of each case what the edited manifest makes of it, once everything in it was moved.
-pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index) -> Result<(), Damage> {
+/// What is said of a manifest before and after everything in it was moved.
+pub(super) struct Both {
+    path: String,
+    before: Judged,
+    after: Judged,
+}
+
+/// Says of each case what the edited manifest makes of it, once everything in it was moved; `known` is what was said for the group
+/// before, which is mostly one of the same file.
+pub(super) fn judge_again(
+    group: &mut Group<'_>,
+    desk: &Desk<'_>,
+    index: &Index,
+    known: &mut Option<Both>,
+) -> Result<(), Damage> {
     // What another file gives cannot be seen in this one; the version that it moved to was judged when it was chosen.
     if group.is_elsewhere {
         return Ok(());
@@ -108,14 +121,18 @@ pub(super) fn judge_again(group: &mut Group<'_>, desk: &Desk<'_>, index: &Index)
         let reading = group.kind.read(text.as_bytes());
         judging.judge(&single_input(group.path, group.kind, reading))
     };
-    let (before, after) = (judge(&sheet.before)?, judge(&sheet.after)?);
+    let both = match known.take().filter(|known| known.path == group.path) {
+        Some(both) => both,
+        None => Both { path: group.path.to_owned(), before: judge(&sheet.before)?, after: judge(&sheet.after)? },
+    };
+    let Both { before, after, .. } = &*known.insert(both);
     let mut gone = Vec::new();
     for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
-        case.stays = stays(case, group.kind, &before, &after);
+        case.stays = stays(case, group.kind, before, after);
         if let Some((Stay::Surely, reason)) = &mut case.stays {
             // Of several entries of one version some may be moved and others not.
             let (staying, going): (Vec<&Finding>, Vec<&Finding>) =
-                case.findings.iter().partition(|one| found(&after, one, group.kind));
+                case.findings.iter().partition(|one| found(after, one, group.kind));
             if !going.is_empty() {
                 case.findings = staying;
                 let Case { path, name, version, is_asked, is_range, .. } = *case;

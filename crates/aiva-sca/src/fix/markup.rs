@@ -51,38 +51,53 @@ impl Marks {
     }
 }
 
-/// Moves a package in a `pom.xml` or in a project file of .NET.
-pub(super) fn moved_in(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
-    let (markup, marks) = read(kind, text)?;
-    Ok(markup.edit(text, ask, marks))
+/// A file that was read once for all packages that are looked for in it.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    markup: Markup,
+    marks: Marks,
+    /// The places in [`Markup::asked`], by the registry's spelling of a name.
+    by_name: HashMap<String, Vec<usize>>,
 }
 
-/// The properties that are the version of a package in a file.
-pub(super) fn properties_of(kind: Kind, text: &str, name: &str, ecosystem: Ecosystem) -> Vec<String> {
-    let Ok((markup, marks)) = read(kind, text) else { return Vec::new() };
-    let name = spelled(ecosystem, name);
-    let asked = markup.asked.iter().filter(|(own, _)| spelled(ecosystem, own) == name);
-    asked.filter_map(|(_, version)| marks.property(&version.text)).map(str::to_owned).collect()
-}
-
-fn read(kind: Kind, text: &str) -> Result<(Markup, Marks), String> {
-    if kind == Kind::PomXml {
-        let mut pom = PomVisit::default();
-        tell(text, &mut pom)?;
-        return Ok((pom.markup(), Marks { open: "${", close: "}" }));
+impl Sheet {
+    /// Reads a `pom.xml` or a project file of .NET.
+    pub(super) fn read(kind: Kind, text: &str) -> Result<Self, String> {
+        let (ecosystem, markup, marks) = if kind == Kind::PomXml {
+            let mut pom = PomVisit::default();
+            tell(text, &mut pom)?;
+            (Ecosystem::Maven, pom.markup(), Marks { open: "${", close: "}" })
+        } else {
+            let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
+            tell(text, &mut project)?;
+            (Ecosystem::NuGet, project.markup, Marks { open: "$(", close: ")" })
+        };
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, (own, _)) in markup.asked.iter().enumerate() {
+            by_name.entry(spelled(ecosystem, own).into_owned()).or_default().push(at);
+        }
+        Ok(Self { markup, marks, by_name })
     }
-    let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
-    tell(text, &mut project)?;
-    Ok((project.markup, Marks { open: "$(", close: ")" }))
-}
 
-impl Markup {
-    fn edit(&self, text: &str, ask: &Ask<'_>, marks: Marks) -> Edited {
+    /// What the file asks for of a package.
+    fn asked(&self, ecosystem: Ecosystem, name: &str) -> impl Iterator<Item = &(String, Written)> {
+        let places = self.by_name.get(&*spelled(ecosystem, name)).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|at| self.markup.asked.get(*at))
+    }
+
+    /// The properties that are the version of a package in the file.
+    pub(super) fn properties_of(&self, ecosystem: Ecosystem, name: &str) -> Vec<String> {
+        let all = self.asked(ecosystem, name).filter_map(|(_, version)| self.marks.property(&version.text));
+        all.map(str::to_owned).collect()
+    }
+
+    /// Moves a package; the text must be the one that was read.
+    pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
+        let Self { markup, marks, .. } = self;
         let mut work = Work { pen: Pen::new(ask), ask, spans: Spans::default() };
         let mut lacking = BTreeSet::new();
         let mut through: Vec<String> = ask.through.to_vec();
-        let name = spelled(ask.ecosystem, ask.name);
-        for (own, version) in self.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) == name) {
+        for (own, version) in self.asked(ask.ecosystem, ask.name) {
             match marks.property(&version.text) {
                 Some(property) => through.push(property.to_owned()),
                 None if version.text.contains(marks.open) => {
@@ -100,7 +115,7 @@ impl Markup {
             if moved.contains(&key) {
                 continue;
             }
-            match self.properties.get(&key) {
+            match markup.properties.get(&key) {
                 None => drop(lacking.insert(property)),
                 Some(set) => {
                     moved.insert(key);
@@ -117,13 +132,16 @@ impl Markup {
             marks.property(&version.text).is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
         };
         if work.pen.entries.iter().any(|entry| entry.property.is_some()) {
-            let others = self.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) != name);
+            let name = spelled(ask.ecosystem, ask.name);
+            let others = markup.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) != name);
             work.pen.along = others.filter(|(_, version)| is_along(version)).map(|(own, _)| own.clone()).collect();
         }
         let after = work.spans.applied(text);
         Edited { lacking, ..work.pen.done(after) }
     }
+}
 
+impl Markup {
     fn add(&mut self, property: &str, version: Written) {
         self.properties.entry(property.to_ascii_lowercase()).or_default().push(version);
     }
@@ -377,7 +395,7 @@ mod tests {
         let moves = [Move { from: "1.0".to_owned(), to: "1.2.6".to_owned() }];
         let lines = BTreeSet::new();
         let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through };
-        match moved_in(kind, text, &ask) {
+        match Sheet::read(kind, text).map(|sheet| sheet.edit(text, &ask)) {
             Err(reason) => format!("error: {reason}"),
             Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
             Ok(edited) if !edited.lacking.is_empty() => {

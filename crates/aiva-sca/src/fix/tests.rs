@@ -6,6 +6,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+mod many;
 mod ranges;
 mod steps;
 
