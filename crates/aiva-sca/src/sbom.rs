@@ -86,6 +86,20 @@ struct Vulnerability<'a> {
     reference: String,
     finding: Cow<'a, DocumentFinding>,
     affects: BTreeSet<usize>,
+    /// By package: the functions that the advisory names, and how many more there are.
+    symbols: BTreeMap<String, (Vec<String>, u64)>,
+}
+
+impl Vulnerability<'_> {
+    /// What is said besides in the form that a bill has for it, as names and values: the affected functions.
+    fn properties(&self) -> Vec<(&'static str, String)> {
+        let mut told = BTreeSet::new();
+        let all = self.symbols.values().flat_map(|(names, _)| names).filter(|name| told.insert(name.as_str()));
+        let mut properties: Vec<_> = all.map(|name| ("aiva:symbol", name.clone())).collect();
+        let more: u64 = self.symbols.values().map(|(_, more)| more).sum();
+        properties.extend((more > 0).then(|| ("aiva:more-symbols", more.to_string())));
+        properties
+    }
 }
 
 impl<'a> Bom<'a> {
@@ -200,7 +214,7 @@ impl<'a> Bom<'a> {
     }
 
     fn add_vulnerabilities(&mut self, document: &'a ScanDocument, by_place: &HashMap<(&'a str, String), usize>) {
-        let mut grouped: BTreeMap<(String, String), (Cow<'a, DocumentFinding>, BTreeSet<usize>)> = BTreeMap::new();
+        let mut grouped: BTreeMap<(String, String), Vulnerability<'a>> = BTreeMap::new();
         // What a rule of ours says of a licence or of a lockfile is no vulnerability.
         let is_advisory =
             |finding: &&DocumentFinding| !matches!(finding.kind, FindingKind::License | FindingKind::SupplyChain);
@@ -208,15 +222,23 @@ impl<'a> Bom<'a> {
         for finding in found.chain(possible(document).map(Cow::Owned)) {
             let at = by_place.get(&(finding.path.as_str(), finding.purl.clone())).copied();
             let way = format!("{:?} {:?}", finding.acceptance, finding.statement);
-            let group = grouped.entry((finding.id.clone(), way)).or_insert_with(|| (finding, BTreeSet::new()));
-            group.1.extend(at);
+            let (names, more) = (finding.symbols.clone(), finding.more_symbols.unwrap_or_default());
+            let package = (!names.is_empty()).then(|| finding.name.clone());
+            let group = grouped.entry((finding.id.clone(), way)).or_insert_with(|| Vulnerability {
+                reference: String::new(),
+                finding,
+                affects: BTreeSet::new(),
+                symbols: BTreeMap::new(),
+            });
+            group.affects.extend(at);
+            group.symbols.extend(package.map(|package| (package, (names, more))));
         }
         let mut count: HashMap<String, usize> = HashMap::new();
-        for ((id, _), (finding, affects)) in grouped {
+        for ((id, _), one) in grouped {
             let number = count.entry(id.clone()).or_insert(0);
             *number += 1;
             let reference = if *number == 1 { format!("vuln:{id}") } else { format!("vuln:{id}#{number}") };
-            self.vulnerabilities.push(Vulnerability { reference, finding, affects });
+            self.vulnerabilities.push(Vulnerability { reference, ..one });
         }
     }
 

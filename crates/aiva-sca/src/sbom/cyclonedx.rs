@@ -164,6 +164,11 @@ fn vulnerability(bom: &Bom<'_>, one: &Vulnerability<'_>) -> Value {
         said.insert("detail".to_owned(), json!(analysis.detail));
         out["analysis"] = Value::Object(said);
     }
+    let properties = one.properties();
+    if !properties.is_empty() {
+        let property = |(name, value): (&str, String)| json!({ "name": name, "value": value });
+        out["properties"] = properties.into_iter().map(property).collect();
+    }
     out
 }
 

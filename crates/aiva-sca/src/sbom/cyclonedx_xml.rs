@@ -178,6 +178,10 @@ fn vulnerability(out: &mut Xml, bom: &Bom<'_>, one: &Vulnerability<'_>) {
                 });
             }
         });
+        let told = one.properties();
+        if !told.is_empty() {
+            properties(out, &told.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
+        }
     });
 }
 

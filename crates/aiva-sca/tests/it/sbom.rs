@@ -158,6 +158,9 @@ fn cyclonedx_is_valid_and_has_graph_and_vulnerabilities() {
     assert_eq!(vulnerabilities[0]["analysis"]["justification"], "code_not_reachable");
     assert_eq!(vulnerabilities[4]["analysis"]["response"][0], "will_not_fix");
     assert!(vulnerabilities.iter().all(|one| one["affects"].as_array().unwrap().len() == 1));
+    let symbols =
+        serde_json::json!([{"name": "aiva:symbol", "value": "it.pad"}, {"name": "aiva:more-symbols", "value": "2"}]);
+    assert_eq!(vulnerabilities[0]["properties"], symbols);
     let edges: usize =
         bill["dependencies"].as_array().unwrap().iter().map(|one| one["dependsOn"].as_array().unwrap().len()).sum();
     assert!(edges > 100, "{edges}");
@@ -251,9 +254,36 @@ fn the_xml_says_what_the_json_says() {
     }
     assert_eq!(count["component"], json["components"].as_array().unwrap().len() + 2); // the target and the tool
     assert_eq!(count["vulnerability"], 6);
+    assert_eq!(xml.matches("<property name=\"aiva:symbol\">it.pad</property>").count(), 6);
     assert_eq!(
         count["purl"],
         json["components"].as_array().unwrap().iter().filter(|one| !one["purl"].is_null()).count()
+    );
+}
+
+#[test]
+fn an_advisory_about_several_packages_names_the_functions_of_each() {
+    let mut findings = Vec::new();
+    for (name, symbols, more) in [
+        ("it", &["it.pad", "it.all"][..], None),
+        ("its", &["its.pad", "it.all"], Some(3)),
+        ("it", &["it.pad", "it.all"], None), // in another file
+        ("none", &[], None),
+    ] {
+        findings.push(DocumentFinding {
+            name: name.into(),
+            symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+            more_symbols: more,
+            ..finding("CVE-1", "a", "pkg:npm/it@1", Severity { level: Level::Low, score: None, vector: None })
+        });
+    }
+    let document = document_of(findings);
+    let bill = sbom::cyclonedx(&Bom::new(&[], &document, MADE));
+    let said = |one: &Value| format!("{}={}", one["name"].as_str().unwrap(), one["value"].as_str().unwrap());
+    let properties = bill["vulnerabilities"][0]["properties"].as_array().unwrap();
+    assert_eq!(
+        properties.iter().map(said).collect::<Vec<_>>(),
+        ["aiva:symbol=it.pad", "aiva:symbol=it.all", "aiva:symbol=its.pad", "aiva:more-symbols=3"]
     );
 }
 
