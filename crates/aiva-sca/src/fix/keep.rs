@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::ask::Move;
 use super::edit::holds;
 use super::needs;
-use crate::inventory::Kind;
+use crate::inventory::{Kind, own_folder};
 use crate::package::{Input, Source};
 use crate::scan::{label, range_of};
 
@@ -89,7 +89,10 @@ fn nested(above: &Value, name: &str, step: &Move, keepers: &mut Keepers) {
     let mut open = vec![above];
     while let Some(next) = open.pop() {
         for (folder, entry) in next.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
-            ask(entry, "requires", folder, name, step, keepers);
+            let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
+            if own_folder(version).is_none() {
+                ask(entry, "requires", folder, name, step, keepers);
+            }
             open.push(entry);
         }
     }
@@ -230,6 +233,10 @@ mod tests {
         let first = r#"{"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}, "y": {"version": "1.0.0", "dependencies":
             {"x": {"version": "2.0.0", "requires": {"a": "1.0.0"}}}}}}"#;
         check(Kind::PackageLock, first, &move_on, &[], ("x 2.0.0 asks for a 1.0.0", ""));
+        // The project's own folder asks in its manifest.
+        let own = r#"{"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}, "x": {"version": "file:packages/x",
+            "requires": {"a": "1.0.0"}}}}"#;
+        check(Kind::PackageLock, own, &move_on, &[], ("", ""));
     }
 
     #[test]

@@ -326,16 +326,19 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         Kind::PoetryLock => poetry(lock, manifests),
         Kind::PdmLock => by_graph(lock, manifests),
         Kind::GemfileLock | Kind::GemsLocked | Kind::MixLock => by_program(lock, manifests),
-        Kind::ComposerLock => by_name(lock, manifests),
+        Kind::ComposerLock => by_name(lock, &manifests.iter().collect::<Vec<_>>()),
         Kind::GradleLock => {
             // What its catalog and its plugins ask for is not in the build itself, so only what is named is known.
             let scopes = scopes(manifests);
             let named = |package: &&mut Package| scopes.contains_key(package.name.as_str());
             lock.packages.iter_mut().filter(named).for_each(|package| package.direct = Some(true));
         }
-        Kind::PackageLock | Kind::Shrinkwrap | Kind::PipfileLock | Kind::Pylock => {
-            by_name(lock, manifests);
+        Kind::PackageLock | Kind::Shrinkwrap => {
+            // Format 1: what the folders of a workspace ask for, the lockfile says itself.
+            let top: Vec<&Manifest> = manifests.iter().filter(|manifest| manifest.folder.is_empty()).collect();
+            by_name(lock, &top);
         }
+        Kind::PipfileLock | Kind::Pylock => by_name(lock, &manifests.iter().collect::<Vec<_>>()),
         _ => {} // pnpm, uv, pub, deno and the others tell all themselves.
     }
 }
@@ -362,9 +365,9 @@ fn by_program(lock: &mut Reading, manifests: &[Manifest]) {
 }
 
 /// The strongest scope under which each name is asked for.
-fn scopes(manifests: &[Manifest]) -> RapidHashMap<&str, Scope> {
+fn scopes<'m>(manifests: impl IntoIterator<Item = &'m Manifest>) -> RapidHashMap<&'m str, Scope> {
     let mut scopes: RapidHashMap<&str, Scope> = RapidHashMap::default();
-    for one in manifests.iter().flat_map(|manifest| &manifest.declared) {
+    for one in manifests.into_iter().flat_map(|manifest| &manifest.declared) {
         let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
         let name = alias.unwrap_or(&one.name);
         scopes.entry(name).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
@@ -373,8 +376,8 @@ fn scopes(manifests: &[Manifest]) -> RapidHashMap<&str, Scope> {
 }
 
 /// Sets `direct` where the file left it open; the file's own scopes stay.
-fn by_name(lock: &mut Reading, manifests: &[Manifest]) {
-    let scopes = scopes(manifests);
+fn by_name(lock: &mut Reading, manifests: &[&Manifest]) {
+    let scopes = scopes(manifests.iter().copied());
     for package in lock.packages.iter_mut().filter(|package| package.direct.is_none()) {
         let small = || package.ecosystem == Ecosystem::Packagist && scopes.contains_key(&*package.name.to_lowercase());
         package.direct = Some(scopes.contains_key(package.name.as_str()) || small());
@@ -430,7 +433,7 @@ fn yarn(lock: &mut Reading, manifests: &[Manifest]) {
 /// Poetry before format 2 tells no scope: it follows from the graph. From 2 on the file's own groups stay.
 fn poetry(lock: &mut Reading, manifests: &[Manifest]) {
     let has_scopes = lock.packages.iter().any(|package| package.scope != Scope::Runtime);
-    if has_scopes { by_name(lock, manifests) } else { by_graph(lock, manifests) }
+    if has_scopes { by_name(lock, &manifests.iter().collect::<Vec<_>>()) } else { by_graph(lock, manifests) }
 }
 
 /// pdm names groups, and only its manifest says what a group is for; the graph carries that on.

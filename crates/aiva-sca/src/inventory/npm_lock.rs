@@ -1,7 +1,7 @@
 //! `package-lock.json` and `npm-shrinkwrap.json`, format versions 1 to 3.
 //!
 //! Versions 2 and 3 list every installed place under `packages`, with the project's own folders beside them: those tell
-//! what is direct. Version 1 nests copies under `dependencies`; only the `package.json` beside it knows what is direct.
+//! what is direct. Version 1 nests copies under `dependencies`, which [`npm_nested`](super::npm_nested) reads.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,7 +11,8 @@ use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::graph::{index, stronger};
 use super::json::{Json, Value};
-use super::npm_source::{self, split_name, table};
+use super::npm_nested::Tree;
+use super::npm_source::{self, table};
 use super::reading::{Fault, Reading, quote};
 use super::signs::{self, Archive};
 use crate::package::{Ecosystem, Package, Scope, Source};
@@ -28,7 +29,7 @@ pub(crate) fn read(text: &str) -> Reading {
         return Reading::failed(json.line(), "not a lockfile: npm's begins with `{`");
     }
     let mut version = None;
-    let mut nested = None;
+    let (mut nested, mut tree) = (None, Tree::default());
     let outcome = json
         .object(|json, key, line| match key.as_ref() {
             "lockfileVersion" => {
@@ -36,7 +37,7 @@ pub(crate) fn read(text: &str) -> Reading {
                 Ok(())
             }
             "packages" => lock.packages(json, &mut reading),
-            "dependencies" if version.is_some_and(|(_, version)| version == 1) => copies(json, &mut reading, true),
+            "dependencies" if version.is_some_and(|(_, version)| version == 1) => tree.read(json, &mut reading),
             "dependencies" => {
                 nested = Some(*json);
                 json.skip()
@@ -49,11 +50,12 @@ pub(crate) fn read(text: &str) -> Reading {
         return Reading::unsupported(line, message);
     }
     if let Some(mut json) = nested.filter(|_| lock.is_empty())
-        && let Err(fault) = copies(&mut json, &mut reading, true)
+        && let Err(fault) = tree.read(&mut json, &mut reading)
         && outcome.is_ok()
     {
         reading.fault(fault);
     }
+    reading.links.members = tree.settle(&mut reading);
     reading.packages.sort_by_key(|package| if lock.is_empty() { package.line } else { 0 });
     lock.direct(&mut reading);
     lock.connect(&mut reading);
@@ -66,7 +68,7 @@ pub(crate) fn read(text: &str) -> Reading {
     if let Err(fault) = outcome {
         reading.fault(fault);
     }
-    reading.links.members = lock.importers.into_iter().map(|importer| importer.path.into_owned()).collect();
+    reading.links.members.extend(lock.importers.into_iter().map(|importer| importer.path.into_owned()));
     reading.close()
 }
 
@@ -104,15 +106,15 @@ struct Importer<'a> {
 }
 
 #[derive(Default)]
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     name: Option<Cow<'a, str>>,
-    version: Option<Cow<'a, str>>,
+    pub(super) version: Option<Cow<'a, str>>,
     resolved: Option<Cow<'a, str>>,
     integrity: Option<Cow<'a, str>>,
     deprecated: Option<Cow<'a, str>>,
     has_script: bool,
     is_bundled: bool,
-    licenses: Vec<String>,
+    pub(super) licenses: Vec<String>,
     link: bool,
     dev: bool,
     optional: bool,
@@ -291,7 +293,7 @@ impl<'a> Lock<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn key(&mut self, json: &mut Json<'a>, key: &str) -> Result<(), Fault> {
+    pub(super) fn key(&mut self, json: &mut Json<'a>, key: &str) -> Result<(), Fault> {
         // By bytes, which are compared in place.
         match key.as_bytes() {
             b"name" => self.name = json.string()?,
@@ -328,7 +330,7 @@ impl<'a> Entry<'a> {
     }
 
     /// All but its licences.
-    fn package(&self, name: &str, version: &str, line: u32, own: bool) -> Package {
+    pub(super) fn package(&self, name: &str, version: &str, line: u32, own: bool) -> Package {
         let source = match &self.resolved {
             _ if own => Source::Path(String::new()),
             Some(address) => npm_source::source(address),
@@ -347,7 +349,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn archive(&self) -> Archive<'_> {
+    pub(super) fn archive(&self) -> Archive<'_> {
         Archive {
             resolved: self.resolved.as_deref(),
             integrity: self.integrity.as_deref(),
@@ -385,39 +387,4 @@ fn license(json: &mut Json<'_>, licenses: &mut Vec<String>) -> Result<(), Fault>
         Value::Other => json.skip()?,
     }
     Ok(())
-}
-
-/// `dependencies` of format 1: a package, and under it the copies that only it uses.
-fn copies(json: &mut Json<'_>, reading: &mut Reading, top: bool) -> Result<(), Fault> {
-    json.object(|json, name, line| {
-        let mut entry = Entry::default();
-        json.object(|json, key, _| match key.as_ref() {
-            "dependencies" => copies(json, reading, false),
-            key => entry.key(json, key),
-        })?;
-        match entry.version.take() {
-            Some(version) if !version.is_empty() => {
-                let mut package = copy(&entry, &name, &version, line);
-                package.licenses = std::mem::take(&mut entry.licenses);
-                package.direct = if top { None } else { Some(false) };
-                signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
-                reading.alias(&name, &package.name, line);
-                reading.packages.push(package);
-            }
-            _ => reading.problem(line, format!("{} has no version", quote(&name))),
-        }
-        Ok(())
-    })
-}
-
-/// Format 1 keeps everything in `version`: a number, an alias, an address or a path.
-fn copy(entry: &Entry<'_>, name: &str, version: &str, line: u32) -> Package {
-    if let Some((real, version)) = version.strip_prefix("npm:").and_then(split_name) {
-        return entry.package(real, version, line, false);
-    }
-    let mut package = entry.package(name, version, line, false);
-    if version.contains(':') || version.contains('/') {
-        package.source = npm_source::source(version);
-    }
-    package
 }

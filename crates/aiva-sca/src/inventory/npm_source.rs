@@ -104,6 +104,13 @@ fn is_its_usual(address: &str, name: &str, version: &str) -> bool {
     end.is_some_and(|end| end.strip_prefix(".tgz").is_some_and(|rest| rest.is_empty() || rest.starts_with(['#', '?'])))
 }
 
+/// The folder of the project that a version of format 1 names: `file:packages/a`. An archive is none.
+pub(crate) fn own_folder(version: &str) -> Option<&str> {
+    let path = version.strip_prefix("file:")?;
+    let is_archive = [".tgz", ".tar.gz", ".tar"].iter().any(|end| path.ends_with(end));
+    (!is_archive).then(|| path.trim_start_matches("./").trim_end_matches('/'))
+}
+
 /// Whether this is the address of a git repository, with its shorthands.
 pub(crate) fn is_git(address: &str) -> bool {
     const STARTS: &[&str] = &["git+", "git:", "git@", "github:", "gitlab:", "bitbucket:", "gist:", "ssh:"];

@@ -171,8 +171,37 @@ a 1.0.0 2 ? runtime
 b 2.0.0 3 transitive dev
 real 1.0.0 4 ? runtime
 c github:o/c#abc 5 ? runtime Git("github:o/c#abc")
-d file:../d 6 ? runtime Path("../d")"#,
+d file:../d 6 direct runtime Path("../d")"#,
     );
+}
+
+/// As npm 11 writes it with `--lockfile-version=1` of two folders that ask for different releases of one package.
+#[test]
+fn npm_format_1_says_what_the_folders_of_a_workspace_ask_for() {
+    let lock = r#"{"lockfileVersion": 1, "requires": true, "dependencies": {
+"a": {"version": "file:packages/a", "requires": {"b": "^1.0.0", "x": "2.0.0"}},
+"b": {"version": "file:packages/b", "requires": {"debug": "2.6.9", "ms": "2.1.3"}, "dependencies": {
+  "ms": {"version": "2.1.3", "requires": {"deep": "1"}, "dependencies": {
+    "deep": {"version": "1.0.0"}}},
+  "deep": {"version": "1.0.1"}}},
+"debug": {"version": "2.6.9", "dev": true, "requires": {"ms": "2.0.0"}},
+"ms": {"version": "2.0.0", "dev": true},
+"x": {"version": "2.0.0"},
+"y": {"version": "file:y-1.0.0.tgz", "requires": {"z": "1"}},
+"z": {"version": "1.0.0"}
+}}"#;
+    let want = r#"parsed
+a file:packages/a 2 direct runtime Path("packages/a")
+b file:packages/b 3 direct runtime Path("packages/b")
+ms 2.1.3 4 direct runtime
+deep 1.0.0 5 transitive runtime
+deep 1.0.1 6 transitive runtime
+debug 2.6.9 7 direct dev
+ms 2.0.0 8 ? dev
+x 2.0.0 9 direct runtime
+y file:y-1.0.0.tgz 10 ? runtime Path("y-1.0.0.tgz")
+z 1.0.0 11 ? runtime"#;
+    check(Kind::PackageLock, lock, want);
 }
 
 #[test]

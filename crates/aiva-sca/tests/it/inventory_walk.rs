@@ -227,6 +227,30 @@ package.json (package.json): parsed
 }
 
 #[test]
+fn a_workspace_in_format_1_of_npm_is_read_as_in_the_later_ones() {
+    let lock = r#"{"lockfileVersion": 1, "dependencies": {
+"b": {"version": "file:packages/b", "requires": {"ms": "2.1.3"}, "dependencies": {"ms": {"version": "2.1.3"}}},
+"debug": {"version": "2.6.9", "requires": {"ms": "2.0.0"}},
+"ms": {"version": "2.0.0"}}}"#;
+    let tree = tree(&[
+        ("package.json", r#"{"workspaces": ["packages/*"], "dependencies": {"debug": "2.6.9"}}"#),
+        ("packages/b/package.json", r#"{"name": "b", "version": "1.0.0", "dependencies": {"ms": "2.1.3"}}"#),
+        ("package-lock.json", lock),
+    ]);
+    assert_eq!(
+        picture(&take(tree.path()).inputs),
+        "package-lock.json (package-lock.json): parsed
+     2 ms 2.1.3 direct runtime registry
+     2 b file:packages/b direct runtime Path(\"packages/b\")
+     3 debug 2.6.9 direct runtime registry
+     4 ms 2.0.0 transitive runtime registry
+package.json (package.json): parsed
+packages/b/package.json (package.json): parsed
+"
+    );
+}
+
+#[test]
 fn workspaces_share_the_lockfile_above() {
     let member = "[package]\nname = \"member\"\nversion = \"0.1.0\"\n[dev-dependencies]\na = \"1\"\n";
     let lock = format!("{LOCK}\n[[package]]\nname = \"member\"\nversion = \"0.1.0\"\ndependencies = [\n \"a\",\n]\n");
