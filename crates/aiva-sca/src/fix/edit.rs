@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use toml_edit::{DocumentMut, Item, TableLike, Value};
+use toml_edit::{DocumentMut, Item, Value};
 
 use super::ask::{Ask, Edited, Entry, Stands};
 use super::object::{TABLES, package_json};
-use super::requirement::moved;
-use super::{catalog, gradle, markup, program, python};
+use super::{cargo, catalog, golang, gradle, markup, program, python};
 use crate::inventory::Kind;
 use crate::package::Ecosystem;
 use crate::scan::range_of;
@@ -34,10 +33,10 @@ pub(super) fn bump_again(
         Kind::Gemfile => whole(text, ask, program::gemfile(text, ask.name, ask.highest())?),
         Kind::MixExs => whole(text, ask, program::mix_exs(text, ask.name, ask.highest())?),
         Kind::PubspecYaml => whole(text, ask, program::pubspec(text, ask.name, ask.highest())?),
-        Kind::CargoToml => toml(text, ask, cargo_toml)?,
+        Kind::CargoToml => toml(text, ask, cargo::cargo_toml)?,
         Kind::PyProject => toml(text, ask, python::pyproject)?,
         Kind::Requirements => python::requirements(text, ask),
-        Kind::GoMod => go_mod(text, ask),
+        Kind::GoMod => golang::go_mod(text, ask),
         Kind::PomXml | Kind::DotnetProject => {
             let sheet = seen.get_or_insert_with(|| markup::Sheet::read(kind, text));
             sheet.as_ref().map_err(String::clone)?.edit(text, ask)
@@ -236,83 +235,6 @@ pub(super) fn set_value(value: &mut Value, key: &str, pen: &mut Pen<'_>, rule: f
     if let Some(new) = pen.write(key, &requirement, rule).filter(|new| *new != requirement) {
         put(value, new);
     }
-}
-
-fn cargo_toml(document: &mut DocumentMut, pen: &mut Pen<'_>) {
-    tables(document.as_table_mut(), pen);
-    if let Some(workspace) = document.get_mut("workspace").and_then(Item::as_table_like_mut) {
-        table(workspace, "dependencies", pen);
-    }
-    if let Some(targets) = document.get_mut("target").and_then(Item::as_table_like_mut) {
-        for (_, target) in targets.iter_mut() {
-            if let Some(target) = target.as_table_like_mut() {
-                tables(target, pen);
-            }
-        }
-    }
-}
-
-fn tables(above: &mut dyn TableLike, pen: &mut Pen<'_>) {
-    for key in ["dependencies", "dev-dependencies", "dev_dependencies", "build-dependencies", "build_dependencies"] {
-        table(above, key, pen);
-    }
-}
-
-fn table(above: &mut dyn TableLike, key: &str, pen: &mut Pen<'_>) {
-    let Some(entries) = above.get_mut(key).and_then(Item::as_table_like_mut) else { return };
-    for (key, item) in entries.iter_mut() {
-        let renamed = item.as_table_like().and_then(|table| table.get("package")).and_then(Item::as_str);
-        if renamed.unwrap_or(key.get()) == pen.ask.name {
-            set(item, key.get(), pen, |old, to| moved(Ecosystem::CratesIo, old, to));
-        }
-    }
-}
-
-/// `module v1.2.3`, alone or in a block. The standard library is that of the `toolchain` line, which is written where there is
-/// none: the `go` line is the least that builds the module, for everybody who uses it, and stays.
-fn go_mod(text: &str, ask: &Ask<'_>) -> Edited {
-    let mut edited = Edited { after: String::with_capacity(text.len() + 8), ..Edited::default() };
-    let is_toolchain = matches!(ask.name, "stdlib" | "toolchain");
-    let names_toolchain = text.lines().any(|line| line.split_whitespace().next() == Some("toolchain"));
-    let to = ask.highest();
-    for (number, whole) in text.split_inclusive('\n').enumerate() {
-        let wanted = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
-        let code = whole.split("//").next().unwrap_or_default();
-        let mut words = code.split_whitespace().filter(|word| *word != "require");
-        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if first == "replace" && code.split_whitespace().any(|word| word.trim_matches('"') == ask.name) {
-            edited.refused.push(format!("{} is replaced; move the replacement to v{to} by hand", ask.name));
-        }
-        let new = match (first, second) {
-            _ if !wanted => None,
-            ("go", _) if is_toolchain && !names_toolchain => {
-                edited.entries.push(ask.whole());
-                let end = if whole.ends_with("\r\n") { "\r\n" } else { "\n" };
-                let line = whole.trim_end_matches(['\n', '\r']);
-                Some(format!("{line}{end}{end}toolchain go{to}{end}"))
-            }
-            ("toolchain", version) if is_toolchain => Some(whole.replacen(version, &format!("go{to}"), 1)),
-            (module, version) if module.trim_matches('"') == ask.name && version.starts_with('v') => {
-                Some(whole.replacen(version, &format!("v{to}"), 1))
-            }
-            _ => None,
-        };
-        match new {
-            Some(new) => {
-                if edited.entries.is_empty() {
-                    edited.entries.push(ask.whole());
-                }
-                edited.after.push_str(&new);
-            }
-            None => edited.after.push_str(whole),
-        }
-    }
-    // A line that is replaced is no line that builds.
-    if !edited.refused.is_empty() {
-        edited.after = text.to_owned();
-        edited.entries.clear();
-    }
-    edited
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::ask::{Ask, Edited, Stands};
-use super::{Case, Desk, Group, Run, Stay, folder, kind_of};
+use super::desk::Desk;
+use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::ask::{Ask, Entry, Move, Stands};
+use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
 use super::keep::{Keepers, Lock, dependants, keepers, overridden, spoken};
-use super::{Aims, Case, Desk, Group, Run, Stay, Step, UNREADABLE, edit as manifest, folder, kind_of, quoted};
+use super::{Aims, Case, Group, Run, Stay, Step, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};

@@ -1,0 +1,242 @@
+//! Poms, projects of .NET, builds of gradle, and workflows.
+
+use super::*;
+
+#[test]
+fn a_version_moves_in_the_pom_that_has_it() {
+    let own =
+        |version: &str| format!("<dependency><groupId>g</groupId><artifactId>a</artifactId>{version}</dependency>");
+    let parent = "<parent><groupId>us</groupId><artifactId>top</artifactId><version>1</version></parent>";
+    let child = format!(
+        "<project>{parent}<artifactId>child</artifactId><dependencies>\n{}\n</dependencies></project>",
+        own("")
+    );
+    let managed = |version: &str, more: &str| {
+        format!(
+            "<project><groupId>us</groupId><artifactId>top</artifactId><version>1</version>{more}<dependencyManagement>\n\
+                 <dependencies>\n{}\n</dependencies></dependencyManagement></project>",
+            own(version)
+        )
+    };
+    check(
+        &[("pom.xml", &managed("<version>2.14.0</version>", "")), ("child/pom.xml", &child)],
+        "
+pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  + <dependency><groupId>g</groupId><artifactId>a</artifactId><version>2.17.1</version></dependency>",
+    );
+    let with_property = child.replace(&own(""), &own("<version>${a.v}</version>"));
+    check(
+        &[
+            (
+                "pom.xml",
+                "<project><groupId>us</groupId><artifactId>top</artifactId><version>1</version>\n<properties><a.v>2.14.0</a.v></properties>\n</project>",
+            ),
+            ("child/pom.xml", &with_property),
+        ],
+        "
+pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  + <properties><a.v>2.17.1</a.v></properties>",
+    );
+    check(
+        &[(
+            "pom.xml",
+            &format!("<project><dependencies>\n{}\n</dependencies></project>", own("<version>[2.0,2.15)</version>")),
+        )],
+        "
+pom.xml: g:a [2.0,2.15) -> 2.17.1: A-1
+  + <dependency><groupId>g</groupId><artifactId>a</artifactId><version>[2.17.1,)</version></dependency>",
+    );
+}
+
+#[test]
+fn a_version_moves_in_the_project_or_the_file_that_keeps_it() {
+    let reference = |version: &str| {
+        format!("<Project><ItemGroup>\n<PackageReference Include=\"N.J\"{version} />\n</ItemGroup></Project>")
+    };
+    check(
+        &[("a.csproj", &reference(" Version=\"[12.0.1]\""))],
+        "
+a.csproj: N.J 12.0.1 -> 13.0.1: N-1
+  + <PackageReference Include=\"N.J\" Version=\"[13.0.1]\" />",
+    );
+    check(
+        &[
+            ("src/a.csproj", &reference("")),
+            (
+                "Directory.Packages.props",
+                "<Project><ItemGroup>\n<PackageVersion Include=\"n.j\" Version=\"[12.0.1]\" />\n</ItemGroup></Project>",
+            ),
+        ],
+        "
+Directory.Packages.props: n.j 12.0.1 -> 13.0.1: N-1
+  + <PackageVersion Include=\"n.j\" Version=\"[13.0.1]\" />",
+    );
+    check(
+        &[
+            ("src/a.csproj", &reference(" Version=\"[$(V)]\"").replace("[$(V)]", "$(V)")),
+            ("Directory.Build.props", "<Project><PropertyGroup>\n<V>[12.0.1]</V>\n</PropertyGroup></Project>"),
+        ],
+        "
+Directory.Build.props: N.J 12.0.1 -> 13.0.1: N-1
+  + <V>[13.0.1]</V>",
+    );
+    let lock = r#"{"version": 1, "dependencies": {"net8.0": {"N.J": {"type": "Direct", "requested": "[12.0.1, )", "resolved": "12.0.1"}}}}"#;
+    check(
+        &[("a.csproj", &reference(" Version=\"12.0.1\"")), ("packages.lock.json", lock)],
+        "
+a.csproj: N.J 12.0.1 -> 13.0.1: N-1
+  + <PackageReference Include=\"N.J\" Version=\"13.0.1\" />
+$ dotnet restore --force-evaluate:",
+    );
+}
+
+#[test]
+fn a_version_moves_in_the_build_or_its_catalog() {
+    check(
+        &[("build.gradle", "dependencies {\n  implementation 'g:a:2.14.0'\n}\n")],
+        "
+build.gradle: g:a 2.14.0 -> 2.17.1: A-1
+  + implementation 'g:a:2.17.1'",
+    );
+    // A rich version beside another entry of the package, as the reader puts it in other words.
+    check(
+        &[(
+            "build.gradle",
+            "dependencies {\n  api('g:a') { version { strictly '[2.0, 2.17[' } }\n  testApi 'g:a:2.14.0'\n}\n",
+        )],
+        "
+build.gradle: g:a 2.14.0 & [2.0, 2.17) -> 2.17.1: A-1
+  + api('g:a') { version { strictly '[2.17.1,)' } }
+  + testApi 'g:a:2.17.1'",
+    );
+    check(
+        &[("build.gradle", "dependencies {\n  api('g:a') { version { strictly '2.14.0'; prefer '2.14.0' } }\n}\n")],
+        "stays build.gradle: g:a 2.14.0: A-1: the version of g:a is said by strictly and prefer; move it to 2.17.1 by hand",
+    );
+    let rich = "[libraries]\na = { module = 'g:a', version = { strictly = '2.14.0' } }\n";
+    check(
+        &[("gradle/libs.versions.toml", rich)],
+        "
+gradle/libs.versions.toml: g:a 2.14.0 -> 2.17.1: A-1
+  + a = { module = 'g:a', version = { strictly = '2.17.1' } }",
+    );
+    check(
+        &[("gradle/libs.versions.toml", &rich.replacen("' }", "', prefer = '2.14.0' }", 1))],
+        "stays gradle/libs.versions.toml: g:a 2.14.0: A-1: the version of a is said by strictly and prefer; move it to 2.17.1 by hand",
+    );
+    let catalog = "[versions]\na = \"2.14.0\" # x\n[libraries]\na = { module = \"g:a\", version.ref = \"a\" }\n";
+    check(
+        &[("gradle/libs.versions.toml", catalog)],
+        "
+gradle/libs.versions.toml: g:a 2.14.0 -> 2.17.1: A-1
+  + a = \"2.17.1\" # x",
+    );
+    check(
+        &[
+            ("build.gradle.kts", "dependencies {\n  implementation(\"g:a:2.14.0\")\n}\n"),
+            ("gradle.lockfile", "g:a:2.14.0=runtimeClasspath\nempty=\n"),
+        ],
+        "
+build.gradle.kts: g:a 2.14.0 -> 2.17.1: A-1
+  + implementation(\"g:a:2.17.1\")
+$ gradle dependencies --update-locks 'g:a':",
+    );
+}
+
+#[test]
+fn an_action_moves_where_it_is_used_by_release() {
+    let workflow = |uses: &str| format!("on: push\njobs:\n  x:\n    steps:\n      - uses: {uses}\n");
+    check(
+        &[(".github/workflows/a.yml", &workflow("\"O/a/sub@v4.1.0\" # why"))],
+        "
+.github/workflows/a.yml: O/a 4.1.0 -> 4.2.0: W-1
+  + - uses: \"O/a/sub@v4.2.0\" # why",
+    );
+    check(
+        &[(".github/workflows/a.yml", &workflow("o/a@v4.1.0  #  v4.1.0"))],
+        "
+.github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1
+  + - uses: o/a@v4.2.0  #  v4.2.0",
+    );
+    check(
+        &[(".github/workflows/a.yml", &workflow("o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0"))],
+        "stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
+    );
+}
+
+#[test]
+fn packages_of_one_property_move_together() {
+    let dependency = |name: &str| {
+        format!("<dependency><groupId>g</groupId><artifactId>{name}</artifactId><version>${{v}}</version></dependency>")
+    };
+    let all = ["a", "b", "c"].map(dependency).join("\n");
+    let pom =
+        format!("<project><properties>\n<v>2.14.0</v>\n</properties><dependencies>\n{all}\n</dependencies></project>");
+    check(
+        &[("pom.xml", &pom)],
+        "
+pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  along g:b
+  along g:c
+pom.xml: g:b 2.14.0 -> 2.17.1:
+  along g:a
+  along g:c
+  + <v>2.17.1</v>
+may stay pom.xml: g:b 2.14.0: B-1: v moves to 2.17.1 for another package, where 2.15.0 would do; whether g:b has 2.17.1, nothing here says",
+    );
+    let project = "<Project><PropertyGroup>\n<V>[2.0.5]</V>\n</PropertyGroup><ItemGroup>\n\
+                   <PackageReference Include=\"L.N\" Version=\"$(V)\" />\n<PackageReference Include=\"N.J\" Version=\"$(V)\" />\n\
+                   </ItemGroup></Project>";
+    check(
+        &[("a.csproj", project)],
+        "
+a.csproj: L.N 2.0.5 -> 13.0.1:
+  along N.J
+a.csproj: N.J 2.0.5 -> 13.0.1: N-1
+  along L.N
+  + <V>[13.0.1]</V>
+may stay a.csproj: L.N 2.0.5: N-2: V moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
+    );
+}
+
+#[test]
+fn a_property_moves_where_it_is_set_for_the_file() {
+    let dependency = "<dependency><groupId>g</groupId><artifactId>a</artifactId><version>${a.v}</version></dependency>";
+    let parent = format!(
+        "<project><groupId>us</groupId><artifactId>top</artifactId><version>1</version><properties><a.v>9.0</a.v></properties>\
+         <dependencyManagement><dependencies>\n{dependency}\n</dependencies></dependencyManagement></project>"
+    );
+    let child = "<project><parent><groupId>us</groupId><artifactId>top</artifactId><version>1</version></parent>\
+                 <artifactId>child</artifactId><properties>\n<a.v>${base}</a.v>\n<base>2.14.0</base>\n</properties><dependencies>\n\
+                 <dependency><groupId>g</groupId><artifactId>a</artifactId></dependency>\n</dependencies></project>";
+    check(
+        &[("pom.xml", &parent), ("child/pom.xml", child)],
+        "
+child/pom.xml: g:a 2.14.0 -> 2.17.1: A-1
+  + <base>2.17.1</base>",
+    );
+}
+
+#[test]
+fn a_release_keeps_its_flavour() {
+    let build = "dependencies {\n  implementation 'g:guava:30.0-jre'\n}\n";
+    check(
+        &[("build.gradle", build)],
+        "
+build.gradle: g:guava 30.0-jre -> 32.0.0-jre: G-2
+  + implementation 'g:guava:32.0.0-jre'",
+    );
+}
+
+#[test]
+fn what_moves_here_and_stays_there_is_told_so() {
+    let workflow = "on: push\njobs:\n  x:\n    steps:\n      - uses: o/a@v4.1.0\n      - uses: o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0\n";
+    check(
+        &[(".github/workflows/a.yml", workflow)],
+        "
+.github/workflows/a.yml: o/a 4.1.0 -> 4.2.0:
+  eases W-1
+  + - uses: o/a@v4.2.0
+stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
+    );
+}
