@@ -1,5 +1,7 @@
 //! A requirement moved to a version: the operator stays, an upper bound that would shut the version out goes.
 
+use std::collections::HashSet;
+
 use crate::package::Ecosystem;
 use crate::version::{Requirement, Version};
 
@@ -201,19 +203,31 @@ fn same_prefix(to: &str, length: usize) -> String {
 
 /// The upper bounds that a text lost, as they were written.
 pub(super) fn dropped(before: &str, after: &str) -> Vec<String> {
-    let kept: Vec<String> = upper_bounds(after).collect();
+    let kept: HashSet<String> = upper_bounds(after).collect();
     upper_bounds(before).filter(|bound| !kept.contains(bound)).collect()
 }
 
+/// `<2`, and the ends of intervals in the same words: `[1,2)`.
 fn upper_bounds(text: &str) -> impl Iterator<Item = String> {
-    text.match_indices('<').filter_map(|(at, _)| {
+    let is_end = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '+' | '*');
+    let intervals = text.match_indices(',').filter_map(move |(at, _)| {
+        let rest = text.get(at + 1..)?.trim_start_matches(' ');
+        let (version, close) = rest.split_at_checked(rest.find(is_end)?)?;
+        let operator = match close.chars().next()? {
+            ']' => "<=",
+            ')' | '[' => "<",
+            _ => return None,
+        };
+        version.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("{operator}{version}"))
+    });
+    let compared = text.match_indices('<').filter_map(move |(at, _)| {
         let rest = text.get(at + 1..)?;
         let operator = if rest.starts_with('=') { "<=" } else { "<" };
         let version = rest.trim_start_matches('=').trim_start();
-        let end = version.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '+' | '*'));
-        let version = version.get(..end.unwrap_or(version.len()))?;
+        let version = version.get(..version.find(is_end).unwrap_or(version.len()))?;
         version.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("{operator}{version}"))
-    })
+    });
+    compared.chain(intervals)
 }
 
 #[cfg(test)]
@@ -325,6 +339,10 @@ mod tests {
             ("requests>=2.0,<2.20", "requests>=2.31.0", "<2.20"),
             ("a >=2,<= 2.11 ; python_version < '3.8'", "a >=2.11.3 ; python_version < '3.8'", "<=2.11"),
             ("\">=1 <2\"", "\"^1.2.6\"", "<2"),
+            ("Version=\"[1.0, 1.2]\"", "Version=\"[1.2.6,)\"", "<=1.2"),
+            ("strictly '[1.0,1.2['", "strictly '[1.2.6,)'", "<1.2"),
+            ("[1.0,2.0)", "[1.2.6,2.0)", ""),
+            ("[1, 2] x", "[1, 2] y", ""),
             (">=1.0,<2", ">=1.2.6,<2", ""),
             ("==1.0", "==1.2.6", ""),
         ] {

@@ -44,6 +44,7 @@ pom.xml: g:a 2.14.0 -> 2.17.1: A-1
         )],
         "
 pom.xml: g:a [2.0,2.15) -> 2.17.1: A-1
+  drops <2.15
   + <dependency><groupId>g</groupId><artifactId>a</artifactId><version>[2.17.1,)</version></dependency>",
     );
 }
@@ -106,6 +107,7 @@ build.gradle: g:a 2.14.0 -> 2.17.1: A-1
         )],
         "
 build.gradle: g:a 2.14.0 & [2.0, 2.17) -> 2.17.1: A-1
+  drops <2.17
   + api('g:a') { version { strictly '[2.17.1,)' } }
   + testApi 'g:a:2.17.1'",
     );

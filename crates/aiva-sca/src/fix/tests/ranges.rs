@@ -29,6 +29,7 @@ fn the_least_version_is_raised_below_the_same_ceiling() {
         &[("a.csproj", &project("[12.0.1,13.0.0]"))],
         "
 a.csproj: N.J [12.0.1,13.0.0] -> 13.0.1: N-1
+  drops <=13.0.0
   + <PackageReference Include=\"N.J\" Version=\"[13.0.1,)\" />",
     );
 }
