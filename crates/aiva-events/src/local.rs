@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::consume::Handler;
 use lane::Lane;
-pub use queue::Lag;
+pub use queue::{Lag, Standing};
 
 /// A consumer could not handle an event. Its page is `docs/runbooks/dead-letter.md`.
 pub const DEAD_LETTER: Cause = Cause::new("dead-letter");
@@ -135,6 +135,19 @@ impl std::fmt::Debug for Dispatcher {
         let consumers: Vec<_> = self.handlers.iter().map(|handler| handler.consumer()).collect();
         f.debug_struct("Dispatcher").field("consumers", &consumers).finish_non_exhaustive()
     }
+}
+
+/// How a consumer stands with what was told about one subject.
+///
+/// # Errors
+/// The store's fault.
+pub async fn standing(
+    database: &Database,
+    consumer: &'static str,
+    types: &'static [&'static str],
+    subject: &str,
+) -> Result<Standing, StoreError> {
+    queue::Queue::new(database, consumer, types).standing(subject).await
 }
 
 /// How far a consumer is behind: what is not handled, dead letters and what waits behind them included.

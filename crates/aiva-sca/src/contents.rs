@@ -13,10 +13,14 @@ use crate::package::{BuiltFrom, Ecosystem, Input, NotJudged, Origin, Package, Pr
 use crate::snapshot::{Kept, kind_of};
 
 /// Everything that an upload lists, from all of its parts in their order.
-pub fn join(parts: Vec<message::ContentsUploaded>) -> Kept {
+///
+/// # Errors
+/// The first part that is none.
+pub fn join<E>(parts: impl IntoIterator<Item = Result<message::ContentsUploaded, E>>) -> Result<Kept, E> {
     let mut files = Files::default();
     let (mut facts, mut left_out) = (Vec::new(), message::LeftOut::default());
     for part in parts {
+        let part = part?;
         part.files.into_iter().for_each(|file| files.add(file));
         facts.extend(part.facts);
         let Some(more) = part.left_out else { continue };
@@ -30,7 +34,7 @@ pub fn join(parts: Vec<message::ContentsUploaded>) -> Kept {
         left_out.ruled_out.extend(more.ruled_out);
     }
     let inputs = files.inputs.into_values().collect();
-    Kept { inventory: Inventory { inputs, ..Inventory::default() }, facts, left_out: LeftOut::new(left_out) }
+    Ok(Kept { inventory: Inventory { inputs, ..Inventory::default() }, facts, left_out: LeftOut::new(left_out) })
 }
 
 /// The files by path and kind, and the ecosystems by name.
@@ -171,6 +175,10 @@ mod tests {
         message::ContentsUploaded { files: vec![file], ..Default::default() }
     }
 
+    fn joined(parts: Vec<message::ContentsUploaded>) -> Kept {
+        join(parts.into_iter().map(Ok::<_, std::convert::Infallible>)).unwrap()
+    }
+
     #[test]
     fn a_file_that_goes_on_in_the_next_part_is_one_file() {
         let public = message::PackageSource::Unspecified;
@@ -179,7 +187,7 @@ mod tests {
             part("a", vec![]),
             part("b", vec![listed("npm", "two", message::PackageSource::Git)]),
         ];
-        let inputs = join(parts).inventory.inputs;
+        let inputs = joined(parts).inventory.inputs;
         assert_eq!(
             inputs.iter().map(|input| (&*input.path, input.packages.len())).collect::<Vec<_>>(),
             [("a", 0), ("b", 2)]
@@ -190,7 +198,7 @@ mod tests {
     #[test]
     fn what_this_release_does_not_know_is_said() {
         let public = message::PackageSource::Unspecified;
-        let kept = join(vec![part(
+        let kept = joined(vec![part(
             "a",
             vec![listed("Nim", "x", public), listed("Nim", "y", public), listed("npm", "z", public)],
         )]);
@@ -199,6 +207,6 @@ mod tests {
         assert!(input.problems[0].message.contains("\"Nim\""), "{:?}", input.problems);
         let many: Vec<_> = (0..100_000).map(|at| listed(&format!("Nim{at}"), "x", public)).collect();
         let parts = many.chunks(500).map(|chunk| part("a", chunk.to_vec())).collect();
-        assert_eq!(join(parts).inventory.inputs[0].problems.len(), MOST_UNKNOWN);
+        assert_eq!(joined(parts).inventory.inputs[0].problems.len(), MOST_UNKNOWN);
     }
 }

@@ -10,6 +10,7 @@ use aiva_chassis::clock::SharedClock;
 use aiva_contracts::envelope::{Envelope, EventMessage as _};
 use aiva_contracts::message::sca::v1::AdvisoriesReplaced;
 use aiva_contracts::message::scan::v1 as message;
+use aiva_events::local::Standing;
 use aiva_events::{Context, HandleError, Handler, NewEvent};
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -96,9 +97,14 @@ impl Scanner {
         request: &message::ScanRequested,
     ) -> Result<Result<Run, RunError>, HandleError> {
         if request.requested_by == BY_ADVISORIES && request.paths.is_empty() {
+            // Asked before what is kept is: what is taken in meanwhile counts as on its way, and is there the next time.
+            let standing = uploads::standing(&self.journal, &request.upload_id).await?;
             let held = self.journal.kept(&request.service).await.map_err(HandleError::transient)?;
             if held.as_ref().map_or("", |held| &held.scan) < request.upload_id.as_str() {
-                return Err(HandleError::transient(Underway(request.upload_id.clone())));
+                return match standing {
+                    Standing::Coming => Err(HandleError::transient(Underway(request.upload_id.clone()))),
+                    Standing::Stuck | Standing::Done => Ok(Err(RunError::ContentsMissing(request.upload_id.clone()))),
+                };
             }
             if let Some(kept) = held.and_then(|held| held.kept) {
                 let service = Arc::clone(&self.service);

@@ -69,6 +69,12 @@ pub enum RunError {
     /// A source is not there.
     #[error(transparent)]
     Walk(#[from] WalkError),
+    /// What was uploaded is not there to be judged.
+    #[error(
+        "what upload {0} lists was not taken in, so new advisories cannot judge it; upload a scan of the service again, and see \
+         `aiva events dead-letters` for what went wrong"
+    )]
+    ContentsMissing(String),
     /// There is nothing to read.
     #[error("the service has no source; name one in its description, or bring results with `aiva scan --upload`")]
     NoSource,
@@ -80,6 +86,7 @@ impl RunError {
         match self {
             Self::Index(OpenError::Missing(_)) => "advisories_missing",
             Self::Index(_) | Self::Damage(_) => "advisories_damaged",
+            Self::ContentsMissing(_) => "contents_missing",
             Self::Walk(_) | Self::NoSource => "target_missing",
         }
     }

@@ -56,6 +56,11 @@ impl Journal {
         Self { database }
     }
 
+    /// Where it is kept.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Tells events in one transaction.
     pub async fn tell(&self, events: Vec<NewEvent>, context: Context) -> Result<(), TxError<StoreError>> {
         match &self.database {

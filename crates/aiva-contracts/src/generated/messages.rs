@@ -806,7 +806,8 @@ pub mod aiva {
                 /// The service that was to be scanned.
                 #[prost(string, tag = "3")]
                 pub service: ::prost::alloc::string::String,
-                /// What happened, for a program: `advisories_missing`, `target_missing`, `cancelled`, `internal`.
+                /// What happened, for a program: `advisories_missing`, `target_missing`, `contents_missing`, `cancelled`,
+                /// `internal`.
                 #[prost(string, tag = "4")]
                 pub code: ::prost::alloc::string::String,
                 /// What happened and what to do, for a person.

@@ -63,6 +63,17 @@ pub struct Lag {
     pub dead_letters: u64,
 }
 
+/// How a consumer stands with one subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// All that was told is handled, or was given up; nothing may have been told either.
+    Done,
+    /// Something is still to be handled.
+    Coming,
+    /// A dead letter waits for a person.
+    Stuck,
+}
+
 /// Another process serves the consumer by now, or the store failed.
 pub(super) type QueueError = TxError<aiva_store::lease::Lost>;
 
@@ -107,6 +118,18 @@ impl Queue {
             Database::Sqlite(db) => sqlite::finish(db, self.clone(), (subject.to_owned(), done), ending, now).await,
             Database::Postgres(db) => postgres::finish(db, self.clone(), (subject.to_owned(), done), ending, now).await,
         }
+    }
+
+    pub(crate) async fn standing(&self, subject: &str) -> Result<Standing, StoreError> {
+        let (is_stuck, is_coming) = match &self.database {
+            Database::Sqlite(db) => sqlite::standing(db, self.clone(), subject.to_owned()).await?,
+            Database::Postgres(db) => postgres::standing(db, self, subject).await?,
+        };
+        Ok(match (is_stuck, is_coming) {
+            (true, _) => Standing::Stuck,
+            (false, true) => Standing::Coming,
+            (false, false) => Standing::Done,
+        })
     }
 
     pub(crate) async fn lag(&self, now: i64) -> Result<Lag, StoreError> {

@@ -9,6 +9,7 @@ use aiva_chassis::health::Health;
 use aiva_chassis::shutdown::{Shutdown, Supervisor};
 use aiva_chassis::{clock, panic};
 use aiva_events::dead_letter::{self, Filter, State};
+use aiva_events::local::Standing;
 use aiva_events::{HandleError, Handler, local, log};
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
@@ -64,8 +65,12 @@ async fn a_dead_letter_holds_its_subject_and_no_other(world: World) {
         _ => Ok(()),
     };
     let (applier, mut hears) = Applier::new(&world, Box::new(judge));
-    let running = world.dispatch(applier);
+    let standing = async |subject: &str| {
+        local::standing(&world.database, "applier", &["aiva.test.v1.Ticked"], subject).await.unwrap()
+    };
     world.append(&[("bad", 0), ("bad", 1), ("bad", 2), ("good", 0)]).await;
+    assert_eq!((standing("bad").await, standing("nobody").await), (Standing::Coming, Standing::Done));
+    let running = world.dispatch(applier);
     let mut heard = hear(&mut hears, 2).await;
     heard.sort();
     assert_eq!(heard, [("bad".to_owned(), 0), ("good".to_owned(), 0)]);
@@ -78,12 +83,15 @@ async fn a_dead_letter_holds_its_subject_and_no_other(world: World) {
     assert!(letter.reason.contains("disk of the other side"), "{}", letter.reason);
     world.append(&[("bad", 3), ("good", 1)]).await;
     assert_eq!(hear(&mut hears, 1).await, [("good".to_owned(), 1)]); // and bad 2, bad 3 still wait
+    assert_eq!(standing("bad").await, Standing::Stuck);
+    until(|| async { (standing("good").await == Standing::Done).then_some(()) }).await;
 
     broken.store(false, Ordering::SeqCst);
     assert_eq!(dead_letter::redrive(&world.database, &Filter::one(letter.id)).await.unwrap(), 1);
     let after = hear(&mut hears, 3).await;
     assert_eq!(after, [("bad".to_owned(), 1), ("bad".to_owned(), 2), ("bad".to_owned(), 3)]);
     until(|| async { dead_letter::find(&world.database, letter.id).await.unwrap().is_none().then_some(()) }).await;
+    until(|| async { (standing("bad").await == Standing::Done).then_some(()) }).await;
     running.stop().await;
 }
 

@@ -10,9 +10,10 @@ use aiva_chassis::clock::SharedClock;
 use aiva_contracts::envelope::{Envelope, EventMessage as _};
 use aiva_contracts::message::sca::v1::ContentsKept;
 use aiva_contracts::message::scan::v1::ContentsUploaded;
+use aiva_events::local::{self, Standing};
 use aiva_events::{Context, HandleError, Handler, NewEvent};
 use async_trait::async_trait;
-use prost::Message as _;
+use prost::{DecodeError, Message as _};
 
 use super::SOURCE;
 use crate::contents;
@@ -55,16 +56,16 @@ impl Uploads {
             Arrival::Whole => {}
         }
         let parts = self.journal.parts(&service, &scan).await.map_err(HandleError::transient)?;
-        let parts: Result<Vec<_>, _> = parts.iter().map(|part| ContentsUploaded::decode(part.as_slice())).collect();
-        let parts = parts.map_err(HandleError::permanent)?;
         let (guard, of) = (Arc::clone(&self.service), (service.clone(), scan.clone()));
         let judged = tokio::task::spawn_blocking(move || {
-            let run = guard.judge_first(contents::join(parts));
-            (Snapshot::of(&of.0, &of.1, &run), run.result.advisories)
+            // One after the other: all of them in their plain form take many times the room.
+            let run =
+                guard.judge_first(contents::join(parts.into_iter().map(|part| ContentsUploaded::decode(&*part)))?);
+            Ok::<_, DecodeError>((Snapshot::of(&of.0, &of.1, &run), run.result.advisories))
         });
         let (snapshot, advisories) = match judged.await {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            ended => ended.map_err(HandleError::transient)?,
+            ended => ended.map_err(HandleError::transient)?.map_err(HandleError::permanent)?,
         };
         // Times of imports are whole seconds. Where both are the same, one judgement too many is better than one too few.
         let is_outdated = advisories.built_at.as_microsecond() >= part.knowledge_unix_micros;
@@ -89,14 +90,34 @@ impl Uploads {
     }
 }
 
+/// The name that progress is kept under.
+const CONSUMER: &str = "sca.uploads";
+
+/// What is listened to.
+const TYPES: &[&str] = &[ContentsUploaded::TYPE];
+
+/// Whether what an upload lists may still come.
+pub(super) async fn standing(journal: &Journal, upload: &str) -> Result<Standing, HandleError> {
+    if upload.is_empty() {
+        return Ok(Standing::Done); // the last scan was no upload
+    }
+    let subject = format!("scan/{upload}");
+    local::standing(journal.database(), CONSUMER, TYPES, &subject).await.map_err(HandleError::transient)
+}
+
 #[async_trait]
 impl Handler for Uploads {
     fn consumer(&self) -> &'static str {
-        "sca.uploads"
+        CONSUMER
     }
 
     fn types(&self) -> &'static [&'static str] {
-        &[ContentsUploaded::TYPE]
+        TYPES
+    }
+
+    /// A large one takes much room while it is judged.
+    fn concurrency(&self) -> usize {
+        2
     }
 
     fn deadline(&self) -> Duration {

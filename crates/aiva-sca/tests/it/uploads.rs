@@ -117,9 +117,25 @@ async fn promises(world: World) {
     );
     world.forget().await;
     world.deliver(&[parts[1].clone(), parts[1].clone()]).await;
-    let early = world.ask(ScanRequested { upload_id: last.to_string(), ..request("advisories") }).await;
-    let early = world.scanner.handle(&early).await;
-    assert!(matches!(early, Err(HandleError::Transient(_))), "the older scan is not judged: {early:?}");
+    let again = || ScanRequested { upload_id: last.to_string(), ..request("advisories") };
+    let early = world.ask(again()).await;
+    world.tell(&parts[0]).await;
+    let said = world.scanner.handle(&early).await;
+    assert!(matches!(said, Err(HandleError::Transient(_))), "the older scan is not judged: {said:?}");
+    // Where the rest will not come, somebody is told, and nothing is judged either.
+    for stuck in [true, false] {
+        let late = world.ask(again()).await;
+        if stuck {
+            world.tell(&parts[0]).await;
+            world.bury(&format!("scan/{last}")).await;
+        }
+        world.scanner.handle(&late).await.unwrap();
+        let events = world.events().await;
+        let failed: Vec<ScanFailed> = of_kind(&events);
+        assert_eq!((&*failed[0].code, found(&events).len()), ("contents_missing", 0), "{stuck}");
+        assert!(failed[0].message.contains(&last.to_string()) && failed[0].message.contains("again"), "{failed:?}");
+        world.redrive().await;
+    }
     world.forget().await;
     world.deliver(&parts).await;
     assert_eq!(world.kept().await, Some((last.to_string(), true)));

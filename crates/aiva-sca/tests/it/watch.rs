@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aiva_chassis::clock::Clock as _;
 use aiva_contracts::envelope::{Envelope, EventMessage};
-use aiva_contracts::message::scan::v1::{FindingsObserved, ScanCompleted, ScanFailed, ScanRequested};
+use aiva_contracts::message::scan::v1::{ContentsUploaded, FindingsObserved, ScanCompleted, ScanFailed, ScanRequested};
 use aiva_events::consume::Handler as _;
 use aiva_events::log::{self, Direction, Filter};
 use aiva_events::outbox;
@@ -128,6 +128,36 @@ impl World {
             }
         }
         self.events().await.remove(0)
+    }
+
+    /// Puts an event into the outbox.
+    pub(crate) async fn tell(&self, event: &Envelope) {
+        let part: ContentsUploaded = event.decode().unwrap();
+        let context = Context::new("test", self.clock.now(), "c");
+        self.journal.tell(vec![NewEvent::of(&part, event.subject.as_str())], context).await.unwrap();
+    }
+
+    /// Runs a statement on either engine.
+    async fn run(&self, statement: String) {
+        match &self.db {
+            Database::Sqlite(db) => {
+                db.write::<_, Plain, _>(move |tx| Ok(tx.execute(&statement, [])?)).await.unwrap();
+            }
+            Database::Postgres(db) => {
+                sqlx::query(sqlx::AssertSqlSafe(statement)).execute(db.pool()).await.unwrap();
+            }
+        }
+    }
+
+    /// Makes of what is told about a subject a dead letter of the uploads, as the dispatcher does.
+    pub(crate) async fn bury(&self, subject: &str) {
+        let row = "INSERT INTO event_subjects (consumer, subject, state, done, due_at, attempts)";
+        self.run(format!("{row} VALUES ('sca.uploads', '{subject}', 'dead', 0, 0, 12)")).await;
+    }
+
+    /// Takes the dead letter away.
+    pub(crate) async fn redrive(&self) {
+        self.run("DELETE FROM event_subjects".to_owned()).await;
     }
 
     pub(crate) async fn events(&self) -> Vec<Envelope> {

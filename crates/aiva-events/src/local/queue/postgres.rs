@@ -238,6 +238,20 @@ async fn bury(tx: &mut PgConnection, key: (&str, &str), ending: &Ending) -> Resu
     Ok(())
 }
 
+/// Whether a dead letter waits, and whether something is to be handled.
+pub(super) async fn standing(db: &Postgres, queue: &Queue, subject: &str) -> Result<(bool, bool), StoreError> {
+    let standing = sqlx::query(
+        "SELECT EXISTS (SELECT 1 FROM event_subjects WHERE consumer = $1 AND subject = $2 AND state = 'dead'),
+                EXISTS (SELECT 1 FROM event_outbox o
+                        LEFT JOIN event_subjects s ON s.consumer = $1 AND s.subject = o.subject
+                        WHERE o.subject = $2 AND o.kind = ANY($3)
+                          AND (o.position IS NULL OR o.position > s.done
+                               OR o.position > coalesce((SELECT position FROM event_consumers WHERE consumer = $1), 0)))",
+    );
+    let row = standing.bind(queue.consumer).bind(subject).bind(queue.types).fetch_one(db.pool()).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
 pub(super) async fn lag(db: &Postgres, queue: &Queue) -> Result<(i64, Option<i64>, i64), StoreError> {
     let lag = sqlx::query(
         "SELECT count(*), min(o.time),

@@ -177,6 +177,24 @@ fn bury(tx: &Transaction<'_>, key: (&str, &str), dead: &Dead<'_>) -> Result<(), 
     Ok(())
 }
 
+/// Whether a dead letter waits, and whether something is to be handled.
+pub(super) async fn standing(db: &Sqlite, queue: Queue, subject: String) -> Result<(bool, bool), StoreError> {
+    let standing = db.read::<_, Plain, _>(move |conn| {
+        let row = conn
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM event_subjects WHERE consumer = ?1 AND subject = ?2 AND state = 'dead'),
+                        EXISTS (SELECT 1 FROM event_outbox o
+                                LEFT JOIN event_subjects s ON s.consumer = ?1 AND s.subject = o.subject
+                                WHERE o.subject = ?2 AND o.kind IN (SELECT value FROM json_each(?3))
+                                  AND (o.position > coalesce((SELECT position FROM event_consumers WHERE consumer = ?1), 0)
+                                       OR o.position > s.done))",
+            )?
+            .query_row(params![queue.consumer, subject, queue.types_json()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(row)
+    });
+    Ok(standing.await?)
+}
+
 pub(super) async fn lag(db: &Sqlite, queue: Queue) -> Result<(i64, Option<i64>, i64), StoreError> {
     let lag = db.read::<_, Plain, _>(move |conn| {
         let (events, oldest) = conn
