@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use aiva_contracts::envelope::Envelope;
 use aiva_events::{Context, NewEvent, inbox, outbox};
 use aiva_store::{Database, StoreError, TxError};
+use jiff::Timestamp;
 
 use crate::advisory::{Damage, Index};
 use crate::snapshot::{Component, Kept, Snapshot, changed};
@@ -108,6 +109,11 @@ impl Journal {
     /// The parts of an upload in their order.
     pub async fn parts(&self, service: &str, scan: &str) -> Result<Vec<Vec<u8>>, TxError<StoreError>> {
         uploads::get(&self.database, service, scan).await
+    }
+
+    /// Removes the parts of uploads that were made before a time and are not whole; how many there were.
+    pub async fn forget_parts(&self, before: Timestamp) -> Result<u64, TxError<StoreError>> {
+        uploads::forget(&self.database, before).await
     }
 
     /// Keeps what was uploaded in place of what an earlier scan read, and tells these events; does neither where a later scan is kept.

@@ -30,6 +30,12 @@ impl Updates {
 /// How often the worker looks whether somebody else replaced the index.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// How often parts of uploads that are not whole are looked for. What was told before a start is delivered well before the first time.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// So long parts wait for the others.
+const PARTS_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// How far the worker has followed the index.
 #[derive(Debug)]
 struct Seen {
@@ -64,6 +70,8 @@ impl Keeper {
         self.observe();
         let mut seen = Seen { epoch: self.epoch(), judged: None };
         // At start only when it is due: a restart is no reason to ask the whole Internet again.
+        let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut wait = self.every.map(|every| if self.is_due(every) { Duration::ZERO } else { every });
         loop {
             let due = async {
@@ -76,6 +84,10 @@ impl Keeper {
                 () = stop.begun() => return Ok(()),
                 () = self.updates.0.notified() => {}
                 () = due => {}
+                _ = sweep.tick() => {
+                    self.sweep().await;
+                    continue;
+                }
                 () = tokio::time::sleep(NOTICE) => {
                     // `aiva advisories import` beside a running server.
                     if stop.until(self.notice(&mut seen)).await.is_none() {
@@ -90,6 +102,15 @@ impl Keeper {
             }
             seen.epoch = self.epoch();
             wait = self.every;
+        }
+    }
+
+    /// Removes what came of uploads whose other parts will not come any more.
+    async fn sweep(&self) {
+        match self.journal.forget_parts(self.clock.now() - PARTS_WAIT).await {
+            Ok(0) => {}
+            Ok(parts) => tracing::info!(parts, "parts of uploads that never became whole were removed"),
+            Err(error) => tracing::warn!(error = %chain(&error), "old parts of uploads could not be removed"),
         }
     }
 

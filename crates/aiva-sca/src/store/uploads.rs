@@ -1,6 +1,7 @@
 //! The parts of uploads that have come so far.
 
 use aiva_store::{Database, StoreError, TxError};
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use sqlx::PgConnection;
 
@@ -72,6 +73,27 @@ pub(super) async fn put_postgres(tx: &mut PgConnection, part: &Part) -> Result<A
     let come = sqlx::query_scalar(COME).bind(&part.service).bind(&part.scan).bind(i64::from(part.chunks));
     let come: i64 = come.fetch_one(&mut *tx).await?;
     Arrival::of(kept, part, || Ok(come))
+}
+
+/// Removes what came of uploads that were made before a time and are not whole; how many parts that were. The id of an upload says
+/// when it was made, and the text of ids is in the order of time.
+pub(super) async fn forget(database: &Database, before: Timestamp) -> Result<u64, TxError<StoreError>> {
+    const FORGET: &str = "DELETE FROM sca_uploads WHERE scan < $1";
+    let millis = before.as_millisecond().max(0);
+    let before = format!("{:08x}-{:04x}", millis >> 16, millis & 0xffff);
+    match database {
+        Database::Sqlite(sqlite) => {
+            sqlite
+                .write(move |tx| {
+                    tx.execute(FORGET, [before]).map(|gone| gone as u64).map_err(|error| TxError::Store(error.into()))
+                })
+                .await
+        }
+        Database::Postgres(postgres) => {
+            let gone = sqlx::query(FORGET).bind(before).execute(postgres.pool()).await;
+            gone.map(|gone| gone.rows_affected()).map_err(store)
+        }
+    }
 }
 
 /// The parts of an upload in their order.

@@ -1,6 +1,11 @@
 //! What an upload lists is judged again as what the server read, and the last scan of a service is the one that is: whatever the
 //! order in which its parts, and those of others, come. The same on both engines.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use aiva_chassis::health::{Health, Impact};
+use aiva_chassis::shutdown::{Shutdown, Stage};
 use aiva_contracts::envelope::{Envelope, EventMessage};
 use aiva_contracts::message::sca::v1::ContentsKept;
 use aiva_contracts::message::scan::v1::{
@@ -10,6 +15,7 @@ use aiva_contracts::message::scan::v1::{
 use aiva_events::Context;
 use aiva_events::consume::{HandleError, Handler as _};
 use aiva_sca::snapshot::Snapshot;
+use aiva_sca::workers::{Keeper, Updates};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -202,6 +208,79 @@ async fn what_was_uploaded_is_judged_again_on_sqlite() {
 async fn what_was_uploaded_is_judged_again_on_postgres() {
     let Some(world) = World::postgres().await else { return };
     promises(world).await;
+}
+
+/// An upload that was made at a time.
+fn made(at: &str) -> Uuid {
+    let at: jiff::Timestamp = at.parse().unwrap();
+    Uuid::new_v7(uuid::Timestamp::from_unix(
+        uuid::NoContext,
+        at.as_second().unsigned_abs(),
+        at.subsec_nanosecond().unsigned_abs(),
+    ))
+}
+
+async fn sweeps(world: World) {
+    let part = || files(vec![file(vec![listed("left", "1.0.0")], vec![])]);
+    let (old, young) = (made("2026-11-20T11:59:59.999Z"), made("2026-11-20T12:00:00Z"));
+    for scan in [old, young] {
+        world.deliver(&upload(scan, vec![part(), part()])[..1]).await;
+    }
+    let a_day_ago = "2026-11-20T12:00:00Z".parse().unwrap();
+    assert_eq!(world.journal.forget_parts(a_day_ago).await.unwrap(), 1);
+    assert_eq!(world.journal.forget_parts(a_day_ago).await.unwrap(), 0);
+    // The younger one becomes whole all the same; of the older one a part alone is nothing.
+    world.deliver(&upload(old, vec![part(), part()])[1..]).await;
+    assert_eq!(world.kept().await, None);
+    world.deliver(&upload(young, vec![part(), part()])[1..]).await;
+    assert_eq!(world.kept().await, Some((young.to_string(), true)));
+}
+
+#[tokio::test]
+async fn parts_of_old_uploads_are_removed_on_sqlite() {
+    sweeps(World::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn parts_of_old_uploads_are_removed_on_postgres() {
+    let Some(world) = World::postgres().await else { return };
+    sweeps(world).await;
+}
+
+#[tokio::test]
+async fn a_server_removes_them_after_an_hour() {
+    let world = World::sqlite().await;
+    let part = || files(vec![file(vec![listed("left", "1.0.0")], vec![])]);
+    let (old, young) = (made("2026-11-20T11:00:00Z"), made("2026-11-21T11:00:00Z"));
+    for scan in [old, young] {
+        world.deliver(&upload(scan, vec![part(), part()])[..1]).await;
+    }
+    let shutdown = Shutdown::new();
+    let keeper = Keeper {
+        service: Arc::clone(&world.service),
+        journal: world.journal.clone(),
+        updates: Updates::default(),
+        every: None,
+        origin: String::new(),
+        clock: world.clock.shared(),
+        check: Health::default().check("advisories", Impact::Degrades),
+    };
+    tokio::time::pause();
+    tokio::select! {
+        ended = keeper.run(shutdown.stop(Stage::Work)) => ended.unwrap(),
+        () = tokio::time::sleep(Duration::from_secs(3500)) => {}
+    }
+    let parts = async |scan: Uuid| world.journal.parts("pay", &scan.to_string()).await.unwrap().len();
+    assert_eq!((parts(old).await, parts(young).await), (1, 1), "what a start delivers again has its time");
+    tokio::select! {
+        ended = keeper.run(shutdown.stop(Stage::Work)) => ended.unwrap(),
+        () = async {
+            while parts(old).await > 0 {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+        } => {}
+    }
+    assert_eq!(parts(young).await, 1);
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub(crate) struct World {
     pub(crate) scanner: Scanner,
     pub(crate) uploads: Uploads,
     pub(crate) journal: Journal,
+    pub(crate) service: Arc<Service>,
 }
 
 impl World {
@@ -77,8 +78,8 @@ impl World {
         let journal = Journal::new(db.clone());
         let service = Arc::new(Service::new(parts));
         let scanner = Scanner::new(Arc::clone(&service), journal.clone(), clock.shared());
-        let uploads = Uploads::new(service, journal.clone(), clock.shared());
-        Self { folder, db, clock, scanner, uploads, journal }
+        let uploads = Uploads::new(Arc::clone(&service), journal.clone(), clock.shared());
+        Self { folder, db, clock, scanner, uploads, journal, service }
     }
 
     /// Puts a record into the index beside those that it has.
