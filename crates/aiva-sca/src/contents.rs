@@ -196,6 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_of_file_keeps_its_name_however_many_there_are() {
+        let parts = (0..1000).map(|at| {
+            let mut part = part("a", vec![]);
+            part.files[0].kind = format!("nimble-{at}.lock");
+            part
+        });
+        let inputs = joined(parts.chain([part("a", vec![])]).collect()).inventory.inputs;
+        assert_eq!(
+            (inputs.len(), inputs[0].kind.as_ref(), inputs[1000].kind.as_ref()),
+            (1001, "nimble-0.lock", "package-lock.json")
+        );
+        assert!(matches!(inputs[1000].kind, std::borrow::Cow::Borrowed(_)), "ours is not kept twice");
+    }
+
+    #[test]
     fn what_this_release_does_not_know_is_said() {
         let public = message::PackageSource::Unspecified;
         let kept = joined(vec![part(

@@ -279,7 +279,7 @@ mod tests {
         let at = |name: &str| u32::try_from(names.iter().position(|one| bare(one) == name).unwrap()).unwrap();
         Input {
             path: "x".into(),
-            kind: "Cargo.lock",
+            kind: "Cargo.lock".into(),
             status: Status::Parsed,
             packages: names
                 .iter()

@@ -2,6 +2,7 @@
 //!
 //! Pure data. Readers under [`crate::inventory`] produce it, [`crate::matching`] judges it; neither knows the other.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -367,8 +368,8 @@ impl Status {
     }
 }
 
-/// The name of a format. An alias, or serde would borrow it from what it reads.
-pub type KindName = &'static str;
+/// The name of a format: one of ours, or what another release calls one.
+pub type KindName = Cow<'static, str>;
 
 /// One file and everything that was learnt from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

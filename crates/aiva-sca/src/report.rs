@@ -100,7 +100,7 @@ pub fn input(input: &Input, unjudged: &[Unjudged], can_resolve: &[Possible]) -> 
     let problem = |problem: &Problem| message::Problem { line: problem.line, message: problem.message.clone() };
     message::ObservedInput {
         path: input.path.clone(),
-        kind: input.kind.to_owned(),
+        kind: input.kind.clone().into_owned(),
         status: status.into(),
         packages: input.packages.len() as u64,
         not_judged: unjudged.iter().map(not_judged).collect(),

@@ -6,7 +6,6 @@
 //! Start reading at [`Snapshot::of`] and [`changed`].
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
 
 use aiva_contracts::message::scan::v1 as message;
 use prost::Message as _;
@@ -18,7 +17,7 @@ use crate::finding::{Finding, Verdict};
 use crate::inventory::{Inventory, Kind};
 use crate::left_out::LeftOut;
 use crate::name::spelled;
-use crate::package::{Ecosystem, Input, NotJudged, Package, Source, Status};
+use crate::package::{Ecosystem, Input, KindName, NotJudged, Package, Source, Status};
 use crate::report;
 use crate::scan::{ScanResult, scan};
 use crate::service::Run;
@@ -140,7 +139,7 @@ impl Kept {
 pub fn changed<'c>(components: &'c [Component], index: &Index) -> Result<Vec<&'c Component>, Damage> {
     let mut asked = Input {
         path: String::new(),
-        kind: "",
+        kind: "".into(),
         status: Status::Parsed,
         packages: Vec::new(),
         not_judged: Vec::new(),
@@ -226,32 +225,18 @@ fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
     (read == plain.len()).then_some(plain)
 }
 
-/// The most names of kinds that are kept besides our own.
-const MOST_OTHERS: usize = 200;
-
-/// A kind of file that nobody here knows.
-const OTHER: &str = "other";
+/// The longest name of a kind of file that is kept (api: DocumentInput).
+const LONGEST_KIND: usize = 100;
 
 /// The name of a kind of file, for serde.
-pub(crate) fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+pub(crate) fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KindName, D::Error> {
     Ok(kind_of(&String::deserialize(deserializer)?))
 }
 
-/// The name of a kind of file, as this release has it, or one that another release has: such are kept for good, but no more of
-/// them than a few releases can have, for uploads say them.
-pub(crate) fn kind_of(name: &str) -> &'static str {
-    static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    if let Some(kind) = Kind::of("", name).filter(|kind| kind.name() == name) {
-        return kind.name();
+/// The name of a kind of file, as this release has it, or one that another release has.
+pub(crate) fn kind_of(name: &str) -> KindName {
+    match Kind::of("", name).filter(|kind| kind.name() == name) {
+        Some(kind) => kind.name().into(),
+        None => name.chars().take(LONGEST_KIND).collect::<String>().into(),
     }
-    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = others.get(name) {
-        return known;
-    }
-    if others.len() >= MOST_OTHERS || name.len() > 100 {
-        return OTHER;
-    }
-    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
-    others.insert(kept);
-    kept
 }

@@ -122,7 +122,7 @@ impl Rules {
         names.dedup();
         let listed = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
         let reason = format!("{} names of public packages come from other registries: {listed}", names.len());
-        let whole = Package::new(first.ecosystem, input.kind, "", first.line);
+        let whole = Package::new(first.ecosystem, &*input.kind, "", first.line);
         let rule = as_rule(Rule::ConfusableName, reason);
         findings.push(finding::of_rule(&input.path, &whole, String::new(), rule));
     }
@@ -133,7 +133,7 @@ impl Rules {
         }
         for package in &input.packages {
             let owner = self.namespaces.iter().find(|one| one.holds(package.ecosystem, &package.name));
-            let Some((rule, level, reason)) = owner.and_then(|owner| owner.judge(input.kind, package)) else {
+            let Some((rule, level, reason)) = owner.and_then(|owner| owner.judge(&input.kind, package)) else {
                 continue;
             };
             let purl = purl(package.ecosystem, &package.name, &package.version);
@@ -191,9 +191,9 @@ impl Rules {
                     (Rule::ResolvedElsewhere, format!("the archive is not that of the package: {address}"))
                 }
                 Fact::Outside(_) => continue, // Told of where names are looked at.
-                Fact::NotLocked { manifest, asked } => (Rule::NotLocked, missing(input.kind, manifest, asked)),
+                Fact::NotLocked { manifest, asked } => (Rule::NotLocked, missing(&input.kind, manifest, asked)),
                 Fact::LockedOtherwise { manifest, asked, has } => {
-                    (Rule::NotLocked, otherwise(input.kind, manifest, asked, has))
+                    (Rule::NotLocked, otherwise(&input.kind, manifest, asked, has))
                 }
             };
             match packages.get(&(sign.line, sign.name.as_str())) {
@@ -224,7 +224,7 @@ impl Rules {
         if more > 0 {
             listed.push_str(&format!(" and {more} more"));
         }
-        let package = Package { name: input.kind.to_owned(), version: String::new(), ..unlisted(first) };
+        let package = Package { name: input.kind.clone().into_owned(), version: String::new(), ..unlisted(first) };
         let reason = format!("{what} for {} of {} packages: {listed}", signs.len(), input.packages.len());
         let mut told = finding::of_rule(&input.path, &package, String::new(), as_rule(rule, reason));
         told.direct = None;

@@ -64,7 +64,7 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
         let (graph, mut steps) = (Graph::of(input), HashMap::new());
         let mut walker = graph.as_ref().map(Graph::walker);
         for (at, package) in named {
-            let ways = match (&mut walker, without_graph(input.kind)) {
+            let ways = match (&mut walker, without_graph(&input.kind)) {
                 (Some(walker), _) => known(input, walker, at, most, &mut steps).map_or(Ways::Unreached, Ways::Known),
                 (None, Some(reason)) => Ways::Untold(reason),
                 (None, None) => Ways::Untold("this file names no package that needs another"),

@@ -217,7 +217,7 @@ pub(crate) fn failed(path: String, kind: &'static str, message: String) -> Input
     let problems = vec![Problem { line: 0, message }];
     Input {
         path,
-        kind,
+        kind: kind.into(),
         status: Status::Failed,
         packages: Vec::new(),
         not_judged: Vec::new(),

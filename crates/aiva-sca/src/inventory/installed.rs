@@ -31,7 +31,7 @@ use super::door;
 use super::join::folder;
 use super::kind::Kind;
 use super::reading::Reading;
-use crate::package::{BuiltFrom, Input, KindName, Origin, Package, Source, Status};
+use crate::package::{BuiltFrom, Input, Origin, Package, Source, Status};
 use crate::system::{OsRelease, System};
 
 /// What a file is good for.
@@ -69,7 +69,7 @@ pub enum What {
 
 impl What {
     /// The kind in reports.
-    pub const fn name(self) -> KindName {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::OsRelease => "os-release",
             Self::Dpkg | Self::DpkgPart => "dpkg database",
@@ -396,7 +396,7 @@ fn input(path: String, what: What, reading: Reading) -> Input {
     let edges = if packages.is_empty() || status == Status::Failed { Vec::new() } else { links.edges };
     Input {
         path,
-        kind: what.name(),
+        kind: what.name().into(),
         status,
         packages,
         not_judged,

@@ -156,7 +156,7 @@ pub(crate) fn input(path: String, kind: Kind, reading: Reading) -> Input {
     let edges = if packages.is_empty() { Vec::new() } else { links.edges };
     Input {
         path,
-        kind: kind.name(),
+        kind: kind.name().into(),
         status,
         packages,
         not_judged,

@@ -30,7 +30,7 @@ pub fn cyclonedx_xml(bom: &Bom<'_>) -> String {
             for file in &bom.files {
                 out.inside("component", &[("type", "file"), ("bom-ref", &file.reference)], |out| {
                     out.text("name", &file.input.path);
-                    properties(out, &[("aiva:format", file.input.kind), ("aiva:status", file.input.status.name())]);
+                    properties(out, &[("aiva:format", &*file.input.kind), ("aiva:status", file.input.status.name())]);
                 });
             }
             bom.components.iter().for_each(|one| component(out, one));

@@ -48,7 +48,7 @@ fn package(ecosystem: Ecosystem, name: &str, version: &str) -> Package {
 fn input(packages: Vec<Package>) -> Input {
     Input {
         path: "app/lock".to_owned(),
-        kind: "Cargo.lock",
+        kind: "Cargo.lock".into(),
         status: Status::Parsed,
         packages,
         not_judged: Vec::new(),

@@ -140,7 +140,7 @@ fn answers(dir: &Path, names: &[(Ecosystem, String)]) -> Vec<String> {
     }
     let input = Input {
         path: "lock".to_owned(),
-        kind: "Cargo.lock",
+        kind: "Cargo.lock".into(),
         status: Status::Parsed,
         packages,
         not_judged: open,

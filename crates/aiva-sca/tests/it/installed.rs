@@ -284,7 +284,7 @@ fn a_root_file_system_says_what_is_installed_in_it() {
     assert_eq!((package("time").unwrap().direct, package("left-pad").unwrap().line), (Some(true), 1));
     assert_eq!(package("left-pad").unwrap().licenses, ["WTFPL"]);
     let jar = inventory.inputs.iter().find(|input| input.path.contains("log4j")).unwrap();
-    assert_eq!((&*jar.path, jar.kind), ("app/app.jar!/BOOT-INF/lib/log4j-core-2.14.1.jar", "Java archive"));
+    assert_eq!((&*jar.path, &*jar.kind), ("app/app.jar!/BOOT-INF/lib/log4j-core-2.14.1.jar", "Java archive"));
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn lockfiles_of_applications_are_read() {
         ("srv/web/package-lock.json", "package-lock.json", Status::Parsed),
         ("var/lib/dpkg/status", "dpkg database", Status::Parsed),
     ];
-    let got: Vec<_> = inventory.inputs.iter().map(|input| (&*input.path, input.kind, input.status)).collect();
+    let got: Vec<_> = inventory.inputs.iter().map(|input| (&*input.path, &*input.kind, input.status)).collect();
     assert_eq!(got, want);
     assert_eq!(rows(&inventory.inputs)[..2], ["npm left-pad 1.3.0", "Packagist acme/one 1.0.0"]);
     // In a repository they are read with their manifests, and not once more.

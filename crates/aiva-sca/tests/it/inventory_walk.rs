@@ -172,7 +172,7 @@ fn what_is_no_file_or_may_not_be_read_is_said() {
         return;
     }
     let closed = find(&inventory, "closed");
-    assert_eq!((closed.kind, closed.status), ("folder", Status::Failed));
+    assert_eq!((&*closed.kind, closed.status), ("folder", Status::Failed));
     assert_eq!(find(&inventory, "secret/go.mod").status, Status::Failed);
 }
 

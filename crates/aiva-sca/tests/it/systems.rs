@@ -87,7 +87,7 @@ fn installed(system: &str, name: &str, version: &str, source: Option<(&str, &str
 fn judged(index: &Index, package: Package) -> ScanResult {
     let input = Input {
         path: "var/lib/dpkg/status".to_owned(),
-        kind: "dpkg",
+        kind: "dpkg".into(),
         status: Status::Parsed,
         packages: vec![package],
         not_judged: Vec::new(),

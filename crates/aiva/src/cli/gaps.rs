@@ -26,7 +26,7 @@ impl Gaps {
             let problems = input.problems.iter().map(|problem| (problem.line, problem.message.as_str()));
             gaps.lines.extend(unread(
                 &input.path,
-                (input.status == Status::Unsupported).then_some(input.kind),
+                (input.status == Status::Unsupported).then_some(&*input.kind),
                 problems,
             ));
         }

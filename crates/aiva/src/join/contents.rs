@@ -19,7 +19,7 @@ fn of_file(input: &Input) -> Vec<DocumentListing> {
     let mut listings: BTreeMap<Ecosystem, DocumentListing> = BTreeMap::new();
     let new = |ecosystem: Ecosystem| DocumentListing {
         path: cut(&input.path, 1000),
-        kind: cut(input.kind, 100),
+        kind: cut(&input.kind, 100),
         ecosystem: ecosystem.osv_name().to_owned(),
         packages: None,
         entries: Vec::new(),
