@@ -66,18 +66,27 @@ pub struct Dispatcher {
     options: Options,
     handlers: Vec<Arc<dyn Handler>>,
     alerts: Option<Alerts>,
+    brief: Vec<(&'static str, Duration)>,
 }
 
 impl Dispatcher {
     /// Without handlers yet.
     pub fn new(database: Database, clock: SharedClock, options: Options) -> Self {
-        Self { database, clock, options, handlers: Vec::new(), alerts: None }
+        Self { database, clock, options, handlers: Vec::new(), alerts: None, brief: Vec::new() }
     }
 
     /// Who is told of dead letters.
     #[must_use]
     pub fn alerts(mut self, alerts: Alerts) -> Self {
         self.alerts = Some(alerts);
+        self
+    }
+
+    /// Events of a type are removed earlier than others, once all consumers are done with them: for those that are large and that
+    /// nobody reads later.
+    #[must_use]
+    pub fn brief(mut self, kind: &'static str, retention: Duration) -> Self {
+        self.brief.push((kind, retention));
         self
     }
 
@@ -110,8 +119,8 @@ impl Dispatcher {
             };
             tasks.spawn(lane.serve());
         }
-        let pruning = prune::serve(self.database, self.clock, self.options.retention, consumers, stop.clone());
-        tasks.spawn(pruning);
+        let pruning = prune::Pruning { retention: self.options.retention, brief: self.brief, consumers };
+        tasks.spawn(pruning.serve(self.database, self.clock, stop.clone()));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()

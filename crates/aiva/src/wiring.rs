@@ -20,6 +20,8 @@ use aiva_chassis::shutdown::supervisor::{Policy, Supervisor};
 use aiva_chassis::telemetry::otlp;
 use aiva_console::Console;
 use aiva_contracts::api::{Cloud, CreateService, Guard, ServiceDescription, Version};
+use aiva_contracts::envelope::EventMessage as _;
+use aiva_contracts::message::scan::v1::ContentsUploaded;
 use aiva_egress::service::records::{App, Decisions};
 use aiva_events::Dispatcher;
 use aiva_events::local::Options;
@@ -65,6 +67,9 @@ pub(crate) const MIGRATIONS: &[MigrationSet] = &[
 
 /// The longest body of an uploaded scan.
 const UPLOAD_LIMIT: u64 = 64 << 20;
+
+/// How long it can be read in the events what an upload lists: 20 MB for a large one, of which sca keeps what it needs.
+const CONTENTS_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// The build that runs.
 pub(crate) fn version() -> Version {
@@ -316,6 +321,7 @@ fn deliver(
     supervisor.spawn("events", Policy::service(Stage::Work), move |stop| {
         let dispatcher = Dispatcher::new(database.clone(), Arc::clone(&clock), Options::default())
             .alerts(alerts.clone())
+            .brief(ContentsUploaded::TYPE, CONTENTS_KEPT)
             .with(Arc::new(Scanner::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
             .with(Arc::new(Uploads::new(Arc::clone(&sca), journal.clone(), Arc::clone(&clock))))
             .with(Arc::new(ScanEvents(findings.clone())))

@@ -8,9 +8,10 @@ use aiva_chassis::alert::{Alert, AlertSink, Alerts, Level, Message, SinkError};
 use aiva_chassis::health::Health;
 use aiva_chassis::shutdown::{Shutdown, Supervisor};
 use aiva_chassis::{clock, panic};
+use aiva_contracts::message::scan::v1::ScanStarted;
 use aiva_events::dead_letter::{self, Filter, State};
 use aiva_events::local::Standing;
-use aiva_events::{HandleError, Handler, local, log};
+use aiva_events::{HandleError, Handler, NewEvent, local, log};
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 
@@ -26,6 +27,7 @@ on_both_engines!(
     a_long_handler_holds_up_no_other_subject,
     the_log_is_read_both_ways,
     what_is_not_handled_counts_as_lag,
+    brief_events_are_removed_early_but_not_before_they_are_handled,
     events_from_before_the_first_start_are_delivered,
 );
 
@@ -254,6 +256,27 @@ async fn what_is_not_handled_counts_as_lag(world: World) {
         (lag.events == 2 && lag.dead_letters == 1).then_some(lag)
     });
     assert_eq!(settled.await.seconds, 90);
+    running.stop().await;
+}
+
+async fn brief_events_are_removed_early_but_not_before_they_are_handled(world: World) {
+    let judge = |subject: &str, _: u64| if subject == "bad" { Err(HandleError::permanent("no")) } else { Ok(()) };
+    let (applier, mut hears) = Applier::new(&world, Box::new(judge));
+    let running = world.dispatch(applier);
+    world.append(&[("good", 0), ("bad", 0), ("bad", 1), ("good", 1)]).await;
+    hear(&mut hears, 2).await;
+    until(|| async { some(dead_letter::list(&world.database, &Filter::default(), None, 10).await.unwrap()) }).await;
+    running.stop().await;
+    let left = async || {
+        let page = log::read(&world.database, &log::Filter::default(), log::Direction::After(0), 10).await.unwrap();
+        page.into_iter().map(|(_, event)| event.subject).collect::<Vec<_>>()
+    };
+    let hour = std::time::Duration::from_secs(3600);
+    append(&world.database, vec![NewEvent::of(&ScanStarted::default(), "other")]).await;
+    world.clock.advance(hour * 2);
+    let (applier, _hears) = Applier::new(&world, Box::new(judge));
+    let running = world.dispatch_as(applier, |dispatcher| dispatcher.brief("aiva.test.v1.Ticked", hour));
+    until(|| async { (left().await == ["bad", "bad", "other"]).then_some(()) }).await;
     running.stop().await;
 }
 
