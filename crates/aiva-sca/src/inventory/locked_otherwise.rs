@@ -7,9 +7,11 @@
 //!
 //! Start reading at [`note`].
 
-use std::collections::{HashMap, HashSet};
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 
-use rapidhash::RapidHashMap;
+use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::join::Manifest;
 use super::kind::Kind;
@@ -40,7 +42,8 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest], missi
     let mut told: HashSet<&str> = HashSet::new();
     let mut signs = Vec::new();
     for manifest in manifests.iter().filter(|manifest| manifest.is_whole || !is_program(kind)) {
-        let mut count: HashMap<&str, usize> = HashMap::new();
+        let mut count: RapidHashMap<&str, usize> = RapidHashMap::default();
+        count.reserve(manifest.declared.len());
         manifest.declared.iter().for_each(|one| *count.entry(&one.name).or_default() += 1);
         for one in &manifest.declared {
             // Several requirements of one name are for several conditions, or tables of which one counts.
@@ -81,12 +84,31 @@ struct View<'l> {
     ecosystem: Ecosystem,
     packages: RapidHashMap<&'l str, Vec<&'l Package>>,
     /// What it was written for, by owner and name.
-    recorded: HashMap<(&'l str, &'l str), Vec<&'l Recorded>>,
-    owners: HashSet<&'l str>,
+    recorded: RapidHashMap<(&'l str, &'l str), Same<'l>>,
+    owners: RapidHashSet<&'l str>,
     /// yarn's `name@range`, sorted.
     descriptors: &'l [(String, u32)],
     /// Names of which nothing is said.
-    apart: HashSet<&'l str>,
+    apart: RapidHashSet<&'l str>,
+}
+
+/// What is recorded of one name; nearly always once.
+struct Same<'l> {
+    first: &'l Recorded,
+    more: Vec<&'l Recorded>,
+}
+
+/// A requirement, read once and only where its text does not tell.
+struct Wanted<'a> {
+    ecosystem: Ecosystem,
+    text: &'a str,
+    read: OnceCell<Option<Requirement>>,
+}
+
+impl Wanted<'_> {
+    fn requirement(&self) -> Option<&Requirement> {
+        self.read.get_or_init(|| Requirement::parse(self.ecosystem, self.text)).as_ref()
+    }
 }
 
 impl View<'_> {
@@ -94,17 +116,27 @@ impl View<'_> {
         if self.apart.contains(&*one.name) || !self.is_chosen(one.scope) {
             return None;
         }
-        let wanted = Requirement::parse(self.ecosystem, &one.requirement)?;
-        let candidates = self.candidates(&one.name)?;
-        let first = candidates.first()?;
-        let is_plain = |package: &&&Package| matches!(package.source, Source::Registry | Source::PrivateRegistry(_));
-        if !candidates.iter().all(|package| is_plain(&package)) {
+        let asked = &*one.requirement;
+        let all = self.packages.get(&*one.name).filter(|all| all.len() <= MOST_ENTRIES)?;
+        // The project itself may get those that are known to be direct, else all of the name.
+        let has_direct = all.iter().any(|package| package.direct == Some(true));
+        let candidates = all.iter().filter(|package| !has_direct || package.direct == Some(true));
+        let is_plain = |package: &&Package| matches!(package.source, Source::Registry | Source::PrivateRegistry(_));
+        if !candidates.clone().all(is_plain) {
             return None;
         }
-        let allowed: Option<Vec<bool>> = candidates.iter().map(|package| self.allows(&wanted, package)).collect();
-        let has = match allowed?.contains(&true) {
-            false => Locked::Version(first.version.clone()),
-            true => self.chosen_for(one, &wanted, manifest)?,
+        let wanted = Wanted { ecosystem: self.ecosystem, text: asked, read: OnceCell::new() };
+        let mut is_allowed = false;
+        for package in candidates.clone() {
+            is_allowed |= self.allows(&wanted, package)?;
+        }
+        let first = candidates.clone().next()?;
+        let has = if is_allowed {
+            self.chosen_for(one, &wanted, manifest)?
+        } else {
+            // What no version satisfies is not understood.
+            wanted.requirement()?;
+            Locked::Version(first.version.clone())
         };
         let (manifest, asked) = (manifest.place(one), one.requirement.clone());
         let fact = Fact::LockedOtherwise { manifest, asked, has };
@@ -121,16 +153,13 @@ impl View<'_> {
         }
     }
 
-    /// The packages that the project itself may get: those that are known to be direct, else all of the name.
-    fn candidates(&self, name: &str) -> Option<Vec<&Package>> {
-        let all = self.packages.get(name).filter(|all| all.len() <= MOST_ENTRIES)?;
-        let direct: Vec<&Package> = all.iter().filter(|package| package.direct == Some(true)).copied().collect();
-        Some(if direct.is_empty() { all.clone() } else { direct })
-    }
-
     /// Whether a version is allowed; `None` where that is not sure.
-    fn allows(&self, wanted: &Requirement, package: &Package) -> Option<bool> {
+    fn allows(&self, wanted: &Wanted<'_>, package: &Package) -> Option<bool> {
         let version = &*package.version;
+        if let Some(holds) = Requirement::plainly_holds(self.ecosystem, wanted.text, version) {
+            return Some(holds);
+        }
+        let wanted = wanted.requirement()?;
         // A local version (PEP 440) and the number of a build are of the version before them.
         let plain = version.split('+').next().unwrap_or(version);
         // The whole project may allow what comes before a release.
@@ -142,7 +171,7 @@ impl View<'_> {
     }
 
     /// What the lockfile was written for, if that is not what is asked for.
-    fn chosen_for(&self, one: &Declared, wanted: &Requirement, manifest: &Manifest) -> Option<Locked> {
+    fn chosen_for(&self, one: &Declared, wanted: &Wanted<'_>, manifest: &Manifest) -> Option<Locked> {
         if self.kind == Kind::YarnLock {
             return (!self.is_described(one, wanted)?).then_some(Locked::Unasked);
         }
@@ -150,22 +179,26 @@ impl View<'_> {
         if !self.owners.contains(owner) {
             return None;
         }
-        let Some(all) = self.recorded.get(&(owner, &*one.name)) else { return Some(Locked::Unasked) };
-        let is_same = |before: &&Recorded| {
-            before.requirement == one.requirement
-                || Requirement::parse(self.ecosystem, &before.requirement).is_none_or(|before| before == *wanted)
-        };
+        let Some(Same { first, more }) = self.recorded.get(&(owner, &*one.name)) else { return Some(Locked::Unasked) };
+        let is_same =
+            |before: &&Recorded| before.requirement == one.requirement || self.is_equal(&before.requirement, wanted);
         // deno writes ranges its own way, NuGet those that float.
         let is_rewritten =
             self.kind == Kind::DenoLock || (self.kind == Kind::NuGetLock && one.requirement.contains('*'));
-        if is_rewritten || all.len() > MOST_ENTRIES || all.iter().any(is_same) {
+        if is_rewritten || more.len() >= MOST_ENTRIES || is_same(first) || more.iter().any(is_same) {
             return None;
         }
-        Some(Locked::Requirement(all.first()?.requirement.clone()))
+        Some(Locked::Requirement(first.requirement.clone()))
+    }
+
+    /// Whether what another text asks for is the same. Of what is not understood nothing is sure.
+    fn is_equal(&self, other: &str, wanted: &Wanted<'_>) -> bool {
+        let Some(wanted) = wanted.requirement() else { return true };
+        Requirement::parse(self.ecosystem, other).is_none_or(|other| other == *wanted)
     }
 
     /// Whether one of yarn's entries is for the requirement; `None` where there are too many of the name.
-    fn is_described(&self, one: &Declared, wanted: &Requirement) -> Option<bool> {
+    fn is_described(&self, one: &Declared, wanted: &Wanted<'_>) -> Option<bool> {
         let start = format!("{}@", one.name);
         let from = self.descriptors.partition_point(|(text, _)| *text < start);
         let same = self.descriptors.get(from..)?.iter().map_while(|(text, _)| text.strip_prefix(&start));
@@ -174,8 +207,7 @@ impl View<'_> {
                 return None;
             }
             let range = range.strip_prefix("npm:").unwrap_or(range);
-            // Of what is not understood nothing is sure.
-            if range == one.requirement || Requirement::parse(self.ecosystem, range).is_none_or(|one| one == *wanted) {
+            if range == one.requirement || self.is_equal(range, wanted) {
                 return Some(true);
             }
         }
@@ -190,7 +222,9 @@ fn by_name<'l>(
     manifests: &'l [Manifest],
 ) -> RapidHashMap<&'l str, Vec<&'l Package>> {
     let asked = manifests.iter().flat_map(|manifest| &manifest.declared);
-    let mut by_name: RapidHashMap<&str, Vec<&Package>> = asked.map(|one| (&*one.name, Vec::new())).collect();
+    let mut by_name: RapidHashMap<&str, Vec<&Package>> = RapidHashMap::default();
+    by_name.reserve(manifests.iter().map(|manifest| manifest.declared.len()).sum());
+    by_name.extend(asked.map(|one| (&*one.name, Vec::new())));
     for package in packages {
         // One more than the most tells that there are too many.
         if let Some(all) = by_name.get_mut(&*spelled(kind, &package.name)).filter(|all| all.len() <= MOST_ENTRIES) {
@@ -200,12 +234,14 @@ fn by_name<'l>(
     by_name
 }
 
-fn recorded(all: &[Recorded]) -> HashMap<(&str, &str), Vec<&Recorded>> {
-    let mut by_name: HashMap<(&str, &str), Vec<&Recorded>> = HashMap::new();
+fn recorded(all: &[Recorded]) -> RapidHashMap<(&str, &str), Same<'_>> {
+    let mut by_name: RapidHashMap<(&str, &str), Same<'_>> = RapidHashMap::default();
+    by_name.reserve(all.len());
     for one in all {
-        let same = by_name.entry((&one.owner, &one.name)).or_default();
-        if same.len() <= MOST_ENTRIES {
-            same.push(one);
+        match by_name.entry((&one.owner, &one.name)) {
+            Entry::Vacant(free) => _ = free.insert(Same { first: one, more: Vec::new() }),
+            Entry::Occupied(mut same) if same.get().more.len() < MOST_ENTRIES => same.get_mut().more.push(one),
+            Entry::Occupied(_) => {}
         }
     }
     by_name

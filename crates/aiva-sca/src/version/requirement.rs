@@ -9,6 +9,7 @@ mod dart;
 mod hex;
 mod maven;
 mod nuget;
+mod plain;
 mod rubygems;
 mod written;
 
@@ -81,7 +82,14 @@ impl Requirement {
 
     /// Whether the version of this key is allowed.
     pub fn holds(&self, key: &[u8]) -> bool {
-        self.meets(&[((key.to_vec(), false), Some((key.to_vec(), true)))])
+        let starts = |(from, is_past): &Place| if *is_past { from.as_slice() < key } else { from.as_slice() <= key };
+        let ends = |(to, is_past): &Place| if *is_past { key <= to.as_slice() } else { key < to.as_slice() };
+        self.0.iter().any(|(from, to)| starts(from) && to.as_ref().is_none_or(ends))
+    }
+
+    /// Whether a version satisfies a requirement, where the numbers of the two tell; `None` says nothing.
+    pub fn plainly_holds(ecosystem: Ecosystem, requirement: &str, version: &str) -> Option<bool> {
+        plain::holds(ecosystem, requirement, version)
     }
 
     /// What is left of it from the version of this key on; `None` where nothing is.
