@@ -3,10 +3,12 @@
 //! Pure; the well-known names are data (`data/names/`). Only an edit of one letter counts, and names that are established
 //! themselves are never taken for errors. A filter ([`near`]) turns away at once nearly all names that have no neighbour.
 
+mod honest;
 mod near;
 
 use std::sync::LazyLock;
 
+use honest::is_honest;
 use near::{Near, bare, look};
 use rapidhash::{RapidHashMap, RapidHashSet};
 
@@ -82,15 +84,17 @@ pub fn is_known(ecosystem: Ecosystem, name: &str) -> bool {
 }
 
 static NPM: LazyLock<Names> = LazyLock::new(|| {
-    Names::new(include_str!("../../data/names/npm.txt"), include_str!("../../data/names/npm-near.txt"))
+    Names::new(1, include_str!("../../data/names/npm.txt"), include_str!("../../data/names/npm-near.txt"))
 });
 static PYPI: LazyLock<Names> = LazyLock::new(|| {
-    Names::new(include_str!("../../data/names/pypi.txt"), include_str!("../../data/names/pypi-near.txt"))
+    Names::new(2, include_str!("../../data/names/pypi.txt"), include_str!("../../data/names/pypi-near.txt"))
 });
-static CRATES: LazyLock<Names> = LazyLock::new(|| Names::new(include_str!("../../data/names/crates.txt"), ""));
+static CRATES: LazyLock<Names> = LazyLock::new(|| Names::new(3, include_str!("../../data/names/crates.txt"), ""));
 
 /// The well-known names of one registry.
 struct Names {
+    /// Its number.
+    list: u8,
     known: RapidHashSet<&'static str>,
     /// Near a well-known name, and established.
     established: RapidHashSet<&'static str>,
@@ -123,7 +127,7 @@ impl OfLength {
 }
 
 impl Names {
-    fn new(known: &'static str, established: &'static str) -> Self {
+    fn new(list: u8, known: &'static str, established: &'static str) -> Self {
         let lines = |text: &'static str| text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         // In the order of the list, so that of several that a name is near the same one is always told.
         let known: Vec<&str> = lines(known).collect();
@@ -141,7 +145,7 @@ impl Names {
         let mut near = Near::new();
         known.iter().for_each(|name| near.add(name));
         let (known, established) = (known.into_iter().collect(), lines(established).collect());
-        Self { known, established, by_length, by_look, by_letters, near }
+        Self { list, known, established, by_length, by_look, by_letters, near }
     }
 
     fn find(&self, name: &str) -> Option<Lookalike> {
@@ -150,14 +154,11 @@ impl Names {
             let of = self.known.get(&*latin)?;
             return Some(Lookalike { of, way: Way::Homoglyph });
         }
-        if name.len() < SHORTEST
-            || !self.near.holds(name)
-            || self.known.contains(name)
-            || self.established.contains(name)
-        {
+        if name.len() < SHORTEST {
             return None;
         }
-        self.compare(name)
+        let is_apart = || !self.near.holds(name) || self.known.contains(name) || self.established.contains(name);
+        if is_honest(self.list, name, is_apart) { None } else { self.compare(name) }
     }
 
     /// Compares a name with all that are about as long.
