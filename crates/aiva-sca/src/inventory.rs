@@ -15,6 +15,7 @@ mod bill_xml;
 mod build_gradle;
 mod bun_lock;
 mod by_deno;
+mod bytes;
 mod cargo_lock;
 mod cargo_toml;
 mod cargo_workspace;

@@ -5,13 +5,11 @@
 
 use std::borrow::Cow;
 
+use super::bytes::{first_of, indent};
 use super::reading::Fault;
 
 /// How deep values may be nested. Old npm lockfiles nest a level for each copy of a package.
 const DEEPEST: u32 = 192;
-
-/// Blanks that are passed over at once.
-const INDENT: &[u8] = b"    ";
 
 /// What the next value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +55,22 @@ impl<'a> Json<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn gap(&mut self) {
+        // What is no blank, and begins no comment, is left at once.
+        if self.peek().is_none_or(|byte| byte <= b' ' || byte == b'/') {
+            self.blanks();
+        }
+    }
+
+    fn blanks(&mut self) {
         while let Some(byte) = self.peek() {
             match byte {
                 b'\n' => {
                     self.line += 1;
                     self.at += 1;
                     // Those who indent do so by blanks, and by many.
-                    while self.bytes.get(self.at..self.at + INDENT.len()) == Some(INDENT) {
-                        self.at += INDENT.len();
-                    }
+                    self.at += self.bytes.get(self.at..).map_or(0, indent);
                     continue;
                 }
                 b' ' | b'\t' | b'\r' => {}
@@ -225,7 +229,7 @@ impl<'a> Json<'a> {
         self.at += 1;
         let from = self.at;
         let rest = self.bytes.get(from..).unwrap_or_default();
-        self.at = memchr::memchr3(b'"', b'\\', b'\n', rest).map_or(self.bytes.len(), |found| from + found);
+        self.at = first_of(rest, *b"\"\\\n").map_or(self.bytes.len(), |found| from + found);
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::bytes::first_of;
 use super::reading::Fault;
 
 /// How deep arrays and inline tables may be nested.
@@ -110,7 +111,11 @@ impl<'a> Toml<'a> {
     fn header(&mut self) -> Result<Item<'a>, Fault> {
         let end = self.line_end();
         let line = self.slice(self.at, end);
-        let line = line.split_once(" #").map_or(line, |(code, _)| code).trim_end();
+        let line = match memchr::memchr(b'#', line.as_bytes()) {
+            Some(_) => line.split_once(" #").map_or(line, |(code, _)| code),
+            None => line,
+        }
+        .trim_end();
         let item = match line.strip_prefix("[[") {
             Some(rest) => rest.strip_suffix("]]").map(Item::Entry),
             None => line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(Item::Table),
@@ -158,16 +163,17 @@ impl<'a> Toml<'a> {
         let quote = rest.first().copied().unwrap_or(b'"');
         self.at += 1;
         let from = self.at;
-        loop {
-            match self.peek() {
-                Some(b'\\') if quote == b'"' => return self.escaped(from),
-                Some(byte) if byte == quote => {
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(self.slice(from, self.at - 1)));
-                }
-                None | Some(b'\n') => return self.fault("a string without its closing quote"),
-                Some(_) => self.at += 1,
+        // Only between double quotes is there anything that needs to be escaped.
+        let escape = if quote == b'"' { b'\\' } else { quote };
+        let found = self.bytes.get(from..).and_then(|rest| first_of(rest, [quote, escape, b'\n']));
+        self.at = found.map_or(self.bytes.len(), |found| from + found);
+        match self.peek() {
+            Some(byte) if byte == quote => {
+                self.at += 1;
+                Ok(Cow::Borrowed(self.slice(from, self.at - 1)))
             }
+            Some(b'\\') => self.escaped(from),
+            _ => self.fault("a string without its closing quote"),
         }
     }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use saphyr_parser::{Event, Marker, Parser};
 
+use super::bytes::{first_of, indent, lines};
 use super::reading::Fault;
 
 /// How deep values may be nested.
@@ -62,11 +63,10 @@ impl<'a> Scanner<'a> {
     fn run<V: Visit<'a>>(&mut self, text: &'a str, visitor: &mut V) -> Result<(), Unknown> {
         let mut literal: Option<usize> = None;
         let mut top: Option<usize> = None;
-        for (number, line) in text.split('\n').enumerate() {
+        for (number, line) in lines(text).enumerate() {
             let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            let content = line.trim_start_matches(' ');
-            let indent = line.len() - content.len();
+            let indent = indent(line.as_bytes());
+            let content = line.get(indent..).unwrap_or_default();
             if content.is_empty() || literal.is_some_and(|outer| indent > outer) {
                 continue;
             }
@@ -200,7 +200,7 @@ impl<'a> Scanner<'a> {
                 } else {
                     let at = colon(rest.as_bytes()).ok_or(Unknown)?;
                     let key = rest.get(..at).ok_or(Unknown)?;
-                    if key.contains([',', '{', '}', '[', ']', '&', '*', '!']) {
+                    if key.bytes().any(|byte| matches!(byte, b',' | b'{' | b'}' | b'[' | b']' | b'&' | b'*' | b'!')) {
                         return Err(Unknown);
                     }
                     (Cow::Borrowed(key), rest.get(at..).ok_or(Unknown)?)
@@ -231,11 +231,11 @@ impl<'a> Scanner<'a> {
             }
             Some(b'&' | b'*' | b'!' | b'|' | b'>' | b'#') | None => Err(Unknown),
             Some(_) => {
-                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b'{' | b'[');
-                let end = text.as_bytes().iter().position(ends).ok_or(Unknown)?;
+                let end = first_of(text.as_bytes(), *b",}]").ok_or(Unknown)?;
                 let value = text.get(..end).ok_or(Unknown)?.trim_end();
-                if memchr::memchr2(b':', b'#', value.as_bytes()).is_some()
-                    && (value.contains(": ") || value.contains(" #"))
+                let may_end = memchr::memchr2(b':', b'#', value.as_bytes()).is_some();
+                if (may_end && (value.contains(": ") || value.contains(" #")))
+                    || memchr::memchr2(b'{', b'[', value.as_bytes()).is_some()
                 {
                     return Err(Unknown);
                 }

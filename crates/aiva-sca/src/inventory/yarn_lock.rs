@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use rapidhash::RapidHashMap;
 
+use super::bytes::{indent, lines};
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name};
@@ -74,10 +75,10 @@ fn lacks(entries: &[Entry<'_>]) -> Option<&'static str> {
 fn classic<'a>(text: &'a str, reading: &mut Reading) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'a>> = Vec::new();
     let mut in_needs = false;
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in lines(text).enumerate() {
         let number = index(number + 1);
-        let content = line.trim_start_matches(' ');
-        let indent = line.len() - content.len();
+        let indent = indent(line.as_bytes());
+        let content = line.get(indent..).unwrap_or_default();
         if content.is_empty() || content.starts_with('#') {
             continue;
         }

@@ -3,9 +3,12 @@
 /// Appends a decimal number of any size. Its length comes first, so that more digits sort higher.
 pub(super) fn push_number(key: &mut Vec<u8>, digits: &str) {
     let digits = digits.trim_start_matches('0');
-    if let [digit @ b'1'..=b'9'] = digits.as_bytes() {
-        key.extend_from_slice(&[1, digit - b'0']);
-        return;
+    // Nearly all numbers are short.
+    let digit = |byte: &u8| byte.wrapping_sub(b'0');
+    match digits.as_bytes() {
+        [one @ b'0'..=b'9'] => return key.extend_from_slice(&[1, digit(one)]),
+        [ten @ b'0'..=b'9', one @ b'0'..=b'9'] => return key.extend_from_slice(&[1, 10 * digit(ten) + digit(one)]),
+        _ => {}
     }
     match digits.parse::<u64>() {
         _ if digits.is_empty() => key.push(0),

@@ -80,17 +80,16 @@ pub(super) fn nuget(text: &str) -> Option<Vec<u8>> {
 /// The numbers and the pre-release of a version whose pre-release starts with a dash.
 fn split(text: &str) -> Option<(&str, Option<&str>)> {
     let text = without_build(text)?;
-    Some(match text.split_once('-') {
-        Some((core, pre)) => (core, Some(pre)),
+    Some(match position(text, b'-') {
+        Some(at) => (text.get(..at)?, text.get(at + 1..)),
         None => (text, None),
     })
 }
 
 fn without_build(text: &str) -> Option<&str> {
-    match text.split_once('+') {
-        Some((version, build)) => build.split('.').all(is_identifier).then_some(version),
-        None => Some(text),
-    }
+    let Some(at) = position(text, b'+') else { return Some(text) };
+    let (version, build) = (text.get(..at)?, text.get(at + 1..)?);
+    build.split('.').all(is_identifier).then_some(version)
 }
 
 fn key(core: &str, pre: Option<&str>, most: usize) -> Option<Vec<u8>> {
@@ -124,17 +123,26 @@ fn push_identifiers(key: &mut Vec<u8>, identifiers: &str) -> Option<()> {
 fn numbers(core: &str, most: usize) -> Option<Vec<u8>> {
     let mut key = Vec::with_capacity(16);
     let mut count = 0;
-    for part in core.split('.') {
+    let mut rest = Some(core);
+    while let Some(text) = rest {
+        let end = position(text, b'.');
+        let part = text.get(..end.unwrap_or(text.len()))?;
         if count == most || !is_number(part) {
             return None;
         }
         push_number(&mut key, part);
         count += 1;
+        rest = end.and_then(|end| text.get(end + 1..));
     }
     for _ in count..most {
         push_number(&mut key, "0");
     }
     Some(key)
+}
+
+/// Where a byte is first; for texts as short as versions are.
+fn position(text: &str, wanted: u8) -> Option<usize> {
+    text.bytes().position(|byte| byte == wanted)
 }
 
 fn is_number(text: &str) -> bool {
