@@ -116,7 +116,6 @@ impl View<'_> {
         if self.apart.contains(&*one.name) || !self.is_chosen(one.scope) {
             return None;
         }
-        let asked = &*one.requirement;
         let all = self.packages.get(&*one.name).filter(|all| all.len() <= MOST_ENTRIES)?;
         // The project itself may get those that are known to be direct, else all of the name.
         let has_direct = all.iter().any(|package| package.direct == Some(true));
@@ -125,7 +124,7 @@ impl View<'_> {
         if !candidates.clone().all(is_plain) {
             return None;
         }
-        let wanted = Wanted { ecosystem: self.ecosystem, text: asked, read: OnceCell::new() };
+        let wanted = Wanted { ecosystem: self.ecosystem, text: &one.requirement, read: OnceCell::new() };
         let mut is_allowed = false;
         for package in candidates.clone() {
             is_allowed |= self.allows(&wanted, package)?;
