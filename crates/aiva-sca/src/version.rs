@@ -85,6 +85,24 @@ impl Version {
         .map(Self::of_key)
     }
 
+    /// Appends the bytes that order a version, as [`Version::parse`] makes them, to some that are there already: for long lists,
+    /// most of which need not be kept. `false`, and nothing appended, where it makes none.
+    pub(crate) fn push_key(ecosystem: Ecosystem, text: &str, key: &mut Vec<u8>) -> bool {
+        // Nearly none has blanks around it, and Unicode has many kinds of them.
+        let is_bare =
+            [text.as_bytes().first(), text.as_bytes().last()].iter().all(|end| end.is_some_and(u8::is_ascii_graphic));
+        let text = if is_bare { text } else { text.trim() };
+        if ecosystem != Ecosystem::PyPi || text.len() > MAX_LENGTH {
+            return Self::parse(ecosystem, text).map(|version| key.extend_from_slice(&version.key)).is_some();
+        }
+        let start = key.len();
+        let is_version = pep440::push(key, text).is_some();
+        if !is_version {
+            key.truncate(start);
+        }
+        is_version
+    }
+
     /// The bytes that order this version among its ecosystem's.
     pub fn key(&self) -> &[u8] {
         &self.key

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::evaluate::{self, Affected};
+use super::evaluate::{self, Affected, Held};
 use super::index::{Details, PackageDetails};
 use super::layout::{UNDECIDABLE, Upper, push_bytes, push_varint};
 use super::osv::{self, Record};
@@ -166,14 +166,13 @@ fn package<'a>(
 /// cannot order them.
 fn push_listed(body: &mut Vec<u8>, ecosystem: Ecosystem, parts: &[&osv::Affected<'_>], ranges: &[Affected]) {
     let (mut keys, mut texts) = (Vec::new(), Vec::new());
+    let (mut held, mut key) = (Held::of(ranges), Vec::new());
     for text in parts.iter().flat_map(|part| &part.versions) {
-        match Version::parse(ecosystem, text) {
-            Some(version) => {
-                if !ranges.iter().any(|range| range.interval.contains(version.key(), None)) {
-                    keys.push(version.into_key());
-                }
-            }
-            None => texts.push(text.trim()),
+        key.clear();
+        if !Version::push_key(ecosystem, text, &mut key) {
+            texts.push(text.trim());
+        } else if !held.contain(&key) {
+            keys.push(key.clone());
         }
     }
     keys.sort_unstable();

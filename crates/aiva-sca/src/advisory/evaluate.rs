@@ -20,13 +20,62 @@ pub(super) struct Affected {
     pub(super) text: String,
 }
 
+/// Intervals that are asked about many versions: however many they are, none costs more than a search.
+pub(super) struct Held<'a> {
+    /// By their lower ends, each with the place of the one that reaches furthest among it and those before it.
+    intervals: Vec<(&'a Interval<Vec<u8>>, usize)>,
+    /// The one that held the version before: lists go by release lines.
+    last: usize,
+}
+
+impl<'a> Held<'a> {
+    /// Of intervals that ascend by their lower ends.
+    pub(super) fn of(ascending: &'a [Affected]) -> Self {
+        let mut intervals: Vec<(&Interval<Vec<u8>>, usize)> = Vec::with_capacity(ascending.len());
+        let mut furthest = 0;
+        for (at, Affected { interval, .. }) in ascending.iter().enumerate() {
+            let before = intervals.get(furthest).map(|(before, _)| &before.upper);
+            if before.is_none_or(|before| reach(before) < reach(&interval.upper)) {
+                furthest = at;
+            }
+            intervals.push((interval, furthest));
+        }
+        Self { intervals, last: 0 }
+    }
+
+    /// Whether any of them holds the version of this key.
+    pub(super) fn contain(&mut self, key: &[u8]) -> bool {
+        let holds = |at: usize| self.intervals.get(at).is_some_and(|(interval, _)| interval.contains(key, None));
+        if holds(self.last) {
+            return true;
+        }
+        let begun = self.intervals.partition_point(|(interval, _)| interval.has_begun(key));
+        let Some((_, furthest)) = begun.checked_sub(1).and_then(|at| self.intervals.get(at)) else { return false };
+        let held = holds(*furthest);
+        if held {
+            self.last = *furthest;
+        }
+        held
+    }
+}
+
+/// What sorts upper ends by how far they reach.
+fn reach(upper: &Upper<Vec<u8>>) -> (bool, &[u8], bool) {
+    match upper {
+        Upper::Open => (true, &[], false),
+        Upper::UpTo(end) => (false, end, true),
+        Upper::Before(end) => (false, end, false),
+    }
+}
+
 /// The affected intervals of a range, ascending. GIT ranges and types unknown to the schema have none.
 pub(super) fn intervals(ecosystem: Ecosystem, range: &Range<'_>) -> Result<Vec<Affected>, Undecidable> {
     if !matches!(&*range.kind, "SEMVER" | "ECOSYSTEM") {
         return Ok(Vec::new());
     }
     let (mut steps, limit) = steps(ecosystem, &range.events)?;
-    steps.sort_by(|a, b| (&a.key, a.after).cmp(&(&b.key, b.after)));
+    // As in `Interval::has_begun`, the beginning is told from the others before bytes are compared.
+    steps.sort_by(|a, b| (!a.key.is_empty(), &a.key, a.after).cmp(&(!b.key.is_empty(), &b.key, b.after)));
     let mut found = Vec::new();
     let mut open: Option<&Step<'_>> = None;
     for step in &steps {
@@ -98,7 +147,7 @@ fn between(start: &Step<'_>, end: Option<&Step<'_>>, limit: Option<&Step<'_>>) -
         Some(end) => Upper::Before(end.key.clone()),
     };
     // Introduced and fixed at one version: nothing is affected.
-    if matches!(&upper, Upper::Before(end) if *end <= start.key) {
+    if matches!(&upper, Upper::Before(end) if !start.key.is_empty() && *end <= start.key) {
         return None;
     }
     let from = if start.key.is_empty() { [""; 2] } else { [">= ", start.text] };
@@ -168,6 +217,25 @@ mod tests {
                 let version = Version::parse(Ecosystem::CratesIo, &text).unwrap();
                 let inside = intervals.iter().any(|one| one.interval.contains(version.key(), None));
                 prop_assert_eq!(inside, replay(&parse(&text), &events), "{} in {:?}", text, range);
+            }
+        }
+
+        #[test]
+        fn any_intervals_hold_what_one_of_them_holds(
+            ends in prop::collection::vec(("[0-4]\\.[0-2]\\.0", 0_u8..3, "[0-4]\\.[0-2]\\.0"), 0..7),
+            asked in prop::collection::vec("[0-5]\\.[0-2]\\.[01]", 1..20),
+        ) {
+            let key = |text: &str| key(Ecosystem::CratesIo, text).unwrap();
+            let mut ranges: Vec<Affected> = ends.iter().map(|(lower, kind, upper)| {
+                let upper = [Upper::Open, Upper::Before(key(upper)), Upper::UpTo(key(upper))][usize::from(*kind)].clone();
+                Affected { interval: Interval { lower: key(lower), upper }, text: String::new() }
+            }).collect();
+            ranges.sort_by(|a, b| a.interval.lower.cmp(&b.interval.lower));
+            let mut held = Held::of(&ranges);
+            for text in asked {
+                let key = key(&text);
+                let want = ranges.iter().any(|one| one.interval.contains(&key, None));
+                prop_assert_eq!(held.contain(&key), want, "{} in {:?}", text, ranges);
             }
         }
     }

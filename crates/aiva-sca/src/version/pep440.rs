@@ -4,6 +4,8 @@
 //! `packaging` compares them. Texts from before PEP 440 (`2004d`, `1.0-SNAPSHOT-x`) all sort below, among themselves as setuptools
 //! had them (`pkg_resources`, later `packaging.version.LegacyVersion`); OSV's own records rely on that.
 
+use std::borrow::Cow;
+
 use super::key::{push_number, push_text};
 
 const LEGACY: u8 = 0x00;
@@ -13,32 +15,46 @@ const MORE: u8 = 0x02;
 
 /// The key, and the key without the local part where there is one.
 pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    if let Some(key) = release(text) {
-        return Some((key, None));
-    }
-    let text = text.to_ascii_lowercase();
-    let mut rest = Cursor(text.strip_prefix('v').unwrap_or(&text));
+    // A number takes three bytes and its dot two, as a rule.
     let mut key = Vec::with_capacity(16 + text.len() * 2);
+    let public = push(&mut key, text)?;
+    let without = public.map(|end| key.iter().copied().take(end).chain([END]).collect());
+    Some((key, without))
+}
+
+/// Appends the key; answers where its local part begins, if there is one. What it appended of a text that is no version is to be
+/// taken away again.
+pub(super) fn push(key: &mut Vec<u8>, text: &str) -> Option<Option<usize>> {
+    if push_release(key, text) {
+        return Some(None);
+    }
+    let text = if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    };
+    let mut rest = Cursor(text.strip_prefix('v').unwrap_or(&text));
     key.push(PROPER);
 
     let mut first = rest.digits()?;
     if rest.eat("!") {
-        push_number(&mut key, first);
+        push_number(key, first);
         first = rest.digits()?;
     } else {
-        push_number(&mut key, "0");
+        push_number(key, "0");
     }
-    let mut release = vec![first];
-    while let Some(number) = rest.dotted_number() {
-        release.push(number);
-    }
-    while release.last().is_some_and(|number| number.bytes().all(|b| b == b'0')) {
-        release.pop();
-    }
-    for number in release {
+    // Zeros at the end do not count.
+    let mut end = key.len();
+    let mut next = Some(first);
+    while let Some(number) = next {
         key.push(MORE);
-        push_number(&mut key, number);
+        push_number(key, number);
+        if number.bytes().any(|b| b != b'0') {
+            end = key.len();
+        }
+        next = rest.dotted_number();
     }
+    key.truncate(end);
     key.push(END);
 
     let pre = rest.stage(&["alpha", "a", "beta", "b", "preview", "pre", "c", "rc"]);
@@ -51,7 +67,7 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
                 "beta" | "b" => 0x03,
                 _ => 0x04,
             });
-            push_number(&mut key, number);
+            push_number(key, number);
         }
         None if post.is_none() && dev.is_some() => key.push(0x01),
         None => key.push(0xFF),
@@ -59,24 +75,22 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     match post {
         Some(number) => {
             key.push(0x02);
-            push_number(&mut key, number);
+            push_number(key, number);
         }
         None => key.push(0x01),
     }
     match dev {
         Some(number) => {
             key.push(0x01);
-            push_number(&mut key, number);
+            push_number(key, number);
         }
         None => key.push(0xFF),
     }
     let public = key.len();
     if !rest.eat("+") {
         key.push(END);
-        return rest.0.is_empty().then_some((key, None));
+        return rest.0.is_empty().then_some(None);
     }
-    let mut without = key[..public].to_vec();
-    without.push(END);
     key.push(0x01);
     for segment in rest.0.split(['.', '-', '_']) {
         if segment.is_empty() || !segment.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -84,43 +98,54 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         }
         if segment.bytes().all(|b| b.is_ascii_digit()) {
             key.push(0x03);
-            push_number(&mut key, segment);
+            push_number(key, segment);
         } else {
             key.push(0x02);
-            push_text(&mut key, segment);
+            push_text(key, segment);
         }
     }
     key.push(END);
-    Some((key, Some(without)))
+    Some(Some(public))
 }
 
-/// The key of a version of release numbers alone, as most are.
-fn release(text: &str) -> Option<Vec<u8>> {
-    // A number takes three bytes and its dot two, as a rule.
-    let mut key = Vec::with_capacity(8 + text.len() * 2);
-    key.extend_from_slice(&[PROPER, 0]);
-    let (mut end, mut rest) = (key.len(), text);
-    loop {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at(digits);
-        if number.is_empty() {
-            return None;
-        }
-        key.push(MORE);
-        push_number(&mut key, number);
-        // Zeros at the end do not count.
-        if number.bytes().any(|b| b != b'0') {
-            end = key.len();
-        }
-        match after.strip_prefix('.') {
-            Some(more) => rest = more,
-            None if after.is_empty() => break,
-            None => return None,
+/// Appends the key of a version of release numbers alone, as most are; nothing where it is another, or long.
+fn push_release(key: &mut Vec<u8>, text: &str) -> bool {
+    /// More numbers than this are no version that anybody gave.
+    const ROOM: usize = 64;
+    // It is put together apart, because a vector asks at each byte whether it has to grow.
+    let mut out = [0_u8; ROOM];
+    out[0] = PROPER;
+    let (mut at, mut end) = (2, 2);
+    let (mut number, mut digits) = (0_u32, 0);
+    // The dot that closes the last number makes its end no case of its own.
+    for byte in text.bytes().chain([b'.']) {
+        match byte {
+            b'0'..=b'9' if digits < 9 => {
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && at + 6 <= ROOM => {
+                let bytes = number.to_be_bytes();
+                let zeros = number.leading_zeros() as usize / 8;
+                out[at] = MORE;
+                out[at + 1] = 4 - zeros as u8;
+                at += 2;
+                for byte in &bytes[zeros..] {
+                    out[at] = *byte;
+                    at += 1;
+                }
+                // Zeros at the end do not count.
+                if number > 0 {
+                    end = at;
+                }
+                (number, digits) = (0, 0);
+            }
+            _ => return false,
         }
     }
-    key.truncate(end);
+    key.extend_from_slice(&out[..end]);
     key.extend_from_slice(&[END, 0xFF, 0x01, 0xFF, END]);
-    Some(key)
+    true
 }
 
 /// The key of a text that is no PEP 440 version; `None` for what never was a version either: a requirement, a word without digits.
@@ -220,6 +245,9 @@ impl<'a> Cursor<'a> {
 
     /// An optional separator, one of the words, an optional separator, an optional number (zero when absent).
     fn stage(&mut self, words: &[&'static str]) -> Option<(&'static str, &'a str)> {
+        if self.0.is_empty() {
+            return None;
+        }
         let mut ahead = Cursor(self.0.strip_prefix(['.', '-', '_']).unwrap_or(self.0));
         let word = words.iter().copied().find(|word| ahead.eat(word))?;
         // The separator may stand without a number: `1.0a_` is `1.0a0`.

@@ -549,6 +549,24 @@ proptest! {
     }
 
     #[test]
+    fn python_reads_release_numbers_alone_as_among_others(text in "[0-9]{1,21}(\\.(0|[0-9]{1,12})){0,20}") {
+        // What stands behind a `v` is not read the short way.
+        prop_assert_eq!(Version::parse(Ecosystem::PyPi, &text), Version::parse(Ecosystem::PyPi, &format!("v{text}")));
+    }
+
+    #[test]
+    fn a_key_is_appended_as_it_is_parsed(pep in PEP440, numbers in " ?[0-9]{1,4}(\\.[0-9]{1,4}){0,3} ?", text in "\\PC{0,12}") {
+        for (ecosystem, text) in Ecosystem::ALL.into_iter().flat_map(|one| [(one, &pep), (one, &numbers), (one, &text)]) {
+            let mut key = b"before".to_vec();
+            let is_version = Version::push_key(ecosystem, text, &mut key);
+            let parsed = Version::parse(ecosystem, text);
+            prop_assert_eq!(is_version, parsed.is_some(), "{}", text);
+            let own = parsed.map_or_else(Vec::new, Version::into_key);
+            prop_assert_eq!(key, [&b"before"[..], &own].concat(), "{}", text);
+        }
+    }
+
+    #[test]
     fn any_text_is_a_version_or_not_without_harm(text in "\\PC{0,40}") {
         for ecosystem in Ecosystem::ALL {
             let _ = Version::parse(ecosystem, &text);
