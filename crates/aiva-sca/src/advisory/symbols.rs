@@ -45,7 +45,10 @@ fn named<'a>(specific: &'a osv::Specific<'a>) -> impl Iterator<Item = (&'a str, 
 }
 
 fn spelled<'a>(path: &'a str, name: &'a str) -> Cow<'a, str> {
-    let whole = if path.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(format!("{path}.{}", cut(name))) };
+    let whole = if path.is_empty() { Cow::Borrowed(name) } else { Cow::Owned([path, ".", cut(name)].concat()) };
+    if whole.len() <= LONGEST {
+        return whole;
+    }
     match whole.char_indices().nth(LONGEST) {
         Some(_) => Cow::Owned(whole.chars().take(LONGEST - 1).chain(['…']).collect()),
         None => whole,
@@ -53,6 +56,9 @@ fn spelled<'a>(path: &'a str, name: &'a str) -> Cow<'a, str> {
 }
 
 fn cut(text: &str) -> &str {
+    if text.len() <= LONGEST {
+        return text;
+    }
     text.char_indices().nth(LONGEST).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
 
