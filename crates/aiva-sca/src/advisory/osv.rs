@@ -3,6 +3,8 @@
 //! Only what AIVA uses; unknown fields are passed over, `null` stands for absent. [`parse`] refuses what is not a record, with a
 //! reason that names the field.
 
+mod json;
+mod plain;
 mod specific;
 
 use std::borrow::Cow;
@@ -30,7 +32,13 @@ pub enum NotOsv {
 pub fn parse(text: &[u8]) -> Result<Record<'_>, NotOsv> {
     // Checked once as a whole, which costs less than string by string.
     let text = std::str::from_utf8(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text))?;
-    let record: Record<'_> = serde_json::from_str(text)?;
+    let record: Record<'_> = match plain::record(text) {
+        Some(record) => {
+            debug_assert_eq!(serde_json::from_str(text).ok().as_ref(), Some(&record), "both read the same");
+            record
+        }
+        None => serde_json::from_str(text)?,
+    };
     if record.id.trim().is_empty() {
         return Err(NotOsv::NoId);
     }
@@ -51,7 +59,7 @@ impl std::ops::Deref for Text<'_> {
 }
 
 /// One advisory.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Record<'a> {
     #[serde(borrow)]
@@ -83,7 +91,7 @@ pub struct Record<'a> {
 }
 
 /// What one package has to do with the advisory.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Affected<'a> {
     #[serde(borrow, default)]
@@ -101,7 +109,7 @@ pub struct Affected<'a> {
 }
 
 /// Which package.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Package<'a> {
     #[serde(borrow)]
@@ -111,7 +119,7 @@ pub struct Package<'a> {
 }
 
 /// Events on one version line.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Range<'a> {
     #[serde(borrow, rename = "type")]
@@ -121,7 +129,7 @@ pub struct Range<'a> {
 }
 
 /// One event; exactly one field is set in a valid record, several are read as several events.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Event<'a> {
     #[serde(borrow, default)]
@@ -135,7 +143,7 @@ pub struct Event<'a> {
 }
 
 /// A severity in some notation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Severity<'a> {
     #[serde(borrow, rename = "type")]
@@ -145,7 +153,7 @@ pub struct Severity<'a> {
 }
 
 /// Where to read on.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "fields are named and meant as in the schema")]
 pub struct Reference<'a> {
     #[serde(borrow, default, rename = "type", deserialize_with = "or_default")]

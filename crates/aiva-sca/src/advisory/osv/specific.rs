@@ -11,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// `ecosystem_specific` and `database_specific`: GHSA's `severity` and `affected_functions`, RustSec's `informational`, `cvss` and
 /// `affects`, the `imports` of Go and PyPA.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Specific<'a> {
     /// A level as a word (GHSA).
     #[serde(borrow, default)]
