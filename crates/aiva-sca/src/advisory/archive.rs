@@ -17,6 +17,8 @@ use super::layout::{Cursor, MAX_RECORD};
 const BATCH: u64 = 256 * 1024;
 /// The most that room is made for before it is read: an entry that is read alone may be large.
 const MOST_AT_ONCE: usize = 1 << 20;
+/// Room behind an entry's text: near the end of what it may fill, libdeflate goes on byte by byte.
+const SPARE: usize = 320;
 /// Text of this kind shrinks 2 to 30 times; what claims more is a bomb.
 const MAX_RATIO: u64 = 250;
 const MAX_DIRECTORY: u64 = 1 << 30;
@@ -141,12 +143,12 @@ impl Archive {
             let packed =
                 packed(&bytes, entry, first.offset).ok_or_else(|| damaged("its data lies outside the file"))?;
             let data = if entry.deflated {
-                if text.len() < entry.size {
-                    text.resize(entry.size, 0);
+                let room = entry.size + SPARE;
+                if text.len() < room {
+                    text.resize(room, 0);
                 }
-                let room = text.get_mut(..entry.size).unwrap_or_default();
-                match inflate.deflate_decompress(packed, room) {
-                    Ok(size) if size == entry.size => &*room,
+                match inflate.deflate_decompress(packed, text.get_mut(..room).unwrap_or_default()) {
+                    Ok(size) if size == entry.size => text.get(..size).unwrap_or_default(),
                     _ => return Err(damaged("its length is wrong")),
                 }
             } else {
