@@ -83,7 +83,7 @@ pub struct Bump {
     pub drops: Vec<String>,
     /// Findings of which some go, and others of the same names stay.
     pub eases: Vec<String>,
-    /// Packages that move along, because their version is the same property.
+    /// Packages that move along, because their version is the same property, or stands in the same element.
     pub along: Vec<String>,
 }
 

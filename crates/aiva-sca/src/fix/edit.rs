@@ -90,6 +90,11 @@ impl Spans {
         self.0.insert(place.start, (place.end, new));
     }
 
+    /// Whether something is put there.
+    pub(super) fn has(&self, place: &Range<usize>) -> bool {
+        self.0.contains_key(&place.start)
+    }
+
     /// The text with all of it in its place.
     pub(super) fn applied(self, text: &str) -> String {
         let (mut out, mut at) = (String::with_capacity(text.len() + 8), 0);

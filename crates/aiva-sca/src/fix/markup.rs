@@ -129,9 +129,11 @@ impl Sheet {
             }
         }
         let is_along = |version: &Written| {
-            marks.property(&version.text).is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
+            let property = marks.property(&version.text);
+            property.is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
+                || version.at.as_ref().is_some_and(|at| work.spans.has(at))
         };
-        if work.pen.entries.iter().any(|entry| entry.property.is_some()) {
+        if !work.pen.entries.is_empty() {
             let name = spelled(ask.ecosystem, ask.name);
             let others = markup.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) != name);
             work.pen.along = others.filter(|(_, version)| is_along(version)).map(|(own, _)| own.clone()).collect();

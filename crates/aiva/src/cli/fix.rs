@@ -162,7 +162,9 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             say(printable(&format!("# {}: {verb} {} from {from} to {}; {clears}", edit.path, bump.name, bump.to)));
             if !bump.along.is_empty() {
                 let along = bump.along.join(", ");
-                say(printable(&format!("#   its version is a property, by which these move along: {along}")));
+                say(printable(&format!(
+                    "#   the same property or element is the version of these, which move along: {along}"
+                )));
             }
             if !bump.drops.is_empty() {
                 let drops = bump.drops.join(", ");

@@ -20,6 +20,14 @@ fn the_least_version_is_raised_below_the_same_ceiling() {
         );
         check(&[("a.csproj", &project(version))], &want);
     }
+    // A list of names has one version.
+    check(
+        &[("a.csproj", &project("12.0.1").replace("N.J", "N.J;Other"))],
+        "
+a.csproj: N.J 12.0.1 -> 13.0.1: N-1
+  along Other
+  + <PackageReference Include=\"N.J;Other\" Version=\"13.0.1\" />",
+    );
     // What floats is the newest anyway.
     for version in ["13.*", "*"] {
         check(&[("a.csproj", &project(version))], "");
