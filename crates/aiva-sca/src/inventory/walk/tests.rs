@@ -249,6 +249,26 @@ fn a_project_whose_versions_are_kept_above_it_leaves_nothing_open() {
 }
 
 #[test]
+fn of_two_workspaces_the_nearest_holds_for_a_module() {
+    let module = "module b\n\ngo 1.21\n\nrequire golang.org/x/net v0.1.0\n";
+    let work = "go 1.22\n\nuse ./b\n\nreplace golang.org/x/net => golang.org/x/net v0.2.0\n";
+    let nearer = ("b/go.work", "go 1.22\n");
+    for (files, want) in [
+        (&[("b/go.mod", module), ("go.work", work)][..], "0.2.0"),
+        (&[("b/go.mod", module), nearer, ("go.work", work)], "0.1.0"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("b")).unwrap();
+        files.iter().for_each(|(path, text)| fs::write(root.path().join(path), text).unwrap());
+        for apart in [true, false] {
+            let (got, _) = inputs(root.path(), apart);
+            let net = got[0].packages.iter().find(|package| package.name == "golang.org/x/net").unwrap();
+            assert_eq!(net.version, want, "{} files, apart: {apart}", files.len());
+        }
+    }
+}
+
+#[test]
 fn files_without_ties_are_read_apart() {
     let two = "-r common.txt\nflask==1\n";
     check(
