@@ -60,6 +60,8 @@ pub struct RangeJudgement {
     pub safe_from: Option<String>,
     /// Where there is none, the version that is allowed after which nothing that is allowed is affected.
     pub safe_after: Option<String>,
+    /// Whether the least version that is allowed is named and affected.
+    pub is_least_affected: bool,
     /// Why some advisory could not be judged, for a person.
     pub unknown: Option<String>,
 }
@@ -188,6 +190,12 @@ impl Judge {
             Some(_) => None,
             None => safe_ceiling(ecosystem, entry, requirement, hits.iter().chain(&possible))?,
         };
+        let mut is_least_affected = false;
+        if let Some(least) = requirement.least() {
+            for advisory in entry.advisories() {
+                is_least_affected |= matches!(advisory.covers(&least)?, Covers::All(_) | Covers::Some);
+            }
+        }
         let mut always: Vec<Arc<Verdict>> = groups(hits)
             .into_iter()
             .map(|group| Arc::new(verdict_of_range(ecosystem, entry.name(), text, requirement, &group)))
@@ -204,7 +212,7 @@ impl Judge {
         unknown.sort_unstable();
         let unknown = (!unknown.is_empty())
             .then(|| format!("{} has a range whose bounds {ecosystem} cannot order", some(&unknown)));
-        Ok(RangeJudgement { always, possible, safe_from, safe_after, unknown })
+        Ok(RangeJudgement { always, possible, safe_from, safe_after, is_least_affected, unknown })
     }
 
     fn hit<'a>(&self, advisory: &'a Advisory<'a>, name: &str, interval: Option<usize>) -> Result<Hit<'a>, Damage> {

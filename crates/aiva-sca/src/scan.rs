@@ -83,6 +83,8 @@ pub struct Possible {
     pub safe_from: Option<String>,
     /// Where that is not known: the version that it allows after which nothing that it allows is affected.
     pub safe_after: Option<String>,
+    /// Whether the least version that it allows is named and affected.
+    pub is_least_affected: bool,
 }
 
 /// Packages that share a namespace with the public registry but come from elsewhere, so that public advisories do not apply.
@@ -274,6 +276,7 @@ impl<'i> Judging<'i> {
                 verdicts: judgement.possible,
                 safe_from: judgement.safe_from,
                 safe_after: judgement.safe_after,
+                is_least_affected: judgement.is_least_affected,
             });
         }
         judged.not_judged.extend(judgement.unknown.map(open));

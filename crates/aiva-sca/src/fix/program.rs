@@ -206,20 +206,27 @@ fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
     let mark = if release.starts_with('v') { "v" } else { "" };
     let new = pen.write(action, release, |_, to| Some(format!("{mark}{to}")))?;
     let (before, behind) = (line.get(..from)?, line.get(from + value.len()..)?);
-    Some(format!("{before}{action}@{new}{}", commented(behind, new.trim_start_matches('v'))))
+    Some(format!(
+        "{before}{action}@{new}{}",
+        commented(behind, release.trim_start_matches('v'), new.trim_start_matches('v'))
+    ))
 }
 
-/// What stands behind a release, with the release that a comment names moved along; any other comment stays.
-fn commented(behind: &str, to: &str) -> String {
+/// What stands behind a release, with the release that a comment names moved along; any other comment stays, also one that names
+/// another number.
+fn commented(behind: &str, from: &str, to: &str) -> String {
     let stale = || {
         let (_, comment) = behind.split_once(" #")?;
         let said = comment.trim();
         let version = said.strip_prefix(['v', 'V']).unwrap_or(said);
         let is_version = version.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+        let begins = |whole: &str, part: &str| {
+            whole.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_of_old = begins(from, version) || begins(version, from);
         // `v4` goes on to be true of 4.2.
-        let is_true = to.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let at = behind.len() - comment.len() + comment.find(version)?;
-        (is_version && !is_true).then_some(at..at + version.len())
+        (is_version && is_of_old && !begins(to, version)).then_some(at..at + version.len())
     };
     let mut behind = behind.to_owned();
     if let Some(place) = stale() {
@@ -243,19 +250,22 @@ mod tests {
     #[test]
     fn a_comment_that_names_the_release_moves_with_it() {
         for (behind, want) in [
-            (" # v4.1.0\n", " # v4.2.1\n"),
-            ("\"  #  4.1.0 \r\n", "\"  #  4.2.1 \r\n"),
-            (" # v3", " # v4.2.1"),
-            (" # v4\n", " # v4\n"), // still true
+            (" # v3.1.0\n", " # v4.2.1\n"),
+            ("\"  #  3.1.0 \r\n", "\"  #  4.2.1 \r\n"),
+            (" # v3.1", " # v4.2.1"),
+            (" # v3.1.0.7\n", " # v4.2.1\n"),
+            (" # 18\n", " # 18\n"), // of something else
+            (" # v3.2\n", " # v3.2\n"),
             (" # v4.2.1\n", " # v4.2.1\n"),
-            (" # v4.1.0 or later\n", " # v4.1.0 or later\n"),
+            (" # v3.1.0 or later\n", " # v3.1.0 or later\n"),
             (" # pinned\n", " # pinned\n"),
             (" #\n", " #\n"),
             (" # v1.\n", " # v1.\n"),
             ("\n", "\n"),
         ] {
-            assert_eq!(commented(behind, "4.2.1"), want, "{behind:?}");
+            assert_eq!(commented(behind, "3.1.0", "4.2.1"), want, "{behind:?}");
         }
+        assert_eq!(commented(" # v4", "4.1.0", "4.2.1"), " # v4", "still true");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a range can resolve to: its least version is raised to the one from which on nothing that it allows is affected.
 //!
-//! Only where an ecosystem takes the least version that a range allows, as NuGet does: there the least is what is installed, and
-//! nobody loses a choice. A version that floats (`1.*`) is what the newest is, and stays as it is written.
+//! Only where an ecosystem takes the least version that a range allows, as NuGet does, and that one is affected: it is what is
+//! installed, and nobody loses a choice. A version that floats (`1.*`) is what the newest is, and stays as it is written.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(super) fn raisable(possible: &[Possible]) -> Vec<Range> {
 fn range(one: &Possible) -> Option<Range> {
     let requirement = one.requirement.trim();
     let is_least = one.ecosystem == Ecosystem::NuGet && !requirement.is_empty() && !requirement.contains(['*', '$']);
-    let to = one.safe_from.clone().filter(|_| is_least)?;
+    let to = one.safe_from.clone().filter(|_| is_least && one.is_least_affected)?;
     let finding = |verdict| Finding {
         verdict,
         ecosystem: one.ecosystem,

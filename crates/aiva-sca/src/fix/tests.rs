@@ -43,6 +43,7 @@ const ADVISORIES: &[Row<'_>] = &[
     ("Maven", "g:b", "B-1", r#"{"introduced": "0"}, {"fixed": "2.15.0"}"#),
     ("Maven", "g:guava", "G-2", r#"{"introduced": "0"}, {"fixed": "32.0.0-android"}"#),
     ("NuGet", "L.N", "N-2", r#"{"introduced": "0"}, {"fixed": "2.0.10"}"#),
+    ("NuGet", "L.P", "N-3", r#"{"introduced": "8.0.0"}, {"fixed": "8.0.4"}"#),
     ("NuGet", "N.J", "N-1", r#"{"introduced": "0"}, {"fixed": "13.0.1"}"#),
     ("crates.io", "hyper", "B-2", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),
     ("npm", "bringer", "B-1", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),

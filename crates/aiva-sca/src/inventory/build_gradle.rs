@@ -32,7 +32,9 @@ struct Build {
     rich: Rich,
     /// What `constraints` ask for.
     constraints: Reading,
-    /// Of versions that are written: for which project, and whether nothing else will do.
+    /// The block around the dependencies and the configuration of the one in hand.
+    configuration: (String, String),
+    /// Of versions that are written: for which project and configuration, and how strictly.
     marks: Marks,
 }
 
@@ -220,6 +222,8 @@ impl Build {
         }
         let configuration = first.word().or(first.text()).unwrap_or_default();
         let scope = self.scope(configuration);
+        let inner = usize::from(self.outer(1) == "constraints");
+        self.configuration = (self.outer(2 + inner).to_owned(), configuration.to_owned());
         if matches!(configuration, "" | "val" | "var" | "def" | "if" | "for" | "add")
             || rest.first().is_some_and(|token| token.is('=') || token.is('.'))
         {
@@ -340,7 +344,9 @@ impl Build {
     fn settle(&mut self, name: String, version: Option<Written>, scope: Scope, line: u32) {
         let is_constraint = self.in_constraints();
         let is_strict = self.rich.is_strict() || matches!(&version, Some(Ok(version)) if version.contains("!!"));
-        let mark = Mark { project: self.project(), is_strict };
+        let is_preference = self.rich.is_preference(version.as_ref());
+        let mark =
+            Mark { project: self.project(), configuration: self.configuration.clone(), is_strict, is_preference };
         self.marks.insert((name.clone(), line, is_constraint), mark);
         let version = self.rich.over(version).or_else(|| self.managed.get(&name).cloned().map(Ok));
         let written = match &version {

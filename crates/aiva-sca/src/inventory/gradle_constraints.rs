@@ -1,27 +1,47 @@
 //! What the `constraints` of a gradle build make of its dependencies: one without a version takes theirs, of two versions gradle
 //! chooses one, and what nothing asks for stays an entry of its own.
 //!
-//! A choice is only made where it is sure: both are of one project, both are single versions, and the constraint is for the
-//! configuration of the dependency too.
+//! A choice is only made where it is sure: both are of one project, both are single versions that are asked for and not merely
+//! preferred, and the constraint holds wherever the dependency's configuration is resolved.
 
 use std::collections::{HashMap, HashSet};
 
 use super::gradle_versions::MANAGED;
 use super::graph::stronger;
 use super::reading::Reading;
-use crate::package::{Ecosystem, NotJudged, Package, Scope};
+use crate::package::{Ecosystem, NotJudged, Package};
 use crate::version::Version;
 
 /// Marks by name, line, and whether it is a constraint.
 pub(super) type Marks = HashMap<(String, u32, bool), Mark>;
 
 /// What else is known of a version that is written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Mark {
     /// The block of the project that it is for; `None` where that is not sure.
     pub(super) project: Option<u32>,
+    /// The block that is around all dependencies, such as a source set's, and the configuration.
+    pub(super) configuration: (String, String),
     /// Whether nothing else will do.
     pub(super) is_strict: bool,
+    /// Whether any other version that is asked for comes before it.
+    pub(super) is_preference: bool,
+}
+
+/// Whether a constraint of one configuration holds on every classpath that takes dependencies of another (gradle, "The Java Library
+/// plugin configurations").
+fn holds_for(constraint: &(String, String), dependency: &(String, String)) -> bool {
+    let wider: &[&str] = match dependency.1.as_str() {
+        "api" => &["implementation"],
+        "implementation" => &["api"],
+        "compileOnly" => &["api", "implementation"],
+        "runtimeOnly" => &["api", "implementation"],
+        "testApi" | "testImplementation" => &["api", "implementation"],
+        "testCompileOnly" => &["api", "implementation", "testImplementation"],
+        "testRuntimeOnly" => &["api", "implementation", "runtimeOnly", "testImplementation"],
+        _ => &[],
+    };
+    constraint.0 == dependency.0 && (constraint.1 == dependency.1 || wider.contains(&&*constraint.1))
 }
 
 /// More constraints of one name are no choice but an attack.
@@ -89,22 +109,19 @@ pub(super) fn constrain(reading: &mut Reading, constraints: Reading, marks: &Mar
 /// dependency's own; and the lines of those constraints. `None` altogether where there are none, or it is not sure.
 fn chosen<'a>(own: &Package, same: &'a [Asked], marks: &Marks) -> Option<(Option<&'a Package>, Vec<u32>)> {
     let project = marks.get(&(own.name.clone(), own.line, false))?;
-    let mark = |one: &Asked| marks.get(&(own.name.clone(), one.line(), true)).copied();
-    let is_for = |scope: Scope| {
-        matches!((scope, own.scope), (Scope::Runtime, Scope::Runtime | Scope::Dev) | (Scope::Dev, Scope::Dev))
-    };
+    let mark = |one: &Asked| marks.get(&(own.name.clone(), one.line(), true));
     let of_project = |one: &&Asked| mark(one).is_some_and(|mark| mark.project == project.project);
     let here: Vec<&Asked> = same.iter().filter(of_project).collect();
-    if project.project.is_none() || here.is_empty() || same.len() > MOST_OF_A_NAME {
+    if project.project.is_none() || project.is_preference || here.is_empty() || same.len() > MOST_OF_A_NAME {
         return None;
     }
     let mut all: Vec<(bool, Version, Option<&Package>)> = vec![(project.is_strict, version(own)?, None)];
     for one in &here {
-        let Asked::Pin(pin) = one else { return None };
-        if !is_for(pin.scope) {
+        let (Asked::Pin(pin), mark) = (one, mark(one)?) else { return None };
+        if mark.is_preference || !holds_for(&mark.configuration, &project.configuration) {
             return None;
         }
-        all.push((mark(one)?.is_strict, version(pin)?, Some(pin)));
+        all.push((mark.is_strict, version(pin)?, Some(pin)));
     }
     if all.iter().any(|(is_strict, ..)| *is_strict) {
         all.retain(|(is_strict, ..)| *is_strict);

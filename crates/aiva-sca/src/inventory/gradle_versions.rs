@@ -45,6 +45,11 @@ impl Rich {
         self.strictly.is_some()
     }
 
+    /// Whether all that is said is what would be best: any other version that is asked for comes before it.
+    pub(super) fn is_preference(&self, coordinate: Option<&Written>) -> bool {
+        self.strictly.is_none() && self.require.is_none() && coordinate.is_none() && self.prefer.is_some()
+    }
+
     /// The version that counts, beside that of the coordinate (gradle, "Declaring Rich Versions").
     pub(super) fn over(&self, coordinate: Option<Written>) -> Option<Written> {
         self.strictly.clone().or(self.require.clone()).or(coordinate).or(self.prefer.clone())

@@ -111,6 +111,13 @@ impl Requirement {
         Self(vec![((key.to_vec(), true), None)])
     }
 
+    /// The least version that is allowed and nothing else; `None` where there is no such version, or it is not named.
+    pub fn least(&self) -> Option<Self> {
+        let ((key, is_past), _) = self.0.first()?;
+        let is_named = !is_past && !key.is_empty();
+        is_named.then(|| Self(vec![((key.clone(), false), Some((key.clone(), true)))]))
+    }
+
     /// The lowest place that is allowed.
     pub fn floor(&self) -> &[u8] {
         self.0.first().map_or(&[], |span| span.0.0.as_slice())

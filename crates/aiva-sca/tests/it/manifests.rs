@@ -302,6 +302,19 @@ fn gradle_says_versions_beside_the_coordinate() {
         ("api('a:b:1')\nconstraints { kapt('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 build ?".into()),
         ("api('a:b:1')\nconstraints { api('a:b:[2,3)') }", "a:b 1 2 runtime\n? a:b [[2,3)] 3 runtime".into()),
         ("api('a:b:1')\nconstraints { api('c:d')\napi(project(':x')) }", "a:b 1 2 runtime".into()),
+        // What is only preferred gives way; a configuration that does not take the constraint has its own version.
+        (
+            "api('a:b:1')\nconstraints { api('a:b') { version { prefer '2' } } }",
+            "a:b 1 2 runtime\na:b 2 3 runtime ?".into(),
+        ),
+        (
+            "api('a:b') { version { prefer '1' } }\nconstraints { api('a:b:2') }",
+            "a:b 1 2 runtime\na:b 2 3 runtime ?".into(),
+        ),
+        ("checkstyle('a:b:1')\nconstraints { api('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 runtime ?".into()),
+        ("api('a:b:1')\nconstraints { runtimeOnly('a:b:2') }", "a:b 1 2 runtime\na:b 2 3 runtime ?".into()),
+        ("runtimeOnly('a:b:1')\nconstraints { implementation('a:b:2') }", "a:b 2 3 runtime".into()),
+        ("checkstyle('a:b:1')\nconstraints { checkstyle('a:b:2') }", "a:b 2 3 runtime".into()),
         ("constraints { api(\"a:b:$v\") }", format!("- a:b [$v] 2 runtime: {unset}")),
     ] {
         check("build.gradle", &format!("dependencies {{\n{inside}\n}}\n"), &format!("parsed\n{want}"));

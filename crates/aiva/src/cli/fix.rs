@@ -68,7 +68,10 @@ fn open(possible: &Possible, judge: &mut Judge) -> Option<Possible> {
         judge.cover(place, names).is_none()
     };
     let mut possible = possible.clone();
+    let all = possible.verdicts.len();
     possible.verdicts.retain(is_open);
+    // The safe version is one that clears what is accepted as well, so it is told and not gone to.
+    possible.is_least_affected &= possible.verdicts.len() == all;
     (!possible.verdicts.is_empty()).then_some(possible)
 }
 

@@ -104,7 +104,9 @@ impl<'a> Reader<'a> {
         if self.stop()? == b'"' {
             return self.text.get(start..self.at - 1).map(Cow::Borrowed);
         }
-        let mut unescaped = String::with_capacity(512 + (self.at - start));
+        // Up to the next quote, which is the end or escaped as well: never more than there is text.
+        let left = self.text.as_bytes().get(self.at..).and_then(|rest| memchr::memchr(b'"', rest)).unwrap_or(0);
+        let mut unescaped = String::with_capacity(self.at - start + left);
         let mut from = start;
         loop {
             unescaped.push_str(self.text.get(from..self.at - 1)?);

@@ -154,10 +154,6 @@ fn list<'a, T>(reader: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option
     or_default(reader, |reader| {
         let mut all = Vec::new();
         reader.array(|reader| {
-            if all.is_empty() {
-                // Half a kilobyte: room for most lists without moving them again and again.
-                all.reserve(512 / size_of::<T>().max(1));
-            }
             all.push(read(reader)?);
             Some(())
         })?;

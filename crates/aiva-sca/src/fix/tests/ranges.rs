@@ -8,13 +8,7 @@ fn project(version: &str) -> String {
 
 #[test]
 fn the_least_version_is_raised_below_the_same_ceiling() {
-    for (version, want) in [
-        ("12.0.1", "13.0.1"),
-        ("[12.0.1,)", "[13.0.1,)"),
-        ("[12.0.1, 14.0)", "[13.0.1,14.0)"),
-        ("(12.0,13.0.2]", "[13.0.1,13.0.2]"),
-        ("(,14)", "[13.0.1,14)"),
-    ] {
+    for (version, want) in [("12.0.1", "13.0.1"), ("[12.0.1,)", "[13.0.1,)"), ("[12.0.1, 14.0)", "[13.0.1,14.0)")] {
         let want = format!(
             "a.csproj: N.J {version} -> 13.0.1: N-1\n  + <PackageReference Include=\"N.J\" Version=\"{want}\" />"
         );
@@ -28,10 +22,20 @@ a.csproj: N.J 12.0.1 -> 13.0.1: N-1
   along Other
   + <PackageReference Include=\"N.J;Other\" Version=\"13.0.1\" />",
     );
-    // What floats is the newest anyway.
-    for version in ["13.*", "*"] {
+    // What floats is the newest anyway; and of some the least version is not named.
+    for version in ["13.*", "*", "(12.0,13.0.2]", "(,14)"] {
         check(&[("a.csproj", &project(version))], "");
     }
+    // What is installed is safe, and stays.
+    for version in ["6.0.0", "[6.0.0,9.0)"] {
+        check(&[("a.csproj", &project(version).replace("N.J", "L.P"))], "");
+    }
+    check(
+        &[("a.csproj", &project("[8.0.1,9.0)").replace("N.J", "L.P"))],
+        "
+a.csproj: L.P [8.0.1,9.0) -> 8.0.4: N-3
+  + <PackageReference Include=\"L.P\" Version=\"[8.0.4,9.0)\" />",
+    );
     // Nothing that is allowed is safe: no range to raise, but a finding.
     check(
         &[("a.csproj", &project("[12.0.1,13.0.0]"))],
