@@ -219,7 +219,7 @@ fn safe(entry: &DocumentCanResolve) -> String {
     match (&entry.safe_from, &entry.safe_after) {
         (Some(version), _) => format!("from {version} on it cannot"),
         (None, Some(version)) => format!("later than {version} it cannot"),
-        (None, None) => "no version that it allows is known to be safe".to_owned(),
+        (None, None) => "no version that it allows is known from which on all are safe".to_owned(),
     }
 }
 

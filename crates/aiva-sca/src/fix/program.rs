@@ -192,7 +192,7 @@ fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
     let rest = line.get(start..)?;
     let value = rest.trim_start_matches([' ', '\t', '"', '\'']);
     let from = line.len() - value.len();
-    let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n']).unwrap_or(value.len()))?;
+    let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n', ',', '}', ']']).unwrap_or(value.len()))?;
     let (action, release) = value.split_once('@')?;
     let (own, path) = action.split_at_checked(pen.ask.name.len())?;
     if !own.eq_ignore_ascii_case(pen.ask.name) || !(path.is_empty() || path.starts_with('/')) {

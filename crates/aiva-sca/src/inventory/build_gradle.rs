@@ -74,6 +74,12 @@ const LOCAL: [&str; 9] = [
     "dependencies.create",
 ];
 
+/// How deep blocks may be nested.
+const DEEPEST: usize = 128;
+
+/// What gives modules another version than the one that is asked for, in a `resolutionStrategy`.
+const FORCES: [&str; 6] = ["force", "forcedModules", "setForcedModules", "useVersion", "useTarget", "substitute"];
+
 impl Build {
     fn run(&mut self, tokens: &[Token], is_first: bool) {
         let mut statement: Vec<Token> = Vec::new();
@@ -85,6 +91,12 @@ impl Build {
                 _ => {}
             }
             match token.kind {
+                Kind::Mark('{') if self.blocks.len() >= DEEPEST => {
+                    if !is_first {
+                        self.reading.problem(token.line, "blocks are nested too deeply: the rest is not read");
+                    }
+                    break;
+                }
                 Kind::Mark('{') => {
                     let name = statement.first().and_then(Token::word).unwrap_or_default().to_owned();
                     self.open(&statement, token.line, is_first);
@@ -118,6 +130,14 @@ impl Build {
 
     fn outer(&self, above: usize) -> &str {
         self.blocks.len().checked_sub(above).and_then(|at| self.blocks.get(at)).map_or("", String::as_str)
+    }
+
+    /// The word that gives modules another version, if a statement begins with one.
+    fn force<'t>(&self, first: &'t Token) -> Option<&'t str> {
+        let whole = first.word()?;
+        let word = whole.rsplit('.').next().filter(|word| FORCES.contains(word))?;
+        let is_strategy = |name: &str| name.contains("resolutionStrategy") || name.contains("dependencySubstitution");
+        (is_strategy(whole) || self.blocks.iter().any(|block| is_strategy(block))).then_some(word)
     }
 
     fn is_managing(&self) -> bool {
@@ -213,6 +233,10 @@ impl Build {
         }
         if self.outer(1) == "plugins" {
             return self.plugin(first, rest);
+        }
+        if let Some(word) = self.force(first) {
+            let message = format!("`{word}` decides versions here: those below may be others");
+            return self.reading.problem(first.line, message);
         }
         if self.outer(1) == "version" && self.pending.last().is_some_and(|last| last.depth + 2 == self.blocks.len()) {
             return self.version(first, rest);

@@ -198,7 +198,9 @@ pub(super) fn recommendation(finding: &DocumentFinding) -> String {
     let is_possible = status(finding) == "unknown" && !finding.purl.contains('@');
     match (finding.fixed_versions.as_slice(), &finding.last_affected) {
         ([], Some(last)) => format!("Update {} to a version later than {last}.", finding.name),
-        ([], None) if is_possible => format!("No version that {} allows is known to be safe.", finding.version),
+        ([], None) if is_possible => {
+            format!("No version that {} allows is known from which on all are safe.", finding.version)
+        }
         ([], None) => "No fixed version is known.".to_owned(),
         (versions, _) => format!("Update {} to {}.", finding.name, versions.join(" or ")),
     }

@@ -330,6 +330,23 @@ fn gradle_says_versions_beside_the_coordinate() {
         "failed\n! 3 a dependency is computed here: not read",
     );
     check("build.gradle.kts", "dependencies.constraints {\n  api(\"a:b:1\")\n}\n", "parsed\na:b 1 2 runtime ?");
+    // What is forced is another version than the one that stands there.
+    let force = "`force` decides versions here: those below may be others";
+    for (text, want) in [
+        ("configurations.all {\n  resolutionStrategy.force 'a:b:1'\n}", format!("! 2 {force}")),
+        ("configurations.all { resolutionStrategy {\n  force('a:b:1')\n} }", format!("! 2 {force}")),
+        (
+            "configurations.all { resolutionStrategy.eachDependency { d ->\n  d.useVersion '1'\n} }",
+            "! 2 `useVersion` decides versions here: those below may be others".to_owned(),
+        ),
+    ] {
+        let text = format!("{text}\ndependencies {{\napi 'a:b:2'\n}}\n");
+        check("build.gradle", &text, &format!("partial\na:b 2 5 runtime\n{want}"));
+    }
+    check("build.gradle", "tasks.x {\n  force = true\n}\ndependencies {\napi 'a:b:2'\n}\n", "parsed\na:b 2 5 runtime");
+    let nested = format!("dependencies {{\napi 'a:b:2'\n{}", "constraints {".repeat(1_000));
+    let want = "partial\na:b 2 2 runtime\n! 3 blocks are nested too deeply: the rest is not read\n! 3 a block is not closed: the file may have been cut off";
+    check("build.gradle", &nested, want);
     // A constraint is for its own project.
     check(
         "build.gradle",

@@ -86,7 +86,7 @@ fn spoken(possible: &Possible, plan: &Plan) -> Option<String> {
     let floor = match (&possible.safe_from, &possible.safe_after) {
         (Some(version), _) => format!("safe from {version} on"),
         (None, Some(version)) => format!("later than {version} it is safe"),
-        (None, None) => "no version that it allows is known to be safe".to_owned(),
+        (None, None) => "no version that it allows is known from which on all are safe".to_owned(),
     };
     let ids: Vec<&str> = possible.verdicts.iter().map(|verdict| verdict.id.as_str()).collect();
     let what = format!("{name} {requirement}");

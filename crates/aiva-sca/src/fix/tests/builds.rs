@@ -160,6 +160,15 @@ fn an_action_moves_where_it_is_used_by_release() {
 .github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1
   + - uses: o/a@v4.2.0  #  v4.2.0",
     );
+    // A step may stand in braces.
+    let braces = "on: push\njobs: {x: {steps: [\n{name: d, uses: o/a@v4.1.0},\n{uses: o/a@v4.1.0, id: d}]}}\n";
+    check(
+        &[(".github/workflows/a.yml", braces)],
+        "
+.github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1
+  + {name: d, uses: o/a@v4.2.0},
+  + {uses: o/a@v4.2.0, id: d}]}}",
+    );
     check(
         &[(".github/workflows/a.yml", &workflow("o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0"))],
         "stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
