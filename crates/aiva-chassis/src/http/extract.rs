@@ -104,6 +104,11 @@ pub async fn read(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
+/// Takes a body, which is cut off at its limit, and keeps nothing of it.
+pub async fn pass_over(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
 /// Why a body could not be read to its end.
 pub(super) fn broken_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
     let mut next = Some(error);

@@ -1,4 +1,4 @@
-//! Takes uploads in. They are the only large bodies, so nothing of one is read before it is known that the caller may and that the
+//! Takes uploads in. They are the only large bodies, so nothing of one is kept before it is known that the caller may and that the
 //! service is there, and only a few are in memory at once.
 
 use aiva_chassis::http::{Allowed, ApiError, IdempotencyKey, Json, Path, extract};
@@ -23,7 +23,11 @@ pub(super) async fn upload_scan(
     request: Request,
 ) -> Result<Response, ApiError> {
     extract::said_json(request.headers())?;
-    told(app.store.service(path.service.clone()).await)?;
+    if let Err(refusal) = told(app.store.service(path.service.clone()).await) {
+        // Who is still sending when the connection closes sees it break, and not the answer.
+        extract::pass_over(request.into_body()).await;
+        return Err(refusal);
+    }
     let (body, turn) = app.turns.read(request.into_body()).await?;
     let service = path.service.clone();
     // Seconds of work for a large one; who gives up meanwhile does not end it, and the turn is kept until it ends.
