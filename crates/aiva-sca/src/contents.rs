@@ -119,7 +119,7 @@ fn package(ecosystem: Ecosystem, one: message::ListedPackage) -> Package {
             message::PackageSource::Url => Source::Url(one.address),
         },
         licenses: Vec::new(),
-        origin: is_installed.then(|| Box::new(Origin { built_from, layer })),
+        origin: is_installed.then(|| Box::new(Origin { built_from, layer, forced_by: None })),
     }
 }
 
@@ -132,6 +132,7 @@ fn entry(ecosystem: Ecosystem, one: message::ListedEntry) -> NotJudged {
         line: one.line,
         reason: one.reason,
         is_range: one.is_range,
+        forced_by: None,
     }
 }
 

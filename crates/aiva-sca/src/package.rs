@@ -248,12 +248,12 @@ pub struct Package {
     pub source: Source,
     /// Licence expressions that the file itself states, verbatim.
     pub licenses: Vec<String>,
-    /// What an installed package was built from and came with.
+    /// What an installed package was built from and came with; what forces a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Box<Origin>>,
 }
 
-/// Where an installed package is from.
+/// Where an installed package is from, or who says its version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// The source package that it was built from, where that has another name or version: most distributions' advisories are
@@ -261,6 +261,9 @@ pub struct Origin {
     pub built_from: Option<BuiltFrom>,
     /// The layer of the image that brought it: `layer 2 of 5 (sha256:0123456789ab)`.
     pub layer: Option<String>,
+    /// The table of a manifest that forces the version upon everybody who asks for the package: `pnpm.overrides`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced_by: Option<Box<str>>,
 }
 
 /// A source package.
@@ -311,6 +314,7 @@ impl NotJudged {
             reason: reason.to_owned(),
             is_range: false,
             scope: Scope::Runtime,
+            forced_by: None,
         }
     }
 }
@@ -332,6 +336,9 @@ pub struct NotJudged {
     pub is_range: bool,
     /// What the package is needed for.
     pub scope: Scope,
+    /// The table of the manifest that forces it upon everybody who asks for the package: `pnpm.overrides`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced_by: Option<Box<str>>,
 }
 
 /// Something in a file that could not be read, and where.

@@ -253,7 +253,7 @@ impl<'i> Judging<'i> {
         let Some(known) = self.index.entry(entry.ecosystem, &entry.name)? else { return Ok(()) };
         let judgement = self.judge.judge_range(entry.ecosystem, &known, &entry.requirement, &requirement)?;
         judged.findings.extend(judgement.always.into_iter().map(|verdict| Finding {
-            verdict,
+            verdict: with_force(verdict, entry),
             ecosystem: entry.ecosystem,
             name: entry.name.clone(),
             version: entry.requirement.clone(),
@@ -273,7 +273,7 @@ impl<'i> Judging<'i> {
                 name: entry.name.clone(),
                 requirement: entry.requirement.clone(),
                 scope: entry.scope,
-                verdicts: judgement.possible,
+                verdicts: judgement.possible.into_iter().map(|verdict| with_force(verdict, entry)).collect(),
                 safe_from: judgement.safe_from,
                 safe_after: judgement.safe_after,
                 is_least_affected: judgement.is_least_affected,
@@ -322,7 +322,17 @@ fn with_origin(verdict: &Arc<Verdict>, package: &Package) -> Arc<Verdict> {
     if let Some(layer) = &origin.layer {
         told.reason = format!("{}; it came with {layer}", told.reason);
     }
+    if let Some(table) = &origin.forced_by {
+        told.reason = format!("forced by {table}; {}", told.reason);
+    }
     Arc::new(told)
+}
+
+/// A verdict in the words of the entry at hand: what forces it.
+fn with_force(verdict: Arc<Verdict>, entry: &NotJudged) -> Arc<Verdict> {
+    let Some(table) = &entry.forced_by else { return verdict };
+    let reason = format!("forced by {table}; {}", verdict.reason);
+    Arc::new(Verdict { reason, ..Verdict::clone(&verdict) })
 }
 
 /// The most paths that a finding lists.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ask::{Ask, Edited, Stands};
 use super::desk::Desk;
+use super::keep::overridden;
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
@@ -53,6 +54,16 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
                 reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
             case.stays = Some((Stay::Surely, reason));
         }
+    }
+    let forces = matches!(group.kind, Kind::PackageJson | Kind::PyProject);
+    let held = desk
+        .texts
+        .get(group.path)
+        .filter(|_| forces)
+        .and_then(|sheet| overridden(group.kind, &sheet.after, None, group.name, ask(Stands::Here).highest()));
+    if let Some(held) = held {
+        let cleared = group.cases.iter_mut().filter(|case| case.stays.is_none());
+        cleared.for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
     }
     let is_module = group.kind == Kind::GoMod && !matches!(group.name, "stdlib" | "toolchain") && !entries.is_empty();
     let command = "go mod tidy".to_owned();

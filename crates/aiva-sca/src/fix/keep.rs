@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::ask::Move;
 use super::edit::holds;
 use super::needs;
-use crate::inventory::{Kind, own_folder};
-use crate::package::{Input, Source};
+use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder};
+use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 
 /// Who keeps a copy, or may.
@@ -120,7 +120,7 @@ fn ask(entry: &Value, table: &str, folder: &str, name: &str, step: &Move, keeper
 }
 
 fn allows(range: &str, version: &str) -> bool {
-    holds(crate::package::Ecosystem::Npm, range, version)
+    holds(Ecosystem::Npm, range, version)
 }
 
 /// yarn writes every range beside the version that answers it, but not whose range it is.
@@ -160,40 +160,48 @@ pub(super) fn spoken(names: &BTreeSet<String>) -> String {
     }
 }
 
-/// What a `package.json` says of a package over everybody's head, where that does not allow the version.
-pub(super) fn overridden(manifest: &str, name: &str, to: &str) -> Option<String> {
-    let document: Value = serde_json::from_str(manifest.trim_start_matches('\u{feff}')).ok()?;
-    let tables = ["/overrides", "/resolutions", "/pnpm/overrides"];
-    tables.iter().find_map(|table| {
-        let mut open: Vec<(&str, &Value)> =
-            document.pointer(table)?.as_object()?.iter().map(|(k, v)| (k.as_str(), v)).collect();
-        while let Some((key, value)) = open.pop() {
-            if let Some(inner) = value.as_object() {
-                // `.` inside of a package's own table is the package.
-                open.extend(
-                    inner.iter().map(|(inner, value)| (if inner == "." { key } else { inner.as_str() }, value)),
-                );
-            }
-            let Some(range) = value.as_str().filter(|range| !range.starts_with('$')) else { continue };
-            let last = key.rsplit(['>']).next().unwrap_or(key).trim();
-            let bare = match last.rfind('@').filter(|at| *at > 0) {
-                Some(at) => last.get(..at).unwrap_or(last),
-                None => last,
-            };
-            let is_meant =
-                bare == name || bare.strip_suffix(name).is_some_and(|above| above.ends_with('/') && !is_scope(above));
-            if is_meant && !allows(range, to) {
-                let table = table.trim_start_matches('/').replace('/', ".");
-                return Some(format!("{table} hold {name} at {range}; move that to {to} by hand"));
-            }
-        }
-        None
-    })
+/// What a manifest says of a package over everybody's head, where that does not allow the version. `lock` is the lockfile beside it,
+/// whose tool reads some of the tables only.
+pub(super) fn overridden(kind: Kind, manifest: &str, lock: Option<Kind>, name: &str, to: &str) -> Option<String> {
+    let own = Some(format!("${name}"));
+    let holds = overrides(kind, manifest, lock, name).find(|one| {
+        // What refers to the entry of the same name moves with it.
+        own.as_deref() != Some(&*one.requirement) && !allowed(kind, one, to)
+    })?;
+    let Override { table, requirement, .. } = holds;
+    Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
 }
 
-/// Whether what stands before a name is only its scope: `@types/`.
-fn is_scope(above: &str) -> bool {
-    above.trim_end_matches('/').rsplit('/').next().is_some_and(|last| last.starts_with('@'))
+/// Whether a manifest forces the version to move to upon everybody, so that nothing keeps the old one.
+pub(super) fn is_forced(kind: Kind, manifest: &str, lock: Kind, name: &str, step: &Move) -> bool {
+    let is_sure =
+        |one: Override| one.reach == Reach::All && allowed(kind, &one, &step.to) && !allowed(kind, &one, &step.from);
+    overrides(kind, manifest, Some(lock), name).any(is_sure)
+}
+
+fn allowed(kind: Kind, one: &Override, version: &str) -> bool {
+    let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
+    holds(ecosystem, &one.requirement, version)
+}
+
+fn overrides(kind: Kind, manifest: &str, lock: Option<Kind>, name: &str) -> impl Iterator<Item = Override> {
+    // Most have none.
+    let may_have = manifest.contains("override") || manifest.contains("resolutions");
+    let all = if may_have { overrides_of(kind, manifest) } else { Vec::new() };
+    all.into_iter().filter(move |one| one.name == name && lock.is_none_or(|lock| is_read_by(lock, one.table)))
+}
+
+/// Whether the tool that writes a lockfile goes by a table.
+fn is_read_by(lock: Kind, table: &str) -> bool {
+    match lock {
+        Kind::PackageLock | Kind::Shrinkwrap => table == "overrides",
+        Kind::YarnLock => table == "resolutions",
+        Kind::PnpmLock => matches!(table, "pnpm.overrides" | "resolutions"),
+        Kind::BunLock => matches!(table, "overrides" | "resolutions"),
+        Kind::UvLock => table == "override-dependencies",
+        Kind::PdmLock => table == "resolution.overrides",
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +263,7 @@ mod tests {
 
     #[test]
     fn an_override_keeps_every_copy() {
-        let said = |text: &str| overridden(text, "a", "1.2.6").unwrap_or_default();
+        let said = |text: &str| overridden(Kind::PackageJson, text, None, "a", "1.2.6").unwrap_or_default();
         for (text, want) in [
             (r#"{"overrides": {"a": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
             (r#"{"overrides": {"x": {"a": "1.0.0"}}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
@@ -267,6 +275,8 @@ mod tests {
             ),
             (r#"{"overrides": {"a": "^1.0.0"}}"#, ""),
             (r#"{"overrides": {"a": "$a"}}"#, ""),
+            (r#"{"overrides": {"a": "$b"}}"#, "overrides hold a at $b; move that to 1.2.6 by hand"),
+            (r#"{"overrides": {"a@1": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
             (r#"{"resolutions": {"@types/a": "1.0.0"}}"#, ""),
             (r#"{"dependencies": {"a": "1.0.0"}}"#, ""),
         ] {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::ask::{Ask, Entry, Move, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, dependants, keepers, overridden, spoken};
+use super::keep::{Keepers, Lock, dependants, is_forced, keepers, overridden, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -43,7 +43,14 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
         group.input.packages.iter().filter(|one| one.name == group.name).map(|one| &*one.version).collect();
     let scale =
         Scale { is_classic: lock.as_deref().is_some_and(|lock| is_classic(&lock.text)), has_one: copies.len() < 2 };
-    let command = (!going.is_empty()).then(|| command(group.kind, &names, &going, scale)).flatten();
+    let is_forced = going.iter().all(|step| asked.forced.contains(&step.from));
+    let command = match group.kind {
+        _ if going.is_empty() => None,
+        // What only an override names these two do not update by name.
+        Kind::YarnLock if is_forced => Some("yarn install".to_owned()),
+        Kind::BunLock if is_forced => Some("bun install".to_owned()),
+        kind => command(kind, &names, &going, scale),
+    };
     if command.is_none() {
         for (case, step) in group.cases.iter_mut().zip(&group.moves).filter(|(case, _)| case.stays.is_none()) {
             let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
@@ -119,6 +126,8 @@ struct Asked {
     refused: Vec<String>,
     /// Overrides that shut the version out, by the version.
     overridden: Option<String>,
+    /// Versions in whose place an override puts the one to move to.
+    forced: BTreeSet<String>,
     /// A manifest of a kind that is not edited.
     unedited: Option<String>,
 }
@@ -153,11 +162,16 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
             }
             Err(reason) => asked.refused.push(format!("{path}: {reason}")),
         }
-        if kind == Kind::PackageJson
-            && let Some(sheet) = desk.texts.get(&path)
-            && let Some(said) = overridden(&sheet.after, group.name, ask.highest())
-        {
+        let Some(sheet) = desk.texts.get(&path).filter(|_| matches!(kind, Kind::PackageJson | Kind::PyProject)) else {
+            continue;
+        };
+        if let Some(said) = overridden(kind, &sheet.after, Some(group.kind), group.name, ask.highest()) {
             asked.overridden = Some(format!("{path}: {said}"));
+        }
+        // Only the manifest beside the lockfile has a say over all.
+        if folder(&path) == folder(group.path) {
+            let forced = group.moves.iter().filter(|step| is_forced(kind, &sheet.after, group.kind, group.name, step));
+            asked.forced.extend(forced.map(|step| step.from.clone()));
         }
     }
     asked
@@ -210,6 +224,9 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     let Some(lock) = scene.lock else { return surely(UNREADABLE.to_owned()) };
     if let Some(reason) = asked.overridden.clone().or_else(|| asked.refused.first().cloned()) {
         return surely(reason);
+    }
+    if asked.forced.contains(&step.from) {
+        return Fate { stays: None, moves: true };
     }
     let Keepers { sure, unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.old);
     let (moving, sure) = parted(sure, case.path, scene.aims);

@@ -11,23 +11,35 @@ pub(super) const TABLES: [&str; 4] = ["dependencies", "devDependencies", "option
 /// What the dependant has to bring: a range that already allows the version is left as wide as it is.
 const PEERS: &str = "peerDependencies";
 
-/// Walks the top level of the object and rewrites requirements where they stand.
+/// Walks the top level of the object and rewrites requirements where they stand, and what a `package.json` forces upon every copy.
 pub(super) fn package_json(text: &str, tables: &[&str], ask: &Ask<'_>) -> Result<Edited, String> {
     serde_json::from_str::<serde_json::Value>(text).map_err(|error| format!("not JSON: {error}"))?;
-    let mut spots = Vec::new();
+    let (mut spots, is_node) = (Vec::new(), ask.ecosystem == Ecosystem::Npm);
     let mut scanner = Scanner { text, at: 0 };
     scanner.object(&mut |scanner, table| {
-        if !tables.contains(&table) {
-            return scanner.value();
+        let mut entries = |scanner: &mut Scanner<'_>, is_peer: bool, is_forced: bool| {
+            scanner.object(&mut |scanner, key| {
+                scanner.blank();
+                let from = scanner.at;
+                scanner.value()?;
+                // To yarn `**/a` is every copy.
+                let name = if is_forced { key.strip_prefix("**/").unwrap_or(key) } else { key };
+                let value = text.get(from..scanner.at).unwrap_or_default();
+                if !is_forced || value.starts_with('"') && !value.starts_with("\"$") {
+                    spots.push((from, scanner.at, name.to_owned(), is_peer));
+                }
+                Some(())
+            })
+        };
+        match table {
+            _ if tables.contains(&table) => entries(scanner, table == PEERS, false),
+            "overrides" | "resolutions" if is_node => entries(scanner, false, true),
+            "pnpm" if is_node => scanner.object(&mut |scanner, key| match key {
+                "overrides" => entries(scanner, false, true),
+                _ => scanner.value(),
+            }),
+            _ => scanner.value(),
         }
-        let is_peer = table == PEERS;
-        scanner.object(&mut |scanner, key| {
-            scanner.blank();
-            let from = scanner.at;
-            scanner.value()?;
-            spots.push((from, scanner.at, key.to_owned(), is_peer));
-            Some(())
-        })
     });
     let (mut after, mut pen) = (text.to_owned(), Pen::new(ask));
     for (from, end, key, is_peer) in spots.into_iter().rev() {

@@ -36,7 +36,17 @@ pub(super) fn pyproject(document: &mut DocumentMut, pen: &mut Pen<'_>) {
     if let Some(groups) = document.get_mut("dependency-groups").and_then(Item::as_table_like_mut) {
         groups.iter_mut().for_each(|(_, list)| listed(list, pen));
     }
-    let poetry = document.get_mut("tool").and_then(Item::as_table_like_mut).and_then(|tool| tool.get_mut("poetry"));
+    let Some(tool) = document.get_mut("tool").and_then(Item::as_table_like_mut) else { return };
+    let uv = tool.get_mut("uv").and_then(Item::as_table_like_mut);
+    if let Some(list) = uv.and_then(|uv| uv.get_mut("override-dependencies")) {
+        listed(list, pen);
+    }
+    let resolution = tool.get_mut("pdm").and_then(Item::as_table_like_mut).and_then(|pdm| pdm.get_mut("resolution"));
+    poetry_table(
+        resolution.and_then(Item::as_table_like_mut).and_then(|resolution| resolution.get_mut("overrides")),
+        pen,
+    );
+    let poetry = tool.get_mut("poetry");
     if let Some(poetry) = poetry.and_then(Item::as_table_like_mut) {
         for key in ["dependencies", "dev-dependencies"] {
             poetry_table(poetry.get_mut(key), pen);

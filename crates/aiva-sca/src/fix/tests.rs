@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 mod builds;
 mod many;
+mod overrides;
 mod ranges;
 mod steps;
 
@@ -177,16 +178,6 @@ stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks fo
             ),
         ],
         "$ npm update lodash: L-3 by x 1.0.0",
-    );
-    let overridden = r#"{"dependencies": {"lodash": "^3.0.0"}, "overrides": {"lodash": "3.10.1"}}"#;
-    let alone = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "^3.0.0"}}, "node_modules/lodash": {"version": "3.10.1"}}}"#;
-    check(
-        &[("package.json", overridden), ("package-lock.json", alone)],
-        r#"
-package.json: lodash 3.10.1 -> 3.10.2:
-  + {"dependencies": {"lodash": "^3.10.2"}, "overrides": {"lodash": "3.10.1"}}
-$ npm update lodash:
-stays package-lock.json: lodash 3.10.1: L-3: package.json: overrides hold lodash at 3.10.1; move that to 3.10.2 by hand"#,
     );
 }
 

@@ -445,7 +445,7 @@ fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut R
     }
     let said = || source_package(properties).filter(|from| from.name != name || from.version != version);
     let built_from = built_from.or_else(|| ecosystem.system().and_then(|_| said()));
-    let origin = built_from.map(|from| Box::new(Origin { built_from: Some(from), layer: None }));
+    let origin = built_from.map(|from| Box::new(Origin { built_from: Some(from), ..Origin::default() }));
     let package = Package { scope, source, origin, ..Package::new(ecosystem, name, version, line) };
     // Some tools list a package once for each place in which they found it.
     let key = Package { line: 0, scope: Scope::Runtime, ..package.clone() };

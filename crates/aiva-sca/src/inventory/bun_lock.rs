@@ -11,7 +11,7 @@ use super::address::without_secret;
 use super::graph::{self, index};
 use super::json::{Json, Value};
 use super::npm_source::{self, split_name, table};
-use super::package_json::overrides;
+use super::overrides;
 use super::reading::{Fault, Reading, quote};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
@@ -106,7 +106,7 @@ impl<'a> Lock<'a> {
                 json.object(|json, key, line| self.entry(json, key, line))
             }
             // From format 3 on they may be nested.
-            "overrides" => overrides(json, &mut self.overridden, 0),
+            "overrides" => overrides::names(json, &mut self.overridden),
             _ => json.skip(),
         }
     }

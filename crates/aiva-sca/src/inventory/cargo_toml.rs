@@ -110,9 +110,9 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
     }
     if let Some(git) = text("git") {
         reading.outside(Ecosystem::CratesIo, &name, Source::Git(without_secret(git).into_owned()), line);
-        let (ecosystem, requirement) = (Ecosystem::CratesIo, without_secret(git).into_owned());
-        let reason = "from a git repository, not from a registry".to_owned();
-        reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: false, scope });
+        let (requirement, reason) = (without_secret(git), "from a git repository, not from a registry");
+        let entry = NotJudged::new(Ecosystem::CratesIo, name, requirement, line, reason);
+        reading.not_judged.push(NotJudged { scope, ..entry });
         return;
     }
     let source = match text("registry").or_else(|| text("registry-index")) {

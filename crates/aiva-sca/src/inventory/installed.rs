@@ -268,7 +268,7 @@ fn origin(package: &Package, name: &str, version: &str) -> Option<Box<Origin>> {
         return None;
     }
     let built_from = BuiltFrom { name: name.to_owned(), version: version.to_owned() };
-    Some(Box::new(Origin { built_from: Some(built_from), layer: None }))
+    Some(Box::new(Origin { built_from: Some(built_from), ..Origin::default() }))
 }
 
 /// Whether a root without a database of packages is worth a word.

@@ -1,14 +1,17 @@
 //! `package.json`: what a Node project asks for.
 //!
 //! An exact version is a package, everything else is a range or comes from elsewhere. Peer dependencies are installed by npm from
-//! version 7 on, so they count unless they are optional; in a lockfile's place they say nothing.
+//! version 7 on, so they count unless they are optional; in a lockfile's place they say nothing. What [`overrides`] force is judged
+//! in the place of what is asked for.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::address::without_secret;
+use super::graph::stronger;
 use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
+use super::overrides::{self, Scopes, Written};
 use super::reading::{Catalogued, Declared, Fault, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
@@ -19,7 +22,7 @@ pub(crate) fn read(text: &str) -> Reading {
     if json.next() != Value::Object {
         return Reading::failed(json.line(), "not a manifest: package.json begins with `{`");
     }
-    let mut peers = Peers::default();
+    let (mut peers, mut asked, mut written) = (Peers::default(), Vec::new(), Written::default());
     let outcome = json.object(|json, key, _| match key.as_ref() {
         "name" => {
             reading.links.name = json.string()?.map(Cow::into_owned);
@@ -37,27 +40,35 @@ pub(crate) fn read(text: &str) -> Reading {
                 Ok(())
             })
         }),
-        "overrides" | "resolutions" => overrides(json, &mut reading.links.overridden, 0),
-        "pnpm" if json.next() == Value::Object => json.object(|json, key, _| match key.as_ref() {
-            "overrides" => overrides(json, &mut reading.links.overridden, 0),
-            _ => json.skip(),
-        }),
-        key => match table(key) {
-            Some(scope) => json.object(|json, name, line| {
+        key => match (table(key), overrides::table(json, key)) {
+            (Some(scope), _) => json.object(|json, name, line| {
                 match json.string()? {
-                    Some(requirement) if scope == Scope::Peer => {
-                        peers.asked.push((name.into_owned(), requirement.trim().to_owned(), line));
+                    Some(requirement) => {
+                        let (name, requirement) = (name.into_owned(), requirement.trim().to_owned());
+                        let one = Declared::new(name, requirement, scope, line);
+                        if scope == Scope::Peer { peers.asked.push(one) } else { asked.push(one) }
                     }
-                    Some(requirement) => entry(&mut reading, &name, requirement.trim(), scope, line),
                     None => reading.problem(line, format!("the requirement of {} is not a string", quote(&name))),
                 }
                 Ok(())
             }),
-            None => json.skip(),
+            (None, Some(table)) => overrides::read(json, table, &mut written),
+            (None, None) => json.skip(),
         },
     });
     let outcome = outcome.and_then(|()| json.end());
-    peers.settle(&mut reading);
+    overrides::doubt(&mut reading, &written);
+    let forced: HashSet<&str> = overrides::replaced(&written.all).collect();
+    let mut scopes = Scopes::new();
+    peers.settle(&mut asked, &mut reading);
+    for one in asked {
+        scopes.entry(one.name.clone()).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
+        entry(&mut reading, one, &forced);
+    }
+    overrides::settle(&mut reading, &written.all, &scopes);
+    reading.links.overridden.extend(written.all.iter().map(|one| one.name.clone()));
+    reading.packages.sort_by_key(|package| package.line);
+    reading.not_judged.sort_by_key(|entry| entry.line);
     if let Err(fault) = outcome {
         reading.fault(fault);
         if reading.packages.is_empty() && reading.not_judged.is_empty() {
@@ -81,64 +92,39 @@ fn members(json: &mut Json<'_>, members: &mut Vec<String>) -> Result<(), Fault> 
     }
 }
 
-/// How deep overrides are followed.
-const DEEPEST: usize = 16;
-
-/// The names in `overrides` of npm, pnpm and bun, and in yarn's `resolutions`.
-pub(super) fn overrides(json: &mut Json<'_>, names: &mut Vec<String>, depth: usize) -> Result<(), Fault> {
-    if json.next() != Value::Object || depth == DEEPEST {
-        return json.skip();
-    }
-    json.object(|json, key, _| {
-        names.push(overridden(&key).to_owned());
-        overrides(json, names, depth + 1)
-    })
-}
-
-/// The package that a key means: `a>b@1`, `a/**/b`, `@s/a/@s/b@npm:^1`.
-pub(super) fn overridden(key: &str) -> &str {
-    let last = key.rsplit('>').next().unwrap_or(key);
-    let is_version = |at: &usize| last.get(..*at).is_some_and(|name| !name.is_empty() && !name.ends_with('/'));
-    let end = last.rfind('@').filter(is_version);
-    let path = last.get(..end.unwrap_or(last.len())).unwrap_or(last);
-    let Some(slash) = path.rfind('/') else { return path };
-    let before = path.get(..slash).unwrap_or_default();
-    let scope = before.rfind('/').map_or(0, |at| at + 1);
-    let is_scoped = before.get(scope..).is_some_and(|part| part.starts_with('@'));
-    path.get(if is_scoped { scope } else { slash + 1 }..).unwrap_or(path)
-}
-
 /// Peer dependencies, which npm installs from version 7 on unless they are called optional, or are asked for in another table.
 #[derive(Default)]
 struct Peers {
-    asked: Vec<(String, String, u32)>,
+    asked: Vec<Declared>,
     optional: HashSet<String>,
 }
 
 impl Peers {
-    fn settle(self, reading: &mut Reading) {
-        let known: HashSet<String> = reading.links.declared.iter().map(|one| one.name.clone()).collect();
-        for (name, requirement, line) in self.asked {
-            if self.optional.contains(&name) || known.contains(&name) {
-                reading.links.declared.push(Declared::new(name, requirement, Scope::Peer, line));
+    fn settle(self, asked: &mut Vec<Declared>, reading: &mut Reading) {
+        let known: HashSet<String> = asked.iter().map(|one| one.name.clone()).collect();
+        for one in self.asked {
+            if self.optional.contains(&one.name) || known.contains(&one.name) {
+                reading.links.declared.push(one);
             } else {
-                entry(reading, &name, &requirement, Scope::Peer, line);
+                asked.push(one);
             }
         }
-        reading.packages.sort_by_key(|package| package.line);
-        reading.not_judged.sort_by_key(|entry| entry.line);
     }
 }
 
-/// Adds one dependency.
-pub(super) fn entry(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, line: u32) {
-    reading.links.declared.push(Declared::new(name, requirement, scope, line));
+/// Adds one dependency; what is forced is judged by the override in its place.
+fn entry(reading: &mut Reading, one: Declared, forced: &HashSet<&str>) {
+    let is_forced = forced.contains(&*one.name);
+    reading.links.declared.push(one.clone());
+    let Declared { name, requirement, scope, line, .. } = one;
+    if is_forced {
+        return;
+    }
     if let Some(catalog) = requirement.strip_prefix("catalog:") {
-        let catalog = if catalog.is_empty() { "default" } else { catalog.trim() };
-        let (name, catalog) = (name.to_owned(), catalog.to_owned());
+        let catalog = if catalog.is_empty() { "default" } else { catalog.trim() }.to_owned();
         return reading.links.catalogued.push(Catalogued { name, catalog, scope, line });
     }
-    ask(reading, name, requirement, scope, line);
+    ask(reading, &name, &requirement, scope, line);
 }
 
 /// Judges what is asked for, or says why it cannot be judged.

@@ -15,7 +15,7 @@ use super::address::without_secret;
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name, table};
-use super::package_json::overridden;
+use super::overrides::overridden;
 use super::reading::{Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};

@@ -2,12 +2,14 @@
 //!
 //! A file that only configures tools names no dependency and says nothing. Poetry's bare `1.2` is exact, `^` and `~` are not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use toml_edit::{Item, TableLike};
 
 use super::address::without_secret;
+use super::graph::stronger;
 use super::manifest::Manifest;
+use super::overrides::{self, Override, Reach, Scopes};
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::Requirement;
@@ -99,17 +101,77 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
             requirements(manifest, item, scope, sources, reading);
         }
     }
-    overridden(manifest, reading);
     if let Some(item) = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("dev-dependencies")) {
         requirements(manifest, item, Scope::Dev, sources, reading);
+    }
+    forced(manifest, sources, reading);
+    overridden(manifest, reading);
+}
+
+/// What uv and pdm are to take whatever anybody asks for.
+fn written(manifest: &Manifest) -> Vec<Override> {
+    let mut all = Vec::new();
+    let uv = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("override-dependencies"));
+    for (text, line) in uv.into_iter().flat_map(|item| manifest.strings(item)) {
+        // What is none is told of where the names are read.
+        let Some(Requirement { name, specifiers, address }) = Requirement::parse(text.trim()) else { continue };
+        let requirement = address.map_or_else(|| specifiers.to_owned(), |address| format!("@ {address}"));
+        let reach = if text.contains(';') { Reach::Some } else { Reach::All };
+        all.push(Override { table: "override-dependencies", name: normalise(name), requirement, line, reach });
+    }
+    let pdm = manifest.table(&["tool", "pdm", "resolution", "overrides"]);
+    for (name, item, line) in pdm.into_iter().flat_map(|table| manifest.entries(table)) {
+        let Some(text) = item.as_str() else { continue };
+        let is_plain = text.starts_with(['<', '>', '=', '!', '~']) || exact(text) || text.trim() == "*";
+        let requirement = if is_plain { specifiers(text) } else { format!("@ {text}") };
+        all.push(Override {
+            table: "resolution.overrides",
+            name: normalise(name),
+            requirement,
+            line,
+            reach: Reach::All,
+        });
+    }
+    all
+}
+
+/// All that a text forces; nothing where it cannot be read.
+pub(super) fn overrides_of(text: &str) -> Vec<Override> {
+    Manifest::parse(text.trim_start_matches('\u{feff}')).map(|manifest| written(&manifest)).unwrap_or_default()
+}
+
+/// Judges what is forced, in the place of what is asked for.
+fn forced(manifest: &Manifest, sources: &Sources, reading: &mut Reading) {
+    let all = written(manifest);
+    let whole: HashSet<&str> = overrides::replaced(&all).collect();
+    if !whole.is_empty() {
+        reading.packages.retain(|package| !whole.contains(&*package.name));
+        reading.not_judged.retain(|entry| !whole.contains(&*entry.name));
+    }
+    let mut scopes = Scopes::new();
+    for one in &reading.links.declared {
+        scopes.entry(one.name.clone()).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
+    }
+    for one in &all {
+        let scope = scopes.get(&one.name).copied();
+        let before = (reading.packages.len(), reading.not_judged.len());
+        let address = one.requirement.strip_prefix("@ ");
+        let specifiers = if address.is_some() { "" } else { &*one.requirement };
+        let requirement = Requirement { name: &one.name, specifiers, address };
+        let asked = scope.unwrap_or_default();
+        match sources.get(&one.name).filter(|_| address.is_none()) {
+            Some(source) => elsewhere(&requirement, source, asked, one.line, reading),
+            None => requirement.note(reading, asked, None, one.line),
+        }
+        overrides::mark(reading, before, one.table, scope.is_some());
     }
 }
 
 /// Names of which uv or pdm say elsewhere which version it is to be, or that there is to be none.
 fn overridden(manifest: &Manifest, reading: &mut Reading) {
-    let mut add = |text: &str| {
+    let named = |text: &str| {
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
-        reading.links.overridden.push(normalise(text.get(..end.unwrap_or(text.len())).unwrap_or_default()));
+        normalise(text.get(..end.unwrap_or(text.len())).unwrap_or_default())
     };
     for (path, key) in [
         (&["tool", "uv"][..], "override-dependencies"),
@@ -117,11 +179,17 @@ fn overridden(manifest: &Manifest, reading: &mut Reading) {
         (&["tool", "pdm", "resolution"][..], "excludes"),
     ] {
         if let Some(item) = manifest.table(path).and_then(|table| table.get(key)) {
-            manifest.strings(item).for_each(|(text, _)| add(text));
+            for (text, line) in manifest.strings(item) {
+                reading.links.overridden.push(named(text));
+                if Requirement::parse(text.trim()).is_none() {
+                    reading.problem(line, format!("not a requirement: {}", quote(text)));
+                }
+            }
         }
     }
     for path in [&["tool", "uv", "sources"][..], &["tool", "pdm", "resolution", "overrides"][..]] {
-        manifest.table(path).into_iter().flat_map(TableLike::iter).for_each(|(name, _)| add(name));
+        let names = manifest.table(path).into_iter().flat_map(TableLike::iter);
+        reading.links.overridden.extend(names.map(|(name, _)| named(name)));
     }
 }
 

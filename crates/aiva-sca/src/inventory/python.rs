@@ -2,7 +2,7 @@
 
 use super::address::{host, without_secret};
 use super::reading::Reading;
-use crate::package::{Ecosystem, NotJudged, Scope, Source};
+use crate::package::{Ecosystem, NotJudged, Source};
 
 /// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
 pub(crate) fn normalise(name: &str) -> String {
@@ -58,15 +58,8 @@ pub(crate) fn outside(name: &str, address: &str, line: u32, reading: &mut Readin
 
 /// An entry that comes from an address and has no version.
 pub(crate) fn unversioned(name: &str, address: &str, line: u32) -> NotJudged {
-    NotJudged {
-        ecosystem: Ecosystem::PyPi,
-        name: normalise(name),
-        requirement: without_secret(address).into_owned(),
-        line,
-        reason: "from an address, not from an index: it has no version".to_owned(),
-        is_range: false,
-        scope: Scope::default(),
-    }
+    let reason = "from an address, not from an index: it has no version";
+    NotJudged::new(Ecosystem::PyPi, normalise(name), without_secret(address), line, reason)
 }
 
 /// Whether a version after `==` is one exact version: no wildcard, nothing that is not a version.

@@ -285,8 +285,9 @@ impl Reading {
 
     /// Adds an entry that is not pinned.
     pub(crate) fn range(&mut self, ecosystem: Ecosystem, name: String, requirement: String, scope: Scope, line: u32) {
-        let reason = "a range, not a pinned version; a lockfile would pin it".to_owned();
-        self.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: true, scope });
+        let reason = "a range, not a pinned version; a lockfile would pin it";
+        let entry = NotJudged::new(ecosystem, name, requirement, line, reason);
+        self.not_judged.push(NotJudged { is_range: true, scope, ..entry });
     }
 }
 

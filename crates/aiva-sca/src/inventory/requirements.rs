@@ -307,10 +307,10 @@ impl<'a> Requirement<'a> {
         let name = normalise(self.name);
         if let Some(address) = self.address {
             let requirement = format!("@ {}", without_secret(address));
-            let reason = "from an address, not from an index: it has no version".to_owned();
-            let ecosystem = Ecosystem::PyPi;
-            reading.outside(ecosystem, &name, python::source(address), line);
-            reading.not_judged.push(NotJudged { ecosystem, name, requirement, line, reason, is_range: false, scope });
+            let reason = "from an address, not from an index: it has no version";
+            reading.outside(Ecosystem::PyPi, &name, python::source(address), line);
+            let entry = NotJudged::new(Ecosystem::PyPi, name, requirement, line, reason);
+            reading.not_judged.push(NotJudged { scope, ..entry });
         } else if let Some(version) = self.pin() {
             reading.packages.push(Package {
                 ecosystem: Ecosystem::PyPi,

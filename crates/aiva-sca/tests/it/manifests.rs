@@ -17,12 +17,14 @@ fn lines(reading: &Reading) -> String {
         assert_ne!(one.direct, Some(false), "a manifest names what is direct: {one:?}");
         // Of what gradle only constrains it is not known.
         let direct = if one.direct.is_none() { " ?" } else { "" };
-        writeln!(out, "{} {} {} {}{direct}", one.name, one.version, one.line, one.scope.name()).unwrap();
+        let forced = forced(one.origin.as_ref().and_then(|origin| origin.forced_by.as_deref()));
+        writeln!(out, "{} {} {} {}{direct}{forced}", one.name, one.version, one.line, one.scope.name()).unwrap();
     }
     for one in &reading.not_judged {
         let (name, requirement, line, scope) = (&one.name, &one.requirement, one.line, one.scope.name());
+        let forced = forced(one.forced_by.as_deref());
         match one.is_range {
-            true => writeln!(out, "? {name} [{requirement}] {line} {scope}").unwrap(),
+            true => writeln!(out, "? {name} [{requirement}] {line} {scope}{forced}").unwrap(),
             false => writeln!(out, "- {name} [{requirement}] {line} {scope}: {}", one.reason).unwrap(),
         }
     }
@@ -30,6 +32,10 @@ fn lines(reading: &Reading) -> String {
         writeln!(out, "! {} {}", problem.line, problem.message).unwrap();
     }
     out
+}
+
+fn forced(by: Option<&str>) -> String {
+    by.map(|table| format!(" forced by {table}")).unwrap_or_default()
 }
 
 #[track_caller]
@@ -66,6 +72,88 @@ symfony/console 5.4.1 7 runtime
     );
     check("composer.json", "{}", "parsed");
     check("composer.json", "[]", "failed\n! 1 not a manifest: composer.json begins with `{`");
+}
+
+#[test]
+fn package_json_with_overrides() {
+    for (tables, want) in [
+        (r#""overrides": {"b": "2.0.0"}"#, "? a [^1] 2 runtime\nb 2.0.0 3 runtime ? forced by overrides"),
+        (r#""overrides": {"a": "1.0.0"}"#, "a 1.0.0 3 runtime forced by overrides"), // in the place of `^1`
+        (r#""resolutions": {"**/a": "~1.0.0"}"#, "? a [~1.0.0] 3 runtime forced by resolutions"),
+        (r#""overrides": {"a": {".": "1.0.0"}}"#, "a 1.0.0 3 runtime forced by overrides"),
+        (r#""pnpm": {"overrides": {"a": "npm:c@3.0.0"}}"#, "c 3.0.0 3 runtime forced by pnpm.overrides"),
+        (
+            r#""pnpm": {"overrides": {"a@1": "1.5.0"}}"#,
+            "? a [^1] 2 runtime\na 1.5.0 3 runtime forced by pnpm.overrides",
+        ),
+        (
+            r#""pnpm": {"overrides": {"a@>1": "1.5.0"}}"#,
+            "? a [^1] 2 runtime\na 1.5.0 3 runtime forced by pnpm.overrides",
+        ),
+        (r#""pnpm": {"overrides": {"a": "-"}}"#, "? a [^1] 2 runtime"),
+        (r#""overrides": {"a": "$a"}"#, "? a [^1] 2 runtime"),
+        (
+            r#""overrides": {"b": "$a"}"#,
+            "? a [^1] 2 runtime\n- b [$a] 3 runtime: an override by the version of another entry, which is not followed",
+        ),
+        (
+            r#""pnpm": {"overrides": {"x>a": "1.0.0"}}"#,
+            "? a [^1] 2 runtime\n- a [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say",
+        ),
+        (
+            r#""overrides": {"x": {"a": "1.0.0"}}"#,
+            "? a [^1] 2 runtime\n- a [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say",
+        ),
+        (
+            r#""resolutions": {"x/**/b": "1.0.0", "b": "patch:b@npm%3A1.0.0#./b.patch"}"#,
+            "? a [^1] 2 runtime\n- b [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say\n\
+             - b [patch:b@npm%3A1.0.0#./b.patch] 3 runtime: an override by a patched copy, not a released version",
+        ),
+    ] {
+        check(
+            "package.json",
+            &format!("{{\n\"dependencies\": {{\"a\": \"^1\"}},\n{tables}}}"),
+            &format!("parsed\n{}", order(want)),
+        );
+    }
+    check(
+        "package.json",
+        "{\"devDependencies\": {\"a\": \"^1\"},\n\"overrides\": {\"a\": \"1.0.0\", \"b\": 1}}",
+        "partial\na 1.0.0 2 dev forced by overrides\n! 2 the override of \"b\" is not a string",
+    );
+}
+
+/// Pins before ranges, as they are listed.
+fn order(rows: &str) -> String {
+    let (open, pins): (Vec<&str>, Vec<&str>) = rows.lines().partition(|row| row.starts_with(['?', '-']));
+    pins.into_iter().chain(open).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn pyproject_with_overrides() {
+    let project = "[project]\ndependencies = [\"a>=1\"]\n";
+    for (tables, want) in [
+        ("[tool.uv]\noverride-dependencies = [\"A==1.5\"]", "a 1.5 4 runtime forced by override-dependencies"),
+        ("[tool.uv]\noverride-dependencies = [\"a<2\"]", "? a [<2] 4 runtime forced by override-dependencies"),
+        (
+            "[tool.uv]\noverride-dependencies = [\"b==1.5\"]",
+            "b 1.5 4 runtime ? forced by override-dependencies\n? a [>=1] 2 runtime",
+        ),
+        (
+            "[tool.uv]\noverride-dependencies = [\"a==1.5; python_version < '3.9'\"]",
+            "a 1.5 4 runtime forced by override-dependencies\n? a [>=1] 2 runtime",
+        ),
+        ("[tool.pdm.resolution.overrides]\na = \"1.5\"", "a 1.5 4 runtime forced by resolution.overrides"),
+        ("[tool.pdm.resolution.overrides]\na = \">=1.5\"", "? a [>=1.5] 4 runtime forced by resolution.overrides"),
+        (
+            "[tool.pdm.resolution.overrides]\na = \"https://x/a.whl\"",
+            "- a [@ https://x/a.whl] 4 runtime: from an address, not from an index: it has no version",
+        ),
+    ] {
+        check("pyproject.toml", &format!("{project}{tables}\n"), &format!("parsed\n{want}"));
+    }
+    let odd = format!("{project}[tool.uv]\noverride-dependencies = [\"a=1\"]\n");
+    check("pyproject.toml", &odd, "partial\n? a [>=1] 2 runtime\n! 4 not a requirement: \"a=1\"");
 }
 
 #[test]

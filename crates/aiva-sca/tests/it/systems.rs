@@ -80,7 +80,7 @@ fn sample() -> (TempDir, Index) {
 
 fn installed(system: &str, name: &str, version: &str, source: Option<(&str, &str)>) -> Package {
     let built_from = source.map(|(name, version)| BuiltFrom { name: name.to_owned(), version: version.to_owned() });
-    let origin = built_from.map(|built_from| Box::new(Origin { built_from: Some(built_from), layer: None }));
+    let origin = built_from.map(|built_from| Box::new(Origin { built_from: Some(built_from), ..Origin::default() }));
     Package { origin, ..Package::new(system.parse().unwrap(), name, version, 1) }
 }
 

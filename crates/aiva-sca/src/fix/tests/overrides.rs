@@ -1,0 +1,125 @@
+//! Plans around what a manifest forces: a plain pin moves along, anything else is told to stand in the way.
+
+use super::check;
+
+/// A lockfile in which `x` asks for lodash 4.17.4 and nobody else does.
+const NPM: &str = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"x": "1.0.0"}},
+    "node_modules/lodash": {"version": "4.17.4"},
+    "node_modules/x": {"version": "1.0.0", "dependencies": {"lodash": "4.17.4"}}}}"#;
+
+#[track_caller]
+fn npm(manifest: &str, want: &str) {
+    check(&[("package.json", manifest), ("package-lock.json", NPM)], want);
+}
+
+#[test]
+fn an_override_of_every_copy_moves_and_nothing_keeps_the_old_one() {
+    npm(
+        r#"{"dependencies": {"x": "1.0.0"}, "overrides": {"lodash": "4.17.4"}}"#,
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"x": "1.0.0"}, "overrides": {"lodash": "4.17.21"}}
+$ npm update lodash:"#,
+    );
+    let direct = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "^3.0.0"}}, "node_modules/lodash": {"version": "3.10.1"}}}"#;
+    check(
+        &[
+            ("package.json", r#"{"dependencies": {"lodash": "^3.0.0"}, "overrides": {"lodash": "3.10.1"}}"#),
+            ("package-lock.json", direct),
+        ],
+        r#"
+package.json: lodash 3.10.1 -> 3.10.2: L-3
+  + {"dependencies": {"lodash": "^3.10.2"}, "overrides": {"lodash": "3.10.2"}}
+$ npm update lodash:"#,
+    );
+    // npm does not read yarn's, so `x` has its way.
+    npm(
+        r#"{"dependencies": {"x": "1.0.0"}, "resolutions": {"lodash": "4.17.4"}}"#,
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21:
+  + {"dependencies": {"x": "1.0.0"}, "resolutions": {"lodash": "4.17.21"}}
+$ npm update lodash:
+stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4"#,
+    );
+    let yarn = "# yarn lockfile v1\n\n\nlodash@4.17.4:\n  version \"4.17.4\"\n  resolved \"https://registry.yarnpkg.com/lodash/-/lodash-4.17.4.tgz#aa\"\n  integrity sha512-aa\n\nx@1.0.0:\n  version \"1.0.0\"\n  resolved \"https://registry.yarnpkg.com/x/-/x-1.0.0.tgz#aa\"\n  integrity sha512-aa\n  dependencies:\n    lodash \"4.17.4\"\n";
+    check(
+        &[
+            ("package.json", r#"{"dependencies": {"x": "1.0.0"}, "resolutions": {"**/lodash": "4.17.4"}}"#),
+            ("yarn.lock", yarn),
+        ],
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"x": "1.0.0"}, "resolutions": {"**/lodash": "4.17.21"}}
+$ yarn install:"#,
+    );
+    let uv = "version = 1\nrequires-python = \">=3.9\"\n\n[manifest]\noverrides = [{ name = \"jinja2\", specifier = \"==2.10\" }]\n\n\
+              [[package]]\nname = \"flask\"\nversion = \"2.0.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n\
+              dependencies = [{ name = \"jinja2\" }]\nsdist = { url = \"https://x/f.tar.gz\", hash = \"sha256:aa\" }\n\n\
+              [[package]]\nname = \"jinja2\"\nversion = \"2.10\"\nsource = { registry = \"https://pypi.org/simple\" }\n\
+              sdist = { url = \"https://x/j.tar.gz\", hash = \"sha256:aa\" }\n\n\
+              [[package]]\nname = \"shop\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"flask\" }]\n";
+    let project = "[project]\nname = \"shop\"\nversion = \"0.1.0\"\ndependencies = [\"flask\"]\n";
+    check(
+        &[
+            ("pyproject.toml", &format!("{project}[tool.uv]\noverride-dependencies = [\"jinja2==2.10\"]\n")),
+            ("uv.lock", uv),
+        ],
+        "
+pyproject.toml: jinja2 2.10 -> 2.11.3: J-1
+  + override-dependencies = [\"jinja2==2.11.3\"]
+$ uv lock --upgrade-package jinja2==2.11.3:",
+    );
+    // A marker forces it on some machines only.
+    check(
+        &[
+            (
+                "pyproject.toml",
+                &format!("{project}[tool.uv]\noverride-dependencies = [\"jinja2==2.10; os_name == 'nt'\"]\n"),
+            ),
+            ("uv.lock", uv),
+        ],
+        "
+pyproject.toml: jinja2 2.10 -> 2.11.3: J-1
+  + override-dependencies = [\"jinja2==2.11.3; os_name == 'nt'\"]
+$ uv lock --upgrade-package jinja2==2.11.3:",
+    );
+}
+
+#[test]
+fn an_override_that_is_not_moved_is_in_the_way() {
+    for (overrides, said) in [
+        (r#""x": {"lodash": "4.17.4"}"#, "overrides hold lodash at 4.17.4"),
+        (r#""lodash@4": "4.17.4""#, "overrides hold lodash at 4.17.4"),
+        (r#""x>lodash": "4.17.4""#, "overrides hold lodash at 4.17.4"),
+        (r#""lodash": "$x""#, "overrides hold lodash at $x"),
+    ] {
+        npm(
+            &format!(r#"{{"dependencies": {{"x": "1.0.0"}}, "overrides": {{{overrides}}}}}"#),
+            &format!("stays package-lock.json: lodash 4.17.4: L-3: package.json: {said}; move that to 4.17.21 by hand"),
+        );
+    }
+}
+
+#[test]
+fn without_a_lockfile_the_override_is_what_is_judged() {
+    check(
+        &[(
+            "package.json",
+            "{\"dependencies\": {\"lodash\": \"^4.17.0\"},\n\"pnpm\": {\"overrides\": {\"lodash\": \"4.17.4\"}}}",
+        )],
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + "pnpm": {"overrides": {"lodash": "4.17.21"}}}"#,
+    );
+    // What the override forces nobody can promise away.
+    check(
+        &[(
+            "package.json",
+            "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"overrides\": {\"x\": {\"lodash\": \"4.17.4\"}}}",
+        )],
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21:
+  + {"dependencies": {"lodash": "4.17.21"},
+stays package.json: lodash 4.17.4: L-3: overrides hold lodash at 4.17.4; move that to 4.17.21 by hand"#,
+    );
+}
