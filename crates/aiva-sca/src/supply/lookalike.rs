@@ -158,7 +158,12 @@ impl Names {
             return None;
         }
         let is_apart = || !self.near.holds(name) || self.known.contains(name) || self.established.contains(name);
-        if is_honest(self.list, name, is_apart) { None } else { self.compare(name) }
+        let mut found = None;
+        is_honest(self.list, name, || {
+            found = if is_apart() { None } else { self.compare(name) };
+            found.is_none()
+        });
+        found
     }
 
     /// Compares a name with all that are about as long.
