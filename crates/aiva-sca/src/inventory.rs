@@ -9,6 +9,7 @@
 //! installed in a root file system or an image is another walk with its own readers: [`rootfs`], [`image`].
 
 mod address;
+mod asked;
 mod bill;
 mod bill_spdx3;
 mod bill_xml;
@@ -73,6 +74,7 @@ mod pubspec_yaml;
 mod pyproject;
 mod python;
 mod reading;
+mod recorded;
 mod renv_lock;
 mod requirements;
 mod rules;

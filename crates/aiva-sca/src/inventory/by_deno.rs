@@ -6,10 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::find::Found;
-use super::join::{Manifest, above, folder};
+use super::join::{Manifest, above, beside, compare, folder};
 use super::kind::Kind;
 use super::reading::Reading;
-use super::{locked_otherwise, unlocked};
 use crate::package::Status;
 
 /// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
@@ -55,12 +54,11 @@ fn note(readings: &mut [(Found, Reading)]) {
     for at in 0..readings.len() {
         let Some((found, _)) = readings.get(at).filter(|(found, _)| found.kind == Kind::DenoLock) else { continue };
         let own = folder(&found.path).to_owned();
-        let manifest = manifests.get(&own).filter(|_| !others.contains(&own));
-        let Some(manifest) = manifest.and_then(|manifest| Manifest::of(readings, *manifest, &own)) else { continue };
-        if let Some((_, lock)) = readings.get_mut(at) {
-            let manifests = std::slice::from_ref(&manifest);
-            let missing = unlocked::note(Kind::DenoLock, lock, manifests);
-            locked_otherwise::note(Kind::DenoLock, lock, manifests, &missing);
-        }
+        let Some(manifest) = manifests.get(&own).filter(|_| !others.contains(&own)) else { continue };
+        beside(readings, at, |readings, kind, lock| {
+            let manifest = Manifest::of(readings, *manifest, &own);
+            // It keeps its entries in any case: npm's lockfile may be its other one.
+            compare(kind, lock, manifest.as_slice());
+        });
     }
 }

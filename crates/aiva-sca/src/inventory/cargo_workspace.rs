@@ -8,14 +8,14 @@ use super::join::Manifest;
 use super::reading::{Offered, Stands};
 
 /// Puts into each entry that says `workspace = true` what the workspace says.
-pub(super) fn hand_down(manifests: &mut [Manifest]) {
+pub(super) fn hand_down(manifests: &mut [Manifest<'_>]) {
     let top = manifests.iter().find(|manifest| manifest.folder.is_empty() && !manifest.offered.is_empty());
-    let Some((path, offered)) = top.map(|top| (top.path.clone(), top.offered.clone())) else { return };
+    let Some((path, offered)) = top.map(|top| (top.path, top.offered)) else { return };
     let offered: HashMap<&str, &Offered> = offered.iter().map(|one| (&*one.key, one)).collect();
-    for one in manifests.iter_mut().flat_map(|manifest| &mut manifest.declared) {
+    for one in manifests.iter_mut().flat_map(|manifest| manifest.declared.to_mut()) {
         let Some(found) = offered.get(&*one.name).filter(|_| one.stands == Stands::Workspace) else { continue };
         one.name.clone_from(&found.name);
         one.requirement = found.requirement.clone().unwrap_or_default();
-        (one.stands, one.line) = (Stands::In(path.as_str().into()), found.line);
+        (one.stands, one.line) = (Stands::In(path.into()), found.line);
     }
 }

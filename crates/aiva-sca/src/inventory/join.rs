@@ -3,17 +3,19 @@
 //! A manifest whose lockfile was read only says what is direct and what it is needed for; its own entries are then not
 //! listed, because the lockfile has the versions. A manifest without one, or whose lockfile could not be read, keeps them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
 use rapidhash::RapidHashMap;
 
+use super::asked::{Asked, behind_alias};
 use super::find::Found;
 use super::graph::{self, stronger};
 use super::kind::Kind;
-use super::npm_source::split_name;
 use super::reading::{Declared, Offered, Reading, Stands};
+use super::recorded::ByOwner;
 use super::walk::Options;
 use super::{
     by_deno, cargo_lock, cargo_workspace, catalog, go_locks, go_sum, go_work, include, locked_otherwise, msbuild,
@@ -58,15 +60,14 @@ pub(crate) fn join(
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let own = readings.get(lock).map(|(found, _)| folder(&found.path).to_owned()).unwrap_or_default();
-        let mut declared: Vec<Manifest> =
-            manifests.iter().filter_map(|at| Manifest::of(&readings, *at, &own)).collect();
-        cargo_workspace::hand_down(&mut declared);
-        let mut missing = HashSet::new();
-        if let Some((found, reading)) = readings.get_mut(lock) {
-            enrich(found.kind, reading, &declared);
-            missing = unlocked::note(found.kind, reading, &declared);
-            locked_otherwise::note(found.kind, reading, &declared, &missing);
-        }
+        let missing = beside(&mut readings, lock, |readings, kind, lock| {
+            let mut declared: Vec<Manifest<'_>> =
+                manifests.iter().filter_map(|at| Manifest::of(readings, *at, &own)).collect();
+            cargo_workspace::hand_down(&mut declared);
+            enrich(kind, lock, &declared);
+            compare(kind, lock, &declared)
+        });
+        let missing = missing.unwrap_or_default();
         for manifest in manifests {
             if let Some((_, reading)) = readings.get_mut(manifest) {
                 // What the lockfile does not have is installed by what the manifest says.
@@ -265,60 +266,83 @@ fn matches_any(globs: &[String], folder: &str) -> bool {
 }
 
 /// What a manifest has to say about its lockfile.
-pub(super) struct Manifest {
+pub(super) struct Manifest<'r> {
     /// Its path.
-    pub(super) path: String,
+    pub(super) path: &'r str,
     /// Its folder, from that of the lockfile on.
-    pub(super) folder: String,
-    pub(super) name: Option<String>,
-    pub(super) declared: Vec<Declared>,
+    pub(super) folder: &'r str,
+    pub(super) name: Option<&'r str>,
+    pub(super) declared: Cow<'r, [Declared]>,
     /// Names that the project itself stands for.
-    pub(super) supplied: Vec<String>,
+    pub(super) supplied: &'r [String],
     /// Names that a lockfile may do without.
-    pub(super) conditional: HashSet<String>,
+    pub(super) conditional: HashSet<&'r str>,
     /// Names whose version is said elsewhere, or which come from elsewhere than a registry.
-    pub(super) overridden: HashSet<String>,
+    pub(super) overridden: HashSet<&'r str>,
     /// What a workspace offers to its members.
-    pub(super) offered: Vec<Offered>,
+    pub(super) offered: &'r [Offered],
     /// Whether what folders below need for development may be in no lockfile.
     pub(super) is_part: bool,
     /// Whether all of it was read.
     pub(super) is_whole: bool,
 }
 
-impl Manifest {
+impl<'r> Manifest<'r> {
     /// That of a reading, for a lockfile in a folder.
-    pub(super) fn of(readings: &[(Found, Reading)], at: usize, lock: &str) -> Option<Self> {
+    pub(super) fn of(readings: &'r [(Found, Reading)], at: usize, lock: &str) -> Option<Self> {
         let (found, reading) = readings.get(at)?;
         let Reading { links, status, .. } = reading;
         let outside = links.signs.iter().filter(|sign| matches!(sign.fact, Fact::Outside(_)));
-        let overridden = outside.map(|sign| sign.name.clone()).chain(links.overridden.iter().cloned());
+        let overridden = outside.map(|sign| &*sign.name).chain(links.overridden.iter().map(String::as_str));
         Some(Self {
-            path: found.path.clone(),
-            folder: below(lock, folder(&found.path)).to_owned(),
-            name: links.name.clone(),
-            declared: links.declared.clone(),
-            supplied: links.supplied.clone(),
-            conditional: links.conditional.iter().cloned().collect(),
+            path: &found.path,
+            folder: below(lock, folder(&found.path)),
+            name: links.name.as_deref(),
+            declared: Cow::Borrowed(&links.declared),
+            supplied: &links.supplied,
+            conditional: links.conditional.iter().map(String::as_str).collect(),
             overridden: overridden.collect(),
-            offered: links.offered.clone(),
+            offered: &links.offered,
             is_part: links.is_part,
             is_whole: *status == Status::Parsed,
         })
     }
 }
 
-impl Manifest {
+impl Manifest<'_> {
     /// Where a requirement stands.
     pub(super) fn place(&self, one: &Declared) -> Place {
-        let path = if let Stands::In(path) = &one.stands { path.to_string() } else { self.path.clone() };
+        let path = if let Stands::In(path) = &one.stands { path.to_string() } else { self.path.to_owned() };
         Place { path, line: one.line }
     }
 }
 
+/// Changes one of the files beside a look at the others.
+pub(super) fn beside<T>(
+    readings: &mut [(Found, Reading)],
+    at: usize,
+    change: impl FnOnce(&[(Found, Reading)], Kind, &mut Reading) -> T,
+) -> Option<T> {
+    let (found, reading) = readings.get_mut(at)?;
+    let (kind, mut taken) = (found.kind, std::mem::take(reading));
+    let made = change(readings, kind, &mut taken);
+    readings.get_mut(at)?.1 = taken;
+    Some(made)
+}
+
+/// Notes where a lockfile is not what its manifests ask for; says which names it does not have.
+pub(super) fn compare(kind: Kind, lock: &mut Reading, manifests: &[Manifest<'_>]) -> HashSet<String> {
+    let asked = Asked::of(kind, lock, manifests);
+    let recorded = ByOwner::new(&lock.links.recorded);
+    let (missing, mut signs) = unlocked::missing(kind, lock, manifests, &asked, &recorded);
+    signs.extend(locked_otherwise::signs(kind, lock, manifests, &asked, &recorded, &missing));
+    lock.links.signs.extend(signs);
+    missing
+}
+
 /// What the lockfile alone could not tell.
-fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
-    let supplied = manifests.iter().flat_map(|manifest| &manifest.supplied).map(String::as_str);
+fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest<'_>]) {
+    let supplied = manifests.iter().flat_map(|manifest| manifest.supplied).map(String::as_str);
     lock.supply(&supplied.collect::<Vec<_>>());
     match kind {
         Kind::CargoLock => cargo(lock, manifests),
@@ -335,7 +359,7 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
         }
         Kind::PackageLock | Kind::Shrinkwrap => {
             // Format 1: what the folders of a workspace ask for, the lockfile says itself.
-            let top: Vec<&Manifest> = manifests.iter().filter(|manifest| manifest.folder.is_empty()).collect();
+            let top: Vec<&Manifest<'_>> = manifests.iter().filter(|manifest| manifest.folder.is_empty()).collect();
             by_name(lock, &top);
         }
         Kind::PipfileLock | Kind::Pylock => by_name(lock, &manifests.iter().collect::<Vec<_>>()),
@@ -344,7 +368,7 @@ fn enrich(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) {
 }
 
 /// Ruby's and Elixir's manifests are programs: what they name gives scopes, what a lockfile calls direct stays so.
-fn by_program(lock: &mut Reading, manifests: &[Manifest]) {
+fn by_program(lock: &mut Reading, manifests: &[Manifest<'_>]) {
     let scopes = scopes(manifests);
     let is_whole = manifests.iter().all(|manifest| manifest.is_whole);
     let all = lock.packages.iter().enumerate();
@@ -365,18 +389,17 @@ fn by_program(lock: &mut Reading, manifests: &[Manifest]) {
 }
 
 /// The strongest scope under which each name is asked for.
-fn scopes<'m>(manifests: impl IntoIterator<Item = &'m Manifest>) -> RapidHashMap<&'m str, Scope> {
+fn scopes<'m>(manifests: impl IntoIterator<Item = &'m Manifest<'m>>) -> RapidHashMap<&'m str, Scope> {
     let mut scopes: RapidHashMap<&str, Scope> = RapidHashMap::default();
-    for one in manifests.into_iter().flat_map(|manifest| &manifest.declared) {
-        let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
-        let name = alias.unwrap_or(&one.name);
+    for one in manifests.into_iter().flat_map(|manifest| &*manifest.declared) {
+        let name = behind_alias(one).unwrap_or(&one.name);
         scopes.entry(name).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
     }
     scopes
 }
 
 /// Sets `direct` where the file left it open; the file's own scopes stay.
-fn by_name(lock: &mut Reading, manifests: &[&Manifest]) {
+fn by_name(lock: &mut Reading, manifests: &[&Manifest<'_>]) {
     let scopes = scopes(manifests.iter().copied());
     for package in lock.packages.iter_mut().filter(|package| package.direct.is_none()) {
         let small = || package.ecosystem == Ecosystem::Packagist && scopes.contains_key(&*package.name.to_lowercase());
@@ -384,10 +407,10 @@ fn by_name(lock: &mut Reading, manifests: &[&Manifest]) {
     }
 }
 
-fn cargo(lock: &mut Reading, manifests: &[Manifest]) {
+fn cargo(lock: &mut Reading, manifests: &[Manifest<'_>]) {
     let by_crate: HashMap<&str, RapidHashMap<&str, Scope>> = manifests
         .iter()
-        .filter_map(|manifest| Some((manifest.name.as_deref()?, scopes(std::slice::from_ref(manifest)))))
+        .filter_map(|manifest| Some((manifest.name?, scopes(std::slice::from_ref(manifest)))))
         .collect();
     let root = |(from, to): &(u32, u32)| {
         let (from, package) = (lock.packages.get(*from as usize)?, lock.packages.get(*to as usize)?);
@@ -404,14 +427,14 @@ fn cargo(lock: &mut Reading, manifests: &[Manifest]) {
     }
 }
 
-fn yarn(lock: &mut Reading, manifests: &[Manifest]) {
+fn yarn(lock: &mut Reading, manifests: &[Manifest<'_>]) {
     let known = &lock.links.descriptors;
     let find = |descriptor: String| {
         let at = known.binary_search_by(|(text, _)| text.as_str().cmp(&descriptor)).ok()?;
         known.get(at).map(|(_, package)| *package)
     };
     let mut roots = Vec::new();
-    for one in manifests.iter().flat_map(|manifest| &manifest.declared).filter(|one| one.scope != Scope::Peer) {
+    for one in manifests.iter().flat_map(|manifest| &*manifest.declared).filter(|one| one.scope != Scope::Peer) {
         let plain = find(format!("{}@{}", one.name, one.requirement));
         match plain.or_else(|| find(format!("{}@npm:{}", one.name, one.requirement))) {
             Some(at) => roots.push((at, one.scope)),
@@ -431,13 +454,13 @@ fn yarn(lock: &mut Reading, manifests: &[Manifest]) {
 }
 
 /// Poetry before format 2 tells no scope: it follows from the graph. From 2 on the file's own groups stay.
-fn poetry(lock: &mut Reading, manifests: &[Manifest]) {
+fn poetry(lock: &mut Reading, manifests: &[Manifest<'_>]) {
     let has_scopes = lock.packages.iter().any(|package| package.scope != Scope::Runtime);
     if has_scopes { by_name(lock, &manifests.iter().collect::<Vec<_>>()) } else { by_graph(lock, manifests) }
 }
 
 /// pdm names groups, and only its manifest says what a group is for; the graph carries that on.
-fn by_graph(lock: &mut Reading, manifests: &[Manifest]) {
+fn by_graph(lock: &mut Reading, manifests: &[Manifest<'_>]) {
     let scopes = scopes(manifests);
     let wanted = |package: &Package| scopes.get(package.name.as_str()).copied();
     let found = lock.packages.iter().enumerate().filter_map(|(at, package)| Some((graph::index(at), wanted(package)?)));

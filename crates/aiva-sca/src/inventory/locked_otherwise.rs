@@ -5,37 +5,44 @@
 //! without a condition, nothing overrides it, and no version that the project itself may get satisfies it. What is locked goes on
 //! being judged, because the lockfile is what a careful installation goes by.
 //!
-//! Start reading at [`note`].
+//! Start reading at [`signs`].
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::collections::hash_map::Entry;
 
 use rapidhash::{RapidHashMap, RapidHashSet};
 
+use super::asked::Asked;
 use super::join::Manifest;
 use super::kind::Kind;
 use super::reading::{Declared, Reading, Recorded};
-use super::unlocked::{is_program, owner, spelled};
+use super::recorded::{ByName, ByOwner, MOST_MORE, Same};
+use super::unlocked::is_program;
 use crate::package::{Ecosystem, Fact, Locked, Package, Scope, Sign, Source, Status};
 use crate::version::{Requirement, Version};
 
-/// Of a name that has more than so many entries nothing is said, so that the work stays in proportion to the files.
-const MOST_ENTRIES: usize = 32;
+/// Of yarn's entries for one name no more than so many are looked at, so that the work stays in proportion to the files.
+const MOST_DESCRIPTORS: usize = 32;
 
-/// Notes where the two disagree, once a name. `missing` is told of already.
-pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest], missing: &HashSet<String>) {
+/// Where the two disagree, once a name. `missing` is told of already.
+pub(super) fn signs(
+    kind: Kind,
+    lock: &Reading,
+    manifests: &[Manifest<'_>],
+    asked: &Asked<'_>,
+    recorded: &ByOwner<'_>,
+    missing: &HashSet<String>,
+) -> Vec<Sign> {
     let is_whole = lock.status == Status::Parsed && (kind != Kind::PdmLock || !lock.links.is_part);
-    let Some(ecosystem) = compared(kind).filter(|_| is_whole) else { return };
-    let names = manifests.iter().filter_map(|manifest| manifest.name.as_deref());
-    let apart = manifests.iter().flat_map(|manifest| &manifest.overridden).chain(&lock.links.overridden);
-    let apart = apart.chain(&lock.links.supplied).map(String::as_str).chain(names);
+    let Some(ecosystem) = compared(kind).filter(|_| is_whole) else { return Vec::new() };
+    let names = manifests.iter().filter_map(|manifest| manifest.name);
+    let apart = manifests.iter().flat_map(|manifest| &manifest.overridden).copied();
+    let own = lock.links.overridden.iter().chain(&lock.links.supplied).map(String::as_str);
+    let apart = apart.chain(own).chain(names);
     let view = View {
         kind,
         ecosystem,
-        packages: by_name(kind, &lock.packages, manifests),
-        recorded: recorded(&lock.links.recorded),
-        owners: lock.links.recorded.iter().map(|one| one.owner.as_str()).collect(),
+        asked,
         descriptors: &lock.links.descriptors,
         apart: apart.chain(missing.iter().map(String::as_str)).collect(),
     };
@@ -45,20 +52,21 @@ pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest], missi
         let mut count: RapidHashMap<&str, usize> = RapidHashMap::default();
         count.reserve(manifest.declared.len());
         manifest.declared.iter().for_each(|one| *count.entry(&one.name).or_default() += 1);
-        for one in &manifest.declared {
+        let before = recorded.of(kind, manifest);
+        for one in &*manifest.declared {
             // Several requirements of one name are for several conditions, or tables of which one counts.
             let is_one = kind == Kind::CargoLock || count.get(&*one.name) == Some(&1);
             if is_one
-                && !manifest.conditional.contains(&one.name)
+                && !manifest.conditional.contains(&*one.name)
                 && !told.contains(&*one.name)
-                && let Some(sign) = view.disagreement(one, manifest)
+                && let Some(sign) = view.disagreement(one, manifest, before)
             {
                 told.insert(&one.name);
                 signs.push(sign);
             }
         }
     }
-    lock.links.signs.extend(signs);
+    signs
 }
 
 /// The ecosystem of lockfiles whose versions must satisfy their manifests. In those of gradle another artifact may ask for more.
@@ -82,20 +90,11 @@ fn compared(kind: Kind) -> Option<Ecosystem> {
 struct View<'l> {
     kind: Kind,
     ecosystem: Ecosystem,
-    packages: RapidHashMap<&'l str, Vec<&'l Package>>,
-    /// What it was written for, by owner and name.
-    recorded: RapidHashMap<(&'l str, &'l str), Same<'l>>,
-    owners: RapidHashSet<&'l str>,
+    asked: &'l Asked<'l>,
     /// yarn's `name@range`, sorted.
     descriptors: &'l [(String, u32)],
     /// Names of which nothing is said.
     apart: RapidHashSet<&'l str>,
-}
-
-/// What is recorded of one name; nearly always once.
-struct Same<'l> {
-    first: &'l Recorded,
-    more: Vec<&'l Recorded>,
 }
 
 /// A requirement, read once and only where its text does not tell.
@@ -112,11 +111,12 @@ impl Wanted<'_> {
 }
 
 impl View<'_> {
-    fn disagreement(&self, one: &Declared, manifest: &Manifest) -> Option<Sign> {
+    /// `before` is what the lockfile was written for, as far as this manifest goes.
+    fn disagreement(&self, one: &Declared, manifest: &Manifest<'_>, before: Option<&ByName<'_>>) -> Option<Sign> {
         if self.apart.contains(&*one.name) || !self.is_chosen(one.scope) {
             return None;
         }
-        let all = self.packages.get(&*one.name).filter(|all| all.len() <= MOST_ENTRIES)?;
+        let all = self.asked.packages(&one.name)?;
         // The project itself may get those that are known to be direct, else all of the name.
         let has_direct = all.iter().any(|package| package.direct == Some(true));
         let candidates = all.iter().filter(|package| !has_direct || package.direct == Some(true));
@@ -131,7 +131,7 @@ impl View<'_> {
         }
         let first = candidates.clone().next()?;
         let has = if is_allowed {
-            self.chosen_for(one, &wanted, manifest)?
+            self.chosen_for(one, &wanted, before)?
         } else {
             // What no version satisfies is not understood.
             wanted.requirement()?;
@@ -170,21 +170,17 @@ impl View<'_> {
     }
 
     /// What the lockfile was written for, if that is not what is asked for.
-    fn chosen_for(&self, one: &Declared, wanted: &Wanted<'_>, manifest: &Manifest) -> Option<Locked> {
+    fn chosen_for(&self, one: &Declared, wanted: &Wanted<'_>, before: Option<&ByName<'_>>) -> Option<Locked> {
         if self.kind == Kind::YarnLock {
             return (!self.is_described(one, wanted)?).then_some(Locked::Unasked);
         }
-        let owner = owner(self.kind, manifest);
-        if !self.owners.contains(owner) {
-            return None;
-        }
-        let Some(Same { first, more }) = self.recorded.get(&(owner, &*one.name)) else { return Some(Locked::Unasked) };
+        let Some(Same { first, more }) = before?.get(&*one.name) else { return Some(Locked::Unasked) };
         let is_same =
             |before: &&Recorded| before.requirement == one.requirement || self.is_equal(&before.requirement, wanted);
         // deno writes ranges its own way, NuGet those that float.
         let is_rewritten =
             self.kind == Kind::DenoLock || (self.kind == Kind::NuGetLock && one.requirement.contains('*'));
-        if is_rewritten || more.len() >= MOST_ENTRIES || is_same(first) || more.iter().any(is_same) {
+        if is_rewritten || more.len() >= MOST_MORE || is_same(first) || more.iter().any(is_same) {
             return None;
         }
         Some(Locked::Requirement(first.requirement.clone()))
@@ -202,7 +198,7 @@ impl View<'_> {
         let from = self.descriptors.partition_point(|(text, _)| *text < start);
         let same = self.descriptors.get(from..)?.iter().map_while(|(text, _)| text.strip_prefix(&start));
         for (seen, range) in same.enumerate() {
-            if seen == MOST_ENTRIES {
+            if seen == MOST_DESCRIPTORS {
                 return None;
             }
             let range = range.strip_prefix("npm:").unwrap_or(range);
@@ -212,36 +208,4 @@ impl View<'_> {
         }
         Some(false)
     }
-}
-
-/// The packages that the manifests ask for, by the names that they use.
-fn by_name<'l>(
-    kind: Kind,
-    packages: &'l [Package],
-    manifests: &'l [Manifest],
-) -> RapidHashMap<&'l str, Vec<&'l Package>> {
-    let asked = manifests.iter().flat_map(|manifest| &manifest.declared);
-    let mut by_name: RapidHashMap<&str, Vec<&Package>> = RapidHashMap::default();
-    by_name.reserve(manifests.iter().map(|manifest| manifest.declared.len()).sum());
-    by_name.extend(asked.map(|one| (&*one.name, Vec::new())));
-    for package in packages {
-        // One more than the most tells that there are too many.
-        if let Some(all) = by_name.get_mut(&*spelled(kind, &package.name)).filter(|all| all.len() <= MOST_ENTRIES) {
-            all.push(package);
-        }
-    }
-    by_name
-}
-
-fn recorded(all: &[Recorded]) -> RapidHashMap<(&str, &str), Same<'_>> {
-    let mut by_name: RapidHashMap<(&str, &str), Same<'_>> = RapidHashMap::default();
-    by_name.reserve(all.len());
-    for one in all {
-        match by_name.entry((&one.owner, &one.name)) {
-            Entry::Vacant(free) => _ = free.insert(Same { first: one, more: Vec::new() }),
-            Entry::Occupied(mut same) if same.get().more.len() < MOST_ENTRIES => same.get_mut().more.push(one),
-            Entry::Occupied(_) => {}
-        }
-    }
-    by_name
 }

@@ -4,46 +4,51 @@
 //! installation will go by. Said only of lockfiles that were read whole and that hold everything their manifests ask for, and only
 //! of what is asked for unconditionally.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rapidhash::RapidHashSet;
 
+use super::asked::{Asked, behind_alias};
 use super::join::Manifest;
 use super::kind::Kind;
-use super::npm_source::split_name;
 use super::reading::{Declared, Reading};
+use super::recorded::{ByName, ByOwner};
 use crate::package::{Ecosystem, Fact, Scope, Sign, Status};
 
-/// Notes what is missing, and says which names.
-pub(super) fn note(kind: Kind, lock: &mut Reading, manifests: &[Manifest]) -> HashSet<String> {
-    let mut missing = HashSet::new();
+/// What is missing: the names, and what is said of each.
+pub(super) fn missing(
+    kind: Kind,
+    lock: &Reading,
+    manifests: &[Manifest<'_>],
+    asked: &Asked<'_>,
+    recorded: &ByOwner<'_>,
+) -> (HashSet<String>, Vec<Sign>) {
+    let (mut missing, mut signs) = (HashSet::new(), Vec::new());
     let is_whole = lock.status == Status::Parsed && !lock.links.is_part;
-    let Some(ecosystem) = holds_all(kind).filter(|_| is_whole) else { return missing };
+    let Some(ecosystem) = holds_all(kind).filter(|_| is_whole) else { return (missing, signs) };
     // Several projects of one folder cannot share a lockfile of NuGet's: each has its own, of which one has the usual name.
     let projects = manifests.iter().filter(|manifest| !manifest.declared.is_empty()).count();
     if kind == Kind::NuGetLock && projects > 1 {
-        return missing;
+        return (missing, signs);
     }
-    let places = Places::of(kind, lock, manifests);
-    let mut signs = Vec::new();
+    let places = Places::of(kind, lock, manifests, asked);
     for manifest in manifests.iter().filter(|manifest| manifest.is_whole || !is_program(kind)) {
+        let before = recorded.of(kind, manifest);
         for one in manifest.declared.iter().filter(|one| places.must_have(one, manifest)) {
-            let alias = one.requirement.strip_prefix("npm:").and_then(split_name).map(|(real, _)| real);
+            let alias = behind_alias(one);
             let name = alias.unwrap_or(&one.name);
             // What is no version is a folder, an archive or a workspace: those have other names in a lockfile.
             let is_version = !one.requirement.contains([':', '/', ';']) || alias.is_some();
             // What comes from a folder or by git has no requirement in a `Cargo.toml`, and may have another name in the lockfile.
             let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
-            if is_version && !places.have(name, manifest) && missing.insert(name.to_owned()) {
+            if is_version && !places.have(name, before) && missing.insert(name.to_owned()) {
                 let name = name.to_owned();
                 let fact = Fact::NotLocked { manifest: manifest.place(one), asked: one.requirement.clone() };
                 signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact });
             }
         }
     }
-    lock.links.signs.extend(signs);
-    missing
+    (missing, signs)
 }
 
 /// The ecosystem of lockfiles that hold all that their manifests ask for. Others hold one configuration (gradle), or what a program
@@ -72,38 +77,28 @@ pub(super) fn is_program(kind: Kind) -> bool {
 /// Where what is asked for may be found.
 struct Places<'l> {
     kind: Kind,
-    /// Names in the lockfile.
-    locked: RapidHashSet<Cow<'l, str>>,
+    asked: &'l Asked<'l>,
     /// Names that need no entry: the tree's own packages (yarn classic has no entry for them), and what others stand for.
     own: RapidHashSet<&'l str>,
-    /// What the lockfile says that a manifest asked for, by owner and name.
-    recorded: RapidHashSet<(&'l str, &'l str)>,
-    owners: RapidHashSet<&'l str>,
     /// Whether what crates below the lockfile's folder need for development is locked.
     is_dev_locked: bool,
 }
 
 impl<'l> Places<'l> {
-    fn of(kind: Kind, lock: &'l Reading, manifests: &'l [Manifest]) -> Self {
-        let pinned = lock.packages.iter().map(|package| spelled(kind, &package.name));
-        let open = lock.not_judged.iter().map(|entry| spelled(kind, &entry.name));
-        let aliases = lock.links.asks.iter().filter(|_| kind == Kind::MixLock).map(|ask| Cow::Borrowed(&*ask.name));
-        let names = manifests.iter().filter_map(|manifest| manifest.name.as_deref());
-        let supplied = manifests.iter().flat_map(|manifest| &manifest.supplied).chain(&lock.links.supplied);
-        let recorded = lock.links.recorded.iter().map(|one| (&*one.owner, &*one.name));
+    fn of(kind: Kind, lock: &'l Reading, manifests: &'l [Manifest<'l>], asked: &'l Asked<'l>) -> Self {
+        let names = manifests.iter().filter_map(|manifest| manifest.name);
+        let supplied = manifests.iter().flat_map(|manifest| manifest.supplied).chain(&lock.links.supplied);
         let top = manifests.iter().find(|manifest| manifest.folder.is_empty());
         Self {
             kind,
-            locked: pinned.chain(open).chain(aliases).collect(),
+            asked,
             own: names.chain(supplied.map(String::as_str)).collect(),
-            recorded: recorded.collect(),
-            owners: lock.links.recorded.iter().map(|one| &*one.owner).collect(),
             is_dev_locked: top.is_some_and(|top| !top.is_part),
         }
     }
 
     /// Whether the lockfile has to have an entry.
-    fn must_have(&self, one: &Declared, manifest: &Manifest) -> bool {
+    fn must_have(&self, one: &Declared, manifest: &Manifest<'_>) -> bool {
         let is_needed = match one.scope {
             Scope::Runtime => true,
             Scope::Dev if self.kind == Kind::CargoLock => manifest.folder.is_empty() || self.is_dev_locked,
@@ -113,30 +108,14 @@ impl<'l> Places<'l> {
             Scope::Build => holds_all(self.kind) != Some(Ecosystem::PyPi),
             Scope::Optional | Scope::Peer => false,
         };
-        is_needed && !manifest.conditional.contains(&one.name)
+        is_needed && !manifest.conditional.contains(&*one.name)
     }
 
-    fn have(&self, name: &str, manifest: &Manifest) -> bool {
-        let is_recorded = || self.recorded.contains(&(owner(self.kind, manifest), name));
+    /// `before` is what the lockfile was written for, as far as the manifest goes.
+    fn have(&self, name: &str, before: Option<&ByName<'_>>) -> bool {
         // deno locks what is imported, and says what is asked for.
-        let is_silent = self.kind == Kind::DenoLock && !self.owners.contains(owner(self.kind, manifest));
-        is_silent || self.locked.contains(name) || self.own.contains(name) || is_recorded()
-    }
-}
-
-/// How names are compared.
-pub(super) fn spelled(kind: Kind, name: &str) -> Cow<'_, str> {
-    match kind {
-        Kind::ComposerLock | Kind::NuGetLock => Cow::Owned(name.to_lowercase()),
-        _ => Cow::Borrowed(name),
-    }
-}
-
-/// Whose requirements a manifest's are, as the lockfile records them.
-pub(super) fn owner(kind: Kind, manifest: &Manifest) -> &str {
-    match kind {
-        Kind::UvLock => manifest.name.as_deref().unwrap_or_default(),
-        Kind::DenoLock if manifest.path.ends_with("package.json") => "package.json",
-        _ => &manifest.folder,
+        let is_silent = self.kind == Kind::DenoLock && before.is_none();
+        let is_recorded = || before.is_some_and(|before| before.contains_key(name));
+        is_silent || self.asked.has(name) || self.own.contains(name) || is_recorded()
     }
 }
