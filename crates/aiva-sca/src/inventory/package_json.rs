@@ -61,8 +61,12 @@ pub(crate) fn read(text: &str) -> Reading {
     let forced: HashSet<&str> = overrides::replaced(&written.all).collect();
     let mut scopes = Scopes::new();
     peers.settle(&mut asked, &mut reading);
+    reading.links.declared.reserve(asked.len());
     for one in asked {
-        scopes.entry(one.name.clone()).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
+        if !written.all.is_empty() {
+            let scope = scopes.entry(one.name.clone()).or_insert(one.scope);
+            *scope = stronger(*scope, one.scope);
+        }
         entry(&mut reading, one, &forced);
     }
     overrides::settle(&mut reading, &written.all, &scopes);
@@ -101,6 +105,9 @@ struct Peers {
 
 impl Peers {
     fn settle(self, asked: &mut Vec<Declared>, reading: &mut Reading) {
+        if self.asked.is_empty() {
+            return;
+        }
         let known: HashSet<String> = asked.iter().map(|one| one.name.clone()).collect();
         for one in self.asked {
             if self.optional.contains(&one.name) || known.contains(&one.name) {
@@ -114,17 +121,17 @@ impl Peers {
 
 /// Adds one dependency; what is forced is judged by the override in its place.
 fn entry(reading: &mut Reading, one: Declared, forced: &HashSet<&str>) {
-    let is_forced = forced.contains(&*one.name);
-    reading.links.declared.push(one.clone());
-    let Declared { name, requirement, scope, line, .. } = one;
-    if is_forced {
-        return;
+    if !forced.contains(&*one.name) {
+        match one.requirement.strip_prefix("catalog:").map(str::trim) {
+            Some(catalog) => {
+                let catalog = if catalog.is_empty() { "default" } else { catalog }.to_owned();
+                let name = one.name.clone();
+                reading.links.catalogued.push(Catalogued { name, catalog, scope: one.scope, line: one.line });
+            }
+            None => ask(reading, &one.name, &one.requirement, one.scope, one.line),
+        }
     }
-    if let Some(catalog) = requirement.strip_prefix("catalog:") {
-        let catalog = if catalog.is_empty() { "default" } else { catalog.trim() }.to_owned();
-        return reading.links.catalogued.push(Catalogued { name, catalog, scope, line });
-    }
-    ask(reading, &name, &requirement, scope, line);
+    reading.links.declared.push(one);
 }
 
 /// Judges what is asked for, or says why it cannot be judged.
@@ -149,6 +156,9 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
         });
         return;
     }
+    if is_plain(range) {
+        return reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), scope, line);
+    }
     let shown = without_secret(requirement).into_owned();
     if let Some(place) = ["workspace:", "link:", "portal:", "file:"].iter().find_map(|start| range.strip_prefix(start))
     {
@@ -171,6 +181,11 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
     } else {
         reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), scope, line);
     }
+}
+
+/// Whether it can be neither a tag nor an address, as nearly all.
+fn is_plain(range: &str) -> bool {
+    !range.starts_with(|c: char| c.is_ascii_alphabetic()) && !range.bytes().any(|byte| matches!(byte, b':' | b'/'))
 }
 
 /// `latest`, `next`, `beta.1`: what is no range is a tag to npm.
