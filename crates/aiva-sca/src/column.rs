@@ -12,7 +12,8 @@ pub fn set(text: &[u8], findings: &mut [Finding]) {
     let mut by_line: Vec<&mut Finding> = findings.iter_mut().filter(|finding| finding.line > 0).collect();
     by_line.sort_by_key(|finding| finding.line);
     // XML in an old encoding has characters that are no UTF-8.
-    let western = if std::str::from_utf8(text).is_err() { western(text) } else { None };
+    let is_western = text.starts_with(b"<?xml") && std::str::from_utf8(text).is_err();
+    let western = if is_western { western(text) } else { None };
     let text = western.as_deref().map_or(text, str::as_bytes);
     let mut lines = Lines { rest: text, number: 0, current: None };
     for finding in by_line {
