@@ -63,7 +63,8 @@ pub struct Results<F = Observation> {
 
 /// The document of a scan: findings with fingerprints and acceptances, the worst first; counts; idle exceptions.
 pub fn document(results: Results, judge: &mut Judge) -> Document {
-    Draft::new(results, judge, spot, Observation::clone, |_| true).document(Observation::clone)
+    let outline = |seen: &Observation| seen.clone().bounded();
+    Draft::new(results, judge, spot, outline, |_| true).document(Observation::clone)
 }
 
 fn spot(seen: &Observation) -> Spot<'_> {

@@ -216,6 +216,13 @@ fn list(values: &mut Vec<String>, most: usize) {
 
 impl From<message::ObservedFinding> for Observation {
     fn from(seen: message::ObservedFinding) -> Self {
+        Self::as_told(seen).bounded()
+    }
+}
+
+impl Observation {
+    /// What a guard of this program said, for somebody who will have it [`bounded`](Self::bounded).
+    pub fn as_told(seen: message::ObservedFinding) -> Self {
         let (kind, severity) = (seen.kind(), seen.severity.unwrap_or_default());
         Self {
             id: seen.id,
@@ -242,7 +249,6 @@ impl From<message::ObservedFinding> for Observation {
             reason: seen.reason,
             context: Context::default(),
         }
-        .bounded()
     }
 }
 

@@ -6,6 +6,8 @@
 
 pub mod signals;
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use crate::package::Scope;
@@ -69,7 +71,7 @@ pub struct Term {
     /// What was looked at.
     pub name: &'static str,
     /// What was seen.
-    pub value: String,
+    pub value: Cow<'static, str>,
     /// What it adds, in tenths.
     pub points: f64,
 }
@@ -87,13 +89,13 @@ pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
     let sum: f64 = terms.iter().map(|term| term.points).sum();
     // Weights that add up to more than 100 are the operator's; what is cut off is a term too.
     if sum > 100.0 {
-        terms.push(Term { name: "limit", value: "100 is the most".to_owned(), points: tenths(100.0 - sum) });
+        terms.push(Term { name: "limit", value: "100 is the most".into(), points: tenths(100.0 - sum) });
     }
     Priority { score: tenths(sum.clamp(0.0, 100.0)), terms }
 }
 
-fn term(name: &'static str, value: String, weight: f64, share: f64) -> Term {
-    Term { name, value, points: tenths(weight * share) }
+fn term(name: &'static str, value: impl Into<Cow<'static, str>>, weight: f64, share: f64) -> Term {
+    Term { name, value: value.into(), points: tenths(weight * share) }
 }
 
 /// Rounded, so that the terms that are shown add up to the score that is shown.
@@ -103,13 +105,13 @@ fn tenths(points: f64) -> f64 {
 
 fn cvss(facts: &Facts, weight: f64) -> Term {
     let (value, score) = match (facts.score, facts.level) {
-        (Some(score), _) => (format!("{score:.1}"), score),
-        (None, Level::Critical) => ("critical, taken as 9.5".to_owned(), 9.5),
-        (None, Level::High) => ("high, taken as 8.0".to_owned(), 8.0),
-        (None, Level::Medium) => ("medium, taken as 5.5".to_owned(), 5.5),
-        (None, Level::Low) => ("low, taken as 2.0".to_owned(), 2.0),
-        (None, Level::Unknown) => ("unknown, taken as 5.0".to_owned(), 5.0),
-        (None, Level::Informational) => ("informational".to_owned(), 0.0),
+        (Some(score), _) => (Cow::Owned(format!("{score:.1}")), score),
+        (None, Level::Critical) => (Cow::Borrowed("critical, taken as 9.5"), 9.5),
+        (None, Level::High) => (Cow::Borrowed("high, taken as 8.0"), 8.0),
+        (None, Level::Medium) => (Cow::Borrowed("medium, taken as 5.5"), 5.5),
+        (None, Level::Low) => (Cow::Borrowed("low, taken as 2.0"), 2.0),
+        (None, Level::Unknown) => (Cow::Borrowed("unknown, taken as 5.0"), 5.0),
+        (None, Level::Informational) => (Cow::Borrowed("informational"), 0.0),
     };
     term("cvss", value, weight, score / 10.0)
 }
@@ -121,21 +123,21 @@ fn epss(facts: &Facts, weight: f64) -> Term {
                 format!("{:.4}, more than {:.1} % of all", epss.probability, (epss.percentile * 1000.0).floor() / 10.0);
             term("epss", value, weight, epss.probability.clamp(0.0, 1.0).sqrt())
         }
-        Some(None) => term("epss", "not scored".to_owned(), weight, 0.0),
-        None => term("epss", "no scores imported".to_owned(), weight, 0.0),
+        Some(None) => term("epss", "not scored", weight, 0.0),
+        None => term("epss", "no scores imported", weight, 0.0),
     }
 }
 
 fn kev(facts: &Facts, weight: f64) -> Term {
     let listed = facts.signal.and_then(|signal| signal.kev);
     match (facts.malicious, listed) {
-        (true, _) => term("kev", "published to do harm".to_owned(), weight, 1.0),
+        (true, _) => term("kev", "published to do harm", weight, 1.0),
         (false, Some(kev)) => {
             let ransom = if kev.ransomware { ", in ransomware" } else { "" };
             term("kev", format!("exploited, listed {}{ransom}", kev.added), weight, 1.0)
         }
-        (false, None) if facts.signal.is_none() => term("kev", "no list imported".to_owned(), weight, 0.0),
-        (false, None) => term("kev", "not listed".to_owned(), weight, 0.0),
+        (false, None) if facts.signal.is_none() => term("kev", "no list imported", weight, 0.0),
+        (false, None) => term("kev", "not listed", weight, 0.0),
     }
 }
 
@@ -146,21 +148,21 @@ fn scope(scope: Scope, weight: f64) -> Term {
         Scope::Build => 0.3,
         Scope::Dev => 0.0,
     };
-    term("scope", scope.name().to_owned(), weight, share)
+    term("scope", scope.name(), weight, share)
 }
 
 fn depth(depth: Option<usize>, weight: f64) -> Term {
     match depth {
-        Some(depth @ 0..=1) => term("depth", if depth == 1 { "direct" } else { "own" }.to_owned(), weight, 1.0),
+        Some(depth @ 0..=1) => term("depth", if depth == 1 { "direct" } else { "own" }, weight, 1.0),
         Some(depth) => term("depth", format!("{depth} from the root"), weight, 1.0 / depth as f64),
-        None => term("depth", "not known".to_owned(), weight, 0.5),
+        None => term("depth", "not known", weight, 0.5),
     }
 }
 
 fn symbols(count: u64, weight: f64) -> Term {
     match count {
-        0 => term("symbols", "no function named".to_owned(), weight, 0.0),
-        1 => term("symbols", "1 function named".to_owned(), weight, 1.0),
+        0 => term("symbols", "no function named", weight, 0.0),
+        1 => term("symbols", "1 function named", weight, 1.0),
         _ => term("symbols", format!("{count} functions named"), weight, 1.0),
     }
 }

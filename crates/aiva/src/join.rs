@@ -33,12 +33,12 @@ pub(crate) fn observation(finding: &Finding) -> Observation {
         count: known.count.min(1_000_000_000),
     });
     let context = Context { matched: matched.collect(), paths, ..context(finding) };
-    Observation { context, ..Observation::from(report::finding(finding)) }
+    Observation { context, ..Observation::as_told(report::finding(finding)) }
 }
 
 /// A finding without the words that are only read.
 pub(crate) fn outline(finding: &Finding) -> Observation {
-    Observation { context: context(finding), ..Observation::from(report::outline(finding)) }
+    Observation { context: context(finding), ..Observation::as_told(report::outline(finding)) }
 }
 
 /// Where a finding is among those that are as bad.

@@ -108,7 +108,8 @@ impl Rank {
 
 impl<F> Draft<F> {
     /// The draft of what a scan found out. `outline` says of a finding all but its words (summary, description, references, reason),
-    /// with its priority, statement and baseline; what `wants` turns away is left out, but its exceptions are in use all the same.
+    /// [bounded](Observation::bounded), with its priority, statement and baseline; what `wants` turns away is left out, but its
+    /// exceptions are in use all the same.
     pub fn new(
         results: Results<F>,
         judge: &mut Judge,
@@ -119,7 +120,7 @@ impl<F> Draft<F> {
         let Results { guard, service, advisories, mut inputs, ignored, packages, findings: facts } = results;
         let mut ranked: Vec<(Rank, Row)> = Vec::with_capacity(facts.len());
         for (at, fact) in facts.iter().enumerate() {
-            let mut seen = outline(fact).bounded();
+            let mut seen = outline(fact);
             let acceptance = judge.cover(place(guard, &service, &seen), seen.names()).map(Exception::acceptance);
             if wants(&seen) {
                 let row = Row::new(at, &mut seen, acceptance);

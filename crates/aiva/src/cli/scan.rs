@@ -259,7 +259,7 @@ fn report(
     let baseline = scan.baseline.as_deref();
     let before = baseline.map(|baseline| baseline::before(baseline, scan, found, service, index)).transpose()?;
     let known = before.map(|before| {
-        let now = results.findings.iter().map(|finding| join::outline(finding));
+        let now = results.findings.iter().map(|finding| join::outline(finding).bounded());
         before.against(service, now, &results.inputs)
     });
     if let Some(known) = &known {
@@ -268,8 +268,8 @@ fn report(
     let mut judge = Judge::new(exceptions(&found.loaded.config.exceptions)?, today());
     let ranges_left_out = range::leave_out(scan, service, &mut results.inputs, &mut judge);
     let outline = |finding: &Arc<Finding>| {
-        let mut seen = join::outline(finding);
-        seen.context.priority = Some(priorities.of(finding));
+        let mut seen = join::outline(finding).bounded();
+        seen.context.priority = Some(priorities.outline(finding));
         seen.context.statement = statements.of(&seen);
         seen.context.known = known.as_ref().map(|known| known.has(service, &seen));
         seen

@@ -172,7 +172,8 @@ pub(super) fn before(
     // Licences are looked up where packages are installed, which is beside the present tree.
     let gathered = look.gather(looked, &scan.path, super::today());
     let mut sights = of_ranges(service, &gathered.inputs);
-    sights.extend(gathered.findings.iter().map(|finding| Sight::of_finding(service, &join::outline(finding))));
+    sights
+        .extend(gathered.findings.iter().map(|finding| Sight::of_finding(service, &join::outline(finding).bounded())));
     Ok(Before(sights))
 }
 

@@ -22,8 +22,23 @@ impl Priorities {
         Self { signals: OnceLock::new(), advisories, weights }
     }
 
-    /// The priority of a finding.
+    /// The priority of a finding, with its arithmetic.
     pub(super) fn of(&self, finding: &Finding) -> DocumentPriority {
+        let priority = self.priority(finding);
+        let term = |term: score::Term| DocumentTerm {
+            name: term.name.to_owned(),
+            value: term.value.into_owned(),
+            points: term.points,
+        };
+        DocumentPriority { score: priority.score, terms: priority.terms.into_iter().map(term).collect() }
+    }
+
+    /// The same for an outline: no more than the score.
+    pub(super) fn outline(&self, finding: &Finding) -> DocumentPriority {
+        DocumentPriority { score: self.priority(finding).score, terms: Vec::new() }
+    }
+
+    fn priority(&self, finding: &Finding) -> score::Priority {
         let severity = &finding.verdict.severity;
         let path = finding.introduced.as_ref().and_then(|known| known.paths.first());
         let facts = Facts {
@@ -43,10 +58,7 @@ impl Priorities {
             },
             symbols: finding.verdict.symbols.count(),
         };
-        let priority = score::priority(&facts, &self.weights);
-        let term =
-            |term: score::Term| DocumentTerm { name: term.name.to_owned(), value: term.value, points: term.points };
-        DocumentPriority { score: priority.score, terms: priority.terms.into_iter().map(term).collect() }
+        score::priority(&facts, &self.weights)
     }
 }
 
