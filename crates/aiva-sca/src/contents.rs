@@ -130,7 +130,7 @@ fn entry(ecosystem: Ecosystem, one: message::ListedEntry) -> NotJudged {
         name: one.name,
         requirement: one.requirement,
         line: one.line,
-        reason: one.reason,
+        reason: one.reason.into(),
         is_range: one.is_range,
         forced_by: None,
     }

@@ -304,14 +304,14 @@ impl NotJudged {
         name: impl Into<String>,
         requirement: impl Into<String>,
         line: u32,
-        reason: &str,
+        reason: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
             ecosystem,
             name: name.into(),
             requirement: requirement.into(),
             line,
-            reason: reason.to_owned(),
+            reason: reason.into(),
             is_range: false,
             scope: Scope::Runtime,
             forced_by: None,
@@ -331,7 +331,7 @@ pub struct NotJudged {
     /// The line that names it, from 1.
     pub line: u32,
     /// Why it was not judged, for a person: "a range, not a pinned version".
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// Whether the requirement is a range of the public package, in the ecosystem's own syntax, that can be judged as such.
     pub is_range: bool,
     /// What the package is needed for.

@@ -247,7 +247,7 @@ impl<'i> Judging<'i> {
         let requirement =
             if entry.is_range { Requirement::parse(entry.ecosystem, range_of(&entry.requirement)) } else { None };
         let Some(requirement) = requirement.filter(|_| self.index.has(entry.ecosystem)) else {
-            judged.not_judged.push(open(entry.reason.clone()));
+            judged.not_judged.push(open(entry.reason.clone().into_owned()));
             return Ok(());
         };
         let Some(known) = self.index.entry(entry.ecosystem, &entry.name)? else { return Ok(()) };

@@ -185,7 +185,7 @@ fn all_unjudged(input: &Input) -> Vec<Unjudged> {
         ecosystem: entry.ecosystem,
         name: entry.name.clone(),
         requirement: entry.requirement.clone(),
-        reason: entry.reason.clone(),
+        reason: entry.reason.clone().into_owned(),
     };
     input.packages.iter().map(package).chain(input.not_judged.iter().map(open)).collect()
 }

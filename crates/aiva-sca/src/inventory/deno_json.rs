@@ -55,7 +55,7 @@ impl Config {
     }
 
     fn import(&mut self, target: &str, line: u32) {
-        let not_judged = |name: &str, requirement: &str, reason: &str| {
+        let not_judged = |name: &str, requirement: &str, reason: &'static str| {
             NotJudged::new(Ecosystem::Npm, name, requirement, line, reason)
         };
         if let Some(specifier) = target.strip_prefix("npm:") {

@@ -177,7 +177,7 @@ pub(super) fn settle(reading: &mut Reading, all: &[Override], scopes: &Scopes) {
 fn judge(reading: &mut Reading, one: &Override, scope: Option<Scope>) {
     let Override { name, requirement, line, reach, .. } = one;
     let asked = scope.unwrap_or_default();
-    let mut list = |reason: &str| {
+    let mut list = |reason: &'static str| {
         let entry = NotJudged::new(Ecosystem::Npm, name, requirement, *line, reason);
         reading.not_judged.push(NotJudged { scope: asked, ..entry });
     };

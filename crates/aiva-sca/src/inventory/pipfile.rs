@@ -75,6 +75,6 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
         package.source = Source::PrivateRegistry(index.to_owned());
     } else if let Some(entry) = reading.not_judged.last_mut() {
         entry.is_range = false;
-        entry.reason = format!("it comes from {index}, where a public name may be another package");
+        entry.reason = format!("it comes from {index}, where a public name may be another package").into();
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn read(text: &str) -> Reading {
             (reading.not_judged.get_mut(at), address(&name).map(python::index))
         {
             entry.is_range = false;
-            entry.reason = format!("it comes from {index}, where a public name may be another package");
+            entry.reason = format!("it comes from {index}, where a public name may be another package").into();
         }
     }
     match outcome {
@@ -152,7 +152,7 @@ fn unpinned(name: &str, markers: Option<&str>, line: u32, scope: Scope) -> NotJu
         Some(markers) => format!("pipenv locked no version: it is needed only where {}", quote(markers)),
         None => "pipenv locked no version".to_owned(),
     };
-    NotJudged { scope, is_range: true, ..NotJudged::new(Ecosystem::PyPi, normalise(name), "", line, &reason) }
+    NotJudged { scope, is_range: true, ..NotJudged::new(Ecosystem::PyPi, normalise(name), "", line, reason) }
 }
 
 impl<'a> Entry<'a> {

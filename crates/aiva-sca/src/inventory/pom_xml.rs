@@ -276,7 +276,7 @@ impl Pom {
                 return reading.packages.push(Package { scope, direct: Some(true), ..package });
             }
         };
-        let entry = NotJudged::new(Ecosystem::Maven, name, written, one.line, &reason);
+        let entry = NotJudged::new(Ecosystem::Maven, name, written, one.line, reason);
         reading.not_judged.push(NotJudged { scope, ..entry });
     }
 

@@ -212,7 +212,7 @@ impl File {
             if source != Source::Registry {
                 for entry in self.reading.not_judged.iter_mut().filter(|entry| entry.is_range) {
                     entry.is_range = false;
-                    entry.reason = "it comes from another index, where a public name may be another package".to_owned();
+                    entry.reason = "it comes from another index, where a public name may be another package".into();
                 }
             }
         }

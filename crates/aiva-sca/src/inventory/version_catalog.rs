@@ -50,7 +50,7 @@ fn entry(manifest: &Manifest, alias: &str, item: &Item, scope: Scope, line: u32,
             Ok(version) => version,
             Err(missing) => {
                 let reason = format!("[versions] has no {}", quote(missing));
-                let entry = NotJudged::new(Ecosystem::Maven, name, "", line, &reason);
+                let entry = NotJudged::new(Ecosystem::Maven, name, "", line, reason);
                 return reading.not_judged.push(NotJudged { scope, ..entry });
             }
         },
