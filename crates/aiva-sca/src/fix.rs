@@ -27,6 +27,7 @@ mod python;
 mod ranges;
 mod requirement;
 mod rich;
+mod spans;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -204,8 +205,7 @@ pub fn plan(
     }
     let versions = Versions::new(inputs, index);
     let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
-    let (texts, locks, markups) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut desk = Desk { read, texts, poms: None, locks, own: None, markups };
+    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), own: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), said) in grouped {
@@ -273,6 +273,7 @@ pub fn plan(
         commands.extend(locked::edit(&mut group, inputs, &aims, &mut desk));
         cases.extend(group.cases);
     }
+    desk.finish();
     follow::mark(&mut cases);
     let mut judged = None;
     for group in &mut manifests {
@@ -299,6 +300,8 @@ fn is_manifest(kind: Kind) -> bool {
 /// Packages whose version is one property move together, to the highest version that one of them needs. Whether the others have that,
 /// nothing here says.
 fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    cases.iter().enumerate().for_each(|(at, case)| by_name.entry(case.name).or_default().push(at));
     for sheet in desk.texts.values_mut() {
         let mut highest: BTreeMap<String, (Version, String)> = BTreeMap::new();
         let all = sheet.bumps.values().flat_map(|draft| draft.entries.iter().map(|entry| (draft.ecosystem, entry)));
@@ -320,10 +323,12 @@ fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
             });
             let Some((property, wanted, to)) = lower else { continue };
             draft.to.clone_from(&to);
-            let served = |case: &&mut Case<'_>| {
-                case.name == name && draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()))
-            };
-            for case in cases.iter_mut().filter(served).filter(|case| case.stays.is_none()) {
+            for at in by_name.get(name.as_str()).into_iter().flatten() {
+                let Some(case) = cases.get_mut(*at) else { continue };
+                let is_served = draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()));
+                if case.stays.is_some() || !is_served {
+                    continue;
+                }
                 let reason = format!(
                     "{property} moves to {to} for another package, where {wanted} would do; whether {name} has {to}, nothing here says"
                 );
@@ -335,6 +340,8 @@ fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
 
 /// The manifests that changed, with what is known to be cleared.
 fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
+    let mut by_name: HashMap<&str, Vec<&Case<'_>>> = HashMap::new();
+    cases.iter().for_each(|case| by_name.entry(case.name).or_default().push(case));
     let mut edits = Vec::new();
     for (path, sheet) in desk.texts {
         if sheet.before == sheet.after {
@@ -344,11 +351,10 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
             let from: BTreeSet<&str> = draft.serves.iter().map(|(_, version)| version.as_str()).collect();
             let from = from.into_iter().map(str::to_owned).collect();
             let files: BTreeSet<&str> = draft.serves.iter().map(|(file, _)| file.as_str()).collect();
-            let is_served = |case: &&Case<'_>| {
-                case.name == name && draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()))
-            };
-            let mut clears: BTreeSet<&str> = ids(cases.iter().filter(is_served).filter(|case| case.stays.is_none()));
-            let stays = cases.iter().filter(|case| case.name == name && files.contains(case.path));
+            let own = by_name.get(name.as_str()).into_iter().flatten().copied();
+            let is_served = |case: &&Case<'_>| draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()));
+            let mut clears: BTreeSet<&str> = ids(own.clone().filter(is_served).filter(|case| case.stays.is_none()));
+            let stays = own.filter(|case| files.contains(case.path));
             let staying = ids(stays.filter(|case| case.stays.is_some()));
             let eases = clears.intersection(&staying).map(|id| (*id).to_owned()).collect();
             clears.retain(|id| !staying.contains(id));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::spans::Spans;
 use crate::inventory::in_brackets;
 use crate::package::Ecosystem;
 use crate::scan::range_of;
@@ -63,8 +64,10 @@ pub(super) struct Entry {
 /// A manifest after a package was moved in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Edited {
-    /// The whole text.
-    pub(super) after: String,
+    /// The whole text; `None` where `puts` says what changes.
+    pub(super) after: Option<String>,
+    /// What is written where in the text that was read.
+    pub(super) puts: Spans,
     /// What was moved; empty where the manifest asks for nothing of it.
     pub(super) entries: Vec<Entry>,
     /// Why entries could not be moved.
@@ -73,6 +76,8 @@ pub(super) struct Edited {
     pub(super) lacking: BTreeSet<String>,
     /// Other packages that the file gives the same version by a property which was moved.
     pub(super) along: BTreeSet<String>,
+    /// Upper bounds that go.
+    pub(super) drops: BTreeSet<String>,
 }
 
 impl Ask<'_> {

@@ -1,32 +1,29 @@
 //! One package moved in one manifest, everything else left to the byte.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeSet;
 
 use toml_edit::{DocumentMut, Item, Value};
 
 use super::ask::{Ask, Edited, Entry, Stands};
 use super::object::{TABLES, package_json};
+use super::requirement::dropped;
+use super::spans::{Spans, parted};
 use super::{cargo, catalog, golang, gradle, markup, program, python};
 use crate::inventory::Kind;
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
 
-/// The manifest with the package moved; an error says why nothing could be.
-pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
-    bump_again(kind, text, ask, &mut None)
-}
-
-/// As [`bump`]; what was read of the text is kept for the next package, and taken for granted if it is there.
-pub(super) fn bump_again(
+/// The manifest with the package moved; an error says why nothing could be. What was read of XML is kept for the next package, and
+/// taken for granted if it is there.
+pub(super) fn bump(
     kind: Kind,
     text: &str,
     ask: &Ask<'_>,
     seen: &mut Option<Result<markup::Sheet, String>>,
 ) -> Result<Edited, String> {
     // What editors of some systems put in front stays there.
-    let (mark, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
+    let (mark, text) = parted(text);
     let mut edited = match kind {
         Kind::PackageJson => package_json(text, &TABLES, ask)?,
         Kind::ComposerJson => package_json(text, &["require", "require-dev"], ask)?,
@@ -39,7 +36,7 @@ pub(super) fn bump_again(
         Kind::GoMod => golang::go_mod(text, ask),
         Kind::PomXml | Kind::DotnetProject => {
             let sheet = seen.get_or_insert_with(|| markup::Sheet::read(kind, text));
-            sheet.as_ref().map_err(String::clone)?.edit(text, ask)
+            sheet.as_ref().map_err(String::clone)?.edit(ask)
         }
         Kind::BuildGradle => gradle::build(text, ask),
         Kind::Workflow => program::workflow(text, ask),
@@ -50,7 +47,9 @@ pub(super) fn bump_again(
             return Err(format!("{} requirements are not edited in {name}; move it to {to} by hand", ask.ecosystem));
         }
     };
-    edited.after.insert_str(0, mark);
+    if let Some(after) = &mut edited.after {
+        after.insert_str(0, mark);
+    }
     Ok(edited)
 }
 
@@ -78,34 +77,9 @@ pub(super) const fn is_edited(kind: Kind) -> bool {
 
 fn whole(text: &str, ask: &Ask<'_>, after: Option<String>) -> Edited {
     let entries = after.iter().map(|_| ask.whole()).collect();
-    Edited { after: after.unwrap_or_else(|| text.to_owned()), entries, ..Edited::default() }
-}
-
-/// What is put where in a text; two packages may share a place.
-#[derive(Default)]
-pub(super) struct Spans(BTreeMap<usize, (usize, String)>);
-
-impl Spans {
-    pub(super) fn put(&mut self, place: Range<usize>, new: String) {
-        self.0.insert(place.start, (place.end, new));
-    }
-
-    /// Whether something is put there.
-    pub(super) fn has(&self, place: &Range<usize>) -> bool {
-        self.0.contains_key(&place.start)
-    }
-
-    /// The text with all of it in its place.
-    pub(super) fn applied(self, text: &str) -> String {
-        let (mut out, mut at) = (String::with_capacity(text.len() + 8), 0);
-        for (start, (end, new)) in self.0 {
-            out.push_str(text.get(at..start).unwrap_or_default());
-            out.push_str(&new);
-            at = end;
-        }
-        out.push_str(text.get(at..).unwrap_or_default());
-        out
-    }
+    let after = after.unwrap_or_else(|| text.to_owned());
+    let drops = dropped(text, &after).into_iter().collect();
+    Edited { after: Some(after), entries, drops, ..Edited::default() }
 }
 
 /// What an edit of one entry learns and leaves behind.
@@ -115,11 +89,12 @@ pub(super) struct Pen<'a> {
     pub(super) refused: Vec<String>,
     /// What gets the same version by a property that is moved.
     pub(super) along: BTreeSet<String>,
+    drops: BTreeSet<String>,
 }
 
 impl<'a> Pen<'a> {
     pub(super) fn new(ask: &'a Ask<'a>) -> Self {
-        Self { ask, entries: Vec::new(), refused: Vec::new(), along: BTreeSet::new() }
+        Self { ask, entries: Vec::new(), refused: Vec::new(), along: BTreeSet::new(), drops: BTreeSet::new() }
     }
 
     /// The requirement of an entry after the move, by these rules; `None` where it stays as it is.
@@ -137,6 +112,7 @@ impl<'a> Pen<'a> {
             self.refused.push(refusal(key, old));
             return None;
         }
+        self.drops.extend(new.iter().flat_map(|new| dropped(old, new)));
         let (key, old, to, is_kept) = (key.to_owned(), old.to_owned(), to.to_owned(), new.is_none());
         self.entries.push(Entry { key, old, to, held, is_kept, property: None });
         new
@@ -157,7 +133,13 @@ impl<'a> Pen<'a> {
     }
 
     pub(super) fn done(self, after: String) -> Edited {
-        Edited { after, entries: self.entries, refused: self.refused, along: self.along, ..Edited::default() }
+        Edited { after: Some(after), ..self.put(Spans::default()) }
+    }
+
+    /// As [`Pen::done`], where the text is written once for all packages.
+    pub(super) fn put(self, puts: Spans) -> Edited {
+        let Self { entries, refused, along, drops, .. } = self;
+        Edited { puts, entries, refused, along, drops, ..Edited::default() }
     }
 }
 
@@ -258,7 +240,7 @@ mod tests {
         let moves: Vec<Move> =
             moves.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect();
         let lines = (1..20).collect();
-        bump(kind, text, &Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[] })
+        bump(kind, text, &Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[] }, &mut None)
     }
 
     /// Every entry of the package to 1.2.6.
@@ -267,7 +249,7 @@ mod tests {
         let got = bumped(kind, text, name, &[("1.0.0", "1.2.6")], Stands::HereSomehow);
         let got = got.and_then(|edited| match edited.refused.first() {
             Some(reason) => Err(reason.clone()),
-            None => Ok((!edited.entries.is_empty()).then_some(edited.after)),
+            None => Ok((!edited.entries.is_empty()).then_some(edited.after.unwrap())),
         });
         assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
     }
@@ -294,7 +276,7 @@ mod tests {
             let want = want.iter().fold(text.to_owned(), |text, (old, new)| {
                 text.replacen(&format!("\"{old}\""), &format!("\"{new}\""), 1)
             });
-            assert_eq!(got.after, want, "{stands:?} {moves:?}");
+            assert_eq!(got.after.unwrap(), want, "{stands:?} {moves:?}");
             let got: Vec<&str> = got.entries.iter().map(|entry| entry.key.as_str()).collect();
             assert_eq!(got.join(" "), keys, "{stands:?} {moves:?}");
         }

@@ -5,7 +5,8 @@ use super::ask::{Ask, Edited};
 /// `module v1.2.3`, alone or in a block. The standard library is that of the `toolchain` line, which is written where there is
 /// none: the `go` line is the least that builds the module, for everybody who uses it, and stays.
 pub(super) fn go_mod(text: &str, ask: &Ask<'_>) -> Edited {
-    let mut edited = Edited { after: String::with_capacity(text.len() + 8), ..Edited::default() };
+    let mut edited = Edited::default();
+    let mut after = String::with_capacity(text.len() + 8);
     let is_toolchain = matches!(ask.name, "stdlib" | "toolchain");
     let names_toolchain = text.lines().any(|line| line.split_whitespace().next() == Some("toolchain"));
     let to = ask.highest();
@@ -36,15 +37,16 @@ pub(super) fn go_mod(text: &str, ask: &Ask<'_>) -> Edited {
                 if edited.entries.is_empty() {
                     edited.entries.push(ask.whole());
                 }
-                edited.after.push_str(&new);
+                after.push_str(&new);
             }
-            None => edited.after.push_str(whole),
+            None => after.push_str(whole),
         }
     }
     // A line that is replaced is no line that builds.
     if !edited.refused.is_empty() {
-        edited.after = text.to_owned();
+        text.clone_into(&mut after);
         edited.entries.clear();
     }
+    edited.after = Some(after);
     edited
 }

@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::ask::{Ask, Edited};
-use super::edit::{Pen, Spans};
+use super::edit::Pen;
 use super::requirement::moved;
 use super::rich::{Decided, decided};
+use super::spans::Spans;
 use crate::inventory::literal::{self, Kind, Language, Token};
 use crate::inventory::plugin_marker;
 
@@ -69,7 +70,7 @@ pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
                 None => pen.write(ask.name, old, rule),
             };
             if let Some(new) = new {
-                spans.put(place, new);
+                spans.put(place, new, ask.highest());
             }
         }
     }
@@ -318,7 +319,7 @@ mod tests {
             let got = match edited {
                 edited if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
                 edited if edited.entries.is_empty() => "-".to_owned(),
-                edited => edited.after,
+                edited => edited.after.unwrap(),
             };
             assert_eq!(got, want, "{text}");
         }

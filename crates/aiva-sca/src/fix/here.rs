@@ -1,6 +1,6 @@
 //! Findings about what a manifest asks for: it, or the file that gives it the version, is edited, read again, and judged again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::ask::{Ask, Edited, Stands};
 use super::desk::Desk;
@@ -10,7 +10,7 @@ use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};
 use crate::package::Input;
-use crate::scan::{Judged, Judging};
+use crate::scan::{Judged, Judging, Possible};
 
 /// Moves the package in the manifest itself, or in the file that gives it the version.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Option<Run> {
@@ -98,7 +98,7 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
     let mut through: BTreeSet<String> = ask.through.iter().cloned().collect();
     for path in &sources {
         let markup = desk.markup(path, group.kind);
-        through.extend(markup.map(|sheet| sheet.properties_of(group.ecosystem, group.name)).unwrap_or_default());
+        through.extend(markup.map(|markup| markup.properties_of(group.ecosystem, group.name)).unwrap_or_default());
     }
     let through: Vec<String> = through.into_iter().collect();
     let ask = Ask { through: &through, ..*ask };
@@ -111,8 +111,43 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
 /// What is said of a manifest before and after everything in it was moved.
 pub(super) struct Both {
     path: String,
-    before: Judged,
-    after: Judged,
+    before: Told,
+    after: Told,
+}
+
+/// What is said of a manifest, by place and package.
+struct Told {
+    findings: HashMap<(u32, String), Vec<Finding>>,
+    can_resolve: HashMap<(u32, String), Vec<Possible>>,
+}
+
+impl Told {
+    fn of(judged: Judged, kind: Kind) -> Self {
+        let mut told = Self { findings: HashMap::new(), can_resolve: HashMap::new() };
+        for one in judged.findings {
+            told.findings.entry((place(kind, one.line), one.name.clone())).or_default().push(one);
+        }
+        for one in judged.can_resolve {
+            told.can_resolve.entry((place(kind, one.line), one.name.clone())).or_default().push(one);
+        }
+        told
+    }
+
+    fn found(&self, one: &Finding, kind: Kind) -> bool {
+        let here = self.findings.get(&(place(kind, one.line), one.name.clone()));
+        here.into_iter().flatten().any(|other| shares_name(&other.verdict, &one.verdict))
+    }
+
+    fn possible(&self, one: &Finding, kind: Kind) -> bool {
+        let here = self.can_resolve.get(&(place(kind, one.line), one.name.clone()));
+        let mut verdicts = here.into_iter().flatten().flat_map(|other| &other.verdicts);
+        verdicts.any(|verdict| shares_name(verdict, &one.verdict))
+    }
+}
+
+/// A module stands once in a go.mod, whose lines an edit may move.
+fn place(kind: Kind, line: u32) -> u32 {
+    if kind == Kind::GoMod { 0 } else { line }
 }
 
 /// Says of each case what the edited manifest makes of it, once everything in it was moved; `known` is what was said for the group
@@ -131,7 +166,8 @@ pub(super) fn judge_again(
     let judging = Judging::new(index);
     let judge = |text: &str| {
         let reading = group.kind.read(text.as_bytes());
-        judging.judge(&single_input(group.path, group.kind, reading))
+        let judged = judging.judge(&single_input(group.path, group.kind, reading))?;
+        Ok(Told::of(judged, group.kind))
     };
     let both = match known.take().filter(|known| known.path == group.path) {
         Some(both) => both,
@@ -144,7 +180,7 @@ pub(super) fn judge_again(
         if let Some((Stay::Surely, reason)) = &mut case.stays {
             // Of several entries of one version some may be moved and others not.
             let (staying, going): (Vec<&Finding>, Vec<&Finding>) =
-                case.findings.iter().partition(|one| found(after, one, group.kind));
+                case.findings.iter().partition(|one| after.found(one, group.kind));
             if !going.is_empty() {
                 case.findings = staying;
                 let Case { path, name, version, is_asked, is_range, .. } = *case;
@@ -159,37 +195,20 @@ pub(super) fn judge_again(
     Ok(())
 }
 
-fn stays(case: &Case<'_>, kind: Kind, before: &Judged, after: &Judged) -> Option<(Stay, String)> {
-    let possible = |judged: &Judged, one: &Finding| {
-        let mut here =
-            judged.can_resolve.iter().filter(|other| other.name == one.name && is_same_place(kind, other.line, one));
-        here.any(|other| other.verdicts.iter().any(|verdict| shares_name(verdict, &one.verdict)))
-    };
-    if case.findings.iter().any(|one| found(after, one, kind)) {
+fn stays(case: &Case<'_>, kind: Kind, before: &Told, after: &Told) -> Option<(Stay, String)> {
+    if case.findings.iter().any(|one| after.found(one, kind)) {
         return Some((Stay::Surely, "it is still affected after the edit".to_owned()));
     }
-    if case.findings.iter().any(|one| possible(after, one)) {
+    if case.findings.iter().any(|one| after.possible(one, kind)) {
         return Some((Stay::Perhaps, "what is asked for after the edit still allows affected versions".to_owned()));
     }
-    if !case.findings.iter().all(|one| found(before, one, kind) || case.is_range && possible(before, one)) {
+    if !case.findings.iter().all(|one| before.found(one, kind) || case.is_range && before.possible(one, kind)) {
         return Some((
             Stay::Perhaps,
             "other files here have a say in its version; scan again after the edit".to_owned(),
         ));
     }
     None
-}
-
-/// A module stands once in a go.mod, whose lines an edit may move.
-fn is_same_place(kind: Kind, line: u32, finding: &Finding) -> bool {
-    kind == Kind::GoMod || line == finding.line
-}
-
-fn found(judged: &Judged, one: &Finding, kind: Kind) -> bool {
-    let is_same = |other: &Finding| {
-        other.name == one.name && is_same_place(kind, other.line, one) && shares_name(&other.verdict, &one.verdict)
-    };
-    judged.findings.iter().any(is_same)
 }
 
 fn shares_name(one: &Verdict, other: &Verdict) -> bool {

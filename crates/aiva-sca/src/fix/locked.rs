@@ -179,10 +179,9 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
 
 /// Entries of a manifest that shut out what has to go, while the lockfile has nothing that they allow: it was not made again since they were
 /// written. Nothing is to be edited, but the command is to be run.
-fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &Desk<'_>) -> Vec<Entry> {
-    let Some(sheet) = desk.texts.get(path) else { return Vec::new() };
+fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &mut Desk<'_>) -> Vec<Entry> {
     let whole = Ask { stands: Stands::HereSomehow, ..*ask };
-    let Ok(edited) = manifest::bump(kind, &sheet.after, &whole) else { return Vec::new() };
+    let Ok(edited) = desk.look(path, kind, &whole) else { return Vec::new() };
     let mut entries = edited.entries;
     for entry in &mut entries {
         entry.is_kept = true;

@@ -10,8 +10,9 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::ask::{Ask, Edited};
-use super::edit::{Pen, Spans};
+use super::edit::Pen;
 use super::requirement::moved;
+use super::spans::Spans;
 use crate::inventory::Kind;
 use crate::name::spelled;
 use crate::package::Ecosystem;
@@ -56,8 +57,12 @@ impl Marks {
 pub(super) struct Sheet {
     markup: Markup,
     marks: Marks,
+    ecosystem: Ecosystem,
     /// The places in [`Markup::asked`], by the registry's spelling of a name.
     by_name: HashMap<String, Vec<usize>>,
+    /// The same by the property that is the version, and by where the version stands: who moves with whom.
+    by_property: HashMap<String, Vec<usize>>,
+    by_start: HashMap<usize, Vec<usize>>,
 }
 
 impl Sheet {
@@ -72,11 +77,18 @@ impl Sheet {
             tell(text, &mut project)?;
             (Ecosystem::NuGet, project.markup, Marks { open: "$(", close: ")" })
         };
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, (own, _)) in markup.asked.iter().enumerate() {
-            by_name.entry(spelled(ecosystem, own).into_owned()).or_default().push(at);
+        let (by_name, by_property, by_start) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut sheet = Self { markup, marks, ecosystem, by_name, by_property, by_start };
+        for (at, (own, version)) in sheet.markup.asked.iter().enumerate() {
+            sheet.by_name.entry(spelled(ecosystem, own).into_owned()).or_default().push(at);
+            if let Some(property) = marks.property(&version.text) {
+                sheet.by_property.entry(property.to_ascii_lowercase()).or_default().push(at);
+            }
+            if let Some(place) = &version.at {
+                sheet.by_start.entry(place.start).or_default().push(at);
+            }
         }
-        Ok(Self { markup, marks, by_name })
+        Ok(sheet)
     }
 
     /// What the file asks for of a package.
@@ -91,8 +103,8 @@ impl Sheet {
         all.map(str::to_owned).collect()
     }
 
-    /// Moves a package; the text must be the one that was read.
-    pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
+    /// Moves a package.
+    pub(super) fn edit(&self, ask: &Ask<'_>) -> Edited {
         let Self { markup, marks, .. } = self;
         let mut work = Work { pen: Pen::new(ask), ask, spans: Spans::default() };
         let mut lacking = BTreeSet::new();
@@ -128,18 +140,20 @@ impl Sheet {
                 }
             }
         }
-        let is_along = |version: &Written| {
-            let property = marks.property(&version.text);
-            property.is_some_and(|own| moved.contains(&own.to_ascii_lowercase()))
-                || version.at.as_ref().is_some_and(|at| work.spans.has(at))
-        };
         if !work.pen.entries.is_empty() {
-            let name = spelled(ask.ecosystem, ask.name);
-            let others = markup.asked.iter().filter(|(own, _)| spelled(ask.ecosystem, own) != name);
-            work.pen.along = others.filter(|(_, version)| is_along(version)).map(|(own, _)| own.clone()).collect();
+            work.pen.along = self.along(ask.name, &moved, &work.spans);
         }
-        let after = work.spans.applied(text);
-        Edited { lacking, ..work.pen.done(after) }
+        Edited { lacking, ..work.pen.put(work.spans) }
+    }
+
+    /// Other packages of these properties, and of what is put in these places.
+    fn along(&self, name: &str, moved: &BTreeSet<String>, spans: &Spans) -> BTreeSet<String> {
+        let name = spelled(self.ecosystem, name);
+        let shared = moved.iter().filter_map(|property| self.by_property.get(property));
+        let beside = spans.starts().filter_map(|start| self.by_start.get(&start).cloned());
+        let places = shared.cloned().chain(beside).flatten();
+        let all = places.filter_map(|at| self.markup.asked.get(at)).map(|(own, _)| own);
+        all.filter(|own| spelled(self.ecosystem, own) != name).cloned().collect()
     }
 }
 
@@ -170,7 +184,8 @@ impl Work<'_> {
             false => self.pen.write(key, &version.text, rule),
         };
         if let Some(new) = new {
-            self.spans.put(at.clone(), new);
+            let to = self.pen.entries.last().map_or_else(|| self.ask.highest(), |entry| &entry.to).to_owned();
+            self.spans.put(at.clone(), new, &to);
         }
     }
 }

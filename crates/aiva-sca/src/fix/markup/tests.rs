@@ -8,14 +8,14 @@ fn edit(kind: Kind, ecosystem: Ecosystem, name: &str, through: &[String], text: 
     let moves = [Move { from: "1.0".to_owned(), to: "1.2.6".to_owned() }];
     let lines = BTreeSet::new();
     let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through };
-    match Sheet::read(kind, text).map(|sheet| sheet.edit(text, &ask)) {
+    match Sheet::read(kind, text).map(|sheet| sheet.edit(&ask)) {
         Err(reason) => format!("error: {reason}"),
         Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
         Ok(edited) if !edited.lacking.is_empty() => {
             format!("lacks {}", edited.lacking.into_iter().collect::<Vec<_>>().join(" "))
         }
         Ok(edited) if edited.entries.is_empty() => "-".to_owned(),
-        Ok(edited) => edited.after,
+        Ok(edited) => edited.puts.applied(text),
     }
 }
 

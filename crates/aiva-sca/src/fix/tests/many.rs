@@ -46,3 +46,39 @@ fn a_parent_of_many_modules_is_read_once() {
     // By whoever ties the files together, by whoever looks for properties, and to be edited.
     assert!(reads.get() <= 3, "{} times", reads.get());
 }
+
+/// Each of many packages of one file is moved in what was read of it once, and written in one pass.
+#[test]
+fn many_packages_of_one_file_move_together() {
+    const PACKAGES: usize = 1_000;
+    let source = TempDir::new().unwrap();
+    fs::create_dir(source.path().join("NuGet")).unwrap();
+    for at in 0..PACKAGES {
+        let record = format!(
+            r#"{{"id": "P-{at}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "NuGet", "name": "P.N{at}"}},
+            "ranges": [{{"type": "ECOSYSTEM", "events": [{{"introduced": "0"}}, {{"fixed": "2.0.{at}"}}]}}]}}]}}"#
+        );
+        fs::write(source.path().join(format!("NuGet/P-{at}.json")), record).unwrap();
+    }
+    let dir = TempDir::new().unwrap();
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    advisory::import(&[source.path().to_owned()], dir.path(), now, &|_| {}).unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    let project = |version: &dyn Fn(usize) -> String| {
+        let references: String = (0..PACKAGES)
+            .map(|at| format!("<PackageReference Include=\"P.N{at}\" Version=\"{}\" />\r\n", version(at)))
+            .collect();
+        format!("\u{feff}<Project><ItemGroup>\r\n{references}</ItemGroup></Project>\r\n")
+    };
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("a.csproj"), project(&|_| "[1.0.0, 2.0)".to_owned())).unwrap();
+    let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
+    let result = scan(&inventory.inputs, &index).unwrap();
+    let findings: Vec<&Finding> = result.findings.iter().collect();
+    assert_eq!(findings.len(), PACKAGES);
+    let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+    let plan = plan(&inventory.inputs, &findings, &[], &index, &read).unwrap();
+    assert_eq!(plan.edits[0].after, project(&|at| format!("[2.0.{at},)")));
+    assert!(plan.edits[0].bumps.iter().all(|bump| bump.clears.len() == 1 && bump.drops == ["<2.0"]));
+    assert_eq!((plan.edits[0].bumps.len(), plan.remaining.len()), (PACKAGES, 0));
+}
