@@ -23,6 +23,7 @@ mod markup;
 mod needs;
 mod object;
 mod program;
+mod proof;
 mod python;
 mod ranges;
 mod requirement;
@@ -167,8 +168,8 @@ struct Group<'a> {
     kind: Kind,
     moves: Vec<Move>,
     cases: Vec<Case<'a>>,
-    /// Whether another file than the one that was judged was edited.
-    is_elsewhere: bool,
+    /// The file that was edited, where that is another than the one that was judged.
+    elsewhere: Option<String>,
     /// Why some entry could not be moved.
     refused: Option<String>,
 }
@@ -258,25 +259,28 @@ pub fn plan(
             kind,
             moves,
             cases: going,
-            is_elsewhere: false,
+            elsewhere: None,
             refused: None,
         };
         if is_manifest(kind) {
-            commands.extend(here::edit(&mut group, inputs, &mut desk));
+            here::edit(&mut group, inputs, &mut desk);
             manifests.push(group);
         } else {
             locked.push(group);
         }
     }
     let aims = aims(&locked);
-    for mut group in locked {
-        commands.extend(locked::edit(&mut group, inputs, &aims, &mut desk));
+    let asked: Vec<_> = locked.iter_mut().map(|group| locked::edit(group, inputs, &aims, &mut desk)).collect();
+    // What is said from here on is said of the edits that are made.
+    desk.prove();
+    for (mut group, asked) in locked.into_iter().zip(asked) {
+        commands.extend(asked.and_then(|asked| locked::settle(&mut group, asked, &aims, &mut desk)));
         cases.extend(group.cases);
     }
-    desk.finish();
     follow::mark(&mut cases);
     let mut judged = None;
     for group in &mut manifests {
+        commands.extend(here::settle(group, &desk));
         here::judge_again(group, &desk, index, &mut judged)?;
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));

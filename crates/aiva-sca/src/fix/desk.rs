@@ -4,8 +4,9 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::ask::{Ask, Edited, Entry};
+use super::ask::{Ask, Edited, Entry, Move, Stands};
 use super::keep::Lock;
+use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
 use super::{edit, markup};
 use crate::inventory::{Kind, PomSources};
@@ -27,7 +28,7 @@ pub(super) struct Desk<'r> {
 /// A manifest that is being edited.
 pub(super) struct Sheet {
     pub(super) before: String,
-    /// With what was moved, once [`Desk::finish`] was called.
+    /// With what was moved, once [`Desk::prove`] was called.
     pub(super) after: String,
     /// What was read of `before`, where its places serve all packages: XML.
     seen: Option<Result<markup::Sheet, String>>,
@@ -35,6 +36,22 @@ pub(super) struct Sheet {
     puts: Spans,
     /// What was moved, by package.
     pub(super) bumps: BTreeMap<String, Draft>,
+    /// What it was moved for, to be able to do it again.
+    asks: Vec<Asked>,
+    /// Why packages were not moved after all.
+    faults: BTreeMap<String, String>,
+}
+
+/// An [`Ask`] that moved something.
+struct Asked {
+    kind: Kind,
+    ecosystem: Ecosystem,
+    name: String,
+    moves: Vec<Move>,
+    lines: BTreeSet<u32>,
+    stands: Stands,
+    through: Vec<String>,
+    served: String,
 }
 
 /// A bump whose success is not known yet.
@@ -54,12 +71,104 @@ pub(super) const UNREADABLE: &str = "it could not be read again as UTF-8 text, s
 
 impl Sheet {
     fn new(text: String) -> Self {
-        let puts = Spans::default();
-        Self { before: text.clone(), after: text, seen: None, puts, bumps: BTreeMap::new() }
+        Self {
+            before: text.clone(),
+            after: text,
+            seen: None,
+            puts: Spans::default(),
+            bumps: BTreeMap::new(),
+            asks: Vec::new(),
+            faults: BTreeMap::new(),
+        }
     }
 
     fn look(&mut self, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
         edit::bump(kind, &self.after, ask, &mut self.seen)
+    }
+
+    /// Moves a package; the entries are also those that were moved for somebody else before.
+    fn edit(&mut self, ask: &Ask<'_>, kind: Kind, served: &str) -> Result<Edited, String> {
+        let mut edited = self.look(kind, ask)?;
+        let known = self.bumps.get(ask.name).map(|draft| draft.entries.as_slice()).unwrap_or_default();
+        let again: Vec<Entry> =
+            known.iter().filter_map(|entry| Some(Entry { held: ask.to(&entry.old)?.1, ..entry.clone() })).collect();
+        if edited.entries.iter().all(|entry| entry.is_kept) && again.is_empty() {
+            return Ok(edited);
+        }
+        let draft = self.bumps.entry(ask.name.to_owned()).or_default();
+        draft.ecosystem = Some(ask.ecosystem);
+        draft.along.extend(edited.along.iter().cloned());
+        draft.drops.extend(edited.drops.iter().cloned());
+        let written = edited.entries.iter().filter(|entry| !entry.is_kept);
+        let moved = written.clone().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
+        let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
+        draft.to = later;
+        for entry in written {
+            // Many modules may have it from one parent.
+            if !draft.entries.contains(entry) {
+                draft.entries.push(entry.clone());
+            }
+        }
+        self.puts.merge(ask.ecosystem, std::mem::take(&mut edited.puts));
+        if let Some(after) = edited.after.take() {
+            self.after = after;
+        }
+        edited.entries.extend(again);
+        let held = edited.entries.iter().flat_map(|entry| &entry.held);
+        draft.serves.extend(held.map(|version| (served.to_owned(), version.clone())));
+        self.asks.push(Asked::of(ask, kind, served));
+        Ok(edited)
+    }
+
+    /// Writes what was put and reads it again. Packages at fault are taken back, and all of them where that does not help.
+    fn prove(&mut self, path: &str) {
+        let Some(kind) = self.asks.first().map(|asked| asked.kind) else { return };
+        let text = self.before.clone();
+        let before = Read::of(kind, &text);
+        for is_first in [true, false] {
+            if self.puts != Spans::default() {
+                self.after = self.puts.applied(&self.before);
+            }
+            let found = faults(path, &before, &Read::of(kind, &self.after), &mut self.bumps);
+            if found.is_empty() {
+                return;
+            }
+            let Faults { by_name, whole } = found;
+            self.faults.extend(by_name);
+            if let Some(reason) = whole.or_else(|| self.faults.values().next().cloned().filter(|_| !is_first)) {
+                for name in self.bumps.keys() {
+                    self.faults.entry(name.clone()).or_insert_with(|| reason.clone());
+                }
+            }
+            self.again();
+        }
+    }
+
+    /// Moves once more what is not at fault.
+    fn again(&mut self) {
+        self.after.clone_from(&self.before);
+        self.puts = Spans::default();
+        self.bumps.clear();
+        for asked in std::mem::take(&mut self.asks) {
+            if !self.faults.contains_key(&asked.name) {
+                // It went before.
+                let _ = self.edit(&asked.ask(), asked.kind, &asked.served);
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn of(ask: &Ask<'_>, kind: Kind, served: &str) -> Self {
+        let Ask { ecosystem, stands, .. } = *ask;
+        let (name, moves, lines) = (ask.name.to_owned(), ask.moves.to_vec(), ask.lines.clone());
+        let (through, served) = (ask.through.to_vec(), served.to_owned());
+        Self { kind, ecosystem, name, moves, lines, stands, through, served }
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        let Self { ecosystem, name, moves, lines, stands, through, .. } = self;
+        Ask { ecosystem: *ecosystem, name, moves, lines, stands: *stands, through }
     }
 }
 
@@ -93,47 +202,20 @@ impl Desk<'_> {
         self.sheet(path)?.look(kind, ask)
     }
 
-    /// Writes what was only put so far.
-    pub(super) fn finish(&mut self) {
-        for sheet in self.texts.values_mut().filter(|sheet| sheet.puts != Spans::default()) {
-            sheet.after = sheet.puts.applied(&sheet.before);
+    /// Writes what was put, reads it again, and takes back what is not what it should be.
+    pub(super) fn prove(&mut self) {
+        for (path, sheet) in &mut self.texts {
+            sheet.prove(path);
         }
+    }
+
+    /// Why a package was not moved in a manifest after all.
+    pub(super) fn fault(&self, path: &str, name: &str) -> Option<&str> {
+        self.texts.get(path)?.faults.get(name).map(String::as_str)
     }
 
     /// Moves a package in a manifest; the entries are also those that were moved for somebody else before.
     pub(super) fn edit(&mut self, path: &str, kind: Kind, ask: &Ask<'_>, served: &str) -> Result<Edited, String> {
-        let sheet = self.sheet(path)?;
-        let mut edited = sheet.look(kind, ask)?;
-        let known = sheet.bumps.get(ask.name).map(|draft| draft.entries.as_slice()).unwrap_or_default();
-        let again: Vec<Entry> =
-            known.iter().filter_map(|entry| Some(Entry { held: ask.to(&entry.old)?.1, ..entry.clone() })).collect();
-        if edited.entries.is_empty() && again.is_empty() {
-            return Ok(edited);
-        }
-        if edited.entries.iter().all(|entry| entry.is_kept) && again.is_empty() {
-            return Ok(edited);
-        }
-        let draft = sheet.bumps.entry(ask.name.to_owned()).or_default();
-        draft.ecosystem = Some(ask.ecosystem);
-        draft.along.extend(edited.along.iter().cloned());
-        draft.drops.extend(edited.drops.iter().cloned());
-        let written = edited.entries.iter().filter(|entry| !entry.is_kept);
-        let moved = written.clone().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
-        let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
-        draft.to = later;
-        for entry in written {
-            // Many modules may have it from one parent.
-            if !draft.entries.contains(entry) {
-                draft.entries.push(entry.clone());
-            }
-        }
-        sheet.puts.merge(ask.ecosystem, std::mem::take(&mut edited.puts));
-        if let Some(after) = edited.after.take() {
-            sheet.after = after;
-        }
-        edited.entries.extend(again);
-        let held = edited.entries.iter().flat_map(|entry| &entry.held);
-        draft.serves.extend(held.map(|version| (served.to_owned(), version.clone())));
-        Ok(edited)
+        self.sheet(path)?.edit(ask, kind, served)
     }
 }

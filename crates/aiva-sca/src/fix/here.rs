@@ -13,7 +13,7 @@ use crate::package::Input;
 use crate::scan::{Judged, Judging, Possible};
 
 /// Moves the package in the manifest itself, or in the file that gives it the version.
-pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Option<Run> {
+pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) {
     let lines = group.lines();
     let ask = |stands| Ask {
         ecosystem: group.ecosystem,
@@ -31,7 +31,8 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         let through: Vec<String> =
             edited.as_ref().map(|edited| edited.lacking.iter().cloned().collect()).unwrap_or_default();
         if let Some(above) = elsewhere(group, inputs, desk, &Ask { through: &through, ..ask(Stands::Here) }) {
-            group.is_elsewhere = true;
+            let (path, above) = above;
+            group.elsewhere = Some(path);
             edited = Ok(above);
         }
     }
@@ -65,11 +66,22 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         let cleared = group.cases.iter_mut().filter(|case| case.stays.is_none());
         cleared.for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
     }
-    let is_module = group.kind == Kind::GoMod && !matches!(group.name, "stdlib" | "toolchain") && !entries.is_empty();
-    let command = "go mod tidy".to_owned();
-    is_module.then(|| Run {
+}
+
+/// Says of what was taken back why, and of the rest what is to be run.
+pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
+    let path = group.elsewhere.as_deref().unwrap_or(group.path);
+    if let Some(fault) = desk.fault(path, group.name) {
+        let refused = group.refused.as_ref().map(|refused| format!(" ({refused})")).unwrap_or_default();
+        for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
+            case.stays = Some((Stay::Surely, format!("{fault}{refused}")));
+        }
+    }
+    let is_moved = group.cases.iter().any(|case| case.stays.is_none());
+    let is_module = group.kind == Kind::GoMod && !matches!(group.name, "stdlib" | "toolchain");
+    (is_module && is_moved).then(|| Run {
         folder: folder(group.path).to_owned(),
-        command,
+        command: "go mod tidy".to_owned(),
         clears: Vec::new(),
         brought_by: Vec::new(),
     })
@@ -82,7 +94,7 @@ pub(super) fn not_set(property: &str, to: &str) -> String {
 
 /// What Maven and MSBuild take in where a file does not say a version itself: the first file, the nearest first, that has the version
 /// which has to go. Nothing that comes after it has a say.
-fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask<'_>) -> Option<Edited> {
+fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask<'_>) -> Option<(String, Edited)> {
     let sources: Vec<String> = match group.kind {
         Kind::PomXml => {
             let poms = || inputs.iter().filter(|input| kind_of(input) == Some(Kind::PomXml)).map(|input| &*input.path);
@@ -104,8 +116,9 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
     let ask = Ask { through: &through, ..*ask };
     let own = (!through.is_empty()).then(|| group.path.to_owned());
     let all = own.into_iter().chain(sources);
-    let mut edited = all.filter_map(|path| desk.edit(&path, group.kind, &ask, group.path).ok());
-    edited.find(|edited| !edited.entries.is_empty())
+    let mut edited = all.filter_map(|path| Some((desk.edit(&path, group.kind, &ask, group.path).ok()?, path)));
+    let (edited, path) = edited.find(|(edited, _)| !edited.entries.is_empty())?;
+    Some((path, edited))
 }
 
 /// What is said of a manifest before and after everything in it was moved.
@@ -159,7 +172,7 @@ pub(super) fn judge_again(
     known: &mut Option<Both>,
 ) -> Result<(), Damage> {
     // What another file gives cannot be seen in this one; the version that it moved to was judged when it was chosen.
-    if group.is_elsewhere {
+    if group.elsewhere.is_some() {
         return Ok(());
     }
     let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };

@@ -16,8 +16,8 @@ use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 use crate::version::{Requirement, Version};
 
-/// Moves the package in the manifests of a lockfile, and says of each version what becomes of it.
-pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &mut Desk<'_>) -> Option<Run> {
+/// Moves the package in the manifests of a lockfile; `None` where it is held, which is said of its versions.
+pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &mut Desk<'_>) -> Option<Asked> {
     let lock = desk.lock(group.path);
     let own = desk.own.get_or_insert_with(|| Rc::new(own(inputs))).clone();
     if let Some(lock) = &lock
@@ -25,7 +25,14 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
     {
         return None;
     }
-    let asked = ask(group, inputs, desk);
+    Some(ask(group, inputs, desk))
+}
+
+/// Says of each version what becomes of it, once it is known which edits are made.
+pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk: &mut Desk<'_>) -> Option<Run> {
+    let lock = desk.lock(group.path);
+    let own = desk.own.clone().unwrap_or_default();
+    asked.take_back(group.name, desk);
     let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
     let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own, aims };
     let mut going: Vec<&Move> = Vec::new();
@@ -121,8 +128,10 @@ fn lead(brought: &BTreeSet<String>) -> String {
 
 /// What the manifests of a lockfile say of a package.
 #[derive(Default)]
-struct Asked {
+pub(super) struct Asked {
     entries: Vec<Entry>,
+    /// In which manifest each of them is.
+    paths: Vec<String>,
     refused: Vec<String>,
     /// Overrides that shut the version out, by the version.
     overridden: Option<String>,
@@ -130,6 +139,25 @@ struct Asked {
     forced: BTreeSet<String>,
     /// A manifest of a kind that is not edited.
     unedited: Option<String>,
+}
+
+impl Asked {
+    /// Leaves out what the desk took back.
+    fn take_back(&mut self, name: &str, desk: &Desk<'_>) {
+        let all = std::mem::take(&mut self.entries).into_iter().zip(std::mem::take(&mut self.paths));
+        for (entry, path) in all {
+            match desk.fault(&path, name).filter(|_| !entry.is_kept) {
+                Some(fault) => {
+                    self.refused.push(fault.to_owned());
+                    self.forced.clear();
+                }
+                None => {
+                    self.entries.push(entry);
+                    self.paths.push(path);
+                }
+            }
+        }
+    }
 }
 
 fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
@@ -154,6 +182,7 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
                 if entries.is_empty() {
                     entries = already(&path, kind, &ask, group.input, desk);
                 }
+                asked.paths.extend(entries.iter().map(|_| path.clone()));
                 asked.entries.extend(entries);
                 let lacking = edited.lacking.iter().map(|property| not_set(property, ask.highest()));
                 asked

@@ -115,6 +115,12 @@ build.gradle: g:a 2.14.0 & [2.0, 2.17) -> 2.17.1: A-1
         &[("build.gradle", "dependencies {\n  api('g:a') { version { strictly '2.14.0'; prefer '2.14.0' } }\n}\n")],
         "stays build.gradle: g:a 2.14.0: A-1: the version of g:a is said by strictly and prefer; move it to 2.17.1 by hand",
     );
+    // One module has one version: what cannot be moved keeps the rest where it is.
+    let both = "dependencies {\n  api('g:a') { version { strictly '2.14.0' } }\n  constraints {\n    api('g:a') { version { strictly '2.14.0'; prefer '2.14.0' } }\n  }\n}\n";
+    check(
+        &[("build.gradle", both)],
+        "stays build.gradle: g:a 2.14.0: A-1: build.gradle:4 would still ask for g:a 2.14.0, so nothing else of it is moved to 2.17.1 (the version of g:a is said by strictly and prefer; move it to 2.17.1 by hand)",
+    );
     let rich = "[libraries]\na = { module = 'g:a', version = { strictly = '2.14.0' } }\n";
     check(
         &[("gradle/libs.versions.toml", rich)],

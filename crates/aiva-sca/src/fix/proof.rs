@@ -1,0 +1,367 @@
+//! Reads a manifest again as it will be, with the reader that read it before: whether each edit does what is said of it, and
+//! nothing else.
+//!
+//! Pure, one rule for all formats: of a package that was moved every entry that is new has the new version, and none is left that
+//! asks for the affected one; all other packages stay as they are; and nothing is read worse than before.
+//!
+//! Start reading at [`faults`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desk::Draft;
+use crate::inventory::{Kind, Reading};
+use crate::name::spelled;
+use crate::package::{Ecosystem, Problem, Status};
+use crate::scan::range_of;
+use crate::version::{Requirement, Version};
+
+/// What stands in the way of edits.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Faults {
+    /// By package, as the plan names it.
+    pub(super) by_name: BTreeMap<String, String>,
+    /// What no single package is at fault for.
+    pub(super) whole: Option<String>,
+}
+
+impl Faults {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty() && self.whole.is_none()
+    }
+}
+
+/// A text and what was read of it.
+pub(super) struct Read<'t> {
+    text: &'t str,
+    reading: Reading,
+    entries: Entries,
+}
+
+/// What a file says of each package.
+type Entries = BTreeMap<(Ecosystem, String), BTreeSet<Entry>>;
+
+/// One place that names a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    line: u32,
+    /// A version, or a requirement as written.
+    said: String,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    Pin,
+    Range,
+    /// Something that is not judged.
+    Other,
+}
+
+impl<'t> Read<'t> {
+    pub(super) fn of(kind: Kind, text: &'t str) -> Self {
+        let reading = kind.read(text.as_bytes());
+        let mut entries = Entries::new();
+        for one in &reading.packages {
+            let entry = Entry { line: one.line, said: one.version.clone(), form: Form::Pin };
+            entries.entry(key(one.ecosystem, &one.name)).or_default().insert(entry);
+        }
+        for one in &reading.not_judged {
+            let form = if one.is_range { Form::Range } else { Form::Other };
+            let entry = Entry { line: one.line, said: one.requirement.clone(), form };
+            entries.entry(key(one.ecosystem, &one.name)).or_default().insert(entry);
+        }
+        Self { text, reading, entries }
+    }
+}
+
+/// The go command comes with its standard library.
+fn key(ecosystem: Ecosystem, name: &str) -> (Ecosystem, String) {
+    match (ecosystem, name) {
+        (Ecosystem::Go, "toolchain") => (ecosystem, "stdlib".to_owned()),
+        _ => (ecosystem, spelled(ecosystem, name).into_owned()),
+    }
+}
+
+/// What stands in the way of the edits that made the one of the other. What turns out to move along is added to the drafts.
+pub(super) fn faults(path: &str, before: &Read<'_>, after: &Read<'_>, bumps: &mut BTreeMap<String, Draft>) -> Faults {
+    let lines = Lines::of(before.text, after.text);
+    let nothing = BTreeSet::new();
+    let mut found = Faults::default();
+    let moves = moves(bumps);
+    let known: BTreeSet<(Ecosystem, String)> = bumps
+        .values()
+        .filter_map(|draft| Some((draft.ecosystem?, &draft.along)))
+        .flat_map(|(ecosystem, along)| along.iter().map(move |name| key(ecosystem, name)))
+        .collect();
+    let mut by_line: BTreeMap<u32, &str> = BTreeMap::new();
+    let mut along: BTreeSet<String> = BTreeSet::new();
+    for name in before.entries.keys().chain(after.entries.keys()).collect::<BTreeSet<_>>() {
+        let was = before.entries.get(name).unwrap_or(&nothing);
+        let is = after.entries.get(name).unwrap_or(&nothing);
+        let (kept, new): (Vec<_>, Vec<_>) =
+            is.iter().partition(|entry| was.contains(&Entry { line: lines.before(entry.line), ..(*entry).clone() }));
+        match moves.get(name) {
+            Some(one) => {
+                by_line.extend(is.iter().map(|entry| (entry.line, one.name)));
+                if let Some(reason) = one.fault(path, was, &kept, &new) {
+                    found.by_name.insert(one.name.to_owned(), reason);
+                }
+            }
+            None if new.is_empty() && kept.len() == was.len() || known.contains(name) => {}
+            None if moves.values().any(|one| one.is_shared && new.iter().any(|entry| one.reaches(entry))) => {
+                along.insert(name.1.clone());
+            }
+            None => {
+                let line = new.first().copied().or(was.first()).map_or(0, |entry| entry.line);
+                let reason = format!("the edit would change {} at {path}:{line} as well, so it is not made", name.1);
+                found.whole.get_or_insert(reason);
+            }
+        }
+    }
+    for problem in worse(before, after, &lines) {
+        let at = if problem.line == 0 { path.to_owned() } else { format!("{path}:{}", problem.line) };
+        let reason = format!("the edit would leave a problem at {at} ({}), so it is not made", problem.message);
+        match by_line.get(&problem.line) {
+            Some(name) => drop(found.by_name.entry((*name).to_owned()).or_insert(reason)),
+            None => drop(found.whole.get_or_insert(reason)),
+        }
+    }
+    let shared = bumps.values_mut().filter(|draft| draft.entries.iter().any(|entry| entry.property.is_some()));
+    shared.for_each(|draft| draft.along.extend(along.iter().cloned()));
+    found
+}
+
+/// What the file will be read worse in.
+fn worse(before: &Read<'_>, after: &Read<'_>, lines: &Lines) -> Vec<Problem> {
+    let was: BTreeSet<(u32, &str)> =
+        before.reading.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+    let had: BTreeSet<u32> = was.iter().map(|(line, _)| *line).collect();
+    // The words for what is wrong in a line may name the version.
+    let is_new = |problem: &&Problem| {
+        let line = if problem.line == 0 { 0 } else { lines.before(problem.line) };
+        if line == 0 { !was.contains(&(0, problem.message.as_str())) } else { !had.contains(&line) }
+    };
+    let mut worse: Vec<Problem> = after.reading.problems.iter().filter(is_new).cloned().collect();
+    let rank = |reading: &Reading| match reading.status {
+        Status::Parsed => 0,
+        Status::Partial => 1,
+        Status::Unsupported | Status::Failed => 2,
+    };
+    if worse.is_empty() && rank(&after.reading) > rank(&before.reading) {
+        worse.push(Problem { line: 0, message: format!("it would be {} only", after.reading.status.name()) });
+    }
+    worse
+}
+
+/// What was moved of one package.
+struct Moved<'d> {
+    name: &'d str,
+    ecosystem: Ecosystem,
+    /// What has to go, as written or locked.
+    from: BTreeSet<&'d str>,
+    /// The versions that stand there now.
+    to: BTreeSet<&'d str>,
+    /// Whether one of them is a property.
+    is_shared: bool,
+}
+
+fn moves(bumps: &BTreeMap<String, Draft>) -> BTreeMap<(Ecosystem, String), Moved<'_>> {
+    let known = || bumps.iter().filter_map(|(name, draft)| Some((name.as_str(), draft.ecosystem?, draft)));
+    let mut highest: BTreeMap<String, (Version, &str)> = BTreeMap::new();
+    for (_, ecosystem, draft) in known() {
+        for entry in &draft.entries {
+            let Some(property) = entry.property.as_ref().map(|name| name.to_ascii_lowercase()) else { continue };
+            let Some(version) = Version::parse(ecosystem, &entry.to) else { continue };
+            if highest.get(&property).is_none_or(|(known, _)| *known < version) {
+                highest.insert(property, (version, &entry.to));
+            }
+        }
+    }
+    let mut moves: BTreeMap<_, Moved<'_>> = BTreeMap::new();
+    for (name, ecosystem, draft) in known() {
+        let (from, to, is_shared) = (BTreeSet::new(), BTreeSet::new(), false);
+        let one = moves.entry(key(ecosystem, name)).or_insert(Moved { name, ecosystem, from, to, is_shared });
+        one.from.extend(draft.serves.iter().map(|(_, version)| version.as_str()));
+        for entry in &draft.entries {
+            let shared = entry.property.as_ref().and_then(|property| highest.get(&property.to_ascii_lowercase()));
+            one.to.insert(shared.map_or(&entry.to, |(_, to)| to));
+            one.is_shared |= entry.property.is_some();
+        }
+    }
+    moves
+}
+
+impl Moved<'_> {
+    /// What is wrong with the entries of the package.
+    fn fault(&self, path: &str, was: &BTreeSet<Entry>, kept: &[&Entry], new: &[&Entry]) -> Option<String> {
+        let name = self.name;
+        let to = self.to.iter().copied().collect::<Vec<_>>().join(", ");
+        let staying = kept.iter().find(|entry| self.asks_still(entry));
+        if let Some(Entry { line, said, .. }) = new.iter().find(|entry| !self.reaches(entry)).or(staying) {
+            let said = format!("{name} {said}");
+            let said = said.trim_end();
+            return Some(format!("{path}:{line} would still ask for {said}, so nothing else of it is moved to {to}"));
+        }
+        let is_there = || new.iter().chain(kept).any(|entry| self.reaches(entry));
+        // Where nothing changed, its version is said somewhere else.
+        let Entry { line, .. } = was.first().filter(|_| kept.len() < was.len() && !is_there())?;
+        Some(format!("{path}:{line} would not be read as {name} {to} after the edit, so it is not made"))
+    }
+
+    /// Whether an entry has one of the new versions, or nothing below the highest of them.
+    fn reaches(&self, entry: &Entry) -> bool {
+        let mut to = self.to.iter().filter_map(|to| Version::parse(self.ecosystem, to));
+        match entry.form {
+            // Composer's branches stand beside a version.
+            Form::Other => self.to.iter().any(|to| entry.said.contains(to)),
+            Form::Pin => {
+                let pin = Version::parse(self.ecosystem, &entry.said);
+                self.to.contains(&*entry.said) || pin.is_some_and(|pin| to.any(|to| to == pin))
+            }
+            Form::Range => {
+                let Some(range) = self.range(entry) else { return false };
+                let to: Vec<Version> = to.collect();
+                to.iter().any(|to| range.holds(to.key())) || to.iter().max().is_some_and(|to| to.key() <= range.floor())
+            }
+        }
+    }
+
+    /// Whether an entry asks for what has to go, and not for what it goes to. Aliases and steps of workflows stand side by side, and
+    /// each of them is told of by itself.
+    fn asks_still(&self, entry: &Entry) -> bool {
+        let is_alone = matches!(self.ecosystem, Ecosystem::Npm | Ecosystem::GitHubActions);
+        let asks = || {
+            let range = self.range(entry).filter(|_| entry.form == Form::Range);
+            let mut from = self.from.iter().filter_map(|from| Version::parse(self.ecosystem, from));
+            range.is_some_and(|range| from.any(|from| range.holds(from.key())))
+        };
+        !is_alone && !self.reaches(entry) && (self.from.contains(&*entry.said) || asks())
+    }
+
+    fn range(&self, entry: &Entry) -> Option<Requirement> {
+        Requirement::parse(self.ecosystem, range_of(&entry.said))
+    }
+}
+
+/// Which line of a text is which of the text before.
+struct Lines {
+    /// How many are the same at the beginning, and at the end.
+    first: usize,
+    last: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Lines {
+    fn of(before: &str, after: &str) -> Self {
+        let (was, is): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+        let first = was.iter().zip(&is).take_while(|(a, b)| a == b).count();
+        let rest = was.len().min(is.len()) - first;
+        let last = was.iter().rev().zip(is.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+        Self { first, last, before: was.len(), after: is.len() }
+    }
+
+    /// Its number before; 0 where it was not there.
+    fn before(&self, line: u32) -> u32 {
+        let at = line as usize;
+        if self.before == self.after || at <= self.first {
+            line
+        } else if at > self.after - self.last && at <= self.after {
+            u32::try_from(at + self.before - self.after).unwrap_or_default()
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in the way of moving `a` (or `g:a`) from 1.0 to 2.0.
+    #[track_caller]
+    fn check(kind: Kind, before: &str, after: &str, want: &str) {
+        let (ecosystem, name) = match kind {
+            Kind::BuildGradle => (Ecosystem::Maven, "g:a"),
+            Kind::PackageJson => (Ecosystem::Npm, "a"),
+            _ => (Ecosystem::PyPi, "a"),
+        };
+        let entry = super::super::ask::Entry {
+            key: name.to_owned(),
+            old: "1.0".to_owned(),
+            to: "2.0".to_owned(),
+            held: vec!["1.0".to_owned()],
+            is_kept: false,
+            property: before.contains("$v").then(|| "v".to_owned()),
+        };
+        let draft = Draft {
+            entries: vec![entry],
+            to: "2.0".to_owned(),
+            ecosystem: Some(ecosystem),
+            serves: BTreeSet::from([("f".to_owned(), "1.0".to_owned())]),
+            ..Draft::default()
+        };
+        let mut bumps = BTreeMap::from([(name.to_owned(), draft)]);
+        let found = faults("f", &Read::of(kind, before), &Read::of(kind, after), &mut bumps);
+        let along = bumps[name].along.iter().map(|name| format!("along {name}"));
+        let got: Vec<String> =
+            found.by_name.into_values().chain(found.whole.map(|whole| format!("all: {whole}"))).chain(along).collect();
+        assert_eq!(got.join("; "), want, "{before} -> {after}");
+    }
+
+    #[test]
+    fn an_edit_does_what_is_said_of_it_and_nothing_else() {
+        use Kind::{BuildGradle, Requirements};
+        let left = "f:2 would still ask for a 1.0, so nothing else of it is moved to 2.0";
+        for (before, after, want) in [
+            ("a==1.0\nb==1\n", "a==2.0\nb==1\n", ""),
+            ("a>=0.5\n", "a>=2.0\n", ""),
+            ("a==1.0\na==1.0; os_name == 'nt'\n", "a==2.0\na==1.0; os_name == 'nt'\n", left),
+            ("a==1.0\na<2\n", "a==2.0\na<2\n", "f:2 would still ask for a <2, so nothing else of it is moved to 2.0"),
+            ("a==1.0\na<3\n", "a==2.0\na<3\n", ""), // that allows it
+            ("a==1.0\n", "a==2.0\na==1.0\n", left),
+            ("a==1.0\n", "a==1.5\n", "f:1 would still ask for a 1.5, so nothing else of it is moved to 2.0"),
+            ("a==1.0\n", "# a==2.0\n", "f:1 would not be read as a 2.0 after the edit, so it is not made"),
+            (
+                "a==1.0\n",
+                "c==2.0\n",
+                "f:1 would not be read as a 2.0 after the edit, so it is not made; all: the edit would change c at f:1 as well, so it is not made",
+            ),
+            ("a==1.0\nb==1.0\n", "a==2.0\nb==2.0\n", "all: the edit would change b at f:2 as well, so it is not made"),
+            ("b==1\na==1.0\n", "b==1\n\na==2.0\n", ""), // lines may move
+            (
+                "a==1.0\n",
+                "a==2.0\n-r\n",
+                "all: the edit would leave a problem at f:2 (an option that pip does not take here: \"-r\"), so it is not made",
+            ),
+        ] {
+            check(Requirements, before, after, want);
+        }
+        let build = |first: &str, second: &str| format!("dependencies {{\n{first}\n{second}\n}}\n");
+        for (first, second, new, want) in [
+            ("api 'g:a:1.0'", "api 'g:b:1.0'", "api 'g:a:2.0'", ""),
+            (
+                "api 'g:a:1.0'",
+                "api 'g:b:1.0'",
+                "api 'g:a:2.0",
+                "f:2 would not be read as g:a 2.0 after the edit, so it is not made; all: the edit would change g:b at f:3 as well, so it is not made",
+            ),
+            (
+                "ext.v = '1.0'; api \"g:a:$v\"",
+                "api group: 'g', name: 'b', version: v",
+                "ext.v = '2.0'; api \"g:a:$v\"",
+                "along g:b",
+            ),
+        ] {
+            check(BuildGradle, &build(first, second), &build(new, second), want);
+        }
+        let package = |table: &str| format!("{{\"dependencies\": {{{table}}}}}");
+        // Each alias is one of its own.
+        check(
+            Kind::PackageJson,
+            &package(r#""a": "1.0", "x": "npm:a@1.0""#),
+            &package(r#""a": "2.0", "x": "npm:a@1.0""#),
+            "",
+        );
+    }
+}
