@@ -36,6 +36,11 @@ pub(super) fn pyproject(document: &mut DocumentMut, pen: &mut Pen<'_>) {
     if let Some(groups) = document.get_mut("dependency-groups").and_then(Item::as_table_like_mut) {
         groups.iter_mut().for_each(|(_, list)| listed(list, pen));
     }
+    // Of what a lockfile pins nothing builds the project.
+    let build = document.get_mut("build-system").filter(|_| pen.ask.stands != Stands::Locked);
+    if let Some(list) = build.and_then(Item::as_table_like_mut).and_then(|build| build.get_mut("requires")) {
+        listed(list, pen);
+    }
     let Some(tool) = document.get_mut("tool").and_then(Item::as_table_like_mut) else { return };
     let uv = tool.get_mut("uv").and_then(Item::as_table_like_mut);
     if let Some(list) = uv.and_then(|uv| uv.get_mut("override-dependencies")) {

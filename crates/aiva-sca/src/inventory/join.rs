@@ -69,13 +69,15 @@ pub(crate) fn join(
         });
         let missing = missing.unwrap_or_default();
         for manifest in manifests {
-            if let Some((_, reading)) = readings.get_mut(manifest) {
+            if let Some((found, reading)) = readings.get_mut(manifest) {
+                // What builds a Python project is in no lockfile.
+                let is_built = |scope| found.kind == Kind::PyProject && scope == Scope::Build;
                 // What the lockfile does not have is installed by what the manifest says.
                 let is_missing = |name: &str| {
                     !missing.is_empty() && (missing.contains(name) || missing.contains(&*name.to_lowercase()))
                 };
-                reading.packages.retain(|package| is_missing(&package.name));
-                reading.not_judged.retain(|entry| entry.is_range && is_missing(&entry.name));
+                reading.packages.retain(|package| is_built(package.scope) || is_missing(&package.name));
+                reading.not_judged.retain(|entry| is_built(entry.scope) || entry.is_range && is_missing(&entry.name));
                 // The lockfile says itself where its packages come from.
                 reading.links.signs.retain(|sign| !matches!(sign.fact, Fact::Outside(_)));
             }

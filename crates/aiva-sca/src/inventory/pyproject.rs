@@ -106,6 +106,15 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
     }
     forced(manifest, sources, reading);
     overridden(manifest, reading);
+    // No lockfile has what builds the project, and nobody else asks for it: nothing is declared.
+    let (declared, open) = (reading.links.declared.len(), reading.not_judged.len());
+    if let Some(item) = manifest.table(&["build-system"]).and_then(|build| build.get("requires")) {
+        requirements(manifest, item, Scope::Build, sources, reading);
+    }
+    reading.links.declared.truncate(declared);
+    for entry in reading.not_judged.iter_mut().skip(open).filter(|entry| entry.is_range) {
+        entry.reason = "a range, not a pinned version; no lockfile pins what builds a project".into();
+    }
 }
 
 /// What uv and pdm are to take whatever anybody asks for.

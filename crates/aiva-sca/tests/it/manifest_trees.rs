@@ -273,3 +273,15 @@ fn a_manifest_that_takes_a_public_name_from_elsewhere_is_told() {
     let manifest = r#"{"dependencies": {"lodash": "file:lodash"}}"#;
     confusable(&[("package.json", manifest), ("package-lock.json", lock)], &["package-lock.json:2 lodash"]);
 }
+
+#[test]
+fn no_lockfile_has_what_builds_a_python_project() {
+    let manifest = "[build-system]\nrequires = [\"six>=1.10\", \"hatchling==1.0\"]\n[project]\nname = \"app\"\ndependencies = [\"six>=1.16\"]\n";
+    let uv = "version = 1\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { editable = \".\" }\ndependencies = [{ name = \"six\" }]\n\n\
+              [[package]]\nname = \"six\"\nversion = \"1.16.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n\
+              sdist = { url = \"https://files.pythonhosted.org/six.tar.gz\", hash = \"sha256:aa\" }\n";
+    let files = [("pyproject.toml", manifest), ("uv.lock", uv)];
+    check(&files, "pyproject.toml", &["hatchling 1.0", "six [>=1.10]"]);
+    let lock = tree(&files).into_iter().find(|input| input.path == "uv.lock").unwrap();
+    assert!(lock.signs.is_empty(), "{:?}", lock.signs);
+}

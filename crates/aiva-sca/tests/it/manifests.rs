@@ -157,6 +157,21 @@ fn pyproject_with_overrides() {
 }
 
 #[test]
+fn pyproject_with_what_builds_it() {
+    let build = "[build-system]\nrequires = [\"setuptools>=61\", \"wheel==0.40.0\", \"x @ https://x/x.whl\"]\n";
+    check(
+        "pyproject.toml",
+        &format!("{build}[project]\ndependencies = [\"wheel>=0.30\"]\n"),
+        "parsed
+wheel 0.40.0 2 build
+? wheel [>=0.30] 4 runtime
+? setuptools [>=61] 2 build
+- x [@ https://x/x.whl] 2 build: from an address, not from an index: it has no version",
+    );
+    check("pyproject.toml", "[build-system]\nrequires = [\"=1\"]\n", "failed\n! 2 not a requirement: \"=1\"");
+}
+
+#[test]
 fn gemfile() {
     recorded(
         "Gemfile",
