@@ -28,6 +28,7 @@ mod crew;
 mod deno_json;
 mod deno_lock;
 mod door;
+mod dynamic;
 mod ending;
 mod find;
 mod gemfile;

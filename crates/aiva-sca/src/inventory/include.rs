@@ -1,4 +1,4 @@
-//! Follows `-r` and `-c` of requirements files.
+//! Follows `-r` and `-c` of requirements files, and the requirements files that setuptools is told to take what is dynamic from.
 //!
 //! Only files below the root are followed, each is read once, and a circle ends where it closes. A constraints file asks for
 //! nothing itself: its pins say which version the others' open requirements get.
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::crew;
 use super::find::Found;
-use super::join::folder;
+use super::join::{above, folder};
 use super::kind::Kind;
 use super::reading::{Include, Reading, quote};
 use super::walk::{Options, bytes, read_file};
@@ -21,11 +21,19 @@ const MOST: usize = 1_000;
 /// Which files must be read together, as pairs of places among them, because one of the two takes the other in, or both take in a
 /// third that is nowhere among them. `None` where that cannot be told: then all files belong together.
 pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Vec<(usize, usize)>> {
-    let asking: Vec<(usize, &Found)> =
-        files.iter().enumerate().filter(|(_, found)| found.kind == Kind::Requirements).collect();
+    let locked: HashSet<&str> =
+        files.iter().filter(|found| locks_projects(found)).map(|found| folder(&found.path)).collect();
+    // Beside and below a lockfile it tells more than what is dynamic.
+    let is_free = |found: &Found| !above(folder(&found.path)).any(|at| locked.contains(at));
+    let asks = |found: &Found| found.kind == Kind::Requirements || found.kind == Kind::PyProject && is_free(found);
+    let asking: Vec<(usize, &Found)> = files.iter().enumerate().filter(|(_, found)| asks(found)).collect();
     let starts = Mutex::new(Vec::new());
     crew::share(options.threads, &asking, &|(at, found)| {
-        let text = bytes(&found.file, options.largest_file).ok().flatten().filter(|text| may_include(text));
+        let may_ask = |text: &Vec<u8>| match found.kind {
+            Kind::PyProject => memchr::memmem::find(text, b"setuptools.dynamic").is_some(),
+            _ => may_include(text),
+        };
+        let text = bytes(&found.file, options.largest_file).ok().flatten().filter(may_ask);
         if let Some(text) = text {
             let includes = found.kind.read(&text).links.includes;
             let start = (*at, folder(&found.path).to_owned(), includes);
@@ -48,7 +56,11 @@ pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Ve
         for (path, file) in includes.iter().filter_map(|include| resolve(root, &real_root, &from, include).ok()) {
             if let Some(target) = known.get(path.as_str()) {
                 // A file of another kind has ties of its own.
-                files.get(*target).filter(|found| found.kind == Kind::Requirements)?;
+                let is_list = files.get(*target).is_some_and(|found| found.kind == Kind::Requirements);
+                if !is_list && files.get(at).is_some_and(|found| found.kind == Kind::PyProject) {
+                    continue; // It is not followed.
+                }
+                is_list.then_some(())?;
                 ties.push((at, *target));
             } else if let Some(other) = fresh.get(&path) {
                 ties.push((at, *other));
@@ -123,15 +135,22 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
     let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let mut edges: Vec<Vec<(usize, bool)>> = Vec::new();
     let mut added: HashSet<usize> = HashSet::new();
+    let is_locked = readings.iter().any(|(found, _)| locks_projects(found));
     let mut at = 0;
     while at < readings.len() {
         let Some((found, reading)) = readings.get_mut(at) else { break };
         let from = folder(&found.path).to_owned();
         let mut targets = Vec::new();
         let mut fresh = Vec::new();
-        for include in std::mem::take(&mut reading.links.includes) {
+        let is_project = found.kind == Kind::PyProject;
+        let includes = if is_project && is_locked { Vec::new() } else { std::mem::take(&mut reading.links.includes) };
+        for include in includes {
             match resolve(root, &real_root, &from, &include) {
                 Err(message) => reading.problem(include.line, message),
+                Ok((path, _)) if is_project && !may_be_list(&path) => {
+                    let message = format!("{} is a file of another kind: not read as requirements", quote(&path));
+                    reading.problem(include.line, message);
+                }
                 Ok((path, file)) => targets.push((path, file, include)),
             }
         }
@@ -164,6 +183,17 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
         at += 1;
     }
     constrain(readings, &edges, &added);
+}
+
+/// Whether it pins what `pyproject.toml` asks for.
+fn locks_projects(found: &Found) -> bool {
+    found.kind.locks() == Some(Kind::PyProject)
+}
+
+/// Whether a path is not known as something else than a list of requirements.
+fn may_be_list(path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    Kind::of(folder, name).is_none_or(|kind| kind == Kind::Requirements)
 }
 
 /// The file that is meant, as a path below the root.

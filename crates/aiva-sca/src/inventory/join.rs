@@ -18,8 +18,8 @@ use super::reading::{Declared, Offered, Reading, Stands};
 use super::recorded::ByOwner;
 use super::walk::Options;
 use super::{
-    by_deno, cargo_lock, cargo_workspace, catalog, go_locks, go_sum, go_work, include, locked_otherwise, msbuild,
-    nuget_xml, pom_tree, unlocked, yarn_lock,
+    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, locked_otherwise,
+    msbuild, nuget_xml, pom_tree, unlocked, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Place, Scope, Status};
 
@@ -49,6 +49,7 @@ pub(crate) fn join(
     options: &Options,
     standing: Standing<'_>,
 ) -> Vec<Joined> {
+    dynamic::settle(root, &mut readings, options);
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);
     go_work::settle(&mut readings);
@@ -101,6 +102,9 @@ pub(crate) fn join(
         }
         if !standing.has_catalog {
             without_catalog(&mut reading);
+        }
+        if found.kind == Kind::PyProject && !held.contains(&at) {
+            dynamic::close(&mut reading);
         }
         if found.kind == Kind::DotnetProject
             && above(folder(&found.path)).any(|at| standing.central.iter().any(|one| one == at))

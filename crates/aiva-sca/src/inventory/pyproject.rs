@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use toml_edit::{Item, TableLike};
 
 use super::address::without_secret;
+use super::dynamic;
 use super::graph::stronger;
 use super::manifest::Manifest;
 use super::overrides::{self, Override, Reach, Scopes};
@@ -26,6 +27,7 @@ pub(crate) fn read(text: &str) -> Reading {
     reading.links.name = name.map(normalise);
     standard(&manifest, &mut reading);
     poetry(&manifest, &mut reading);
+    dynamic::note(&manifest, &mut reading);
     reading.close()
 }
 

@@ -59,7 +59,9 @@ pub(crate) struct Links {
     pub(crate) is_part: bool,
     /// Cargo.toml: what the workspace offers to its members.
     pub(crate) offered: Vec<Offered>,
-    /// requirements.txt: other files it takes in.
+    /// pyproject.toml: the line that leaves dependencies to what builds the project, where nothing here says them.
+    pub(crate) dynamic: Option<u32>,
+    /// requirements.txt, and pyproject.toml for setuptools: other files it takes in.
     pub(crate) includes: Vec<Include>,
     /// package.json: what a catalog of the workspace says the version of.
     pub(crate) catalogued: Vec<Catalogued>,

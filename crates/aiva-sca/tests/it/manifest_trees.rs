@@ -285,3 +285,84 @@ fn no_lockfile_has_what_builds_a_python_project() {
     let lock = tree(&files).into_iter().find(|input| input.path == "uv.lock").unwrap();
     assert!(lock.signs.is_empty(), "{:?}", lock.signs);
 }
+
+#[test]
+fn what_is_dynamic_is_looked_for_where_the_manifest_says() {
+    let head = "[project]\nname = \"app\"\ndynamic = [\"version\", \"dependencies\", \"optional-dependencies\"]\n";
+    let setuptools = "[tool.setuptools.dynamic]\ndependencies = { file = [\"base.list\", \"requirements.txt\"] }\n\
+                      optional-dependencies.dev = { file = \"dev.list\" }\n";
+    let manifest = format!("{head}{setuptools}");
+    let lists = [
+        ("base.list", "a==1\n-r more.list\n"),
+        ("dev.list", "b==2\n"),
+        ("more.list", "c\n"),
+        ("requirements.txt", "d==4\n"),
+    ];
+    let files: Vec<(&str, &str)> = [("pyproject.toml", &*manifest)].into_iter().chain(lists).collect();
+    let told = |files: &[(&str, &str)]| {
+        tree(files)
+            .into_iter()
+            .map(|input| {
+                let packages =
+                    input.packages.iter().map(|one| &*one.name).chain(input.not_judged.iter().map(|one| &*one.name));
+                let problems = input.problems.iter().map(|one| format!(" {}: {}", one.line, one.message));
+                format!(
+                    "{} {} [{}]{}",
+                    input.path,
+                    input.status.name(),
+                    packages.collect::<Vec<_>>().join(" "),
+                    problems.collect::<String>()
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let want = [
+        "base.list parsed [a]",
+        "dev.list parsed [b]",
+        "more.list parsed [c]",
+        "pyproject.toml parsed []",
+        "requirements.txt parsed [d]",
+    ];
+    assert_eq!(told(&files), want);
+    // Two projects that take in one file read it once.
+    let below = ["base", "dev", "req"]
+        .iter()
+        .fold(manifest.clone(), |text, name| text.replace(&format!("\"{name}"), &format!("\"../{name}")));
+    let twice = [("a/pyproject.toml", &*below), ("pyproject.toml", &*manifest)].into_iter().chain(lists);
+    let twice = twice.collect::<Vec<_>>();
+    assert_eq!(told(&twice)[1..], want);
+    for (tables, beside, want) in [
+        (
+            "",
+            "",
+            "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile would list it",
+        ),
+        (
+            "[tool.setuptools.dynamic]\nversion = { attr = \"app.version\" }\n",
+            "",
+            "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile would list it",
+        ),
+        ("[tool.poetry]\nextras = {}\n[tool.poetry.dependencies]\na = \"^1\"\n", "", "parsed [a]"),
+        ("", "[options]\ninstall_requires = a==1\n", "parsed []"),
+        (
+            "[tool.setuptools.dynamic]\ndependencies = { file = \"../x\" }\noptional-dependencies.x = { file = [\"setup.cfg\", \"none\"] }\n",
+            "[a]\n",
+            "partial [] 5: \"../x\" is outside of the scanned folder: not read 6: \"setup.cfg\" is a file of another kind: not read as requirements 6: \"none\" is included, but could not be read: No such file or directory (os error 2)",
+        ),
+    ] {
+        let manifest = format!("{head}{tables}");
+        let mut files = vec![("pyproject.toml", &*manifest)];
+        files.extend((!beside.is_empty()).then_some(("setup.cfg", beside)));
+        assert_eq!(told(&files)[0], format!("pyproject.toml {want}"), "{tables}");
+    }
+    // A lockfile lists all of it.
+    let uv = "version = 1\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { editable = \".\" }\n";
+    for text in [&manifest, head] {
+        assert_eq!(
+            told(&[("pyproject.toml", text), ("uv.lock", uv)]),
+            ["pyproject.toml parsed []", "uv.lock parsed [app]"]
+        );
+    }
+    let other = [("p/pyproject.toml", &*manifest), ("p/base.list", "a==1\n"), ("uv.lock", uv)];
+    assert_eq!(told(&other)[0].split(" 5").next().unwrap(), "p/pyproject.toml partial []");
+}
