@@ -146,6 +146,8 @@ struct Case<'a> {
     is_asked: bool,
     /// Whether only some of what is asked for is affected: it is a range, and what it resolves to nobody knows.
     is_range: bool,
+    /// What a range that was raised still allows.
+    still: Option<String>,
 }
 
 /// What moves a locked version.
@@ -195,7 +197,8 @@ pub fn plan(
     index: &Index,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Damage> {
-    let raisable = ranges::raisable(possible);
+    let versions = Versions::new(inputs, index);
+    let raisable = ranges::raisable(possible, &versions)?;
     let mut grouped: BTreeMap<(&str, &str), Said<'_>> = BTreeMap::new();
     for finding in findings {
         let said = grouped.entry((&finding.path, &finding.name)).or_default();
@@ -204,7 +207,6 @@ pub fn plan(
     for range in &raisable {
         grouped.entry((&range.path, &range.name)).or_default().ranges.push(range);
     }
-    let versions = Versions::new(inputs, index);
     let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
     let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), own: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
@@ -222,6 +224,7 @@ pub fn plan(
             step: None,
             is_asked: false,
             is_range: false,
+            still: None,
         };
         for (version, findings) in said.findings {
             let case = |findings, stays| case(version, findings, stays);
@@ -244,7 +247,7 @@ pub fn plan(
         for range in said.ranges.into_iter().filter(|_| kind == Some(Kind::DotnetProject)) {
             moves.push(Move { from: range.requirement.clone(), to: range.to.clone() });
             let raised = case(&range.requirement, range.findings.iter().collect(), None);
-            going.push(Case { is_range: true, ..raised });
+            going.push(Case { is_range: true, still: range.still.clone(), ..raised });
         }
         let (Some(input), Some(kind), Some(first)) =
             (input, kind, going.first().and_then(|case| case.findings.first()))

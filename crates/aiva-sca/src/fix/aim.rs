@@ -34,8 +34,8 @@ pub(super) struct Versions<'a> {
     judge: Judge,
 }
 
-/// What a version costs, the least first: how much is said of it, whether it comes before a release, whether it is of another flavour.
-type Cost = (usize, bool, bool);
+/// What a version costs, the least first: how much is said of it, and whether it comes before a release.
+type Cost = (usize, bool);
 
 impl<'a> Versions<'a> {
     pub(super) fn new(inputs: &'a [Input], index: &'a Index) -> Self {
@@ -55,29 +55,59 @@ impl<'a> Versions<'a> {
         let floor = floor(ecosystem, &first.version, is_range);
         let now = if is_range { findings.len() } else { self.told(ecosystem, name, &first.version)?.0 };
         let is_settled = !is_range && !is_early(ecosystem, &first.version);
-        let own = flavour(ecosystem, &first.version);
+        let own = named_flavour(ecosystem, &first.version);
+        let mut other: Option<(usize, String)> = None;
         let mut best: Option<(Cost, String, BTreeSet<String>)> = None;
         for (version, text) in self.candidates(ecosystem, name, own)? {
             if version.key() <= floor.as_slice() {
                 continue;
             }
             let (count, names) = self.told(ecosystem, name, &text)?;
+            // What is built for another platform is no choice.
+            if own.is_some() && flavour(ecosystem, &text) != own {
+                if count < now && other.as_ref().is_none_or(|(known, _)| count < *known) {
+                    other = Some((count, text));
+                }
+                continue;
+            }
             // Nobody is moved from a release to what comes before the next one, if there is a choice.
-            let is_other = own.is_some() && flavour(ecosystem, &text) != own;
-            let cost = (count, (is_settled || is_range) && is_early(ecosystem, &text), is_other);
+            let cost = (count, (is_settled || is_range) && is_early(ecosystem, &text));
             if count < now && best.as_ref().is_none_or(|(known, ..)| cost < *known) {
                 best = Some((cost, text, names));
             }
         }
         let Some((_, to, names)) = best else {
             let stays = findings.iter().map(|finding| finding.verdict.id.clone()).collect();
-            return Ok(Some(Aim { to: None, stays, reason: reason(findings.iter().copied(), None) }));
+            let mut reason = reason(findings.iter().copied(), None);
+            if let (Some(own), Some((_, text))) = (own, other) {
+                reason = format!(
+                    "no version in the flavour {own} is known that ends it; {text} does, but is of another one"
+                );
+            }
+            return Ok(Some(Aim { to: None, stays, reason }));
         };
         let to = to.trim_start_matches('v').to_owned();
         let left: Vec<&Finding> =
             findings.iter().copied().filter(|one| all_names(&one.verdict).any(|name| names.contains(name))).collect();
         let stays = left.iter().map(|finding| finding.verdict.id.clone()).collect();
         Ok(Some(Aim { reason: reason(left.into_iter(), Some(&to)), to: Some(to), stays }))
+    }
+
+    /// The least release of what a range allows of which nothing is said, where one is known.
+    pub(super) fn least_safe(
+        &self,
+        ecosystem: Ecosystem,
+        name: &str,
+        requirement: &str,
+    ) -> Result<Option<String>, Damage> {
+        let Some(range) = Requirement::parse(ecosystem, range_of(requirement)) else { return Ok(None) };
+        for (version, text) in self.candidates(ecosystem, name, None)? {
+            let is_allowed = range.holds(version.key()) && !is_early(ecosystem, &text);
+            if is_allowed && self.told(ecosystem, name, &text)?.0 == 0 {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
     }
 
     /// Every version of a package that is known: what ends an advisory, and what other files here have. Advisories name one of a release's
@@ -154,6 +184,12 @@ fn flavour(ecosystem: Ecosystem, text: &str) -> Option<&str> {
     let at = text.rfind(['-', '.']).filter(|_| ecosystem == Ecosystem::Maven)?;
     let word = text.get(at + 1..)?.trim_end_matches(|c: char| c.is_ascii_digit());
     matches!(word, "jre" | "jdk" | "android" | "java").then(|| text.get(at..)).flatten()
+}
+
+/// The flavour of a version, or the first that a range names.
+fn named_flavour(ecosystem: Ecosystem, text: &str) -> Option<&str> {
+    let is_end = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_' | '+');
+    text.split(is_end).find_map(|version| flavour(ecosystem, version))
 }
 
 /// Whether a version comes before a release.

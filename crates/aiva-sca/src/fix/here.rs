@@ -151,10 +151,10 @@ impl Told {
         here.into_iter().flatten().any(|other| shares_name(&other.verdict, &one.verdict))
     }
 
-    fn possible(&self, one: &Finding, kind: Kind) -> bool {
+    fn possible(&self, one: &Finding, kind: Kind) -> Option<&Possible> {
         let here = self.can_resolve.get(&(place(kind, one.line), one.name.clone()));
-        let mut verdicts = here.into_iter().flatten().flat_map(|other| &other.verdicts);
-        verdicts.any(|verdict| shares_name(verdict, &one.verdict))
+        let is_same = |other: &&Possible| other.verdicts.iter().any(|verdict| shares_name(verdict, &one.verdict));
+        here.into_iter().flatten().find(is_same)
     }
 }
 
@@ -197,7 +197,8 @@ pub(super) fn judge_again(
             if !going.is_empty() {
                 case.findings = staying;
                 let Case { path, name, version, is_asked, is_range, .. } = *case;
-                gone.push(Case { path, name, version, findings: going, stays: None, step: None, is_asked, is_range });
+                let (stays, step, still) = (None, None, None);
+                gone.push(Case { path, name, version, findings: going, stays, step, is_asked, is_range, still });
             }
             if let Some(refused) = &group.refused {
                 reason.clone_from(refused);
@@ -212,10 +213,13 @@ fn stays(case: &Case<'_>, kind: Kind, before: &Told, after: &Told) -> Option<(St
     if case.findings.iter().any(|one| after.found(one, kind)) {
         return Some((Stay::Surely, "it is still affected after the edit".to_owned()));
     }
-    if case.findings.iter().any(|one| after.possible(one, kind)) {
+    // Of a range that was raised the least version is what is installed.
+    let is_left = |one: &Possible| !case.is_range || one.is_least_affected;
+    if case.findings.iter().filter_map(|one| after.possible(one, kind)).any(is_left) {
         return Some((Stay::Perhaps, "what is asked for after the edit still allows affected versions".to_owned()));
     }
-    if !case.findings.iter().all(|one| before.found(one, kind) || case.is_range && before.possible(one, kind)) {
+    if !case.findings.iter().all(|one| before.found(one, kind) || case.is_range && before.possible(one, kind).is_some())
+    {
         return Some((
             Stay::Perhaps,
             "other files here have a say in its version; scan again after the edit".to_owned(),

@@ -1,17 +1,20 @@
-//! What a range can resolve to: its least version is raised to the one from which on nothing that it allows is affected.
+//! What a range can resolve to: its least version is raised to the least one that is safe.
 //!
-//! Only where an ecosystem takes the least version that a range allows, as NuGet does, and that one is affected: it is what is
+//! That is what is installed then; what else the range allows is told of as before. Only where an ecosystem takes the least version that a range allows, as NuGet does, and that one is affected: it is what is
 //! installed, and nobody loses a choice. A version that floats (`1.*`) is what the newest is, and stays as it is written.
 
 use std::collections::BTreeMap;
 
 use super::Case;
+use super::aim::Versions;
+use crate::advisory::Damage;
 use crate::finding::Finding;
 use crate::package::Ecosystem;
 use crate::purl::purl;
 use crate::scan::Possible;
 
-/// Ranges by file, line, package and requirement, each with why it was not raised, or nothing where it was.
+/// Ranges by file, line, package and requirement, each with why it was not raised or what it still allows, or nothing where it was raised
+/// to where nothing is affected any more.
 pub type Ranges = BTreeMap<(String, u32, String, String), Option<String>>;
 
 /// A range that can be raised.
@@ -22,19 +25,30 @@ pub(super) struct Range {
     pub(super) requirement: String,
     /// The version that is to be its least.
     pub(super) to: String,
+    /// What it still allows then, where that is affected in part.
+    pub(super) still: Option<String>,
     /// What affects some of what it allows, in the form of findings.
     pub(super) findings: Vec<Finding>,
 }
 
 /// Those that can be raised.
-pub(super) fn raisable(possible: &[Possible]) -> Vec<Range> {
-    possible.iter().filter_map(range).collect()
+pub(super) fn raisable(possible: &[Possible], versions: &Versions<'_>) -> Result<Vec<Range>, Damage> {
+    let mut raisable = Vec::new();
+    for one in possible.iter().filter(|one| is_least_taken(one)) {
+        let to = versions.least_safe(one.ecosystem, &one.name, &one.requirement)?;
+        raisable.extend(to.or_else(|| one.safe_from.clone()).map(|to| range(one, to)));
+    }
+    Ok(raisable)
 }
 
-fn range(one: &Possible) -> Option<Range> {
+/// Whether what is installed of a range is its least version, and that is affected.
+fn is_least_taken(one: &Possible) -> bool {
     let requirement = one.requirement.trim();
-    let is_least = one.ecosystem == Ecosystem::NuGet && !requirement.is_empty() && !requirement.contains(['*', '$']);
-    let to = one.safe_from.clone().filter(|_| is_least && one.is_least_affected)?;
+    let is_named = !requirement.is_empty() && !requirement.contains(['*', '$']);
+    one.ecosystem == Ecosystem::NuGet && is_named && one.is_least_affected
+}
+
+fn range(one: &Possible, to: String) -> Range {
     let finding = |verdict| Finding {
         verdict,
         ecosystem: one.ecosystem,
@@ -48,13 +62,17 @@ fn range(one: &Possible) -> Option<Range> {
         scope: one.scope,
         introduced: None,
     };
-    Some(Range {
+    let still = (one.safe_from.as_ref() != Some(&to)).then(|| {
+        format!("raised to {to}, which is what is installed then; what it allows above that is affected in part")
+    });
+    Range {
+        still,
         path: one.path.clone(),
         name: one.name.clone(),
-        requirement: requirement.to_owned(),
+        requirement: one.requirement.trim().to_owned(),
         to,
         findings: one.verdicts.iter().cloned().map(finding).collect(),
-    })
+    }
 }
 
 /// What became of the ranges among these cases.
@@ -63,7 +81,8 @@ pub(super) fn settled(cases: &[Case<'_>]) -> Ranges {
     for case in cases.iter().filter(|case| case.is_range) {
         for one in &case.findings {
             let key = (one.path.clone(), one.line, one.name.clone(), one.version.clone());
-            ranges.insert(key, case.stays.as_ref().map(|(_, reason)| reason.clone()));
+            let why = case.stays.as_ref().map(|(_, reason)| reason);
+            ranges.insert(key, why.or(case.still.as_ref()).cloned());
         }
     }
     ranges

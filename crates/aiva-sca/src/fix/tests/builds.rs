@@ -243,6 +243,37 @@ fn a_release_keeps_its_flavour() {
 build.gradle: g:guava 30.0-jre -> 32.0.0-jre: G-2
   + implementation 'g:guava:32.0.0-jre'",
     );
+    check(
+        &[("build.gradle", &build.replace("30.0-jre", "[30.0-jre,31.0-jre]"))],
+        "
+build.gradle: g:guava [30.0-jre,31.0-jre] -> 32.0.0-jre: G-2
+  drops <=31.0-jre
+  + implementation 'g:guava:[32.0.0-jre,)'",
+    );
+    // Android's is below the one that is fixed; and what is of no flavour may be built for anything.
+    for (name, version, want) in [
+        (
+            "g:droid",
+            "30.0-android",
+            "no version in the flavour -android is known that ends it; 32.0.0-jre does, but is of another one",
+        ),
+        (
+            "g:droid",
+            "[30.0-android,31.0-android]",
+            "no version in the flavour -android is known that ends it; 32.0.0-jre does, but is of another one",
+        ),
+        (
+            "g:plain",
+            "1.0.jre8",
+            "no version in the flavour .jre8 is known that ends it; 2.0 does, but is of another one",
+        ),
+    ] {
+        let id = if name == "g:plain" { "G-4" } else { "G-3" };
+        check(
+            &[("build.gradle", &build.replace("g:guava:30.0-jre", &format!("{name}:{version}")))],
+            &format!("stays build.gradle: {name} {version}: {id}: {want}"),
+        );
+    }
 }
 
 #[test]

@@ -47,6 +47,32 @@ a.csproj: N.J [12.0.1,13.0.0] -> 13.0.1: N-1
 }
 
 #[test]
+fn the_least_safe_version_is_enough() {
+    let still = "not raised a.csproj:2: M.D 6.0.1: raised to 6.0.10, which is what is installed then; what it allows above that is affected in part";
+    check(
+        &[("a.csproj", &project("6.0.1").replace("N.J", "M.D").replace("Version=", "VersionOverride="))],
+        &format!(
+            "a.csproj: M.D 6.0.1 -> 6.0.10: N-4\n  + <PackageReference Include=\"M.D\" VersionOverride=\"6.0.10\" />\n{still}"
+        ),
+    );
+    check(
+        &[("a.csproj", &project("[6.0.1,7.0)").replace("N.J", "M.D"))],
+        "a.csproj: M.D [6.0.1,7.0) -> 6.0.10: N-4\n  + <PackageReference Include=\"M.D\" Version=\"[6.0.10,7.0)\" />",
+    );
+    let bare = "<Project><ItemGroup>\n<PackageReference Include=\"M.D\" /></ItemGroup></Project>";
+    let central = "<Project><ItemGroup>\n<PackageVersion Include=\"M.D\" Version=\"7.0.0\" />\n</ItemGroup></Project>";
+    // A major between is safe from the beginning.
+    check(&[("src/a.csproj", bare), ("Directory.Packages.props", central)], "");
+    check(
+        &[("src/a.csproj", bare), ("Directory.Packages.props", &central.replace("7.0.0", "6.0.1"))],
+        &format!(
+            "Directory.Packages.props: M.D 6.0.1 -> 6.0.10: N-4\n  + <PackageVersion Include=\"M.D\" Version=\"6.0.10\" />\n{}",
+            still.replace("a.csproj", "Directory.Packages.props")
+        ),
+    );
+}
+
+#[test]
 fn a_version_is_raised_where_it_is_kept() {
     let bare = "<Project><ItemGroup><PackageReference Include=\"N.J\" /></ItemGroup></Project>";
     let central = "<Project><ItemGroup>\n<PackageVersion Include=\"n.j\" Version=\"12.0.1\" />\n</ItemGroup></Project>";
