@@ -39,6 +39,12 @@ impl Lock {
         Self { text, json: OnceCell::new(), needs: OnceCell::new() }
     }
 
+    /// Whether it is npm's of the first format, which newer releases of npm write in the third unless they are told.
+    pub(super) fn is_first_of_npm(&self) -> bool {
+        let format = self.json().map(|document| document.get("lockfileVersion").and_then(Value::as_u64));
+        format.is_some_and(|format| format.unwrap_or(1) == 1)
+    }
+
     fn json(&self) -> Option<&Value> {
         let read = || serde_json::from_str(self.text.trim_start_matches('\u{feff}')).ok();
         self.json.get_or_init(read).as_ref()

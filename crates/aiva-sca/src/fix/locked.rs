@@ -48,8 +48,12 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
     let names = names(group.ecosystem, group.name, &asked.entries, &going);
     let copies: BTreeSet<&str> =
         group.input.packages.iter().filter(|one| one.name == group.name).map(|one| &*one.version).collect();
-    let scale =
-        Scale { is_classic: lock.as_deref().is_some_and(|lock| is_classic(&lock.text)), has_one: copies.len() < 2 };
+    let is_first = match group.kind {
+        Kind::YarnLock => lock.as_deref().is_some_and(|lock| is_classic(&lock.text)),
+        Kind::PackageLock | Kind::Shrinkwrap => lock.as_deref().is_some_and(Lock::is_first_of_npm),
+        _ => false,
+    };
+    let scale = Scale { is_first, has_one: copies.len() < 2 };
     let is_forced = going.iter().all(|step| asked.forced.contains(&step.from));
     let command = match group.kind {
         _ if going.is_empty() => None,
@@ -388,8 +392,8 @@ fn is_classic(lock: &str) -> bool {
 /// What a command line depends on besides the kind of the lockfile.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
-    /// Whether yarn's lockfile is of its first format.
-    is_classic: bool,
+    /// Whether it is of the first format: yarn's, npm's.
+    is_first: bool,
     /// Whether the lockfile has one version of the package.
     has_one: bool,
 }
@@ -412,9 +416,10 @@ fn command(kind: Kind, names: &[String], going: &[&Move], scale: Scale) -> Optio
                 .collect::<Vec<_>>()
                 .join(" && "),
         },
+        Kind::PackageLock | Kind::Shrinkwrap if scale.is_first => format!("npm update --lockfile-version 1 {name}"),
         Kind::PackageLock | Kind::Shrinkwrap => format!("npm update {name}"),
         Kind::PnpmLock => format!("pnpm update -r --depth Infinity {name}"),
-        Kind::YarnLock if scale.is_classic => format!("yarn upgrade {name}"),
+        Kind::YarnLock if scale.is_first => format!("yarn upgrade {name}"),
         Kind::YarnLock => format!("yarn up -R {name}"),
         Kind::PoetryLock => format!("poetry update {name}"),
         Kind::UvLock if going.len() == 1 => format!("uv lock --upgrade-package {name}=={to}"),

@@ -339,6 +339,31 @@ $ pipenv update jinja2:"#,
 }
 
 #[test]
+fn a_lockfile_keeps_its_format() {
+    for (format, command) in [
+        (r#""lockfileVersion": 1, "#, "npm update --lockfile-version 1 lodash"),
+        ("", "npm update --lockfile-version 1 lodash"),
+        (r#""lockfileVersion": 2, "#, "npm update lodash"),
+    ] {
+        let lock = match format.contains('2') {
+            true => {
+                r#""packages": {"": {"dependencies": {"lodash": "^4.17.4"}}, "node_modules/lodash": {"version": "4.17.4"}}"#
+            }
+            false => r#""requires": true, "dependencies": {"lodash": {"version": "4.17.4"}}"#,
+        };
+        check(
+            &[
+                ("package.json", r#"{"dependencies": {"lodash": "^4.17.4"}}"#),
+                ("package-lock.json", &format!("{{{format}{lock}}}")),
+            ],
+            &format!(
+                "package.json: lodash 4.17.4 -> 4.17.21: L-3\n  + {{\"dependencies\": {{\"lodash\": \"^4.17.21\"}}}}\n$ {command}:"
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_lockfile_older_than_its_manifest_is_made_again() {
     let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "^4.17.4"}},
         "node_modules/lodash": {"version": "4.17.4"}}}"#;
