@@ -317,14 +317,20 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     }
     // One that allows everything makes the rest say nothing.
     let all = if allowed.iter().any(String::is_empty) { String::new() } else { allowed.join(" || ") };
-    if allowed.len() > 1 {
+    if all.contains("||") {
         return reading.range(Ecosystem::PyPi, normalise(name), all, scope, line);
     }
     Requirement { name, specifiers: &all, address: None }.note(reading, scope, Some(true), line);
 }
 
-/// Poetry's `1.2` is exact, `*` is everything.
+/// Poetry's `1.2` is exact, `*` is everything, and `|` or `||` stands between alternatives.
 fn specifiers(version: &str) -> String {
+    let alternatives = version.split('|').map(str::trim).filter(|one| !one.is_empty());
+    let all: Vec<String> = alternatives.map(constraint).collect();
+    if all.iter().any(String::is_empty) { String::new() } else { all.join(" || ") }
+}
+
+fn constraint(version: &str) -> String {
     match version.trim() {
         "*" => String::new(),
         version if exact(version) => format!("=={version}"),

@@ -172,6 +172,25 @@ wheel 0.40.0 2 build
 }
 
 #[test]
+fn pyproject_with_alternatives_of_poetry() {
+    for (asked, want) in [
+        ("\"5.1 || 5.2\"", "? a [==5.1 || ==5.2] 2 runtime"),
+        ("\"^1|2.0\"", "? a [^1 || ==2.0] 2 runtime"),
+        ("\">=5.1,<6 || 7.0\"", "? a [>=5.1,<6 || ==7.0] 2 runtime"),
+        ("\"==5.1,<6 || ==7.0\"", "? a [==5.1,<6 || ==7.0] 2 runtime"),
+        ("\"5.1 || *\"", "? a [] 2 runtime"),
+        ("{ version = \"5.1 || 5.2\", extras = [\"x\"] }", "? a [==5.1 || ==5.2] 2 runtime"),
+        (
+            "[{ version = \"5.1 || 5.2\", python = \"<3\" }, { version = \"6.0\" }]",
+            "? a [==5.1 || ==5.2 || ==6.0] 2 runtime",
+        ),
+        ("\"5.1\"", "a 5.1 2 runtime"),
+    ] {
+        check("pyproject.toml", &format!("[tool.poetry.dependencies]\na = {asked}\n"), &format!("parsed\n{want}"));
+    }
+}
+
+#[test]
 fn gemfile() {
     recorded(
         "Gemfile",
