@@ -65,6 +65,9 @@ pub(crate) fn join(
             let mut declared: Vec<Manifest<'_>> =
                 manifests.iter().filter_map(|at| Manifest::of(readings, *at, &own)).collect();
             cargo_workspace::hand_down(&mut declared);
+            if lock.links.lacks_dev {
+                without_dev(&mut declared);
+            }
             enrich(kind, lock, &declared);
             compare(kind, lock, &declared)
         });
@@ -279,6 +282,8 @@ pub(super) struct Manifest<'r> {
     pub(super) folder: &'r str,
     pub(super) name: Option<&'r str>,
     pub(super) declared: Cow<'r, [Declared]>,
+    /// Globs of folders that share its lockfile.
+    members: &'r [String],
     /// Names that the project itself stands for.
     pub(super) supplied: &'r [String],
     /// Names that a lockfile may do without.
@@ -305,6 +310,7 @@ impl<'r> Manifest<'r> {
             folder: below(lock, folder(&found.path)),
             name: links.name.as_deref(),
             declared: Cow::Borrowed(&links.declared),
+            members: &links.members,
             supplied: &links.supplied,
             conditional: links.conditional.iter().map(String::as_str).collect(),
             overridden: overridden.collect(),
@@ -320,6 +326,17 @@ impl Manifest<'_> {
     pub(super) fn place(&self, one: &Declared) -> Place {
         let path = if let Stands::In(path) = &one.stands { path.to_string() } else { self.path.to_owned() };
         Place { path, line: one.line }
+    }
+}
+
+/// npm 6 does not install what the project's folders need for development, so its lockfile may do without. Later ones do so for
+/// workspaces, which npm 6 does not know.
+fn without_dev(manifests: &mut [Manifest<'_>]) {
+    if manifests.iter().any(|manifest| manifest.folder.is_empty() && !manifest.members.is_empty()) {
+        return;
+    }
+    for manifest in manifests.iter_mut().filter(|manifest| !manifest.folder.is_empty()) {
+        manifest.declared.to_mut().retain(|one| one.scope != Scope::Dev);
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn read(text: &str) -> Reading {
         reading.fault(fault);
     }
     reading.links.members = tree.settle(&mut reading);
+    reading.links.lacks_dev = version.is_some_and(|(_, version)| version == 1);
     reading.packages.sort_by_key(|package| if lock.is_empty() { package.line } else { 0 });
     lock.direct(&mut reading);
     lock.connect(&mut reading);

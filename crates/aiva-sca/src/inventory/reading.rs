@@ -57,6 +57,8 @@ pub(crate) struct Links {
     /// Lockfile: whether it may hold a part only of what the manifests ask for. Cargo.toml: whether its lockfile may do without
     /// what crates in folders below need for development.
     pub(crate) is_part: bool,
+    /// package-lock.json of format 1: npm 6 wrote it, which does not install what folders (`file:`) need for development.
+    pub(crate) lacks_dev: bool,
     /// Cargo.toml: what the workspace offers to its members.
     pub(crate) offered: Vec<Offered>,
     /// pyproject.toml: the line that leaves dependencies to what builds the project, where nothing here says them.

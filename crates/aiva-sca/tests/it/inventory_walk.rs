@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use aiva_sca::inventory::{Inventory, Options, Progress, WalkError, walk};
-use aiva_sca::package::{Input, Status};
+use aiva_sca::package::{Fact, Input, Status};
 use tempfile::TempDir;
 
 use crate::inventory::{locks, picture, take};
@@ -248,6 +248,36 @@ package.json (package.json): parsed
 packages/b/package.json (package.json): parsed
 "
     );
+}
+
+#[test]
+fn npm_6_does_not_lock_what_folders_need_for_development() {
+    let folder = r#"{"name": "b", "dependencies": {"ms": "2.1.3"}, "devDependencies": {"mocha": "^1", "debug": "^4"}}"#;
+    let lock = r#"{"lockfileVersion": 1, "dependencies": {
+"b": {"version": "file:b", "requires": {"ms": "2.1.3"}, "dependencies": {"ms": {"version": "2.1.3"}}},
+"debug": {"version": "2.6.9", "requires": {"ms": "2.0.0"}}, "ms": {"version": "2.0.0"}}}"#;
+    for (root, lock, want) in [
+        (r#"{"dependencies": {"b": "file:b", "debug": "2.6.9"}}"#, lock.to_owned(), ""),
+        // What the topmost needs for development is locked.
+        (r#"{"dependencies": {"b": "file:b"}, "devDependencies": {"mocha": "^1"}}"#, lock.to_owned(), "mocha"),
+        (
+            r#"{"dependencies": {"b": "file:b"}}"#,
+            lock.replace(
+                "\"requires\": {\"ms\": \"2.1.3\"}, \"dependencies\": {\"ms\": {\"version\": \"2.1.3\"}}",
+                "\"requires\": {}",
+            ),
+            "ms",
+        ),
+        // A later npm, told to write the old format.
+        (r#"{"workspaces": ["b"], "dependencies": {"debug": "2.6.9"}}"#, lock.to_owned(), "mocha debug"),
+    ] {
+        let tree = tree(&[("package.json", root), ("b/package.json", folder), ("package-lock.json", &lock)]);
+        let inventory = take(tree.path());
+        let signs = find(&inventory, "package-lock.json").signs.iter();
+        let signs = signs.filter(|sign| matches!(sign.fact, Fact::NotLocked { .. } | Fact::LockedOtherwise { .. }));
+        let signs: Vec<&str> = signs.map(|sign| sign.name.as_str()).collect();
+        assert_eq!(signs.join(" "), want, "{root}");
+    }
 }
 
 #[test]
