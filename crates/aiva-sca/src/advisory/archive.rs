@@ -22,8 +22,10 @@ const SPARE: usize = 320;
 /// Text of this kind shrinks 2 to 30 times; what claims more is a bomb.
 const MAX_RATIO: u64 = 250;
 const MAX_DIRECTORY: u64 = 1 << 30;
+/// A local header without a name.
+const LEAST_HEADER: u64 = 30;
 /// A local header with the longest name and extra field, and a data descriptor.
-const MAX_OVERHEAD: u64 = 30 + 2 * 65_535 + 24;
+const MAX_OVERHEAD: u64 = LEAST_HEADER + 2 * 65_535 + 24;
 
 /// Why a zip is refused as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -123,11 +125,15 @@ impl Archive {
 
     /// Unpacks a run of entries and hands each over with its name.
     pub(super) fn read(&self, batch: Range<usize>, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), ArchiveError> {
+        let behind = self.entries.get(batch.end..).unwrap_or_default();
         let entries = self.entries.get(batch).unwrap_or_default();
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(());
         };
-        let stop = (last.offset + last.compressed + MAX_OVERHEAD).min(self.end);
+        // How long its header is only the header tells, but it ends where another entry begins.
+        let least = last.offset + LEAST_HEADER + last.compressed;
+        let next = behind.iter().map(|entry| entry.offset).find(|offset| *offset >= least);
+        let stop = (last.offset + last.compressed + MAX_OVERHEAD).min(next.unwrap_or(self.end)).min(self.end);
         let bytes = {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             read_at(&mut file, first.offset, stop.saturating_sub(first.offset))?
