@@ -9,7 +9,9 @@ use aiva_contracts::message::scan::v1 as message;
 
 use crate::inventory::Inventory;
 use crate::left_out::LeftOut;
-use crate::package::{BuiltFrom, Ecosystem, Input, NotJudged, Origin, Package, Problem, Scope, Source, Status};
+use crate::package::{
+    BuiltFrom, Ecosystem, Input, Licenses, NotJudged, Origin, Package, Problem, Scope, Source, Status,
+};
 use crate::snapshot::{Kept, kind_of};
 
 /// Everything that an upload lists, from all of its parts in their order.
@@ -118,7 +120,7 @@ fn package(ecosystem: Ecosystem, one: message::ListedPackage) -> Package {
             message::PackageSource::Path => Source::Path(one.address),
             message::PackageSource::Url => Source::Url(one.address),
         },
-        licenses: Vec::new(),
+        licenses: Licenses::default(),
         origin: is_installed.then(|| Box::new(Origin { built_from, layer, forced_by: None })),
     }
 }

@@ -270,7 +270,7 @@ impl Grouped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::package::{Ecosystem, Scope, Status};
+    use crate::package::{Ecosystem, Licenses, Scope, Status};
 
     /// `a*` is own, `a!` is direct; edges as `a>b`.
     fn input(packages: &str, edges: &str) -> Input {
@@ -291,7 +291,7 @@ mod tests {
                     direct: Some(name.ends_with(['*', '!'])),
                     scope: Scope::Runtime,
                     source: if name.ends_with('*') { Source::Path(String::new()) } else { Source::Registry },
-                    licenses: Vec::new(),
+                    licenses: Licenses::default(),
                     origin: None,
                 })
                 .collect(),

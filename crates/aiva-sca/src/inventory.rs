@@ -54,6 +54,7 @@ mod manifest;
 mod mix_exs;
 mod mix_lock;
 mod msbuild;
+mod npm_license;
 mod npm_lock;
 mod npm_nested;
 mod npm_source;

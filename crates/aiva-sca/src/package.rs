@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -247,10 +249,41 @@ pub struct Package {
     /// Where it comes from.
     pub source: Source,
     /// Licence expressions that the file itself states, verbatim.
-    pub licenses: Vec<String>,
+    pub licenses: Licenses,
     /// What an installed package was built from and came with; what forces a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Box<Origin>>,
+}
+
+/// Licence expressions as a file states them, verbatim. Many packages state the same few, and share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct Licenses(Option<Arc<[String]>>);
+
+impl Deref for Licenses {
+    type Target = [String];
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl From<Vec<String>> for Licenses {
+    fn from(all: Vec<String>) -> Self {
+        Self((!all.is_empty()).then(|| all.into()))
+    }
+}
+
+impl From<Licenses> for Vec<String> {
+    fn from(all: Licenses) -> Self {
+        all.to_vec()
+    }
+}
+
+impl FromIterator<String> for Licenses {
+    fn from_iter<T: IntoIterator<Item = String>>(all: T) -> Self {
+        all.into_iter().collect::<Vec<_>>().into()
+    }
 }
 
 /// Where an installed package is from, or who says its version.
@@ -286,7 +319,7 @@ impl Package {
             direct: None,
             scope: Scope::Runtime,
             source: Source::Registry,
-            licenses: Vec::new(),
+            licenses: Licenses::default(),
             origin: None,
         }
     }

@@ -82,7 +82,7 @@ pub(crate) fn packages(inputs: &[Input]) -> Vec<DocumentPackage> {
         line: package.line,
         direct: package.direct,
         scope: scope(package.scope),
-        licenses: package.licenses.clone(),
+        licenses: package.licenses.to_vec(),
     };
     inputs.iter().flat_map(|input| input.packages.iter().map(|package| row(input, package))).collect()
 }

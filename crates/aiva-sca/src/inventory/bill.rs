@@ -454,6 +454,6 @@ fn place(component: Component, seen: &mut HashMap<Package, u32>, reading: &mut R
     }
     let at = index(reading.packages.len());
     seen.insert(key, at);
-    reading.packages.push(Package { licenses, ..package });
+    reading.packages.push(Package { licenses: licenses.into(), ..package });
     Some(at)
 }

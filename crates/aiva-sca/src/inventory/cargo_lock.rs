@@ -11,7 +11,7 @@ use super::graph::{self, index};
 use super::reading::{Reading, quote};
 use super::signs;
 use super::toml::{Item, Toml};
-use crate::package::{Ecosystem, Fact, Package, Scope, Source};
+use crate::package::{Ecosystem, Fact, Licenses, Package, Scope, Source};
 
 /// The newest format that cargo writes.
 const NEWEST: u32 = 4;
@@ -216,7 +216,7 @@ fn package(entry: Entry<'_>) -> Package {
         direct: None,
         scope: Scope::Runtime,
         source,
-        licenses: Vec::new(),
+        licenses: Licenses::default(),
         origin: None,
     }
 }

@@ -8,7 +8,7 @@ use toml_edit::Item;
 use super::address::without_secret;
 use super::manifest::Manifest;
 use super::reading::{Declared, Offered, Reading, Stands, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `Cargo.toml`.
 pub(crate) fn read(text: &str) -> Reading {
@@ -130,7 +130,7 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
                 direct: Some(true),
                 scope,
                 source,
-                licenses: Vec::new(),
+                licenses: Licenses::default(),
                 origin: None,
             })
         }

@@ -160,7 +160,7 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
         needs.push((index(reading.packages.len()), entry.needs));
         let version = plain(version);
         let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
-        reading.packages.push(Package { scope, source, licenses: entry.licenses, ..package });
+        reading.packages.push(Package { scope, source, licenses: entry.licenses.into(), ..package });
     }
     reading.links.supplied = provided.iter().cloned().collect();
     for (from, needs) in needs {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::door;
 use super::graph::index;
 use super::reading::{Reading, quote};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
 /// Reads a `go.mod`.
 pub(crate) fn read(text: &str) -> Reading {
@@ -185,7 +185,7 @@ fn package(path: &str, version: &str, direct: Option<bool>, line: u32) -> Packag
         direct,
         scope: Scope::Runtime,
         source: Source::Registry,
-        licenses: Vec::new(),
+        licenses: Licenses::default(),
         origin: None,
     }
 }

@@ -11,11 +11,12 @@ use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::graph::{index, stronger};
 use super::json::{Json, Value};
+use super::npm_license::{self, Shared, Stated};
 use super::npm_nested::Tree;
 use super::npm_source::{self, table};
 use super::reading::{Fault, Reading, quote};
 use super::signs::{self, Archive};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
 /// The newest format that npm writes.
 const NEWEST: u32 = 3;
@@ -85,6 +86,7 @@ struct Lock<'a> {
     deep: RapidHashSet<Cow<'a, str>>,
     importers: Vec<Importer<'a>>,
     needs: Vec<Need<'a>>,
+    licenses: Shared<'a>,
 }
 
 /// Where nearly everything is installed.
@@ -115,7 +117,7 @@ pub(super) struct Entry<'a> {
     deprecated: Option<Cow<'a, str>>,
     has_script: bool,
     is_bundled: bool,
-    pub(super) licenses: Vec<String>,
+    pub(super) licenses: Stated<'a>,
     link: bool,
     dev: bool,
     optional: bool,
@@ -189,7 +191,7 @@ impl<'a> Lock<'a> {
                 (Some(name), Some(version)) if !name.is_empty() && !version.is_empty() => {
                     at = Some(index(reading.packages.len()));
                     let mut package = entry.package(name, version, line, installed.is_none());
-                    package.licenses = std::mem::take(&mut entry.licenses);
+                    package.licenses = self.licenses.share(std::mem::take(&mut entry.licenses));
                     signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
                     if let Some(installed) = installed {
                         reading.alias(installed, name, line);
@@ -312,7 +314,7 @@ impl<'a> Entry<'a> {
             b"optional" => self.optional = json.is_true()?,
             b"devOptional" => self.dev_optional = json.is_true()?,
             b"peer" => self.peer = json.is_true()?,
-            b"license" | b"licenses" => license(json, &mut self.licenses)?,
+            b"license" | b"licenses" => npm_license::read(json, &mut self.licenses)?,
             _ => match table(key) {
                 Some(scope) => {
                     return json.object(|json, name, line| {
@@ -345,7 +347,7 @@ impl<'a> Entry<'a> {
             direct: None,
             scope: self.scope(),
             source,
-            licenses: Vec::new(),
+            licenses: Licenses::default(),
             origin: None,
         }
     }
@@ -369,23 +371,4 @@ impl<'a> Entry<'a> {
             _ => Scope::Runtime,
         }
     }
-}
-
-/// A licence as a string, as npm's old object, or a list of either.
-fn license(json: &mut Json<'_>, licenses: &mut Vec<String>) -> Result<(), Fault> {
-    match json.next() {
-        Value::Text => licenses.extend(json.string()?.map(Cow::into_owned)),
-        Value::Object => json.object(|json, key, _| {
-            if key != "type" {
-                return json.skip();
-            }
-            licenses.extend(json.string()?.map(Cow::into_owned));
-            Ok(())
-        })?,
-        Value::Array => {
-            json.array(|json| if json.next() == Value::Array { json.skip() } else { license(json, licenses) })?
-        }
-        Value::Other => json.skip()?,
-    }
-    Ok(())
 }

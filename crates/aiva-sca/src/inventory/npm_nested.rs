@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::json::{Json, Value};
+use super::npm_license::Shared;
 use super::npm_lock::Entry;
 use super::npm_source::{self, own_folder, split_name};
 use super::reading::{Fault, Reading, quote};
@@ -77,7 +78,8 @@ fn copies<'a>(
         match entry.version.take() {
             Some(version) if !version.is_empty() => {
                 let mut package = copy(&entry, &name, &version, line);
-                package.licenses = std::mem::take(&mut entry.licenses);
+                // npm writes none into this format, so there are none to share.
+                package.licenses = Shared::default().share(std::mem::take(&mut entry.licenses));
                 package.direct = if folders.is_some() { None } else { Some(false) };
                 signs::of_archive(&package, entry.archive(), &mut reading.links.signs);
                 reading.alias(&name, &package.name, line);

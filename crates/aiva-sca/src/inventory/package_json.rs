@@ -13,7 +13,7 @@ use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
 use super::overrides::{self, Scopes, Written};
 use super::reading::{Catalogued, Declared, Fault, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
 pub(crate) fn read(text: &str) -> Reading {
@@ -151,7 +151,7 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
             direct: Some(true),
             scope,
             source: Source::Registry,
-            licenses: Vec::new(),
+            licenses: Licenses::default(),
             origin: None,
         });
         return;

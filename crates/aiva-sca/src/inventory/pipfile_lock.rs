@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::json::{Json, Value};
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// The `pipfile-spec` that pipenv has written since 2018.
 const NEWEST: u32 = 6;
@@ -127,7 +127,7 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
                     direct: None,
                     scope,
                     source,
-                    licenses: Vec::new(),
+                    licenses: Licenses::default(),
                     origin: None,
                 });
             }

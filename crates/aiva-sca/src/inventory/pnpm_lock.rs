@@ -19,7 +19,7 @@ use super::overrides::overridden;
 use super::reading::{Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
-use crate::package::{Ask, Ecosystem, Package, Scope, Source};
+use crate::package::{Ask, Ecosystem, Licenses, Package, Scope, Source};
 
 const OLDEST: u32 = 5;
 const NEWEST: u32 = 9;
@@ -405,7 +405,7 @@ impl Entry<'_> {
             direct: None,
             scope: Scope::Runtime,
             source,
-            licenses: Vec::new(),
+            licenses: Licenses::default(),
             origin: None,
         })
     }

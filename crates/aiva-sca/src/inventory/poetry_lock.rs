@@ -13,7 +13,7 @@ use super::graph::index;
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
 use super::toml::{Item, Toml};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
 /// The newest major format that poetry writes.
 const NEWEST: u32 = 2;
@@ -198,7 +198,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             direct: None,
             scope: entry.scope(),
             source: entry.source(),
-            licenses: Vec::new(),
+            licenses: Licenses::default(),
             origin: None,
         };
         by_name.entry(package.name.clone()).or_default().push(at);

@@ -8,7 +8,7 @@ use super::ending;
 use super::graph::index;
 use super::python::{self, exact, normalise};
 use super::reading::{Include, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a requirements file.
 pub(crate) fn read(text: &str) -> Reading {
@@ -320,7 +320,7 @@ impl<'a> Requirement<'a> {
                 direct,
                 scope,
                 source: Source::Registry,
-                licenses: Vec::new(),
+                licenses: Licenses::default(),
                 origin: None,
             });
         } else {

@@ -13,7 +13,7 @@ use super::graph::{self, index};
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
 use super::toml::{Item, Toml};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
 /// The newest format that uv writes.
 const NEWEST: u32 = 1;
@@ -251,7 +251,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             direct: None,
             scope: Scope::Runtime,
             source,
-            licenses: Vec::new(),
+            licenses: Licenses::default(),
             origin: None,
         });
         needs.push((at, own, entry.needs));

@@ -14,7 +14,7 @@ use super::npm_source::{self, split_name};
 use super::reading::{Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
-use crate::package::{Ecosystem, Package, Scope, Source};
+use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
 /// Reads a `yarn.lock` of either kind.
 pub(crate) fn read(text: &str) -> Reading {
@@ -358,7 +358,7 @@ fn package(name: &str, version: &str, line: u32, source: Source) -> Package {
         direct: None,
         scope: Scope::Runtime,
         source,
-        licenses: Vec::new(),
+        licenses: Licenses::default(),
         origin: None,
     }
 }

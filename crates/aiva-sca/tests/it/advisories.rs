@@ -40,7 +40,7 @@ fn package(ecosystem: Ecosystem, name: &str, version: &str) -> Package {
         direct: None,
         scope: Scope::Runtime,
         source: Source::Registry,
-        licenses: Vec::new(),
+        licenses: Default::default(),
         origin: None,
     }
 }

@@ -282,7 +282,7 @@ fn a_root_file_system_says_what_is_installed_in_it() {
     let package = |name: &str| inventory.inputs.iter().flat_map(|input| &input.packages).find(|one| one.name == name);
     assert_eq!(package("../here").unwrap().source, Source::Path("../here".to_owned()));
     assert_eq!((package("time").unwrap().direct, package("left-pad").unwrap().line), (Some(true), 1));
-    assert_eq!(package("left-pad").unwrap().licenses, ["WTFPL"]);
+    assert_eq!(*package("left-pad").unwrap().licenses, ["WTFPL"]);
     let jar = inventory.inputs.iter().find(|input| input.path.contains("log4j")).unwrap();
     assert_eq!((&*jar.path, &*jar.kind), ("app/app.jar!/BOOT-INF/lib/log4j-core-2.14.1.jar", "Java archive"));
 }
@@ -298,7 +298,7 @@ fn packages_of_rpm_and_apk_are_those_of_their_release() {
     assert_eq!(rows.len(), 301); // without the key, and without what rpm itself installed for Python
     assert_eq!(rows[0], "Rocky Linux:9 openssl-libs 1:3.0.7-24.el9 from openssl 1:3.0.7-24.el9");
     assert_eq!(rows[300], "Rocky Linux:9 package299 3.0.7-24.el9");
-    assert_eq!(inventory.inputs[0].packages[0].licenses, ["ASL 2.0"]);
+    assert_eq!(*inventory.inputs[0].packages[0].licenses, ["ASL 2.0"]);
 
     let root = TempDir::new().unwrap();
     put(root.path(), "etc/os-release", b"ID=alpine\nVERSION_ID=3.19.1\n");

@@ -64,7 +64,7 @@ impl Record<'_> {
         }
         let mut package = Package::new(OTHER, self.name, self.version, self.line);
         package.origin = origin(&package, self.origin, self.version);
-        package.licenses.extend((!self.license.is_empty()).then(|| self.license.to_owned()));
+        package.licenses = (!self.license.is_empty()).then(|| self.license.to_owned()).into_iter().collect();
         reading.packages.push(package);
     }
 }

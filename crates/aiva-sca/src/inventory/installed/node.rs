@@ -32,7 +32,7 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     let version = version.trim().trim_start_matches(['=', 'v']);
     let mut package = Package::new(Ecosystem::Npm, name, version, at);
-    package.licenses.extend(license.filter(|license| !license.is_empty()).map(Cow::into_owned));
+    package.licenses = license.filter(|license| !license.is_empty()).map(Cow::into_owned).into_iter().collect();
     reading.packages.push(package);
     reading.close()
 }

@@ -37,7 +37,8 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     let mut package = Package::new(Ecosystem::PyPi, pypi_name(name), version, line);
     let stated = if expression.is_empty() { license } else { expression };
-    package.licenses.extend((!stated.is_empty() && !stated.eq_ignore_ascii_case("unknown")).then(|| stated.to_owned()));
+    let is_stated = !stated.is_empty() && !stated.eq_ignore_ascii_case("unknown");
+    package.licenses = is_stated.then(|| stated.to_owned()).into_iter().collect();
     reading.packages.push(package);
     reading.close()
 }

@@ -75,7 +75,7 @@ fn package(header: &Header<'_>, owned: &mut Owned) -> Option<Option<Package>> {
     if let Some((source, version)) = parts {
         package.origin = origin(&package, source, &full(&version));
     }
-    package.licenses.extend(text(LICENSE).filter(|license| !license.is_empty()).map(str::to_owned));
+    package.licenses = text(LICENSE).filter(|license| !license.is_empty()).map(str::to_owned).into_iter().collect();
     let folders: Vec<&str> = header.texts(FOLDERS).collect();
     for (name, folder) in header.texts(BASE_NAMES).zip(header.numbers(FOLDER_OF)) {
         if let Some(folder) = folders.get(folder as usize) {
