@@ -190,7 +190,10 @@ pub(super) fn workflow(text: &str, ask: &Ask<'_>) -> Edited {
 fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
     let start = line.find("uses:")? + "uses:".len();
     let rest = line.get(start..)?;
-    let value = rest.trim_start_matches([' ', '\t', '"', '\'']);
+    // An anchor stands before what it is for.
+    let value = rest.trim_start();
+    let value = value.strip_prefix('&').map_or(value, |named| named.trim_start_matches(|c: char| !c.is_whitespace()));
+    let value = value.trim_start_matches([' ', '\t', '"', '\'']);
     let from = line.len() - value.len();
     let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n', ',', '}', ']']).unwrap_or(value.len()))?;
     let (action, release) = value.split_once('@')?;

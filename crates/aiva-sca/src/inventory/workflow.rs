@@ -2,21 +2,36 @@
 //!
 //! An action is pinned by a release (`@v4.1.0`) or by a commit whose comment says which release it is (`@8e5e7e5 # v4.1.0`,
 //! as Dependabot and Renovate write it). A branch or a moving tag (`@v4`) is no version: it is listed as not judged.
+//!
+//! A step, a list or an action at an anchor is listed once, where it stands; an alias adds nothing to it. Only an alias that names an
+//! action which stands elsewhere (`uses: *checkout`, with the action in `env`) is put in, up to a bound for the file.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::ending;
 use super::reading::{Reading, quote};
-use super::yaml::{self, Visit};
+use super::yaml::{self, Anchored, Visit};
 use crate::package::{Ecosystem, Fact, NotJudged, Package, Sign};
 
 /// Where `uses` stands: in a step, in a job that calls another workflow, in a composite action.
 #[derive(Default)]
 struct Uses {
     found: Vec<(String, u32)>,
+    /// The lines of those that an alias stands for, by the line of the alias.
+    written: HashMap<u32, u32>,
+    /// The lines that have a `uses`.
+    lines: HashSet<u32>,
+    /// How many bytes aliases were put in for.
+    put_in: usize,
     /// Steps that are no step: a word where keys belong.
     words: Vec<(String, u32)>,
+    /// What aliases stand for and is not read.
+    unread: Vec<(&'static str, u32)>,
 }
+
+/// The most bytes that aliases of one file may stand for.
+const MOST_PUT_IN: usize = 64 * 1024;
 
 impl<'a> Visit<'a> for Uses {
     fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
@@ -25,9 +40,29 @@ impl<'a> Visit<'a> for Uses {
         let value = &*value;
         if path.last().is_some_and(|key| key == "uses") {
             self.found.push((value.to_owned(), line));
+            self.lines.insert(line);
         } else if is_step(path) {
             self.words.push((value.to_owned(), line));
         }
+    }
+
+    fn alias(&mut self, path: yaml::Path<'_, 'a>, meant: Option<&Anchored<'a>>, line: u32) -> bool {
+        let is_use = path.last().is_some_and(|key| key == "uses");
+        match meant {
+            Some(one) if is_use && self.lines.contains(&one.line) => {} // It is listed there.
+            Some(one) if is_use && self.put_in + one.value.len() <= MOST_PUT_IN => {
+                self.put_in += one.value.len();
+                self.found.push((one.value.clone().into_owned(), line));
+                self.written.insert(line, one.line);
+            }
+            Some(_) if is_use => {
+                self.unread.push(("the action of this alias is not read: the aliases stand for too much text", line));
+            }
+            Some(_) if is_step(path) => self.unread.push(("not a step: an alias for a word", line)),
+            None if is_use => self.unread.push(("an alias for something else than the name of an action", line)),
+            Some(_) | None => {} // A step or a list, which is listed where it stands; or of no interest.
+        }
+        true
     }
 }
 
@@ -50,6 +85,9 @@ pub(crate) fn read(text: &str) -> Reading {
     for (word, line) in uses.words {
         reading.problem(line, format!("not a step: {}", quote(&word)));
     }
+    for (message, line) in uses.unread {
+        reading.problem(line, message);
+    }
     let lines: Vec<&str> = text.lines().collect();
     if let Some(last) = ending::open_line(text).filter(|last| may_be_half(last)) {
         let is_use = uses.found.last().is_some_and(|(_, line)| *line as usize == lines.len());
@@ -58,7 +96,8 @@ pub(crate) fn read(text: &str) -> Reading {
         }
     }
     for (value, line) in uses.found {
-        let written = lines.get(line.saturating_sub(1) as usize).copied().unwrap_or_default();
+        let at = uses.written.get(&line).copied().unwrap_or(line);
+        let written = lines.get(at.saturating_sub(1) as usize).copied().unwrap_or_default();
         action(&value, comment(written), line, &mut reading);
     }
     reading.close()

@@ -2,9 +2,11 @@
 //!
 //! The fast path reads the subset that pnpm and yarn write: block maps and lists, quoted and plain scalars on one line,
 //! flow values on one line, block scalars (passed over). Anything else is read again from the start by `saphyr-parser`.
-//! Anchors are never expanded, so a file cannot grow while it is read.
+//! Anchors are never expanded, so a file cannot grow while it is read: what stands at an anchor is told once, where it stands. Of an
+//! alias is told what it is for.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser};
 
@@ -28,6 +30,18 @@ pub(crate) trait Visit<'a> {
     fn key(&mut self, path: Path<'_, 'a>, line: u32);
     /// A scalar value.
     fn scalar(&mut self, path: Path<'_, 'a>, value: Cow<'a, str>, line: u32);
+    /// An alias in the place of a value; `false` where files of this kind have none.
+    fn alias(&mut self, _path: Path<'_, 'a>, _meant: Option<&Anchored<'a>>, _line: u32) -> bool {
+        false
+    }
+}
+
+/// A scalar that aliases may stand for.
+pub(crate) struct Anchored<'a> {
+    /// What it says.
+    pub(crate) value: Cow<'a, str>,
+    /// The line that it stands in.
+    pub(crate) line: u32,
 }
 
 /// Tells a document to a new visitor, which is returned with the fault that ended it, if any.
@@ -333,6 +347,8 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
     let mut parser = Parser::new_from_str(text);
     let lines = Lines::of(text);
     let mut first = true;
+    // What is no scalar is told where it stands, and need not be known.
+    let mut anchored: HashMap<usize, Anchored<'a>> = HashMap::new();
     while let Some(event) = parser.next_event() {
         let (event, span) =
             event.map_err(|error| Fault::new(lines.at(error.marker()), format!("not YAML: {}", error.info())))?;
@@ -369,15 +385,24 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                 frames.pop();
                 true
             }
-            Event::Scalar(value, ..) => {
+            Event::Scalar(value, _, anchor, _) => {
                 if matches!(frames.last(), Some(Frame::List)) {
                     path.push(Cow::Borrowed(ITEM));
+                }
+                if anchor != 0 {
+                    anchored.insert(anchor, Anchored { value: value.clone(), line });
                 }
                 visitor.scalar(&path, value, line);
                 true
             }
-            Event::Alias(_) => {
-                return Err(Fault::new(line, "a YAML alias: no lockfile has one, and it is not followed"));
+            Event::Alias(anchor) => {
+                if matches!(frames.last(), Some(Frame::List)) {
+                    path.push(Cow::Borrowed(ITEM));
+                }
+                if !visitor.alias(&path, anchored.get(&anchor), line) {
+                    return Err(Fault::new(line, "a YAML alias: no file of this kind has one, and it is not followed"));
+                }
+                true
             }
             _ => false,
         };

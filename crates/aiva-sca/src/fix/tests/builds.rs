@@ -160,6 +160,13 @@ fn an_action_moves_where_it_is_used_by_release() {
 .github/workflows/a.yml: O/a 4.1.0 -> 4.2.0: W-1
   + - uses: \"O/a/sub@v4.2.0\" # why",
     );
+    // What an anchor stands before moves for all that take it.
+    check(
+        &[(".github/workflows/a.yml", &workflow("&co o/a@v4.1.0\n      - uses: *co"))],
+        r#"
+.github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1
+  + - uses: &co o/a@v4.2.0"#,
+    );
     check(
         &[(".github/workflows/a.yml", &workflow("o/a@v4.1.0  #  v4.1.0"))],
         "
