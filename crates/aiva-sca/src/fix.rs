@@ -208,7 +208,7 @@ pub fn plan(
         grouped.entry((&range.path, &range.name)).or_default().ranges.push(range);
     }
     let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
-    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), own: None };
+    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), crates: None, own: None };
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), said) in grouped {

@@ -8,9 +8,10 @@ use super::ask::{Ask, Edited, Entry, Move, Stands};
 use super::keep::Lock;
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
-use super::{edit, markup};
+use super::{cargo, edit, markup};
 use crate::inventory::{Kind, PomSources};
-use crate::package::Ecosystem;
+use crate::package::{Ecosystem, Package};
+use crate::scan::label;
 use crate::version::Version;
 
 /// The manifests at hand while they are edited.
@@ -21,6 +22,8 @@ pub(super) struct Desk<'r> {
     pub(super) poms: Option<PomSources>,
     /// Lockfiles by path, each parsed once.
     pub(super) locks: BTreeMap<String, Option<Rc<Lock>>>,
+    /// Where the crates that are here are described, by name and version, once anybody asked.
+    pub(super) crates: Option<BTreeMap<String, String>>,
     /// The project's own packages, once anybody asked.
     pub(super) own: Option<Rc<BTreeSet<String>>>,
 }
@@ -200,6 +203,35 @@ impl Desk<'_> {
     /// What moving a package would do, and nothing done.
     pub(super) fn look(&mut self, path: &str, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
         self.sheet(path)?.look(kind, ask)
+    }
+
+    /// Learns which crates these manifests describe.
+    pub(super) fn know_crates<'p>(&mut self, manifests: impl Iterator<Item = &'p str>) {
+        if self.crates.is_none() {
+            let own = |path: &str| Some((cargo::crate_of(&(self.read)(path)?)?, path.to_owned()));
+            self.crates = Some(manifests.filter_map(own).collect());
+        }
+    }
+
+    /// What those of these crates that are here ask for: which of them shut the version to move to out, and which allow it.
+    pub(super) fn said_by<'p>(
+        &self,
+        crates: impl Iterator<Item = &'p Package>,
+        name: &str,
+        step: &Move,
+    ) -> (BTreeSet<String>, BTreeSet<String>) {
+        let (mut shut, mut open) = (BTreeSet::new(), BTreeSet::new());
+        for who in crates.map(label) {
+            let Some(path) = self.crates.as_ref().and_then(|crates| crates.get(&who)) else { continue };
+            let edited = self.texts.get(path).map(|sheet| sheet.after.clone());
+            let Some(text) = edited.or_else(|| (self.read)(path)) else { continue };
+            match cargo::shut_out(&text, name, step) {
+                Some(Some(range)) => drop(shut.insert(format!("{who} asks for {name} {range} in {path}"))),
+                Some(None) => drop(open.insert(who)),
+                None => {}
+            }
+        }
+        (shut, open)
     }
 
     /// Writes what was put, reads it again, and takes back what is not what it should be.

@@ -12,7 +12,7 @@ use super::ask::Move;
 use super::edit::holds;
 use super::needs;
 use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder};
-use crate::package::{Ecosystem, Input, Source};
+use crate::package::{Ecosystem, Input, Package, Source};
 use crate::scan::{label, range_of};
 
 /// Who keeps a copy, or may.
@@ -64,10 +64,14 @@ pub(super) fn keepers(kind: Kind, lock: &Lock, input: &Input, name: &str, step: 
 
 /// The packages of others that need a version of a package.
 pub(super) fn dependants(input: &Input, name: &str, version: &str) -> BTreeSet<String> {
-    let package = |at: u32| input.packages.get(at as usize);
-    let is_meant = |at: u32| package(at).is_some_and(|package| package.name == name && package.version == version);
-    let needing = input.edges.iter().filter(|(_, to)| is_meant(*to)).filter_map(|(from, _)| package(*from));
-    needing.filter(|package| !matches!(package.source, Source::Path(_))).map(label).collect()
+    needing(input, name, version).filter(|package| !matches!(package.source, Source::Path(_))).map(label).collect()
+}
+
+/// All packages that need a version of a package.
+pub(super) fn needing<'i>(input: &'i Input, name: &'i str, version: &'i str) -> impl Iterator<Item = &'i Package> {
+    let package = move |at: u32| input.packages.get(at as usize);
+    let is_meant = move |at: u32| package(at).is_some_and(|package| package.name == name && package.version == version);
+    input.edges.iter().filter(move |(_, to)| is_meant(*to)).filter_map(move |(from, _)| package(*from))
 }
 
 fn npm(lock: &Lock, name: &str, step: &Move) -> Keepers {

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use super::ask::{Ask, Entry, Move, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, dependants, is_forced, keepers, overridden, spoken};
-use super::{Aims, Case, Group, Run, Stay, Step, edit as manifest, folder, kind_of, quoted};
+use super::keep::{Keepers, Lock, dependants, is_forced, keepers, needing, overridden, spoken};
+use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
@@ -25,6 +25,10 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
     {
         return None;
     }
+    if group.kind == Kind::CargoLock {
+        let manifests = inputs.iter().filter(|input| kind_of(input) == Some(Kind::CargoToml));
+        desk.know_crates(manifests.map(|input| input.path.as_str()));
+    }
     Some(ask(group, inputs, desk))
 }
 
@@ -34,7 +38,7 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
     let own = desk.own.clone().unwrap_or_default();
     asked.take_back(group.name, desk);
     let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
-    let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own, aims };
+    let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own, aims, desk };
     let mut going: Vec<&Move> = Vec::new();
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
         let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
@@ -53,14 +57,14 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         Kind::PackageLock | Kind::Shrinkwrap => lock.as_deref().is_some_and(Lock::is_first_of_npm),
         _ => false,
     };
-    let scale = Scale { is_first, has_one: copies.len() < 2 };
     let is_forced = going.iter().all(|step| asked.forced.contains(&step.from));
     let command = match group.kind {
         _ if going.is_empty() => None,
         // What only an override names these two do not update by name.
         Kind::YarnLock if is_forced => Some("yarn install".to_owned()),
         Kind::BunLock if is_forced => Some("bun install".to_owned()),
-        kind => command(kind, &names, &going, scale),
+        Kind::CargoLock => Some(cargo::update(group.name, &going, &copies)),
+        kind => command(kind, &names, &going, is_first),
     };
     if command.is_none() {
         for (case, step) in group.cases.iter_mut().zip(&group.moves).filter(|(case, _)| case.stays.is_none()) {
@@ -237,6 +241,7 @@ struct Scene<'a> {
     /// The project's own packages, as steps of a path.
     own: &'a BTreeSet<String>,
     aims: &'a Aims,
+    desk: &'a Desk<'a>,
 }
 
 /// What becomes of one version.
@@ -260,7 +265,16 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     if asked.forced.contains(&step.from) {
         return Fate { stays: None, moves: true };
     }
-    let Keepers { sure, unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.old);
+    let Keepers { mut sure, mut unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.old);
+    // Whether all that need it are here and allow it.
+    let mut is_open = false;
+    if kind == Kind::CargoLock {
+        let (shut, open) = scene.desk.said_by(needing(input, case.name, case.version), case.name, step);
+        sure.extend(shut);
+        unknown.retain(|who| !open.contains(who));
+        let mut needing = needing(input, case.name, case.version).map(label);
+        is_open = !open.is_empty() && needing.all(|who| open.contains(&who));
+    }
     let (moving, sure) = parted(sure, case.path, scene.aims);
     if !sure.is_empty() {
         return surely(format!("{lead}{}", sure.into_iter().collect::<Vec<_>>().join(", ")));
@@ -283,7 +297,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
         // The go command raises a module for whoever needs it.
         Ecosystem::Go => true,
         // Versions that differ beyond what is compatible stand side by side.
-        Ecosystem::CratesIo => is_asked && (is_close || unknown.is_empty()),
+        Ecosystem::CratesIo => is_asked && (is_close || unknown.is_empty()) || is_open && is_close,
         Ecosystem::Npm => unknown.is_empty() && (is_asked || is_needed),
         // One version for all: it moves, or the installer says that it cannot.
         _ => is_asked || (is_needed && unknown.is_empty()),
@@ -389,37 +403,18 @@ fn is_classic(lock: &str) -> bool {
     !lock.contains("__metadata:")
 }
 
-/// What a command line depends on besides the kind of the lockfile.
-#[derive(Debug, Clone, Copy)]
-struct Scale {
-    /// Whether it is of the first format: yarn's, npm's.
-    is_first: bool,
-    /// Whether the lockfile has one version of the package.
-    has_one: bool,
-}
-
 /// How Composer's command begins; the names of packages follow.
 pub(super) const COMPOSER_UPDATE: &str = "composer update --with-all-dependencies ";
 
-/// What moves the lockfile, or brings it in line with its manifest.
-fn command(kind: Kind, names: &[String], going: &[&Move], scale: Scale) -> Option<String> {
+/// What moves a lockfile, which may be of its first format, or brings it in line with its manifest.
+fn command(kind: Kind, names: &[String], going: &[&Move], is_first: bool) -> Option<String> {
     let first = going.first()?;
     let (name, to) = (names.join(" "), quoted(&first.to));
     Some(match kind {
-        Kind::CargoLock => match going {
-            [_] if scale.has_one => format!("cargo update -p {name} --precise {to}"),
-            [one] => format!("cargo update -p {name}@{} --precise {to}", quoted(&one.from)),
-            // Each line of versions moves within its own.
-            _ => going
-                .iter()
-                .map(|one| format!("cargo update -p {name}@{}", quoted(&one.from)))
-                .collect::<Vec<_>>()
-                .join(" && "),
-        },
-        Kind::PackageLock | Kind::Shrinkwrap if scale.is_first => format!("npm update --lockfile-version 1 {name}"),
+        Kind::PackageLock | Kind::Shrinkwrap if is_first => format!("npm update --lockfile-version 1 {name}"),
         Kind::PackageLock | Kind::Shrinkwrap => format!("npm update {name}"),
         Kind::PnpmLock => format!("pnpm update -r --depth Infinity {name}"),
-        Kind::YarnLock if scale.is_first => format!("yarn upgrade {name}"),
+        Kind::YarnLock if is_first => format!("yarn upgrade {name}"),
         Kind::YarnLock => format!("yarn up -R {name}"),
         Kind::PoetryLock => format!("poetry update {name}"),
         Kind::UvLock if going.len() == 1 => format!("uv lock --upgrade-package {name}=={to}"),

@@ -59,6 +59,12 @@ const ADVISORIES: &[Row<'_>] = &[
     ("PyPI", "flask", "F-1", r#"{"introduced": "0"}, {"fixed": "1.1.4"}"#),
     ("Packagist", "acme/log", "P-1", r#"{"introduced": "0"}, {"fixed": "1.2.6"}"#),
     ("Packagist", "acme/web", "P-2", r#"{"introduced": "0"}, {"fixed": "1.3.0"}"#),
+    (
+        "crates.io",
+        "pin",
+        "I-1",
+        r#"{"introduced": "0"}, {"fixed": "1.2.6"}, {"introduced": "2.0.0"}, {"fixed": "2.0.1"}"#,
+    ),
     ("crates.io", "rustls", "U-1", r#"{"introduced": "0"}, {"fixed": "0.21.11"}"#),
 ];
 
@@ -83,6 +89,12 @@ fn index() -> (TempDir, Index) {
 /// What a plan says, and what a scan finds after its edits were made.
 #[track_caller]
 fn check(files: &[(&str, &str)], want: &str) {
+    check_some(files, |_| true, want);
+}
+
+/// As [`check`], for some of the findings.
+#[track_caller]
+fn check_some(files: &[(&str, &str)], is_meant: impl Fn(&Finding) -> bool, want: &str) {
     let (_dir, index) = index();
     let root = TempDir::new().unwrap();
     for (path, text) in files {
@@ -92,7 +104,7 @@ fn check(files: &[(&str, &str)], want: &str) {
     }
     let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
     let result = scan(&inventory.inputs, &index).unwrap();
-    let findings: Vec<&Finding> = result.findings.iter().collect();
+    let findings: Vec<&Finding> = result.findings.iter().filter(|finding| is_meant(finding)).collect();
     assert!(!findings.is_empty() || !result.can_resolve.is_empty(), "nothing is found");
     let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
     let plan = plan(&inventory.inputs, &findings, &result.can_resolve, &index, &read).unwrap();
@@ -229,10 +241,52 @@ fn cargo_moves_within_a_line_of_versions() {
             "0.1.40",
             "time = \"0.1\"",
             "\"client\", \"time\"",
-            "Cargo.toml: time 0.1.40 -> 0.2.23:\n  + time = \"0.2.23\"\n$ cargo update -p time --precise 0.2.23:\nmay stay Cargo.lock: time 0.1.40: T-1: 0.2.23 is not compatible with it, and nothing here says whether client 1.0.0 allows it",
+            "Cargo.toml: time 0.1.40 -> 0.2.23:\n  + time = \"0.2.23\"\n$ cargo update --workspace:\nmay stay Cargo.lock: time 0.1.40: T-1: 0.2.23 is not compatible with it, and nothing here says whether client 1.0.0 allows it",
         ),
     ] {
         check(&[("Cargo.toml", &manifest(line)), ("Cargo.lock", &lock(name, version, root))], want);
+    }
+}
+
+#[test]
+fn two_majors_of_a_crate_are_told_apart() {
+    let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+    let lock = format!(
+        "version = 4\n\n[[package]]\nname = \"client\"\nversion = \"1.0.0\"\ndependencies = [\"pin 1.2.3\"]\n\n\
+         [[package]]\nname = \"pin\"\nversion = \"1.2.3\"\n{registry}\n\n[[package]]\nname = \"pin\"\nversion = \"2.0.0\"\n{registry}\n\n\
+         [[package]]\nname = \"shop\"\nversion = \"0.1.0\"\ndependencies = [\"client\", \"pin 2.0.0\"]\n"
+    );
+    let manifest = |name: &str, version: &str, lines: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\n[dependencies]\n{lines}\n")
+    };
+    let shop = |path: &str| manifest("shop", "0.1.0", &format!("client = {{ path = \"{path}\" }}\npin = \"=2.0.0\""));
+    let client = |range: &str| manifest("client", "1.0.0", &format!("pin = \"{range}\""));
+    // Both manifests are the project's own.
+    check(
+        &[("Cargo.toml", &shop("client")), ("Cargo.lock", &lock), ("client/Cargo.toml", &client("=1.2.3"))],
+        "
+Cargo.toml: pin 2.0.0 -> 2.0.1: I-1
+  + pin = \"=2.0.1\"
+client/Cargo.toml: pin 1.2.3 -> 1.2.6: I-1
+  + pin = \"=1.2.6\"
+$ cargo update -p pin@1 --precise 1.2.6 && cargo update -p pin@2 --precise 2.0.1:",
+    );
+    // What is beside the project is not edited for its lockfile; it may have been accepted there.
+    for (range, want) in [
+        (
+            "=1.2.3",
+            "shop/Cargo.toml: pin 2.0.0 -> 2.0.1:\n  eases I-1\n  + pin = \"=2.0.1\"\n$ cargo update -p pin@2 --precise 2.0.1:\n\
+             stays shop/Cargo.lock: pin 1.2.3: I-1: client 1.0.0 asks for pin =1.2.3 in client/Cargo.toml",
+        ),
+        (
+            "1.2",
+            "shop/Cargo.toml: pin 2.0.0 -> 2.0.1: I-1\n  + pin = \"=2.0.1\"\n\
+             $ cargo update -p pin@1 --precise 1.2.6 && cargo update -p pin@2 --precise 2.0.1: I-1",
+        ),
+    ] {
+        let (shop, client) = (shop("../client"), client(range));
+        let files = [("shop/Cargo.toml", &*shop), ("shop/Cargo.lock", &lock), ("client/Cargo.toml", &client)];
+        check_some(&files, |finding| finding.path.starts_with("shop"), want);
     }
 }
 
