@@ -172,8 +172,24 @@ struct Group<'a> {
     cases: Vec<Case<'a>>,
     /// The file that was edited, where that is another than the one that was judged.
     elsewhere: Option<String>,
-    /// Why some entry could not be moved.
-    refused: Option<String>,
+    refusals: Refusals,
+}
+
+/// Why entries of a package could not be moved.
+#[derive(Default)]
+struct Refusals {
+    /// The first of them.
+    any: Option<String>,
+    /// By line, where only that line is meant.
+    at: BTreeMap<u32, String>,
+}
+
+impl Refusals {
+    /// Why those of these findings could not be.
+    fn of(&self, findings: &[&Finding]) -> Option<&String> {
+        let here = findings.iter().find_map(|finding| self.at.get(&finding.line));
+        here.or(self.any.as_ref().filter(|_| self.at.is_empty()))
+    }
 }
 
 impl Group<'_> {
@@ -263,7 +279,7 @@ pub fn plan(
             moves,
             cases: going,
             elsewhere: None,
-            refused: None,
+            refusals: Refusals::default(),
         };
         if is_manifest(kind) {
             here::edit(&mut group, inputs, &mut desk);

@@ -1,6 +1,6 @@
 //! What is asked of a manifest: which versions of a package have to go, and to which each of them moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::spans::Spans;
 use crate::inventory::in_brackets;
@@ -72,6 +72,8 @@ pub(super) struct Edited {
     pub(super) entries: Vec<Entry>,
     /// Why entries could not be moved.
     pub(super) refused: Vec<String>,
+    /// The same by line, where only that line is meant.
+    pub(super) refused_at: BTreeMap<u32, String>,
     /// Properties that are its version and that the file does not set.
     pub(super) lacking: BTreeSet<String>,
     /// Other packages that the file gives the same version by a property which was moved.

@@ -393,7 +393,7 @@ mod tests {
             Ok(Some("# x\nFlask==1.2.6  # web\r\nflask-login==1\n")),
         );
         check(Kind::Requirements, "flask", "flask", Ok(Some("flask>=1.2.6")));
-        check(Kind::Requirements, "flask >= 1.0 ; x", "flask", Ok(Some("flask >=1.2.6 ; x")));
+        check(Kind::Requirements, "flask >= 1.0 ; x", "flask", Ok(Some("flask >= 1.2.6 ; x")));
         let hashed = "flask==1.0 --hash=sha256:aa\n";
         check(
             Kind::Requirements,

@@ -40,17 +40,18 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
     if is_nothing(&edited) {
         edited = desk.edit(group.path, group.kind, &ask(Stands::HereSomehow), group.path);
     }
-    let (entries, refused) = match edited {
+    let (entries, refused): (_, Vec<String>) = match edited {
         Ok(edited) => {
+            group.refusals.at = edited.refused_at;
             let lacking = edited.lacking.iter().map(|property| not_set(property, ask(Stands::Here).highest()));
             (edited.entries, edited.refused.into_iter().chain(lacking).collect())
         }
         Err(reason) => (Vec::new(), vec![reason]),
     };
-    group.refused = refused.first().cloned();
+    group.refusals.any = refused.into_iter().next();
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
         if !entries.iter().any(|entry| entry.held.contains(&step.from)) {
-            let reason = refused.first().cloned();
+            let reason = group.refusals.of(&case.findings).cloned();
             let reason =
                 reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
             case.stays = Some((Stay::Surely, reason));
@@ -72,7 +73,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
 pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
     let path = group.elsewhere.as_deref().unwrap_or(group.path);
     if let Some(fault) = desk.fault(path, group.name) {
-        let refused = group.refused.as_ref().map(|refused| format!(" ({refused})")).unwrap_or_default();
+        let refused = group.refusals.any.as_ref().map(|refused| format!(" ({refused})")).unwrap_or_default();
         for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
             case.stays = Some((Stay::Surely, format!("{fault}{refused}")));
         }
@@ -200,7 +201,7 @@ pub(super) fn judge_again(
                 let (stays, step, still) = (None, None, None);
                 gone.push(Case { path, name, version, findings: going, stays, step, is_asked, is_range, still });
             }
-            if let Some(refused) = &group.refused {
+            if let Some(refused) = group.refusals.of(&case.findings) {
                 reason.clone_from(refused);
             }
         }

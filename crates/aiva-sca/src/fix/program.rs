@@ -3,6 +3,8 @@
 //! Nothing is run. Only a call that names the package and its versions in plain strings is rewritten; of anything else is said
 //! that it has to be moved by hand.
 
+use std::collections::BTreeMap;
+
 use super::ask::{Ask, Edited};
 use super::edit::Pen;
 use super::requirement::{moved, moved_all};
@@ -177,14 +179,17 @@ fn value(line: &str, name: &str, to: &str) -> Result<(String, bool), String> {
 pub(super) fn workflow(text: &str, ask: &Ask<'_>) -> Edited {
     let mut pen = Pen::new(ask);
     let mut after = String::with_capacity(text.len() + 8);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let is_meant = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
-        match is_meant.then(|| action(line, &mut pen)).flatten() {
+    let mut refused_at = BTreeMap::new();
+    for (at, line) in text.split_inclusive('\n').enumerate() {
+        let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        let known = pen.refused.len();
+        match ask.lines.contains(&number).then(|| action(line, &mut pen)).flatten() {
             Some(new) => after.push_str(&new),
             None => after.push_str(line),
         }
+        refused_at.extend(pen.refused.get(known).map(|reason| (number, reason.clone())));
     }
-    pen.done(after)
+    Edited { refused_at, ..pen.done(after) }
 }
 
 fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {

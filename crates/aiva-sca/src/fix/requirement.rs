@@ -46,16 +46,23 @@ fn interval(ecosystem: Ecosystem, text: &str, to: &str, target: &Version) -> Opt
         return None;
     }
     let inner = plain.strip_prefix(['[', '(', ']']).and_then(|rest| rest.strip_suffix([']', ')', '[']));
-    let new = match inner.map(|inner| inner.split(',').map(str::trim).collect::<Vec<_>>()).as_deref() {
+    // Blanks stay where they are.
+    let blank = |part: &str| part.get(..part.len() - part.trim_start().len()).unwrap_or_default().to_owned();
+    let written = |part: &str| format!("{}{to}{}", blank(part), part.get(part.trim_end().len()..).unwrap_or_default());
+    let raw: Vec<&str> = inner.map(|inner| inner.split(',').collect()).unwrap_or_default();
+    let new = match inner.map(|_| raw.iter().map(|part| part.trim()).collect::<Vec<_>>()).as_deref() {
         Some([lower, ..]) if Version::parse(ecosystem, lower).is_some_and(|lower| lower >= *target) => {
             return Some(text.to_owned());
         }
-        Some([_]) => format!("[{to}]"),
+        Some([_]) => format!("[{}]", written(raw.first().copied().unwrap_or_default())),
         Some([_, upper]) => {
+            let lower = written(raw.first().copied().unwrap_or_default());
+            let (ceiling, blank) =
+                (raw.last().copied().unwrap_or_default(), blank(raw.last().copied().unwrap_or_default()));
             let close = plain.chars().last().unwrap_or(')');
             let end = Version::parse(ecosystem, upper).filter(|_| !upper.is_empty());
             let is_open = end.is_some_and(|end| if close == ']' { *target <= end } else { *target < end });
-            if is_open { format!("[{to},{upper}{close}") } else { format!("[{to},)") }
+            if is_open { format!("[{lower},{ceiling}{close}") } else { format!("[{lower},{blank})") }
         }
         Some(_) => format!("[{to},)"),
         None => to.to_owned(), // `1.*`, `1.+`: as much of a pin as the file had
@@ -171,14 +178,16 @@ fn bounds(ecosystem: Ecosystem, text: &str, to: &str, target: &Version, bare: &s
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty() && *part != "*") {
         let operator: String = part.chars().take_while(|c| !c.is_alphanumeric() && *c != '.' && *c != '*').collect();
         let operator = operator.trim();
-        let version = part.get(operator.len()..)?.trim();
+        let version = part.get(operator.len()..)?;
+        let blank = version.get(..version.len() - version.trim_start().len()).unwrap_or_default();
+        let version = version.trim();
         if let Some(prefix) = version.strip_suffix(".*").filter(|_| operator == "==") {
             let length = prefix.split('.').count();
             kept.extend((!moved).then(|| same_prefix(to, length)));
             moved = true;
         } else if operator.is_empty() || lower.contains(&operator) || operator == ">" {
             let operator = if operator == ">" { ">=" } else { operator };
-            kept.extend((!moved).then(|| format!("{operator}{to}")));
+            kept.extend((!moved).then(|| format!("{operator}{blank}{to}")));
             moved = true;
         } else if operator == "<" || operator == "<=" {
             let end = Version::parse(ecosystem, version.trim_end_matches(".*"))?;
@@ -266,6 +275,7 @@ mod tests {
             ("=1.0.0", "=1.2.6"),
             (">=1, <2", ">=1.2.6, <2"),
             (">=1, <1.2", ">=1.2.6"),
+            (">= 1.0, < 2", ">= 1.2.6, < 2"),
             ("*", "1.2.6"),
         ] {
             check(CratesIo, text, "1.2.6", Some(want));
@@ -319,7 +329,10 @@ mod tests {
                 ("[1.3]", Some("[1.3]")),
                 ("[2.0,3.0)", Some("[2.0,3.0)")),
                 ("[1.0,2.0)", Some("[1.2.6,2.0)")),
-                ("[1.0, 1.2]", Some("[1.2.6,)")),
+                ("[1.0, 1.2]", Some("[1.2.6, )")),
+                ("[1.0, 2.0)", Some("[1.2.6, 2.0)")),
+                ("[ 1.0 , )", Some("[ 1.2.6 , )")),
+                ("[ 1.0 ]", Some("[ 1.2.6 ]")),
                 ("(,1.1),(1.1,)", Some("[1.2.6,)")),
                 ("1.*", Some("1.2.6")),
                 ("$x", None),
@@ -327,7 +340,7 @@ mod tests {
                 check(ecosystem, text, "1.2.6", want);
             }
         }
-        check(Ecosystem::Maven, "[1.0, 2.0[", "1.2.6", Some("[1.2.6,2.0["));
+        check(Ecosystem::Maven, "[1.0, 2.0[", "1.2.6", Some("[1.2.6, 2.0["));
         check(Ecosystem::Maven, "1.0!!", "1.2.6", Some("1.2.6!!"));
         check(Ecosystem::Maven, "1.+", "1.2.6", Some("1.2.6"));
         check(Ecosystem::Maven, "latest.release", "1.2.6", None);

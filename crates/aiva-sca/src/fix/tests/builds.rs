@@ -108,7 +108,7 @@ build.gradle: g:a 2.14.0 -> 2.17.1: A-1
         "
 build.gradle: g:a 2.14.0 & [2.0, 2.17) -> 2.17.1: A-1
   drops <2.17
-  + api('g:a') { version { strictly '[2.17.1,)' } }
+  + api('g:a') { version { strictly '[2.17.1, )' } }
   + testApi 'g:a:2.17.1'",
     );
     check(
@@ -185,6 +185,18 @@ fn an_action_moves_where_it_is_used_by_release() {
     check(
         &[(".github/workflows/a.yml", &workflow("o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0"))],
         "stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
+    );
+}
+
+#[test]
+fn a_commit_is_the_reason_of_its_own_line_only() {
+    // Of the second it is not known how to write it.
+    let text = "on: push\njobs:\n  x:\n    steps:\n      - uses: o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0\n      - \"uses\": o/a@v4.0.0\n";
+    check(
+        &[(".github/workflows/a.yml", text)],
+        "
+stays .github/workflows/a.yml: o/a 4.0.0: W-1: its entry was not found; it is free of this from 4.2.0 on
+stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
     );
 }
 

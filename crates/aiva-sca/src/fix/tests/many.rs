@@ -78,7 +78,7 @@ fn many_packages_of_one_file_move_together() {
     assert_eq!(findings.len(), PACKAGES);
     let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
     let plan = plan(&inventory.inputs, &findings, &[], &index, &read).unwrap();
-    assert_eq!(plan.edits[0].after, project(&|at| format!("[2.0.{at},)")));
+    assert_eq!(plan.edits[0].after, project(&|at| format!("[2.0.{at}, )")));
     assert!(plan.edits[0].bumps.iter().all(|bump| bump.clears.len() == 1 && bump.drops == ["<2.0"]));
     assert_eq!((plan.edits[0].bumps.len(), plan.remaining.len()), (PACKAGES, 0));
 }

@@ -8,7 +8,7 @@ fn project(version: &str) -> String {
 
 #[test]
 fn the_least_version_is_raised_below_the_same_ceiling() {
-    for (version, want) in [("12.0.1", "13.0.1"), ("[12.0.1,)", "[13.0.1,)"), ("[12.0.1, 14.0)", "[13.0.1,14.0)")] {
+    for (version, want) in [("12.0.1", "13.0.1"), ("[12.0.1,)", "[13.0.1,)"), ("[12.0.1, 14.0)", "[13.0.1, 14.0)")] {
         let want = format!(
             "a.csproj: N.J {version} -> 13.0.1: N-1\n  + <PackageReference Include=\"N.J\" Version=\"{want}\" />"
         );
