@@ -69,6 +69,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("image", installed::image),
     ("composer_json", |bytes| readers::check("composer.json", bytes)),
     ("gemfile", |bytes| readers::check("Gemfile", bytes)),
+    ("pnpm_workspace", |bytes| readers::check("pnpm-workspace.yaml", bytes)),
     ("pubspec_yaml", |bytes| readers::check("pubspec.yaml", bytes)),
     ("mix_exs", |bytes| readers::check("mix.exs", bytes)),
     ("deno_json", |bytes| readers::check("deno.json", bytes)),

@@ -29,6 +29,7 @@ pub(super) fn bump(
         Kind::ComposerJson => package_json(text, &["require", "require-dev"], ask)?,
         Kind::Gemfile => whole(text, ask, program::gemfile(text, ask.name, ask.highest())?),
         Kind::MixExs => whole(text, ask, program::mix_exs(text, ask.name, ask.highest())?),
+        Kind::PnpmWorkspace => program::pnpm_workspace(text, ask),
         Kind::PubspecYaml => whole(text, ask, program::pubspec(text, ask.name, ask.highest())?),
         Kind::CargoToml => toml(text, ask, cargo::cargo_toml)?,
         Kind::PyProject => toml(text, ask, python::pyproject)?,
@@ -62,6 +63,7 @@ pub(super) const fn is_edited(kind: Kind) -> bool {
             | Kind::Gemfile
             | Kind::MixExs
             | Kind::PubspecYaml
+            | Kind::PnpmWorkspace
             | Kind::CargoToml
             | Kind::PyProject
             | Kind::Requirements

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::ask::{Ask, Edited, Stands};
 use super::desk::Desk;
-use super::keep::overridden;
+use super::keep::{has_overrides, overridden};
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
@@ -57,7 +57,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
             case.stays = Some((Stay::Surely, reason));
         }
     }
-    let forces = matches!(group.kind, Kind::PackageJson | Kind::PyProject);
+    let forces = has_overrides(group.kind);
     let held = desk
         .texts
         .get(group.path)

@@ -189,6 +189,11 @@ pub(super) fn is_forced(kind: Kind, manifest: &str, lock: Kind, name: &str, step
     overrides(kind, manifest, Some(lock), name).any(is_sure)
 }
 
+/// Whether manifests of this kind may force versions.
+pub(super) const fn has_overrides(kind: Kind) -> bool {
+    matches!(kind, Kind::PackageJson | Kind::PnpmWorkspace | Kind::PyProject)
+}
+
 fn allowed(kind: Kind, one: &Override, version: &str) -> bool {
     let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
     holds(ecosystem, &one.requirement, version)
@@ -206,7 +211,7 @@ fn is_read_by(lock: Kind, table: &str) -> bool {
     match lock {
         Kind::PackageLock | Kind::Shrinkwrap => table == "overrides",
         Kind::YarnLock => table == "resolutions",
-        Kind::PnpmLock => matches!(table, "pnpm.overrides" | "resolutions"),
+        Kind::PnpmLock => matches!(table, "pnpm.overrides" | "pnpm's overrides" | "resolutions"),
         Kind::BunLock => matches!(table, "overrides" | "resolutions"),
         Kind::UvLock => table == "override-dependencies",
         Kind::PdmLock => table == "resolution.overrides",

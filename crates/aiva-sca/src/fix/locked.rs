@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::ask::{Ask, Entry, Move, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, dependants, is_forced, keepers, needing, overridden, spoken};
+use super::keep::{Keepers, Lock, dependants, has_overrides, is_forced, keepers, needing, overridden, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -199,7 +199,7 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
             }
             Err(reason) => asked.refused.push(format!("{path}: {reason}")),
         }
-        let Some(sheet) = desk.texts.get(&path).filter(|_| matches!(kind, Kind::PackageJson | Kind::PyProject)) else {
+        let Some(sheet) = desk.texts.get(&path).filter(|_| has_overrides(kind)) else {
             continue;
         };
         if let Some(said) = overridden(kind, &sheet.after, Some(group.kind), group.name, ask.highest()) {
@@ -373,6 +373,9 @@ fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
     let found = found.filter(|input| !own_lock(&input.path)).map(|input| (input.path.clone(), manifest));
     // What all projects of a build share stands beside or above them.
     let shared = inputs.iter().filter_map(|input| match (kind, kind_of(input)?) {
+        (Kind::PnpmLock, kind @ Kind::PnpmWorkspace) => {
+            (folder(&input.path) == top).then(|| (input.path.clone(), kind))
+        }
         (Kind::GradleLock, kind @ Kind::VersionCatalog) => Some((input.path.clone(), kind)),
         (Kind::NuGetLock, kind @ Kind::DotnetProject) => {
             let is_central = input.path.ends_with(CENTRAL) && above(top).any(|at| at == folder(&input.path));

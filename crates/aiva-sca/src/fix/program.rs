@@ -158,6 +158,35 @@ pub(super) fn pubspec(text: &str, name: &str, to: &str) -> Result<Option<String>
     Ok(asked.then_some(out))
 }
 
+/// `name: requirement` below `overrides`, in a `pnpm-workspace.yaml`.
+pub(super) fn pnpm_workspace(text: &str, ask: &Ask<'_>) -> Edited {
+    let mut pen = Pen::new(ask);
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut in_table = false;
+    for whole in text.split_inclusive('\n') {
+        let code = whole.trim_start();
+        let (key, rest) = code.split_once(": ").unwrap_or((code.trim_end().trim_end_matches(':'), ""));
+        let key = key.trim_matches(['"', '\'']);
+        if code.len() == whole.len() && !code.trim().is_empty() && !code.starts_with('#') {
+            in_table = key == "overrides";
+        }
+        let written = rest.split(" #").next().unwrap_or_default().trim();
+        let bare = written.trim_matches(['"', '\'']);
+        let is_meant =
+            in_table && code.len() < whole.len() && key == ask.name && !bare.is_empty() && !bare.starts_with('$');
+        let new = is_meant.then(|| pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to))).flatten();
+        match new {
+            Some(new) => {
+                let (before, _) = whole.split_at_checked(whole.len() - rest.len()).unwrap_or((whole, ""));
+                out.push_str(before);
+                out.push_str(&rest.replacen(bare, &new, 1));
+            }
+            None => out.push_str(whole),
+        }
+    }
+    pen.done(out)
+}
+
 /// The line with another value, and whether it has one at all.
 fn value(line: &str, name: &str, to: &str) -> Result<(String, bool), String> {
     let colon = line.find(':').map_or(line.len(), |at| at + 1);

@@ -81,6 +81,8 @@ fn bond<'f>(found: &'f Found, places: &HashMap<Bond<'f>, usize>) -> Option<Bond<
         Kind::GoMod | Kind::GoWork => Some(workspace(own).unwrap_or(Bond::Module(own))),
         Kind::VendorModules => Some(workspace(folder(own)).unwrap_or(Bond::Module(folder(own)))),
         Kind::PomXml => Some(Bond::Poms),
+        // What it forces the lockfile beside it has.
+        Kind::PnpmWorkspace => Some(Bond::Locks(own, Kind::PackageJson)).filter(|bond| places.contains_key(bond)),
         kind => match kind.locks() {
             Some(manifest) => Some(Bond::Locks(own, manifest)),
             None => {

@@ -19,7 +19,7 @@ use super::recorded::ByOwner;
 use super::walk::Options;
 use super::{
     by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, locked_otherwise,
-    msbuild, nuget_xml, pom_tree, unlocked, yarn_lock,
+    msbuild, nuget_xml, overrides, pom_tree, unlocked, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Place, Scope, Status};
 
@@ -88,6 +88,7 @@ pub(crate) fn join(
             held.insert(manifest);
         }
     }
+    overrides::settle_locked(&mut readings);
     held.extend(by_deno::settle(&mut readings));
     vendored(&mut readings);
     for at in covered(&readings) {

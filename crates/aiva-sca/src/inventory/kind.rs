@@ -7,9 +7,9 @@ use super::reading::Reading;
 use super::{
     bill, build_gradle, bun_lock, cargo_lock, cargo_toml, composer_json, composer_lock, conan_lock, deno_json,
     deno_lock, door, gemfile, gemfile_lock, go_mod, go_sum, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock,
-    nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, podfile_lock,
-    poetry_lock, pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg, uv_lock,
-    vendor_modules, version_catalog, workflow, yarn_lock,
+    nuget_lock, nuget_xml, overrides, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock,
+    podfile_lock, poetry_lock, pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg,
+    uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
 };
 
 /// A kind of file that the inventory knows.
@@ -101,6 +101,8 @@ pub enum Kind {
     MixExs,
     /// Dart's manifest.
     PubspecYaml,
+    /// What pnpm keeps for a workspace; its overrides are read.
+    PnpmWorkspace,
     /// renv's lockfile.
     RenvLock,
     /// stack's lockfile.
@@ -137,6 +139,7 @@ impl Kind {
             "Gemfile" | "gems.rb" => Self::Gemfile,
             "mix.exs" => Self::MixExs,
             "pubspec.yaml" => Self::PubspecYaml,
+            "pnpm-workspace.yaml" => Self::PnpmWorkspace,
             "Cargo.lock" => Self::CargoLock,
             "Cargo.toml" => Self::CargoToml,
             "go.mod" => Self::GoMod,
@@ -235,6 +238,7 @@ impl Kind {
             Self::Gemfile => "Gemfile",
             Self::MixExs => "mix.exs",
             Self::PubspecYaml => "pubspec.yaml",
+            Self::PnpmWorkspace => "pnpm-workspace.yaml",
             Self::Bill => "bill of materials",
             Self::Unread(name) => name,
         }
@@ -315,6 +319,7 @@ impl Kind {
             | Self::Gemfile
             | Self::MixExs
             | Self::PubspecYaml
+            | Self::PnpmWorkspace
             | Self::Unread(_) => None,
         }
     }
@@ -374,6 +379,7 @@ impl Kind {
             Self::Gemfile => gemfile::read,
             Self::MixExs => mix_exs::read,
             Self::PubspecYaml => pubspec_yaml::read,
+            Self::PnpmWorkspace => overrides::read_workspace,
             Self::Bill => bill::read,
             Self::Unread("unknown") => {
                 let message = "files are known by their names, and this is the name of no lockfile, manifest or bill of materials: give it the \

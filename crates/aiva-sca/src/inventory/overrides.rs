@@ -1,17 +1,20 @@
 //! Overrides: the version that a manifest forces upon everybody who asks for a package. npm's and bun's `overrides`, yarn's
-//! `resolutions`, `pnpm.overrides`, uv's `override-dependencies`, pdm's `resolution.overrides`.
+//! `resolutions`, `pnpm.overrides` and those of `pnpm-workspace.yaml`, uv's `override-dependencies`, pdm's `resolution.overrides`.
 //!
 //! One that holds for every copy takes the place of what the manifest asks for by the same name. One for some ranges of it is an
 //! entry beside that. One for what a single package asks for, and one that refers to another entry, are listed and not judged.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
+use super::find::Found;
+use super::join::folder;
 use super::json::{Json, Value};
 use super::kind::Kind;
-use super::package_json;
-use super::pyproject;
-use super::reading::{Catalogued, Fault, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Origin, Scope};
+use super::reading::{Catalogued, Fault, Links, Reading, quote};
+use super::yaml::{self, Visit};
+use super::{door, ending, package_json, pyproject};
+use crate::package::{Ecosystem, NotJudged, Origin, Scope, Status};
 
 /// How deep overrides are followed.
 const DEEPEST: usize = 16;
@@ -63,7 +66,70 @@ pub(crate) fn of_text(kind: Kind, text: &str) -> Vec<Override> {
             outcome.map(|()| written.all).unwrap_or_default()
         }
         Kind::PyProject => pyproject::overrides_of(text),
+        Kind::PnpmWorkspace => yaml::tell(text.trim_start_matches('\u{feff}'), Workspace::default).0.all,
         _ => Vec::new(),
+    }
+}
+
+/// The overrides of a `pnpm-workspace.yaml`.
+#[derive(Default)]
+struct Workspace {
+    all: Vec<Override>,
+}
+
+/// How the overrides of that file are called.
+const OF_PNPM: &str = "pnpm's overrides";
+
+impl<'a> Visit<'a> for Workspace {
+    fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
+        if let [section, key] = path
+            && section == "overrides"
+        {
+            let (name, requirement) = (overridden(key).to_owned(), value.trim().to_owned());
+            self.all.push(Override { table: OF_PNPM, name, requirement, line, reach: reach(key) });
+        }
+    }
+}
+
+/// Reads a `pnpm-workspace.yaml`: what it forces. Its catalogs are read for those who ask for them.
+pub(crate) fn read_workspace(text: &str) -> Reading {
+    let mut reading = Reading::default();
+    let (workspace, fault) = yaml::tell(text, Workspace::default);
+    if let Some(fault) = fault {
+        // The end of the text counts as a line of its own where it is cut.
+        reading.problem(fault.line.min(door::last_line(text)), fault.message);
+    }
+    let last = door::last_line(text);
+    if let Some(open) = ending::open_line(text)
+        && workspace.all.last().is_some_and(|one| one.line == last)
+        && !(ending::ends_whole(open) && workspace.all.last().is_some_and(|one| ending::is_full(&one.requirement)))
+    {
+        ending::doubt(text, &mut reading);
+    }
+    settle(&mut reading, &workspace.all, &Scopes::new());
+    // The catalog is this very file's, which is not put together here.
+    for Catalogued { name, catalog, line, .. } in std::mem::take(&mut reading.links.catalogued) {
+        let reason = "an override by a catalog of the workspace, which is not followed";
+        reading.not_judged.push(NotJudged::new(Ecosystem::Npm, name, format!("catalog:{catalog}"), line, reason));
+    }
+    reading.close()
+}
+
+/// Forgets what a `pnpm-workspace.yaml` forces beside a lockfile of pnpm's that was read: the lockfile has the versions.
+pub(super) fn settle_locked(readings: &mut [(Found, Reading)]) {
+    let is_lock = |found: &Found, reading: &Reading| {
+        found.kind == Kind::PnpmLock && matches!(reading.status, Status::Parsed | Status::Partial)
+    };
+    let locks = readings.iter().filter(|(found, reading)| is_lock(found, reading));
+    let locked: HashSet<String> = locks.map(|(found, _)| folder(&found.path).to_owned()).collect();
+    for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::PnpmWorkspace) {
+        if locked.contains(folder(&found.path)) {
+            reading.packages.clear();
+            reading.not_judged.clear();
+            reading.links = Links::default();
+        }
     }
 }
 

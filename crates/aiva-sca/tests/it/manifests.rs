@@ -606,3 +606,37 @@ fn workflows_with_anchors() {
     assert_eq!((reading.packages.len(), reading.status.name()), (64, "partial"));
     assert_eq!(reading.problems[0].line, 67);
 }
+
+#[test]
+fn pnpm_workspace_yaml() {
+    let head = "packages:\n  - 'a/*'\noverrides:\n";
+    let by = "forced by pnpm's overrides";
+    for (rows, want) in [
+        ("  a: 1.0.0\n", format!("parsed\na 1.0.0 4 runtime ? {by}")),
+        ("  '@s/a': \"^1.0.0\"\n  \"b@2\": 2.1.0\n", format!("parsed\nb 2.1.0 5 runtime ? {by}\n? @s/a [^1.0.0] 4 runtime {by}")),
+        ("  a: 'npm:c@3.0.0'\n  b: '-'\n", format!("parsed\nc 3.0.0 4 runtime ? {by}")),
+        (
+            "  x>a: 1.0.0\n",
+            "parsed\n- a [1.0.0] 4 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say".to_owned(),
+        ),
+        ("  a: $a\n", "parsed\n- a [$a] 4 runtime: an override by the version of another entry, which is not followed".to_owned()),
+        (
+            "  a: 'catalog:'\n",
+            "parsed\n- a [catalog:default] 4 runtime: an override by a catalog of the workspace, which is not followed".to_owned(),
+        ),
+        ("  a: 1.0.0", format!("parsed\na 1.0.0 4 runtime ? {by}")),
+        ("  a: ^1.0", format!("partial\n? a [^1.0] 4 runtime {by}\n! 4 the last line has no line break and may be half of one: it may have been cut off; end it with a line break if it is whole")),
+        ("  a: [\n", "failed\n! 4 not YAML: while parsing a node, did not find expected node content".to_owned()),
+    ] {
+        check("pnpm-workspace.yaml", &format!("{head}{rows}"), &want);
+    }
+    check("pnpm-workspace.yaml", "packages: [a]\ncatalog: { a: 1.0.0 }\n", "parsed");
+    let lock = "lockfileVersion: '9.0'\n\nimporters:\n  .: {}\n";
+    let yaml = "overrides:\n  a: 1.0.0\n";
+    for (lock, want) in [(vec![("pnpm-lock.yaml", lock)], 0), (vec![("b/pnpm-lock.yaml", lock)], 1)] {
+        let files = [vec![("pnpm-workspace.yaml", yaml)], lock].concat();
+        let inputs = tree(&files);
+        let own = inputs.iter().find(|input| input.path == "pnpm-workspace.yaml").unwrap();
+        assert_eq!((own.packages.len(), own.status.name()), (want, "parsed"));
+    }
+}

@@ -123,3 +123,29 @@ package.json: lodash 4.17.4 -> 4.17.21:
 stays package.json: lodash 4.17.4: L-3: overrides hold lodash at 4.17.4; move that to 4.17.21 by hand"#,
     );
 }
+
+#[test]
+fn what_a_workspace_of_pnpm_forces_moves_as_well() {
+    let lock = "lockfileVersion: '9.0'\n\noverrides:\n  lodash: 4.17.4\n\nimporters:\n  .:\n    dependencies:\n      x:\n        specifier: 1.0.0\n        version: 1.0.0\n\n\
+                packages:\n  lodash@4.17.4:\n    resolution: {integrity: sha512-aa}\n  x@1.0.0:\n    resolution: {integrity: sha512-aa}\n\n\
+                snapshots:\n  lodash@4.17.4: {}\n  x@1.0.0:\n    dependencies:\n      lodash: 4.17.4\n";
+    let manifest = ("package.json", r#"{"dependencies": {"x": "1.0.0"}}"#);
+    let workspace = "packages:\n  - a\noverrides:\n  'lodash': \"4.17.4\" # old\n";
+    check(
+        &[manifest, ("pnpm-workspace.yaml", workspace), ("pnpm-lock.yaml", lock)],
+        r#"
+pnpm-workspace.yaml: lodash 4.17.4 -> 4.17.21: L-3
+  + 'lodash': "4.17.21" # old
+$ pnpm update -r --depth Infinity lodash:"#,
+    );
+    check(
+        &[manifest, ("pnpm-workspace.yaml", "overrides:\n  x>lodash: 4.17.4\n"), ("pnpm-lock.yaml", lock)],
+        "stays pnpm-lock.yaml: lodash 4.17.4: L-3: pnpm-workspace.yaml: pnpm's overrides hold lodash at 4.17.4; move that to 4.17.21 by hand",
+    );
+    check(
+        &[("pnpm-workspace.yaml", workspace)],
+        r#"
+pnpm-workspace.yaml: lodash 4.17.4 -> 4.17.21: L-3
+  + 'lodash': "4.17.21" # old"#,
+    );
+}
