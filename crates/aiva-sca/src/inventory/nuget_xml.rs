@@ -3,6 +3,11 @@
 //!
 //! `packages.config` pins. In a project file a bare version is the lowest that will do, so only `[1.2.3]` pins; everything
 //! else is a range. Versions that MSBuild computes are listed as not judged.
+//!
+//! `Update` says another version of what stands before it in the file, `Remove` takes it away; where it is not sure that it does, the
+//! entry is listed as not judged. What other files update or remove is not looked at.
+
+use std::collections::HashMap;
 
 use super::msbuild::{Layers, Properties};
 use super::reading::{Declared, Reading, quote};
@@ -11,13 +16,27 @@ use crate::package::{Ecosystem, NotJudged, Package, Scope};
 
 struct Found {
     line: u32,
+    element: String,
     name: String,
+    does: Does,
+    /// Whether it does so in every build, to the package of this very name.
+    is_sure: bool,
+    /// Whether something may take it away.
+    may_go: bool,
     version: Option<String>,
     is_dev: bool,
     /// Whether its element is not closed yet.
     open: bool,
     /// Whether it is asked for in every build, by this very element.
     is_certain: bool,
+}
+
+/// What an element does to the list of packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Include,
+    Update,
+    Remove,
 }
 
 /// Which elements name a package, and under which attribute.
@@ -39,8 +58,10 @@ impl Visit for Elements {
         if !self.names.contains(&element.as_str()) {
             return;
         }
-        let name = ["include", "update", "id"].into_iter().find_map(|key| attribute(attributes, key));
-        let Some(name) = name.filter(|name| !name.is_empty()) else { return };
+        let keys =
+            [("include", Does::Include), ("update", Does::Update), ("id", Does::Include), ("remove", Does::Remove)];
+        let found = keys.into_iter().find_map(|(key, does)| Some((attribute(attributes, key)?, does)));
+        let Some((name, does)) = found.filter(|(name, _)| !name.is_empty()) else { return };
         let version = ["versionoverride", "version"].into_iter().find_map(|key| attribute(attributes, key));
         let is_dev = attribute(attributes, "developmentDependency") == Some("true")
             || element == "DotNetCliToolReference"
@@ -53,7 +74,11 @@ impl Visit for Elements {
         for name in name.split(';').map(str::trim).filter(|name| !name.is_empty()) {
             self.found.push(Found {
                 line,
+                element: element.clone(),
                 name: name.to_owned(),
+                does,
+                is_sure: self.conditional.is_none() && !name.contains(['$', '@', '%', '*']),
+                may_go: false,
                 version: version.map(str::to_owned),
                 is_dev,
                 open: true,
@@ -98,10 +123,68 @@ fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mu
     elements.found
 }
 
+/// Of how many elements of one package an update is looked at: more than a few are conditions' doing.
+const MOST_SAME: usize = 32;
+
+/// What is left once every element did what it does, in the order of the file.
+fn settled(found: Vec<Found>) -> Vec<Found> {
+    let mut all: Vec<Option<Found>> = Vec::new();
+    // The places of what is there, by element and name.
+    let mut there: HashMap<String, HashMap<String, Vec<usize>>> = HashMap::new();
+    for one in found {
+        let names = there.entry(one.element.clone()).or_default();
+        let key = one.name.to_lowercase();
+        match one.does {
+            Does::Include => {
+                names.entry(key).or_default().push(all.len());
+                all.push(Some(one));
+            }
+            Does::Update => {
+                let places = names.get(&key).map(Vec::as_slice).unwrap_or_default();
+                if places.is_empty() || !one.is_sure && one.version.is_some() {
+                    all.push(Some(one)); // Of another file, or beside what it may change.
+                    continue;
+                }
+                for at in places.iter().take(MOST_SAME) {
+                    let Some(Some(known)) = all.get_mut(*at) else { continue };
+                    known.is_dev |= one.is_dev;
+                    if let Some(version) = &one.version {
+                        (known.version, known.line) = (Some(version.clone()), one.line);
+                    }
+                }
+            }
+            Does::Remove if one.is_sure => {
+                for at in names.remove(&key).unwrap_or_default() {
+                    if let Some(gone) = all.get_mut(at) {
+                        *gone = None;
+                    }
+                }
+            }
+            Does::Remove => {
+                // What is computed may be the name of any of them.
+                let is_any = one.name.contains(['$', '@', '%', '*']);
+                // Told once: more of that kind need not look again.
+                let meant = if is_any {
+                    names.drain().flat_map(|(_, at)| at).collect()
+                } else {
+                    names.remove(&key).unwrap_or_default()
+                };
+                for at in meant {
+                    if let Some(Some(known)) = all.get_mut(at) {
+                        known.may_go = true;
+                    }
+                }
+            }
+        }
+    }
+    all.into_iter().flatten().collect()
+}
+
 /// Reads a `packages.config`.
 pub(crate) fn read_config(text: &str) -> Reading {
     let mut reading = Reading::default();
-    for found in elements(text, &["package"], "packages", &mut reading) {
+    let all = elements(text, &["package"], "packages", &mut reading);
+    for found in all.into_iter().filter(|found| found.does == Does::Include) {
         let Some(version) = found.version.filter(|version| !version.is_empty()) else {
             reading.problem(found.line, format!("{} has no version", quote(&found.name)));
             continue;
@@ -127,7 +210,7 @@ pub(crate) fn read_project(text: &str) -> Reading {
     let mut reading = Reading::default();
     let names =
         &["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
-    let found = elements(text, names, "Project", &mut reading);
+    let found = settled(elements(text, names, "Project", &mut reading));
     let is_computed = |found: &Found| found.version.as_deref().is_some_and(|version| version.contains("$("));
     let properties =
         if found.iter().any(is_computed) { Layers::of(Properties::of(text).certain()) } else { Layers::default() };
@@ -135,9 +218,15 @@ pub(crate) fn read_project(text: &str) -> Reading {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();
         let version = properties.resolved(&version).filter(|_| version.contains("$(")).unwrap_or(version);
-        if found.is_certain {
+        if found.is_certain && !found.may_go {
             let requirement = if version.contains(['$', '@']) { String::new() } else { version.clone() };
             reading.links.declared.push(Declared::new(found.name.to_lowercase(), requirement, scope, found.line));
+        }
+        if found.may_go {
+            let reason = "a `Remove` that is computed or under a condition may take it away";
+            let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
+            reading.not_judged.push(NotJudged { scope, ..entry });
+            continue;
         }
         ask(&mut reading, &found.name, &version, scope, found.line);
     }

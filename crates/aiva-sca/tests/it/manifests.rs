@@ -640,3 +640,44 @@ fn pnpm_workspace_yaml() {
         assert_eq!((own.packages.len(), own.status.name()), (want, "parsed"));
     }
 }
+
+#[test]
+fn a_dotnet_project_updates_and_removes() {
+    let may_go = "a `Remove` that is computed or under a condition may take it away";
+    for (rows, want) in [
+        (r#"<PackageReference Update="a" Version="[2.0.0]" />"#, "parsed\nA 2.0.0 3 runtime".to_owned()),
+        (
+            r#"<PackageReference Update="A"><Version>3.0.0</Version></PackageReference>"#,
+            "parsed\n? A [3.0.0] 3 runtime".to_owned(),
+        ),
+        (r#"<PackageReference Update="A" PrivateAssets="all" />"#, "parsed\nA 1.0.0 2 dev".to_owned()),
+        (
+            r#"<PackageReference Update="A" Version="[2.0.0]" Condition="'$(X)'==''" />"#,
+            "parsed\nA 1.0.0 2 runtime\nA 2.0.0 3 runtime".to_owned(),
+        ),
+        (
+            r#"<PackageReference Update="Other" Version="[2.0.0]" />"#,
+            "parsed\nA 1.0.0 2 runtime\nOther 2.0.0 3 runtime".to_owned(),
+        ),
+        (
+            r#"<PackageVersion Update="A" Version="[2.0.0]" />"#,
+            "parsed\nA 1.0.0 2 runtime\nA 2.0.0 3 runtime".to_owned(),
+        ),
+        (r#"<PackageReference Remove="a" />"#, "parsed".to_owned()),
+        (
+            r#"<PackageReference Remove="B;A" /><PackageReference Include="A" Version="[4.0.0]" />"#,
+            "parsed\nA 4.0.0 3 runtime".to_owned(),
+        ),
+        (
+            r#"<PackageReference Remove="A" Condition="'$(X)'==''" />"#,
+            format!("parsed\n- A [[1.0.0]] 2 runtime: {may_go}"),
+        ),
+        (r#"<PackageReference Remove="@(PackageReference)" />"#, format!("parsed\n- A [[1.0.0]] 2 runtime: {may_go}")),
+        (r#"<PackageReference Remove="B" />"#, "parsed\nA 1.0.0 2 runtime".to_owned()),
+    ] {
+        let text = format!(
+            "<Project><ItemGroup>\n<PackageReference Include=\"A\" Version=\"[1.0.0]\" />\n{rows}\n</ItemGroup></Project>\n"
+        );
+        check("app.csproj", &text, &want);
+    }
+}
