@@ -1,45 +1,35 @@
 //! Names that were found to look like nothing, so that the next file that has them does not ask again.
 //!
-//! Each thread has its own room, which does not grow: a name takes the place of the one that had it.
+//! Each thread has its own room, which does not grow: a name takes the place of the one that had it. A name is known again by 64 bits
+//! of a keyed hash whose key nobody outside knows, so nobody can make a name that passes for another one.
 
 use std::cell::RefCell;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher as _, RandomState};
 
-use rapidhash::fast::RandomState;
-
-/// How many names there is room for.
-const PLACES: usize = 1 << 12;
-
-/// A longer name is asked about each time.
-const LONGEST: usize = 64;
-
-/// A list of well-known names, by its number, and a name that looks like none of them.
-type Place = Option<(u8, Box<str>)>;
+/// How many names there is room for: 256 KiB.
+const PLACES: usize = 1 << 15;
 
 struct Honest {
-    places: Vec<Place>,
+    /// 0 where nothing is known.
+    places: Vec<u64>,
     hasher: RandomState,
 }
 
 thread_local! {
-    static HONEST: RefCell<Honest> =
-        RefCell::new(Honest { places: vec![None; PLACES], hasher: RandomState::default() });
+    static HONEST: RefCell<Honest> = RefCell::new(Honest { places: vec![0; PLACES], hasher: RandomState::new() });
 }
 
 /// Whether a name looks like none of a list. `ask` is asked where that is not known; it must always give the same answer.
 pub(super) fn is_honest(list: u8, name: &str, ask: impl FnOnce() -> bool) -> bool {
-    if name.len() > LONGEST {
-        return ask();
-    }
     HONEST.with_borrow_mut(|Honest { places, hasher }| {
-        let at = hasher.hash_one(name) as usize % PLACES;
-        let Some(place) = places.get_mut(at) else { return ask() };
-        if place.as_ref().is_some_and(|(of, known)| *of == list && **known == *name) {
+        let hash = hasher.hash_one((list, name));
+        let Some(place) = places.get_mut(hash as usize % PLACES) else { return ask() };
+        if *place == hash && hash != 0 {
             return true;
         }
         let is_honest = ask();
         if is_honest {
-            *place = Some((list, name.into()));
+            *place = hash;
         }
         is_honest
     })
