@@ -12,6 +12,13 @@ const SHORT: usize = 2 * STEP;
 const LOWEST: u64 = 0x0101_0101_0101_0101;
 const HIGHEST: u64 = 0x8080_8080_8080_8080;
 
+/// How many entries of a usual length a text may have, for room that is made at once. No more than a large file has: room that a
+/// stranger's file does not fill is taken for nothing.
+pub(super) fn entries_in(text: &str, usual: usize) -> usize {
+    const MOST: usize = 1 << 16;
+    (text.len() / usual).min(MOST)
+}
+
 /// Where the first of three bytes is.
 pub(super) fn first_of(text: &[u8], wanted: [u8; 3]) -> Option<usize> {
     let [a, b, c] = wanted.map(|byte| u64::from(byte) * LOWEST);

@@ -6,12 +6,16 @@
 use std::borrow::Cow;
 
 use super::address::without_secret;
+use super::bytes::entries_in;
 use super::door;
 use super::graph::{self, index};
 use super::reading::{Reading, quote};
 use super::signs;
 use super::toml::{Item, Toml};
 use crate::package::{Ecosystem, Fact, Licenses, Package, Scope, Source};
+
+/// The usual length of an entry.
+const USUAL: usize = 280;
 
 /// The newest format that cargo writes.
 const NEWEST: u32 = 4;
@@ -30,7 +34,7 @@ struct Entry<'a> {
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let mut toml = Toml::new(text);
-    let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut entries: Vec<Entry<'_>> = Vec::with_capacity(entries_in(text, USUAL));
     let mut open = false;
     loop {
         match step(&mut toml, &mut entries, &mut open) {
@@ -56,6 +60,7 @@ pub(crate) fn read(text: &str) -> Reading {
     if let Some(message) = lacks(&entries, &reading) {
         reading.problem(door::last_line(text), message);
     }
+    reading.packages.reserve(entries.len());
     // Format 1 keeps the checksums in a table of their own at the end, which is not read.
     let has_checksums = entries.iter().any(|entry| entry.checksum.is_some());
     for entry in entries {

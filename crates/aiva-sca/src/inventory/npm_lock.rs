@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use memchr::memmem;
 use rapidhash::{RapidHashMap, RapidHashSet};
 
+use super::bytes::entries_in;
 use super::graph::{index, stronger};
 use super::json::{Json, Value};
 use super::npm_license::{self, Shared, Stated};
@@ -17,6 +18,9 @@ use super::npm_source::{self, table};
 use super::reading::{Fault, Reading, quote};
 use super::signs::{self, Archive};
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
+
+/// The usual length of a package, in format 2 with what older releases read.
+const USUAL: usize = 600;
 
 /// The newest format that npm writes.
 const NEWEST: u32 = 3;
@@ -37,7 +41,13 @@ pub(crate) fn read(text: &str) -> Reading {
                 version = json.number()?.map(|version| (line, version));
                 Ok(())
             }
-            "packages" => lock.packages(json, &mut reading),
+            "packages" => {
+                let packages = entries_in(text, USUAL);
+                lock.top.reserve(packages);
+                lock.needs.reserve(packages);
+                reading.packages.reserve(packages);
+                lock.packages(json, &mut reading)
+            }
             "dependencies" if version.is_some_and(|(_, version)| version == 1) => tree.read(json, &mut reading),
             "dependencies" => {
                 nested = Some(*json);
@@ -263,6 +273,7 @@ impl<'a> Lock<'a> {
 
     /// Who needs whom, also by choice: what is not installed has no edge.
     fn connect(&self, reading: &mut Reading) {
+        reading.links.edges.reserve(self.needs.len());
         for need in &self.needs {
             if let (Some(from), Some(Some(to))) = (need.from, self.resolve(&need.place, &need.name)) {
                 reading.links.edges.push((from, to));

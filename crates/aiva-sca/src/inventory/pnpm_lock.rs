@@ -12,6 +12,7 @@ use std::hash::BuildHasher as _;
 use rapidhash::RapidHashMap;
 
 use super::address::without_secret;
+use super::bytes::entries_in;
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name, table};
@@ -21,12 +22,15 @@ use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
 use crate::package::{Ask, Ecosystem, Licenses, Package, Scope, Source};
 
+/// The usual length of a package and what it needs.
+const USUAL: usize = 320;
+
 const OLDEST: u32 = 5;
 const NEWEST: u32 = 9;
 
 /// Reads a `pnpm-lock.yaml`.
 pub(crate) fn read(text: &str) -> Reading {
-    let (lock, fault) = yaml::tell(text, Lock::default);
+    let (lock, fault) = yaml::tell(text, || Lock::with_room(entries_in(text, USUAL)));
     let mut reading = Reading::default();
     match lock.version {
         Some((line, version)) if !(OLDEST..=NEWEST).contains(&version) => {
@@ -166,6 +170,18 @@ impl<'a> Visit<'a> for Lock<'a> {
 }
 
 impl<'a> Lock<'a> {
+    /// Nothing yet, with room for so many packages.
+    fn with_room(packages: usize) -> Self {
+        let mut lock = Self {
+            entries: Vec::with_capacity(packages),
+            node_keys: Vec::with_capacity(packages),
+            needs: Vec::with_capacity(packages),
+            ..Self::default()
+        };
+        lock.nodes.reserve(packages);
+        lock
+    }
+
     fn format(&self) -> u32 {
         self.version.map_or(NEWEST, |(_, version)| version)
     }
@@ -294,7 +310,11 @@ impl<'a> Lock<'a> {
         let mut by_key: RapidHashMap<&str, (u32, u32)> = RapidHashMap::default();
         // By the hash of name and version: before format 9 a package has an entry for each choice of its peers.
         let mut by_package: RapidHashMap<u64, u32> = RapidHashMap::default();
-        let mut weak: Vec<(bool, bool)> = Vec::new();
+        let mut weak: Vec<(bool, bool)> = Vec::with_capacity(self.entries.len());
+        by_key.reserve(self.entries.len());
+        by_package.reserve(self.entries.len());
+        reading.packages.reserve(self.entries.len());
+        reading.links.edges.reserve(self.needs.len());
         for line in &self.twice {
             reading.problem(*line, "the same key is there twice");
         }

@@ -4,17 +4,21 @@
 //! it. Berry also lists the project's own folders (`@workspace:`).
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use rapidhash::RapidHashMap;
 
-use super::bytes::{indent, lines};
+use super::bytes::{entries_in, indent, lines};
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name};
-use super::reading::{Reading, quote};
+use super::reading::{Links, Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
+
+/// The usual length of an entry.
+const USUAL: usize = 320;
 
 /// Reads a `yarn.lock` of either kind.
 pub(crate) fn read(text: &str) -> Reading {
@@ -73,7 +77,7 @@ fn lacks(entries: &[Entry<'_>]) -> Option<&'static str> {
 
 /// Classic: an entry a header without indent, its keys two deep, its requirements four deep.
 fn classic<'a>(text: &'a str, reading: &mut Reading) -> Vec<Entry<'a>> {
-    let mut entries: Vec<Entry<'a>> = Vec::new();
+    let mut entries: Vec<Entry<'a>> = Vec::with_capacity(entries_in(text, USUAL));
     let mut in_needs = false;
     for (number, line) in lines(text).enumerate() {
         let number = index(number + 1);
@@ -168,7 +172,8 @@ struct Berry<'a> {
 const NEWEST: u32 = 10;
 
 fn berry<'a>(text: &'a str, reading: &mut Reading) -> Vec<Entry<'a>> {
-    let (berry, fault) = yaml::tell(text, Berry::default);
+    let room = || Berry { entries: Vec::with_capacity(entries_in(text, USUAL)), ..Berry::default() };
+    let (berry, fault) = yaml::tell(text, room);
     if let Some(fault) = fault {
         reading.fault(fault);
     }
@@ -224,9 +229,11 @@ const MOST_ANSWERS: usize = 32;
 
 fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
     let mut by_descriptor: RapidHashMap<Cow<'_, str>, u32> = RapidHashMap::default();
-    let mut by_name: RapidHashMap<Cow<'_, str>, Vec<u32>> = RapidHashMap::default();
+    by_descriptor.reserve(entries.len());
+    reading.packages.reserve(entries.len());
+    reading.links.descriptors.reserve(entries.len());
     let mut twice = false;
-    let mut needs = Vec::new();
+    let mut needs = Vec::with_capacity(entries.len());
     let mut patches = Vec::new();
     for entry in entries {
         let Some(found) = (if is_berry { berry_package(&entry) } else { classic_package(&entry) }) else {
@@ -252,12 +259,8 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         }
         needs.push((at, entry.needs));
         for descriptor in entry.descriptors {
-            if let Some(name) = name_of(&descriptor) {
-                reading.alias(&name, &found.package.name, found.package.line);
-                let same = by_name.entry(name).or_default();
-                if same.last() != Some(&at) {
-                    same.push(at);
-                }
+            if let Some((name, _)) = split_name(&descriptor) {
+                reading.alias(name, &found.package.name, found.package.line);
             }
             reading.links.descriptors.push((descriptor.clone().into_owned(), at));
             if by_descriptor.insert(descriptor, at).is_some() {
@@ -267,18 +270,24 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         }
         reading.packages.push(found.package);
     }
-    let mut sought = String::new();
+    let Reading { links: Links { descriptors, edges, .. }, .. } = reading;
+    // Nearly every range is answered by its very words.
+    let by_name = LazyCell::new(|| by_name(descriptors));
+    let (mut sought, mut unanswered) = (String::new(), Vec::new());
     for (from, needs) in needs {
         for (name, range, line) in needs {
-            let exact = find(&by_descriptor, &name, &range, &mut sought);
-            match (exact, by_name.get(name.as_ref())) {
-                (Some(to), _) => reading.links.edges.push((from, to)),
+            if let Some(to) = find(&by_descriptor, &name, &range, &mut sought) {
+                edges.push((from, to));
+            } else if let Some(same) = by_name.get(&*name) {
                 // A `resolutions` field may answer a range with another one.
-                (None, Some(same)) => reading.links.edges.extend(same.iter().take(MOST_ANSWERS).map(|to| (from, *to))),
-                (None, None) if range.starts_with("link:") || range.starts_with("portal:") => {}
-                (None, None) => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),
+                edges.extend(same.iter().take(MOST_ANSWERS).map(|to| (from, *to)));
+            } else if !range.starts_with("link:") && !range.starts_with("portal:") {
+                unanswered.push((name, line));
             }
         }
+    }
+    for (name, line) in unanswered {
+        reading.problem(line, format!("{} is needed, but not in the file", quote(&name)));
     }
     if twice {
         reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into_owned(), at)).collect();
@@ -298,11 +307,17 @@ fn find(known: &RapidHashMap<Cow<'_, str>, u32>, name: &str, range: &str, sought
     })
 }
 
-fn name_of<'a>(descriptor: &Cow<'a, str>) -> Option<Cow<'a, str>> {
-    Some(match descriptor {
-        Cow::Borrowed(text) => Cow::Borrowed(split_name(text)?.0),
-        Cow::Owned(text) => Cow::Owned(split_name(text)?.0.to_owned()),
-    })
+/// The packages by the names under which they are asked for.
+fn by_name(descriptors: &[(String, u32)]) -> RapidHashMap<&str, Vec<u32>> {
+    let mut by_name: RapidHashMap<&str, Vec<u32>> = RapidHashMap::default();
+    for (descriptor, at) in descriptors {
+        let Some((name, _)) = split_name(descriptor) else { continue };
+        let same = by_name.entry(name).or_default();
+        if same.last() != Some(at) {
+            same.push(*at);
+        }
+    }
+    by_name
 }
 
 struct FoundPackage {
