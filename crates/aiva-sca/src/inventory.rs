@@ -10,6 +10,7 @@
 
 mod address;
 mod asked;
+mod beside;
 mod bill;
 mod bill_spdx3;
 mod bill_xml;

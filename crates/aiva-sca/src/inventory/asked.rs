@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use rapidhash::RapidHashMap;
 
-use super::join::Manifest;
+use super::beside::Manifest;
 use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::{Declared, Reading};

@@ -5,8 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::beside::{Manifest, beside, compare};
 use super::find::Found;
-use super::join::{Manifest, above, beside, compare, folder};
+use super::join::{above, folder};
 use super::kind::Kind;
 use super::reading::Reading;
 use crate::package::Status;

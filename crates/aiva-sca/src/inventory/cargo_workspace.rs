@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::join::Manifest;
+use super::beside::Manifest;
 use super::reading::{Offered, Stands};
 
 /// Puts into each entry that says `workspace = true` what the workspace says.

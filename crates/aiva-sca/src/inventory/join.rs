@@ -3,25 +3,24 @@
 //! A manifest whose lockfile was read only says what is direct and what it is needed for; its own entries are then not
 //! listed, because the lockfile has the versions. A manifest without one, or whose lockfile could not be read, keeps them.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
 use rapidhash::RapidHashMap;
 
-use super::asked::{Asked, behind_alias};
+use super::asked::behind_alias;
+use super::beside::{Manifest, beside, compare, without_dev};
 use super::find::Found;
 use super::graph::{self, stronger};
 use super::kind::Kind;
-use super::reading::{Declared, Offered, Reading, Stands};
-use super::recorded::ByOwner;
+use super::reading::Reading;
 use super::walk::Options;
 use super::{
-    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, locked_otherwise,
-    msbuild, nuget_xml, overrides, pom_tree, unlocked, yarn_lock,
+    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, msbuild, nuget_xml,
+    overrides, pom_tree, yarn_lock,
 };
-use crate::package::{Ecosystem, Fact, Input, Package, Place, Scope, Status};
+use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
 /// What became of a file.
 pub(crate) enum Joined {
@@ -245,7 +244,7 @@ fn pair(readings: &[(Found, Reading)]) -> BTreeMap<usize, Vec<usize>> {
 }
 
 /// The part of `folder` below `above`.
-fn below<'p>(above: &str, folder: &'p str) -> &'p str {
+pub(super) fn below<'p>(above: &str, folder: &'p str) -> &'p str {
     folder.strip_prefix(above).unwrap_or(folder).trim_start_matches('/')
 }
 
@@ -273,95 +272,6 @@ fn matches_any(globs: &[String], folder: &str) -> bool {
         }
     }
     builder.build().is_ok_and(|rules| rules.matched(folder, true).is_ignore())
-}
-
-/// What a manifest has to say about its lockfile.
-pub(super) struct Manifest<'r> {
-    /// Its path.
-    pub(super) path: &'r str,
-    /// Its folder, from that of the lockfile on.
-    pub(super) folder: &'r str,
-    pub(super) name: Option<&'r str>,
-    pub(super) declared: Cow<'r, [Declared]>,
-    /// Globs of folders that share its lockfile.
-    members: &'r [String],
-    /// Names that the project itself stands for.
-    pub(super) supplied: &'r [String],
-    /// Names that a lockfile may do without.
-    pub(super) conditional: HashSet<&'r str>,
-    /// Names whose version is said elsewhere, or which come from elsewhere than a registry.
-    pub(super) overridden: HashSet<&'r str>,
-    /// What a workspace offers to its members.
-    pub(super) offered: &'r [Offered],
-    /// Whether what folders below need for development may be in no lockfile.
-    pub(super) is_part: bool,
-    /// Whether all of it was read.
-    pub(super) is_whole: bool,
-}
-
-impl<'r> Manifest<'r> {
-    /// That of a reading, for a lockfile in a folder.
-    pub(super) fn of(readings: &'r [(Found, Reading)], at: usize, lock: &str) -> Option<Self> {
-        let (found, reading) = readings.get(at)?;
-        let Reading { links, status, .. } = reading;
-        let outside = links.signs.iter().filter(|sign| matches!(sign.fact, Fact::Outside(_)));
-        let overridden = outside.map(|sign| &*sign.name).chain(links.overridden.iter().map(String::as_str));
-        Some(Self {
-            path: &found.path,
-            folder: below(lock, folder(&found.path)),
-            name: links.name.as_deref(),
-            declared: Cow::Borrowed(&links.declared),
-            members: &links.members,
-            supplied: &links.supplied,
-            conditional: links.conditional.iter().map(String::as_str).collect(),
-            overridden: overridden.collect(),
-            offered: &links.offered,
-            is_part: links.is_part,
-            is_whole: *status == Status::Parsed,
-        })
-    }
-}
-
-impl Manifest<'_> {
-    /// Where a requirement stands.
-    pub(super) fn place(&self, one: &Declared) -> Place {
-        let path = if let Stands::In(path) = &one.stands { path.to_string() } else { self.path.to_owned() };
-        Place { path, line: one.line }
-    }
-}
-
-/// npm 6 does not install what the project's folders need for development, so its lockfile may do without. Later ones do so for
-/// workspaces, which npm 6 does not know.
-fn without_dev(manifests: &mut [Manifest<'_>]) {
-    if manifests.iter().any(|manifest| manifest.folder.is_empty() && !manifest.members.is_empty()) {
-        return;
-    }
-    for manifest in manifests.iter_mut().filter(|manifest| !manifest.folder.is_empty()) {
-        manifest.declared.to_mut().retain(|one| one.scope != Scope::Dev);
-    }
-}
-
-/// Changes one of the files beside a look at the others.
-pub(super) fn beside<T>(
-    readings: &mut [(Found, Reading)],
-    at: usize,
-    change: impl FnOnce(&[(Found, Reading)], Kind, &mut Reading) -> T,
-) -> Option<T> {
-    let (found, reading) = readings.get_mut(at)?;
-    let (kind, mut taken) = (found.kind, std::mem::take(reading));
-    let made = change(readings, kind, &mut taken);
-    readings.get_mut(at)?.1 = taken;
-    Some(made)
-}
-
-/// Notes where a lockfile is not what its manifests ask for; says which names it does not have.
-pub(super) fn compare(kind: Kind, lock: &mut Reading, manifests: &[Manifest<'_>]) -> HashSet<String> {
-    let asked = Asked::of(kind, lock, manifests);
-    let recorded = ByOwner::new(&lock.links.recorded);
-    let (missing, mut signs) = unlocked::missing(kind, lock, manifests, &asked, &recorded);
-    signs.extend(locked_otherwise::signs(kind, lock, manifests, &asked, &recorded, &missing));
-    lock.links.signs.extend(signs);
-    missing
 }
 
 /// What the lockfile alone could not tell.

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::asked::Asked;
-use super::join::Manifest;
+use super::beside::Manifest;
 use super::kind::Kind;
 use super::reading::{Declared, Reading, Recorded};
 use super::recorded::{ByName, ByOwner, MOST_MORE, Same};

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 use rapidhash::RapidHashMap;
 
-use super::join::Manifest;
+use super::beside::Manifest;
 use super::kind::Kind;
 use super::reading::Recorded;
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use rapidhash::RapidHashSet;
 
 use super::asked::{Asked, behind_alias};
-use super::join::Manifest;
+use super::beside::Manifest;
 use super::kind::Kind;
 use super::reading::{Declared, Reading};
 use super::recorded::{ByName, ByOwner};

@@ -1,0 +1,89 @@
+//! What a plan says: the edits, the commands after them, and what stays.
+
+use super::ranges::Ranges;
+
+/// What to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Manifests to rewrite, by path.
+    pub edits: Vec<Edit>,
+    /// Commands to run afterwards, each in a folder.
+    pub commands: Vec<Run>,
+    /// What is not cleared, or not known to be.
+    pub remaining: Vec<Remaining>,
+    /// What became of the ranges that can resolve to an affected version and that could be raised.
+    pub ranges: Ranges,
+}
+
+/// A manifest before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Relative to the scan's root.
+    pub path: String,
+    /// As it is.
+    pub before: String,
+    /// As it should be.
+    pub after: String,
+    /// What changes.
+    pub bumps: Vec<Bump>,
+}
+
+/// One package that moves.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bump {
+    /// The package.
+    pub name: String,
+    /// Versions that are there now, or ranges as written.
+    pub from: Vec<String>,
+    /// The version to move to.
+    pub to: String,
+    /// The findings that are gone then.
+    pub clears: Vec<String>,
+    /// What else the edit changes: upper bounds that go.
+    pub drops: Vec<String>,
+    /// Findings of which some go, and others of the same names stay.
+    pub eases: Vec<String>,
+    /// Packages that move along, because their version is the same property, or stands in the same element.
+    pub along: Vec<String>,
+}
+
+/// A command that moves a lockfile.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Run {
+    /// The folder, relative to the scan's root; empty for the root itself.
+    pub folder: String,
+    /// The command line.
+    pub command: String,
+    /// The findings that are gone then, where no manifest changes for them.
+    pub clears: Vec<String>,
+    /// What the project asks for itself that brings those in, where the lockfile tells.
+    pub brought_by: Vec<String>,
+}
+
+/// Findings that stay, or may.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remaining {
+    /// The file.
+    pub path: String,
+    /// The package and its version.
+    pub package: String,
+    /// The findings.
+    pub ids: Vec<String>,
+    /// Where the file names them.
+    pub lines: Vec<u32>,
+    /// How sure that is.
+    pub stay: Stay,
+    /// Why they stay.
+    pub reason: String,
+}
+
+/// Whether findings stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stay {
+    /// They do.
+    Surely,
+    /// What brings them moves with a step of the plan; whether they go with it, nothing here says.
+    Follows,
+    /// Nothing here proves that they go.
+    Perhaps,
+}
