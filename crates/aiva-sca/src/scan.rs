@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rapidhash::RapidHashMap;
 use rayon::prelude::*;
 
 use crate::advisory::{Damage, Index, IndexedEcosystem};
@@ -349,7 +350,7 @@ fn introducers(input: &Input, named: &[Named<'_>]) -> HashMap<usize, Arc<Introdu
         return HashMap::new();
     }
     let Some(graph) = Graph::of(input) else { return HashMap::new() };
-    let (mut walker, mut steps) = (graph.walker(), HashMap::new());
+    let (mut walker, mut steps) = (graph.walker(), RapidHashMap::default());
     let way = |at: usize| Some((at, Arc::new(introduced(input, &mut walker, at, MOST_PATHS, &mut steps)?)));
     affected.into_iter().filter_map(way).collect()
 }
@@ -360,7 +361,7 @@ pub fn introduced(
     walker: &mut Walker<'_, '_>,
     at: usize,
     most: usize,
-    steps: &mut HashMap<usize, Arc<str>>,
+    steps: &mut RapidHashMap<usize, Arc<str>>,
 ) -> Option<Introduced> {
     let paths = walker.paths(at, most)?;
     let mut step = |at: usize| {

@@ -5,6 +5,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use rapidhash::RapidHashMap;
+
 use crate::finding::Introduced;
 use crate::graph::{Graph, Walker, without_graph};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Scope};
@@ -61,7 +63,7 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
         if named.peek().is_none() {
             continue;
         }
-        let (graph, mut steps) = (Graph::of(input), HashMap::new());
+        let (graph, mut steps) = (Graph::of(input), RapidHashMap::default());
         let mut walker = graph.as_ref().map(Graph::walker);
         for (at, package) in named {
             let ways = match (&mut walker, without_graph(&input.kind)) {
@@ -92,7 +94,7 @@ fn known(
     walker: &mut Walker<'_, '_>,
     at: usize,
     most: usize,
-    steps: &mut HashMap<usize, Arc<str>>,
+    steps: &mut RapidHashMap<usize, Arc<str>>,
 ) -> Option<Introduced> {
     let has_folders = input.asks.iter().any(|ask| ask.folder.as_ref().is_some_and(|folder| !folder.is_empty()));
     let mut told = introduced(input, walker, at, most, steps)?;

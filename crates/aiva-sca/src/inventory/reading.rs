@@ -251,10 +251,7 @@ impl Reading {
         for line in lines {
             self.problem(line, "a package with an empty name or version");
         }
-        let open = std::mem::take(&mut self.not_judged);
-        let (nameless, named): (Vec<NotJudged>, Vec<NotJudged>) =
-            open.into_iter().partition(|entry| entry.name.is_empty());
-        self.not_judged = named;
+        let nameless: Vec<NotJudged> = self.not_judged.extract_if(.., |entry| entry.name.is_empty()).collect();
         for entry in nameless {
             self.problem(entry.line, format!("an entry without a name: {}", quote(&entry.requirement)));
         }

@@ -9,7 +9,7 @@ mod near;
 use std::sync::LazyLock;
 
 use honest::is_honest;
-use near::{Near, bare, look};
+use near::{Near, bare, hash, look};
 use rapidhash::{RapidHashMap, RapidHashSet};
 
 use crate::package::Ecosystem;
@@ -100,8 +100,9 @@ struct Names {
     established: RapidHashSet<&'static str>,
     /// By length in bytes.
     by_length: Vec<OfLength>,
-    by_look: RapidHashMap<Vec<u8>, &'static str>,
-    by_letters: RapidHashMap<Vec<u8>, &'static str>,
+    /// By the hash of what they look like, and by that of their letters without separators.
+    by_look: RapidHashMap<u64, &'static str>,
+    by_letters: RapidHashMap<u64, &'static str>,
     near: Near,
 }
 
@@ -140,8 +141,8 @@ impl Names {
             }
         }
         // Of two names that look alike both are well known; neither is an error for the other.
-        let by_look = known.iter().map(|name| (look(name).collect(), *name)).collect();
-        let by_letters = known.iter().map(|name| (bare(name).collect(), *name)).collect();
+        let by_look = known.iter().map(|name| (hash(look(name)), *name)).collect();
+        let by_letters = known.iter().map(|name| (hash(bare(name)), *name)).collect();
         let mut near = Near::new();
         known.iter().for_each(|name| near.add(name));
         let (known, established) = (known.into_iter().collect(), lines(established).collect());
@@ -170,10 +171,12 @@ impl Names {
     fn compare(&self, name: &str) -> Option<Lookalike> {
         let other_owner = |of: &&'static str| !is_same_scope(name, of);
         let found = |of: &'static str, way| Some(Lookalike { of, way });
-        if let Some(of) = self.by_look.get(&*look(name).collect::<Vec<_>>()).copied().filter(other_owner) {
+        let alike = self.by_look.get(&hash(look(name))).copied().filter(|of| look(of).eq(look(name)));
+        if let Some(of) = alike.filter(other_owner) {
             return found(of, Way::Alike);
         }
-        if let Some(of) = self.by_letters.get(&*bare(name).collect::<Vec<_>>()).copied().filter(other_owner) {
+        let spelled = self.by_letters.get(&hash(bare(name))).copied().filter(|of| bare(of).eq(bare(name)));
+        if let Some(of) = spelled.filter(other_owner) {
             return found(of, Way::Separators);
         }
         let own = letters(name);

@@ -115,7 +115,8 @@ fn is_separator(letter: u8) -> bool {
     matches!(letter, b'-' | b'_' | b'.')
 }
 
-fn hash(text: impl Iterator<Item = u8>) -> u64 {
+/// The hash of a name, or of one of its forms.
+pub(super) fn hash(text: impl Iterator<Item = u8>) -> u64 {
     text.fold(0, with)
 }
 
