@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::address::without_secret;
 use super::find::Found;
 use super::join::folder;
 use super::json::{Json, Value};
@@ -244,7 +245,7 @@ fn judge(reading: &mut Reading, one: &Override, scope: Option<Scope>) {
     let Override { name, requirement, line, reach, .. } = one;
     let asked = scope.unwrap_or_default();
     let mut list = |reason: &'static str| {
-        let entry = NotJudged::new(Ecosystem::Npm, name, requirement, *line, reason);
+        let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason);
         reading.not_judged.push(NotJudged { scope: asked, ..entry });
     };
     if requirement == "-" {

@@ -101,6 +101,11 @@ fn package_json_with_overrides() {
             "? a [^1] 2 runtime\n- a [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say",
         ),
         (
+            r#""pnpm": {"overrides": {"x>a": "git+https://user:secret@example.com/a.git", "b": "patch:b@https://user:secret@example.com/b.tgz"}}"#,
+            "? a [^1] 2 runtime\n- a [git+https://example.com/a.git] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say\n\
+             - b [patch:b@https://example.com/b.tgz] 3 runtime: an override by a patched copy, not a released version",
+        ),
+        (
             r#""overrides": {"x": {"a": "1.0.0"}}"#,
             "? a [^1] 2 runtime\n- a [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say",
         ),
