@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use toml_edit::TableLike;
+use toml_edit::{Item, TableLike};
 
 use super::find::Found;
 use super::join::{folder, inside};
@@ -14,14 +14,15 @@ use super::kind::Kind;
 use super::manifest::Manifest;
 use super::reading::{Include, Reading, quote};
 use super::walk::{Options, read_file};
+use crate::package::Scope;
 
-/// What may be dynamic, and which table of Poetry's has it then.
-const FIELDS: [(&str, &str); 2] = [("dependencies", "dependencies"), ("optional-dependencies", "extras")];
+/// What may be dynamic, and whose requirements it has.
+const FIELDS: [(&str, Scope); 2] = [("dependencies", Scope::Runtime), ("optional-dependencies", Scope::Optional)];
 
 /// Notes where what is dynamic comes from, or that nothing says so.
 pub(super) fn note(manifest: &Manifest, reading: &mut Reading) {
     let Some(list) = manifest.table(&["project"]).and_then(|project| project.get("dynamic")) else { return };
-    for (field, of_poetry) in FIELDS {
+    for (field, scope) in FIELDS {
         let Some((_, line)) = manifest.strings(list).find(|(name, _)| *name == field) else { continue };
         let before = reading.links.includes.len();
         let told = manifest.table(&["tool", "setuptools", "dynamic"]);
@@ -36,11 +37,22 @@ pub(super) fn note(manifest: &Manifest, reading: &mut Reading) {
             None => {}
         }
         let is_told = reading.links.includes.len() > before;
-        let poetry = manifest.table(&["tool", "poetry"]).is_some_and(|poetry| poetry.contains_key(of_poetry));
-        if !is_told && !poetry {
-            reading.links.dynamic.get_or_insert(line);
+        if !is_told && !is_poetrys(manifest, scope) {
+            reading.links.dynamic.push((scope, line));
         }
     }
+}
+
+/// Whether Poetry's tables say it. Which Python it is for is often all that they have, and no answer unless Poetry builds the project.
+fn is_poetrys(manifest: &Manifest, scope: Scope) -> bool {
+    let backend = manifest.string(&["build-system", "build-backend"]);
+    let Some(poetry) = manifest.table(&["tool", "poetry"]) else { return false };
+    let says = |item: &Item| item.as_table_like().is_some_and(|table| table.iter().any(|(name, _)| name != "python"));
+    backend.is_some_and(|backend| backend.starts_with("poetry"))
+        || match scope {
+            Scope::Optional => poetry.contains_key("extras"),
+            _ => poetry.get("dependencies").is_some_and(says),
+        }
 }
 
 /// `{ file = "a.txt" }`, `{ file = ["a.txt", "b.txt"] }`.
@@ -52,24 +64,22 @@ fn files(manifest: &Manifest, table: &dyn TableLike, line: u32, reading: &mut Re
     }
 }
 
-/// Forgets what a `setup.cfg` beside the manifest says: it is an input of its own.
+/// Forgets that for which a `setup.cfg` beside the manifest has a list: it is an input of its own.
 pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
-    let asks = |found: &Found, reading: &Reading| found.kind == Kind::PyProject && reading.links.dynamic.is_some();
+    let asks = |found: &Found, reading: &Reading| found.kind == Kind::PyProject && !reading.links.dynamic.is_empty();
     let Ok(real_root) = root.canonicalize() else { return };
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| asks(found, reading)) {
         let file = root.join(inside(folder(&found.path), "setup.cfg"));
         if file.canonicalize().is_ok_and(|real| real.starts_with(&real_root)) {
-            let said = read_file(&file, Kind::SetupCfg, options);
-            if !said.links.declared.is_empty() || !said.not_judged.is_empty() {
-                reading.links.dynamic = None;
-            }
+            let stated = read_file(&file, Kind::SetupCfg, options).links.stated;
+            reading.links.dynamic.retain(|(scope, _)| !stated.contains(scope));
         }
     }
 }
 
 /// Says what is not known of a manifest for which no lockfile holds.
 pub(super) fn close(reading: &mut Reading) {
-    if let Some(line) = reading.links.dynamic.take() {
+    if let Some((_, line)) = std::mem::take(&mut reading.links.dynamic).into_iter().next() {
         let message = "what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile \
                        would list it";
         reading.problem(line, message);

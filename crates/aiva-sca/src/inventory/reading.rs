@@ -61,8 +61,10 @@ pub(crate) struct Links {
     pub(crate) lacks_dev: bool,
     /// Cargo.toml: what the workspace offers to its members.
     pub(crate) offered: Vec<Offered>,
-    /// pyproject.toml: the line that leaves dependencies to what builds the project, where nothing here says them.
-    pub(crate) dynamic: Option<u32>,
+    /// pyproject.toml: what it leaves to that which builds the project, where nothing here says it, with the line.
+    pub(crate) dynamic: Vec<(Scope, u32)>,
+    /// setup.cfg: of which scopes it has a list, were it empty.
+    pub(crate) stated: Vec<Scope>,
     /// requirements.txt, and pyproject.toml for setuptools: other files it takes in.
     pub(crate) includes: Vec<Include>,
     /// package.json: what a catalog of the workspace says the version of.

@@ -52,6 +52,9 @@ pub(crate) fn read(text: &str) -> Reading {
             }
             _ => None,
         };
+        if let Some(scope) = scope.filter(|scope| !reading.links.stated.contains(scope)) {
+            reading.links.stated.push(scope);
+        }
         if let Some(scope) = scope.filter(|_| !value.is_empty()) {
             // On one line they stand between semicolons, which a marker would need as well: one requirement then.
             last = Some(value);

@@ -331,19 +331,23 @@ fn what_is_dynamic_is_looked_for_where_the_manifest_says() {
     let twice = [("a/pyproject.toml", &*below), ("pyproject.toml", &*manifest)].into_iter().chain(lists);
     let twice = twice.collect::<Vec<_>>();
     assert_eq!(told(&twice)[1..], want);
+    let build = "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a \
+                 lockfile would list it";
     for (tables, beside, want) in [
-        (
-            "",
-            "",
-            "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile would list it",
-        ),
-        (
-            "[tool.setuptools.dynamic]\nversion = { attr = \"app.version\" }\n",
-            "",
-            "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile would list it",
-        ),
+        ("", "", build),
+        ("[tool.setuptools.dynamic]\nversion = { attr = \"app.version\" }\n", "", build),
         ("[tool.poetry]\nextras = {}\n[tool.poetry.dependencies]\na = \"^1\"\n", "", "parsed [a]"),
-        ("", "[options]\ninstall_requires = a==1\n", "parsed []"),
+        ("[tool.poetry]\nextras = {}\n[tool.poetry.dependencies]\npython = \"^3\"\n", "", build),
+        (
+            "[build-system]\nbuild-backend = \"poetry.core.masonry.api\"\n[tool.poetry.dependencies]\npython = \"^3\"\n",
+            "",
+            "parsed []",
+        ),
+        // Each for itself.
+        ("", "[options]\ninstall_requires = a==1\n", build),
+        ("", "[options.extras_require]\nx = a==1\n", build),
+        ("", "[options]\nsetup_requires = a==1\n[options.extras_require]\nx = a==1\n", build),
+        ("", "[options]\ninstall_requires =\n    a==1\n[options.extras_require]\nx =\n", "parsed []"),
         (
             "[tool.setuptools.dynamic]\ndependencies = { file = \"../x\" }\noptional-dependencies.x = { file = [\"setup.cfg\", \"none\"] }\n",
             "[a]\n",
