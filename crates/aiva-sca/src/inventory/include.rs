@@ -30,7 +30,10 @@ pub(crate) fn ties(root: &Path, files: &[Found], options: &Options) -> Option<Ve
     let starts = Mutex::new(Vec::new());
     crew::share(options.threads, &asking, &|(at, found)| {
         let may_ask = |text: &Vec<u8>| match found.kind {
-            Kind::PyProject => memchr::memmem::find(text, b"setuptools.dynamic").is_some(),
+            // The tables may be written in any way.
+            Kind::PyProject => {
+                [&b"setuptools"[..], b"dynamic"].iter().all(|word| memchr::memmem::find(text, word).is_some())
+            }
             _ => may_include(text),
         };
         let text = bytes(&found.file, options.largest_file).ok().flatten().filter(may_ask);

@@ -333,6 +333,16 @@ fn what_is_dynamic_is_looked_for_where_the_manifest_says() {
     assert_eq!(told(&twice)[1..], want);
     let build = "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a \
                  lockfile would list it";
+    // However it is written, the file is one input.
+    for told_by in [
+        "[tool.setuptools]\ndynamic = { dependencies = { file = \"req/requirements.txt\" } }\n",
+        "[tool.setuptools]\ndynamic.dependencies.file = \"req/requirements.txt\"\n",
+        "[tool.setuptools.dynamic]\ndependencies = { file = \"req/requirements.txt\" }\n",
+    ] {
+        let manifest = format!("[project]\nname = \"app\"\ndynamic = [\"dependencies\"]\n{told_by}");
+        let files = [("pyproject.toml", &*manifest), ("req/requirements.txt", "a==1\n")];
+        assert_eq!(told(&files), ["pyproject.toml parsed []", "req/requirements.txt parsed [a]"], "{told_by}");
+    }
     for (tables, beside, want) in [
         ("", "", build),
         ("[tool.setuptools.dynamic]\nversion = { attr = \"app.version\" }\n", "", build),
