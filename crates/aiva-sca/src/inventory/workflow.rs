@@ -7,7 +7,7 @@
 //! action which stands elsewhere (`uses: *checkout`, with the action in `env`) is put in, up to a bound for the file.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::ending;
 use super::reading::{Reading, quote};
@@ -20,8 +20,6 @@ struct Uses {
     found: Vec<(String, u32)>,
     /// The lines of those that an alias stands for, by the line of the alias.
     written: HashMap<u32, u32>,
-    /// The lines that have a `uses`.
-    lines: HashSet<u32>,
     /// How many bytes aliases were put in for.
     put_in: usize,
     /// Steps that are no step: a word where keys belong.
@@ -40,7 +38,6 @@ impl<'a> Visit<'a> for Uses {
         let value = &*value;
         if path.last().is_some_and(|key| key == "uses") {
             self.found.push((value.to_owned(), line));
-            self.lines.insert(line);
         } else if is_step(path) {
             self.words.push((value.to_owned(), line));
         }
@@ -49,7 +46,7 @@ impl<'a> Visit<'a> for Uses {
     fn alias(&mut self, path: yaml::Path<'_, 'a>, meant: Option<&Anchored<'a>>, line: u32) -> bool {
         let is_use = path.last().is_some_and(|key| key == "uses");
         match meant {
-            Some(one) if is_use && self.lines.contains(&one.line) => {} // It is listed there.
+            Some(one) if is_use && one.key.as_deref() == Some("uses") => {} // It is listed there.
             Some(one) if is_use && self.put_in + one.value.len() <= MOST_PUT_IN => {
                 self.put_in += one.value.len();
                 self.found.push((one.value.clone().into_owned(), line));

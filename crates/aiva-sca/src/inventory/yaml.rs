@@ -40,6 +40,8 @@ pub(crate) trait Visit<'a> {
 pub(crate) struct Anchored<'a> {
     /// What it says.
     pub(crate) value: Cow<'a, str>,
+    /// The last part of the path that it stands at.
+    pub(crate) key: Option<Cow<'a, str>>,
     /// The line that it stands in.
     pub(crate) line: u32,
 }
@@ -390,7 +392,7 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                     path.push(Cow::Borrowed(ITEM));
                 }
                 if anchor != 0 {
-                    anchored.insert(anchor, Anchored { value: value.clone(), line });
+                    anchored.insert(anchor, Anchored { value: value.clone(), key: path.last().cloned(), line });
                 }
                 visitor.scalar(&path, value, line);
                 true

@@ -589,6 +589,11 @@ fn workflows_with_anchors() {
             "- run: x\n  env: &e\n    A: &a o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v3.5.2\n- uses: *a\n  env: *e",
             "parsed\no/a 3.5.2 6 runtime",
         ),
+        // Beside a `uses` in its line, but none itself.
+        (
+            "- { uses: o/b@v2.0.0, env: { A: &a o/a@v1.2.3 } }\n- uses: *a",
+            "parsed\no/b 2.0.0 3 runtime\no/a 1.2.3 4 runtime",
+        ),
         ("- &a { uses: o/a@v1.2.3, with: { x: *a } }\n- *a", "parsed\no/a 1.2.3 3 runtime"), // in itself
         ("- run: &r x\n- *r\n- uses: o/b@v2.0.0", &format!("partial\no/b 2.0.0 5 runtime\n! 4 {not_step}")),
         (
