@@ -5,7 +5,7 @@
 //! entry beside that. One for what a single package asks for, and one that refers to another entry, are listed and not judged.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::address::without_secret;
 use super::find::Found;
@@ -13,7 +13,7 @@ use super::join::folder;
 use super::json::{Json, Value};
 use super::kind::Kind;
 use super::reading::{Catalogued, Fault, Links, Reading, quote};
-use super::yaml::{self, Visit};
+use super::yaml::{self, Anchored, Visit};
 use super::{door, ending, package_json, pyproject};
 use crate::package::{Ecosystem, NotJudged, Origin, Scope, Status};
 
@@ -76,6 +76,8 @@ pub(crate) fn of_text(kind: Kind, text: &str) -> Vec<Override> {
 #[derive(Default)]
 struct Workspace {
     all: Vec<Override>,
+    /// The lines of aliases among them.
+    aliases: Vec<u32>,
 }
 
 /// How the overrides of that file are called.
@@ -92,6 +94,13 @@ impl<'a> Visit<'a> for Workspace {
             self.all.push(Override { table: OF_PNPM, name, requirement, line, reach: reach(key) });
         }
     }
+
+    fn alias(&mut self, path: yaml::Path<'_, 'a>, _: Option<&Anchored<'a>>, line: u32) -> bool {
+        if path.first().is_some_and(|section| section == "overrides") {
+            self.aliases.push(line);
+        }
+        true // Elsewhere it says nothing that is read here.
+    }
 }
 
 /// Reads a `pnpm-workspace.yaml`: what it forces. Its catalogs are read for those who ask for them.
@@ -101,6 +110,9 @@ pub(crate) fn read_workspace(text: &str) -> Reading {
     if let Some(fault) = fault {
         // The end of the text counts as a line of its own where it is cut.
         reading.problem(fault.line.min(door::last_line(text)), fault.message);
+    }
+    for line in workspace.aliases {
+        reading.problem(line, "a YAML alias among the overrides, which is not followed");
     }
     let last = door::last_line(text);
     if let Some(open) = ending::open_line(text)
@@ -118,18 +130,25 @@ pub(crate) fn read_workspace(text: &str) -> Reading {
     reading.close()
 }
 
-/// Forgets what a `pnpm-workspace.yaml` forces beside a lockfile of pnpm's that was read: the lockfile has the versions.
+/// Forgets what a `pnpm-workspace.yaml` forces beside a lockfile of pnpm's that was read: the lockfile has the versions. What could
+/// not be read of it is missing nowhere where the lockfile is whole.
 pub(super) fn settle_locked(readings: &mut [(Found, Reading)]) {
     let is_lock = |found: &Found, reading: &Reading| {
         found.kind == Kind::PnpmLock && matches!(reading.status, Status::Parsed | Status::Partial)
     };
-    let locks = readings.iter().filter(|(found, reading)| is_lock(found, reading));
-    let locked: HashSet<String> = locks.map(|(found, _)| folder(&found.path).to_owned()).collect();
+    let mut locked: HashMap<String, bool> = HashMap::new();
+    for (found, reading) in readings.iter().filter(|(found, reading)| is_lock(found, reading)) {
+        locked.insert(folder(&found.path).to_owned(), reading.status == Status::Parsed);
+    }
     for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::PnpmWorkspace) {
-        if locked.contains(folder(&found.path)) {
-            reading.packages.clear();
-            reading.not_judged.clear();
-            reading.links = Links::default();
+        match locked.get(folder(&found.path)) {
+            Some(true) => *reading = Reading::default(),
+            Some(false) => {
+                reading.packages.clear();
+                reading.not_judged.clear();
+                reading.links = Links::default();
+            }
+            None => {}
         }
     }
 }

@@ -641,6 +641,14 @@ fn pnpm_workspace_yaml() {
         check("pnpm-workspace.yaml", &format!("{head}{rows}"), &want);
     }
     check("pnpm-workspace.yaml", "packages: [a]\ncatalog: { a: 1.0.0 }\n", "parsed");
+    let alias = "catalogs:\n  one: &c\n    a: &v 1.0.0\n  two: *c\noverrides:\n  b: 1.0.0\n";
+    check("pnpm-workspace.yaml", alias, &format!("parsed\nb 1.0.0 6 runtime ? {by}"));
+    let forced = format!("{alias}  c: *v\n");
+    check(
+        "pnpm-workspace.yaml",
+        &forced,
+        &format!("partial\nb 1.0.0 6 runtime ? {by}\n! 7 a YAML alias among the overrides, which is not followed"),
+    );
     let lock = "lockfileVersion: '9.0'\n\nimporters:\n  .: {}\n";
     let yaml = "overrides:\n  a: 1.0.0\n";
     for (lock, want) in [(vec![("pnpm-lock.yaml", lock)], 0), (vec![("b/pnpm-lock.yaml", lock)], 1)] {
@@ -648,6 +656,13 @@ fn pnpm_workspace_yaml() {
         let inputs = tree(&files);
         let own = inputs.iter().find(|input| input.path == "pnpm-workspace.yaml").unwrap();
         assert_eq!((own.packages.len(), own.status.name()), (want, "parsed"));
+    }
+    // A whole lockfile has what could not be read here; half of one does not.
+    let half = "lockfileVersion: '9.0'\n\nimporters:\n  .: {}\n\npackages:\n  a@1.0.0:\n    resolution: {integrity: sha512-aa==}\n  ? [x]\n";
+    for (lock, want) in [(lock, "parsed 0"), (half, "partial 1")] {
+        let inputs = tree(&[("pnpm-workspace.yaml", &*forced), ("pnpm-lock.yaml", lock)]);
+        let own = inputs.iter().find(|input| input.path == "pnpm-workspace.yaml").unwrap();
+        assert_eq!(format!("{} {}", own.status.name(), own.problems.len()), want, "{:?}", inputs[0].problems);
     }
 }
 
