@@ -147,7 +147,7 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
                 }
                 for at in places.iter().take(MOST_SAME) {
                     let Some(Some(known)) = all.get_mut(*at) else { continue };
-                    known.is_dev |= one.is_dev;
+                    known.is_dev |= one.is_dev && one.is_sure;
                     if let Some(version) = &one.version {
                         (known.version, known.line) = (Some(version.clone()), one.line);
                     }

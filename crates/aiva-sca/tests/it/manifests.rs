@@ -677,6 +677,10 @@ fn a_dotnet_project_updates_and_removes() {
         ),
         (r#"<PackageReference Update="A" PrivateAssets="all" />"#, "parsed\nA 1.0.0 2 dev".to_owned()),
         (
+            r#"<PackageReference Update="A" PrivateAssets="all" Condition="'$(X)'==''" />"#,
+            "parsed\nA 1.0.0 2 runtime".to_owned(),
+        ),
+        (
             r#"<PackageReference Update="A" Version="[2.0.0]" Condition="'$(X)'==''" />"#,
             "parsed\nA 1.0.0 2 runtime\nA 2.0.0 3 runtime".to_owned(),
         ),
