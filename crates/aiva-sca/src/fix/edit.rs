@@ -114,6 +114,8 @@ impl<'a> Pen<'a> {
             self.refused.push(refusal(key, old));
             return None;
         }
+        // What is safe as it is was not meant.
+        let new = new.filter(|new| stands != Stands::HereSomehow || !takes_newest(ecosystem) || new != old);
         self.drops.extend(new.iter().flat_map(|new| dropped(old, new)));
         let (key, old, to, is_kept) = (key.to_owned(), old.to_owned(), to.to_owned(), new.is_none());
         self.entries.push(Entry { key, old, to, held, is_kept, property: None });

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::ask::{Ask, Edited, Stands};
+use super::ask::{Ask, Edited, Move, Stands};
 use super::desk::Desk;
-use super::keep::{has_overrides, overridden};
+use super::keep::{has_overrides, overridden, scoped};
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
@@ -37,8 +37,19 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         }
     }
     // A reader may have put the requirement in other words.
+    let scoped: Vec<Option<String>> = {
+        let text = desk.texts.get(group.path).map(|sheet| sheet.before.as_str()).filter(|_| has_overrides(group.kind));
+        let said = |step| text.and_then(|text| scoped(group.kind, text, group.name, step));
+        group.moves.iter().map(said).collect()
+    };
     if is_nothing(&edited) {
-        edited = desk.edit(group.path, group.kind, &ask(Stands::HereSomehow), group.path);
+        // What only such an override says, no entry is meant by.
+        let open = group.moves.iter().zip(&scoped).filter(|(_, said)| said.is_none());
+        let moves: Vec<Move> = open.map(|(step, _)| step.clone()).collect();
+        if !moves.is_empty() {
+            let ask = Ask { moves: &moves, ..ask(Stands::HereSomehow) };
+            edited = desk.edit(group.path, group.kind, &ask, group.path);
+        }
     }
     let (entries, refused): (_, Vec<String>) = match edited {
         Ok(edited) => {
@@ -49,9 +60,9 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         Err(reason) => (Vec::new(), vec![reason]),
     };
     group.refusals.any = refused.into_iter().next();
-    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
-        if !entries.iter().any(|entry| entry.held.contains(&step.from)) {
-            let reason = group.refusals.of(&case.findings).cloned();
+    for ((case, step), scoped) in group.cases.iter_mut().zip(&group.moves).zip(scoped) {
+        if !entries.iter().any(|entry| !entry.is_kept && entry.held.contains(&step.from)) {
+            let reason = group.refusals.of(&case.findings).cloned().or(scoped);
             let reason =
                 reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
             case.stays = Some((Stay::Surely, reason));

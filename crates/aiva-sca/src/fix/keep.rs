@@ -182,6 +182,18 @@ pub(super) fn overridden(kind: Kind, manifest: &str, lock: Option<Kind>, name: &
     Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
 }
 
+/// The override that has a version in store for some of those who ask for the package only, which nothing moves.
+pub(super) fn scoped(kind: Kind, manifest: &str, name: &str, step: &Move) -> Option<String> {
+    let is_meant = |one: &Override| {
+        let said = [one.requirement.as_str(), range_of(&one.requirement)];
+        one.reach == Reach::Some && (said.contains(&step.from.as_str()) || allowed(kind, one, &step.from))
+    };
+    let Override { table, requirement, .. } =
+        overrides(kind, manifest, None, name).find(|one| is_meant(one) && !allowed(kind, one, &step.to))?;
+    let to = &step.to;
+    Some(format!("{table} hold {name} at {requirement}, an override for some versions; move it to {to} by hand"))
+}
+
 /// Whether a manifest forces the version to move to upon everybody, so that nothing keeps the old one.
 pub(super) fn is_forced(kind: Kind, manifest: &str, lock: Kind, name: &str, step: &Move) -> bool {
     let is_sure =

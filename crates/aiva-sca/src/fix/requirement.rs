@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 
 use crate::package::Ecosystem;
+use crate::scan::range_of;
 use crate::version::{Requirement, Version};
 
 /// The requirement that allows nothing below `to`; `None` where the text is none that can be moved (an address, a workspace).
 pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String> {
     let trimmed = text.trim();
     let target = Version::parse(ecosystem, to)?;
+    if is_at_least(ecosystem, trimmed, &target) {
+        return Some(text.to_owned());
+    }
     if let Some((versions, branches)) = parted(trimmed).filter(|_| ecosystem == Ecosystem::Packagist) {
         return Some(format!("{} || {branches}", moved(ecosystem, &versions, to)?));
     }
@@ -28,6 +32,11 @@ pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String
             .map_or(new.as_str(), |alias| alias.rsplit_once('@').map_or("", |(_, range)| range));
         Requirement::parse(ecosystem, range).is_some_and(|requirement| requirement.holds(target.key()))
     })
+}
+
+/// Whether a requirement allows nothing below a version: it is never lowered to that.
+fn is_at_least(ecosystem: Ecosystem, text: &str, target: &Version) -> bool {
+    Requirement::parse(ecosystem, range_of(text)).is_some_and(|range| range.floor() >= target.key())
 }
 
 /// Maven's, NuGet's and gradle's intervals; a bare version is replaced. An upper bound that lies above the version stays. What is there is
@@ -74,6 +83,9 @@ fn interval(ecosystem: Ecosystem, text: &str, to: &str, target: &Version) -> Opt
 /// stays as wide as it is and gets the version beside it as the least.
 pub(super) fn moved_all(ecosystem: Ecosystem, parts: &[&str], to: &str) -> Option<Vec<String>> {
     let target = Version::parse(ecosystem, to)?;
+    if parts.iter().any(|part| is_at_least(ecosystem, part, &target)) {
+        return Some(parts.iter().map(|part| (*part).to_owned()).collect());
+    }
     let holds = |part: &str| Requirement::parse(ecosystem, part).map(|requirement| requirement.holds(target.key()));
     let least = format!(">= {to}");
     let mut kept: Vec<String> = Vec::new();

@@ -149,3 +149,20 @@ pnpm-workspace.yaml: lodash 4.17.4 -> 4.17.21: L-3
   + 'lodash': "4.17.21" # old"#,
     );
 }
+
+#[test]
+fn a_safe_requirement_is_not_lowered_for_an_override_of_other_versions() {
+    for (direct, key, held) in [
+        ("^4.17.21", "lodash@^3", "3.10.1"),
+        ("^4.18.0", "lodash@<4.5", "4.1.0"),
+        ("^4.17.0", "lodash@^3", "3.10.1"), // raising it would clear nothing
+    ] {
+        let text = format!(
+            "{{\"dependencies\": {{\"lodash\": \"{direct}\"}},\n\"pnpm\": {{\"overrides\": {{\"{key}\": \"{held}\"}}}}}}"
+        );
+        let to = if held.starts_with('3') { "3.10.2" } else { "4.17.21" };
+        let why =
+            format!("pnpm.overrides hold lodash at {held}, an override for some versions; move it to {to} by hand");
+        check(&[("package.json", &text)], &format!("stays package.json: lodash {held}: L-3: {why}"));
+    }
+}
