@@ -153,7 +153,8 @@ const fn takes_newest(ecosystem: Ecosystem) -> bool {
     matches!(ecosystem, CratesIo | Hex | Npm | Packagist | Pub | PyPi | RubyGems)
 }
 
-fn refusal(name: &str, requirement: &str) -> String {
+/// Why a requirement is not moved.
+pub(super) fn refusal(name: &str, requirement: &str) -> String {
     format!("{name} is asked for as {requirement:?}, which no version can be put into")
 }
 
@@ -336,6 +337,20 @@ mod tests {
             "a",
             Ok(Some("\u{feff}[dependencies]\na = \"1.2.6\"\n")),
         );
+    }
+
+    #[test]
+    fn a_pnpm_workspace_is_moved_where_a_version_stands_in_it() {
+        let of = |value: &str| format!("overrides:\n  a: {value}\n");
+        for (value, want) in
+            [("&v 1.0.0 # x", "&v 1.2.6 # x"), ("&1.0.0 '1.0.0'", "&1.0.0 '1.2.6'"), ("'>=1.0.0'", "'>=1.2.6'")]
+        {
+            check(Kind::PnpmWorkspace, &of(value), "a", Ok(Some(&of(want))));
+        }
+        for value in ["*v", "!!str 1.0.0", "|", ">-"] {
+            let want = format!("a is asked for as {value:?}, which no version can be put into");
+            check(Kind::PnpmWorkspace, &of(value), "a", Err(&want));
+        }
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Nothing is run. Only a call that names the package and its versions in plain strings is rewritten; of anything else is said
 //! that it has to be moved by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::ask::{Ask, Edited};
-use super::edit::Pen;
+use super::edit::{Pen, refusal};
 use super::requirement::{moved, moved_all};
 use crate::package::Ecosystem;
 
@@ -163,6 +163,7 @@ pub(super) fn pnpm_workspace(text: &str, ask: &Ask<'_>) -> Edited {
     let mut pen = Pen::new(ask);
     let mut out = String::with_capacity(text.len() + 8);
     let mut in_table = false;
+    let elsewhere = aliases(text, ask.name);
     for whole in text.split_inclusive('\n') {
         let code = whole.trim_start();
         let (key, rest) = code.split_once(": ").unwrap_or((code.trim_end().trim_end_matches(':'), ""));
@@ -170,21 +171,44 @@ pub(super) fn pnpm_workspace(text: &str, ask: &Ask<'_>) -> Edited {
         if code.len() == whole.len() && !code.trim().is_empty() && !code.starts_with('#') {
             in_table = key == "overrides";
         }
-        let written = rest.split(" #").next().unwrap_or_default().trim();
+        let value = anchored(rest);
+        let written = value.split(" #").next().unwrap_or_default().trim();
         let bare = written.trim_matches(['"', '\'']);
         let is_meant =
             in_table && code.len() < whole.len() && key == ask.name && !bare.is_empty() && !bare.starts_with('$');
-        let new = is_meant.then(|| pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to))).flatten();
+        // An alias, a tag or a block is no version that stands here; an anchor's may be that of others.
+        let anchor = rest.trim_start().strip_prefix('&').and_then(|named| named.split_whitespace().next());
+        let is_plain =
+            !written.starts_with(['&', '*', '!', '|', '>']) && !anchor.is_some_and(|own| elsewhere.contains(own));
+        if is_meant && !is_plain {
+            pen.refused.push(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
+        }
+        let write = || pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to));
+        let new = (is_meant && is_plain).then(write).flatten();
         match new {
             Some(new) => {
-                let (before, _) = whole.split_at_checked(whole.len() - rest.len()).unwrap_or((whole, ""));
+                let (before, _) = whole.split_at_checked(whole.len() - value.len()).unwrap_or((whole, ""));
                 out.push_str(before);
-                out.push_str(&rest.replacen(bare, &new, 1));
+                out.push_str(&value.replacen(bare, &new, 1));
             }
             None => out.push_str(whole),
         }
     }
     pen.done(out)
+}
+
+/// The anchors that are referred to under other keys than this one.
+fn aliases<'t>(text: &'t str, name: &str) -> HashSet<&'t str> {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
+    let is_other = |line: &&str| line.split(':').next().is_none_or(|key| key.trim().trim_matches(['"', '\'']) != name);
+    let words = text.lines().filter(is_other).flat_map(|line| line.split('*').skip(1));
+    words.filter_map(|word| word.split(is_end).next()).collect()
+}
+
+/// What stands behind an anchor, where there is one.
+fn anchored(value: &str) -> &str {
+    let named = value.trim_start().strip_prefix('&');
+    named.map_or(value, |named| named.trim_start_matches(|c: char| !c.is_whitespace()))
 }
 
 /// The line with another value, and whether it has one at all.
@@ -225,9 +249,7 @@ fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
     let start = line.find("uses:")? + "uses:".len();
     let rest = line.get(start..)?;
     // An anchor stands before what it is for.
-    let value = rest.trim_start();
-    let value = value.strip_prefix('&').map_or(value, |named| named.trim_start_matches(|c: char| !c.is_whitespace()));
-    let value = value.trim_start_matches([' ', '\t', '"', '\'']);
+    let value = anchored(rest).trim_start_matches([' ', '\t', '"', '\'']);
     let from = line.len() - value.len();
     let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n', ',', '}', ']']).unwrap_or(value.len()))?;
     let (action, release) = value.split_once('@')?;

@@ -135,11 +135,9 @@ pub(super) fn faults(path: &str, before: &Read<'_>, after: &Read<'_>, bumps: &mu
 fn worse(before: &Read<'_>, after: &Read<'_>, lines: &Lines) -> Vec<Problem> {
     let was: BTreeSet<(u32, &str)> =
         before.reading.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
-    let had: BTreeSet<u32> = was.iter().map(|(line, _)| *line).collect();
-    // The words for what is wrong in a line may name the version.
     let is_new = |problem: &&Problem| {
         let line = if problem.line == 0 { 0 } else { lines.before(problem.line) };
-        if line == 0 { !was.contains(&(0, problem.message.as_str())) } else { !had.contains(&line) }
+        !was.contains(&(line, problem.message.as_str()))
     };
     let mut worse: Vec<Problem> = after.reading.problems.iter().filter(is_new).cloned().collect();
     let rank = |reading: &Reading| match reading.status {
@@ -331,6 +329,12 @@ mod tests {
             ("b==1\na==1.0\n", "b==1\n\na==2.0\n", ""), // lines may move
             (
                 "a==1.0\n",
+                "a==2.0\n-r\n",
+                "all: the edit would leave a problem at f:2 (an option that pip does not take here: \"-r\"), so it is not made",
+            ),
+            // Another problem on a line that had one is new.
+            (
+                "a==1.0\n-q\n",
                 "a==2.0\n-r\n",
                 "all: the edit would leave a problem at f:2 (an option that pip does not take here: \"-r\"), so it is not made",
             ),

@@ -166,3 +166,18 @@ fn a_safe_requirement_is_not_lowered_for_an_override_of_other_versions() {
         check(&[("package.json", &text)], &format!("stays package.json: lodash {held}: L-3: {why}"));
     }
 }
+
+#[test]
+fn an_anchor_stays_and_what_only_refers_to_one_is_not_moved() {
+    check(
+        &[("pnpm-workspace.yaml", "overrides:\n  lodash: &v \"4.17.4\" # old\ncatalog:\n  lodash: *v\n")],
+        "
+pnpm-workspace.yaml: lodash 4.17.4 -> 4.17.21: L-3
+  + lodash: &v \"4.17.21\" # old",
+    );
+    // Others get what the anchor has.
+    check(
+        &[("pnpm-workspace.yaml", "overrides:\n  lodash: &v 4.17.4\n  other: *v\n")],
+        "stays pnpm-workspace.yaml: lodash 4.17.4: L-3: lodash is asked for as \"&v 4.17.4\", which no version can be put into",
+    );
+}
