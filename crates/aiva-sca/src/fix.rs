@@ -254,13 +254,15 @@ fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
                 highest.insert(property, (version, entry.to.clone()));
             }
         }
+        let beside = beside(&sheet.bumps);
         for (name, draft) in &mut sheet.bumps {
             let lower = draft.entries.iter().find_map(|entry| {
                 let property = entry.property.as_ref()?;
                 let (_, to) = highest.get(&property.to_ascii_lowercase()).filter(|(_, to)| *to != entry.to)?;
                 Some((property.clone(), entry.to.clone(), to.clone()))
             });
-            let Some((property, wanted, to)) = lower else { continue };
+            let shared = || Some(("its element".to_owned(), draft.to.clone(), beside.get(name)?.clone()));
+            let Some((property, wanted, to)) = lower.or_else(shared) else { continue };
             draft.to.clone_from(&to);
             for at in by_name.get(name.as_str()).into_iter().flatten() {
                 let Some(case) = cases.get_mut(*at) else { continue };
@@ -275,6 +277,22 @@ fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
             }
         }
     }
+}
+
+/// The packages that stand in one element with one that needs a higher version, with that version.
+fn beside(bumps: &BTreeMap<String, desk::Draft>) -> BTreeMap<String, String> {
+    let mut higher: BTreeMap<String, String> = BTreeMap::new();
+    for draft in bumps.values().filter(|draft| draft.entries.iter().all(|entry| entry.property.is_none())) {
+        let Some(ecosystem) = draft.ecosystem else { continue };
+        for name in &draft.along {
+            let known = higher.get(name).or(bumps.get(name).map(|own| &own.to));
+            let version = |text: &String| Version::parse(ecosystem, text);
+            if known.is_some_and(|known| version(known) < version(&draft.to)) {
+                higher.insert(name.clone(), draft.to.clone());
+            }
+        }
+    }
+    higher
 }
 
 /// The manifests that changed, with what is known to be cleared.

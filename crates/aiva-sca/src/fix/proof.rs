@@ -186,6 +186,14 @@ fn moves(bumps: &BTreeMap<String, Draft>) -> BTreeMap<(Ecosystem, String), Moved
             one.is_shared |= entry.property.is_some();
         }
     }
+    // What stands in one element has the highest version that one of them needs.
+    for (_, ecosystem, draft) in known() {
+        for other in &draft.along {
+            if let Some(one) = moves.get_mut(&key(ecosystem, other)) {
+                one.to.extend(draft.entries.iter().map(|entry| entry.to.as_str()));
+            }
+        }
+    }
     moves
 }
 

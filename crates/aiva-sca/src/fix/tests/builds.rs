@@ -236,6 +236,20 @@ may stay a.csproj: L.N 2.0.5: N-2: V moves to 13.0.1 for another package, where 
 }
 
 #[test]
+fn what_stands_in_one_element_moves_to_the_highest_that_is_needed() {
+    check(
+        &[("a.csproj", "<Project><ItemGroup>\n<PackageReference Include=\"L.N;N.J\" Version=\"[2.0.5]\" />\n</ItemGroup></Project>")],
+        "
+a.csproj: L.N 2.0.5 -> 13.0.1:
+  along N.J
+a.csproj: N.J 2.0.5 -> 13.0.1: N-1
+  along L.N
+  + <PackageReference Include=\"L.N;N.J\" Version=\"[13.0.1]\" />
+may stay a.csproj: L.N 2.0.5: N-2: its element moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
+    );
+}
+
+#[test]
 fn a_property_moves_where_it_is_set_for_the_file() {
     let dependency = "<dependency><groupId>g</groupId><artifactId>a</artifactId><version>${a.v}</version></dependency>";
     let parent = format!(
