@@ -9,6 +9,7 @@ use std::path::Path;
 use toml_edit::{Item, TableLike};
 
 use super::find::Found;
+use super::include;
 use super::join::{folder, inside};
 use super::kind::Kind;
 use super::manifest::Manifest;
@@ -77,14 +78,21 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
     }
 }
 
-/// Says what is not known of a manifest for which no lockfile holds.
-pub(super) fn close(reading: &mut Reading) {
+/// Says what is not known of a manifest for which no lockfile holds. `files` are those of the tree, by path: a list that is one of them
+/// is judged there.
+pub(super) fn close(found: &Found, reading: &mut Reading, files: &[Found]) {
     if let Some((_, line)) = std::mem::take(&mut reading.links.dynamic).into_iter().next() {
         let message = "what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile \
                        would list it";
         reading.problem(line, message);
     }
-    for Include { path, line, .. } in std::mem::take(&mut reading.links.includes) {
+    let is_input = |asked: &str| {
+        let path = include::place(folder(&found.path), asked);
+        let at = path.and_then(|path| files.binary_search_by(|file| file.path.cmp(&path)).ok());
+        at.and_then(|at| files.get(at)).is_some_and(|file| file.kind == Kind::Requirements)
+    };
+    let includes = std::mem::take(&mut reading.links.includes);
+    for Include { path, line, .. } in includes.into_iter().filter(|include| !is_input(&include.path)) {
         let message =
             format!("what {} asks for is not read: the lockfiles at or above are of other projects", quote(&path));
         reading.problem(line, message);

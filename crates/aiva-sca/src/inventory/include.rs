@@ -199,6 +199,24 @@ fn may_be_list(path: &str) -> bool {
     Kind::of(folder, name).is_none_or(|kind| kind == Kind::Requirements)
 }
 
+/// The path below the root that is meant by one in a file of the folder `from`; `None` where it leads out.
+pub(super) fn place(from: &str, asked: &str) -> Option<String> {
+    if asked.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
+    for part in asked.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
 /// The file that is meant, as a path below the root.
 fn resolve(root: &Path, real_root: &Path, from: &str, include: &Include) -> Result<(String, PathBuf), String> {
     let asked = &include.path;
@@ -206,21 +224,8 @@ fn resolve(root: &Path, real_root: &Path, from: &str, include: &Include) -> Resu
     if asked.contains("://") {
         return Err(format!("{what} is not fetched: save it beside this file to have it read"));
     }
-    let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
     let outside = || format!("{what} is outside of the scanned folder: not read");
-    if asked.starts_with('/') {
-        return Err(outside());
-    }
-    for part in asked.split(['/', '\\']) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop().ok_or_else(outside)?;
-            }
-            part => parts.push(part),
-        }
-    }
-    let path = parts.join("/");
+    let path = place(from, asked).ok_or_else(outside)?;
     let file = root.join(&path);
     let real = file.canonicalize().map_err(|error| format!("{what} is included, but could not be read: {error}"))?;
     if !real.starts_with(real_root) {

@@ -37,6 +37,8 @@ pub(crate) struct Standing<'t> {
     pub(crate) central: &'t [String],
     /// Whether there is a version catalog anywhere in the tree.
     pub(crate) has_catalog: bool,
+    /// Every file of the tree, by path.
+    pub(crate) files: &'t [Found],
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
 }
@@ -107,7 +109,7 @@ pub(crate) fn join(
             without_catalog(&mut reading);
         }
         if found.kind == Kind::PyProject && !held.contains(&at) {
-            dynamic::close(&mut reading);
+            dynamic::close(&found, &mut reading, standing.files);
         }
         if found.kind == Kind::DotnetProject
             && above(folder(&found.path)).any(|at| standing.central.iter().any(|one| one == at))

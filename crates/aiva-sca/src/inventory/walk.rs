@@ -240,8 +240,12 @@ impl Tree<'_> {
             texts.push((at, text));
             readings.push((found, reading));
         }
-        let standing =
-            Standing { central: &self.central, has_catalog: self.has_catalog, is_below: group.above.is_some() };
+        let standing = Standing {
+            central: &self.central,
+            has_catalog: self.has_catalog,
+            files: &self.files,
+            is_below: group.above.is_some(),
+        };
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());
         // What was taken in besides comes behind all files of its group.

@@ -379,4 +379,24 @@ fn what_is_dynamic_is_looked_for_where_the_manifest_says() {
     }
     let other = [("p/pyproject.toml", &*manifest), ("p/base.list", "a==1\n"), ("uv.lock", uv)];
     assert_eq!(told(&other)[0].split(" 5").next().unwrap(), "p/pyproject.toml partial []");
+    // What is an input is judged, whatever project the lockfile above is of.
+    let list = "[tool.setuptools.dynamic]\ndependencies = { file = [\"./requirements.txt\", \"base.list\"] }\n";
+    let manifest = format!("[project]\nname = \"p\"\ndynamic = [\"dependencies\"]\n{list}");
+    let uv = format!(
+        "{uv}\n[[package]]\nname = \"b\"\nversion = \"1.0\"\nsource = {{ registry = \"https://pypi.org/simple\" }}\n"
+    );
+    let other = [
+        ("p/pyproject.toml", &*manifest),
+        ("p/base.list", "a==1\n"),
+        ("p/requirements.txt", "a==1\n"),
+        ("pyproject.toml", "[project]\nname = \"app\"\n"),
+        ("uv.lock", &*uv),
+    ];
+    assert_eq!(
+        told(&other)[..2],
+        [
+            "p/pyproject.toml partial [] 5: what \"base.list\" asks for is not read: the lockfiles at or above are of other projects",
+            "p/requirements.txt parsed [a]",
+        ]
+    );
 }
