@@ -13,6 +13,7 @@ use super::include;
 use super::join::{folder, inside};
 use super::kind::Kind;
 use super::manifest::Manifest;
+use super::pyproject::doubt_list;
 use super::reading::{Include, Reading, quote};
 use super::walk::{Options, read_file};
 use crate::package::Scope;
@@ -22,7 +23,10 @@ const FIELDS: [(&str, Scope); 2] = [("dependencies", Scope::Runtime), ("optional
 
 /// Notes where what is dynamic comes from, or that nothing says so.
 pub(super) fn note(manifest: &Manifest, reading: &mut Reading) {
-    let Some(list) = manifest.table(&["project"]).and_then(|project| project.get("dynamic")) else { return };
+    let project = manifest.table(&["project"]);
+    let entry = project.and_then(|project| manifest.entries(project).find(|(key, ..)| *key == "dynamic"));
+    let Some(entry @ (_, list, _)) = entry else { return };
+    doubt_list(entry, reading);
     for (field, scope) in FIELDS {
         let Some((_, line)) = manifest.strings(list).find(|(name, _)| *name == field) else { continue };
         let before = reading.links.includes.len();

@@ -89,9 +89,7 @@ fn tables(item: &Item) -> Vec<&dyn TableLike> {
 
 fn standard(manifest: &Manifest, reading: &mut Reading) {
     let sources = &Sources::of(manifest);
-    if let Some(item) = manifest.table(&["project"]).and_then(|project| project.get("dependencies")) {
-        requirements(manifest, item, Scope::Runtime, sources, reading);
-    }
+    list_at(manifest, (&["project"], "dependencies"), Scope::Runtime, sources, reading);
     // The last two are from before PEP 735: pdm's groups, and uv's only one.
     for (path, scope) in [
         (&["project", "optional-dependencies"][..], Scope::Optional),
@@ -99,20 +97,16 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
         (&["tool", "pdm", "dev-dependencies"][..], Scope::Dev),
     ] {
         let Some(table) = manifest.table(path) else { continue };
-        for (_, item, _) in manifest.entries(table) {
-            requirements(manifest, item, scope, sources, reading);
+        for entry in manifest.entries(table) {
+            requirements(manifest, entry, scope, sources, reading);
         }
     }
-    if let Some(item) = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("dev-dependencies")) {
-        requirements(manifest, item, Scope::Dev, sources, reading);
-    }
+    list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
     forced(manifest, sources, reading);
     overridden(manifest, reading);
     // No lockfile has what builds the project, and nobody else asks for it: nothing is declared.
     let (declared, open) = (reading.links.declared.len(), reading.not_judged.len());
-    if let Some(item) = manifest.table(&["build-system"]).and_then(|build| build.get("requires")) {
-        requirements(manifest, item, Scope::Build, sources, reading);
-    }
+    list_at(manifest, (&["build-system"], "requires"), Scope::Build, sources, reading);
     reading.links.declared.truncate(declared);
     for entry in reading.not_judged.iter_mut().skip(open).filter(|entry| entry.is_range) {
         entry.reason = "a range, not a pinned version; no lockfile pins what builds a project".into();
@@ -204,8 +198,30 @@ fn overridden(manifest: &Manifest, reading: &mut Reading) {
     }
 }
 
-fn requirements(manifest: &Manifest, item: &Item, scope: Scope, sources: &Sources, reading: &mut Reading) {
-    for (text, line) in manifest.strings(item) {
+/// The requirements of one key of a table.
+fn list_at(manifest: &Manifest, (table, key): (&[&str], &str), scope: Scope, sources: &Sources, reading: &mut Reading) {
+    let entry = manifest.table(table).and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key));
+    if let Some(entry) = entry {
+        requirements(manifest, entry, scope, sources, reading);
+    }
+}
+
+/// Notes what is no list where one belongs.
+pub(super) fn doubt_list((key, item, line): (&str, &Item, u32), reading: &mut Reading) {
+    if !item.is_array() {
+        reading.problem(line, format!("{} is no list: nothing of it is read", quote(key)));
+    }
+}
+
+fn requirements(
+    manifest: &Manifest,
+    entry: (&str, &Item, u32),
+    scope: Scope,
+    sources: &Sources,
+    reading: &mut Reading,
+) {
+    doubt_list(entry, reading);
+    for (text, line) in manifest.strings(entry.1) {
         // pdm: a folder of the project, `-e file:///${PROJECT_ROOT}/own#egg=own`.
         if let Some(folder) = text.trim().strip_prefix("-e ") {
             let name = folder.split_once("#egg=").and_then(|(_, name)| name.split(['[', '&']).next());

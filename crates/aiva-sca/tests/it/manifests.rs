@@ -174,6 +174,22 @@ wheel 0.40.0 2 build
 - x [@ https://x/x.whl] 2 build: from an address, not from an index: it has no version",
     );
     check("pyproject.toml", "[build-system]\nrequires = [\"=1\"]\n", "failed\n! 2 not a requirement: \"=1\"");
+    for (wrong, key) in [
+        ("[project]\ndependencies = \"a==1\"\n", "dependencies"),
+        ("[project]\ndependencies.a = \"1\"\n", "dependencies"),
+        ("[project]\ndynamic = \"dependencies\"\n", "dynamic"),
+        ("[project.optional-dependencies]\nx = \"a\"\n", "x"),
+        ("[build-system]\nrequires = \"a\"\n", "requires"),
+        ("[dependency-groups]\ndev = \"a\"\n", "dev"),
+        ("[tool.uv]\ndev-dependencies = \"a\"\n", "dev-dependencies"),
+    ] {
+        let text = format!("{wrong}[tool.poetry.dependencies]\nb = \"1.0\"\n");
+        check(
+            "pyproject.toml",
+            &text,
+            &format!("partial\nb 1.0 4 runtime\n! 2 \"{key}\" is no list: nothing of it is read"),
+        );
+    }
 }
 
 #[test]
