@@ -171,12 +171,15 @@ pub(super) fn spoken(names: &BTreeSet<String>) -> String {
 }
 
 /// What a manifest says of a package over everybody's head, where that does not allow the version. `lock` is the lockfile beside it,
-/// whose tool reads some of the tables only.
+/// whose tool reads some of the tables only; without one it is the manifest's own entry that is to move, over which only what is said
+/// for everybody has a say.
 pub(super) fn overridden(kind: Kind, manifest: &str, lock: Option<Kind>, name: &str, to: &str) -> Option<String> {
     let own = Some(format!("${name}"));
     let holds = overrides(kind, manifest, lock, name).find(|one| {
         // What refers to the entry of the same name moves with it.
-        own.as_deref() != Some(&*one.requirement) && !allowed(kind, one, to)
+        let has_say = lock.is_some() || one.reach == Reach::All;
+        // pnpm leaves out what is to be `-`.
+        has_say && one.requirement != "-" && own.as_deref() != Some(&*one.requirement) && !allowed(kind, one, to)
     })?;
     let Override { table, requirement, .. } = holds;
     Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
@@ -290,7 +293,10 @@ mod tests {
 
     #[test]
     fn an_override_keeps_every_copy() {
-        let said = |text: &str| overridden(Kind::PackageJson, text, None, "a", "1.2.6").unwrap_or_default();
+        let said = |text: &str| {
+            let lock = if text.contains("pnpm") { Kind::PnpmLock } else { Kind::BunLock };
+            overridden(Kind::PackageJson, text, Some(lock), "a", "1.2.6").unwrap_or_default()
+        };
         for (text, want) in [
             (r#"{"overrides": {"a": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
             (r#"{"overrides": {"x": {"a": "1.0.0"}}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
@@ -301,6 +307,7 @@ mod tests {
                 "pnpm.overrides hold a at 1.0.0; move that to 1.2.6 by hand",
             ),
             (r#"{"overrides": {"a": "^1.0.0"}}"#, ""),
+            (r#"{"pnpm": {"overrides": {"a": "-"}}}"#, ""),
             (r#"{"overrides": {"a": "$a"}}"#, ""),
             (r#"{"overrides": {"a": "$b"}}"#, "overrides hold a at $b; move that to 1.2.6 by hand"),
             (r#"{"overrides": {"a@1": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),

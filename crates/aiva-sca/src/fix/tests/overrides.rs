@@ -111,16 +111,31 @@ fn without_a_lockfile_the_override_is_what_is_judged() {
 package.json: lodash 4.17.4 -> 4.17.21: L-3
   + "pnpm": {"overrides": {"lodash": "4.17.21"}}}"#,
     );
-    // What the override forces nobody can promise away.
+    // What others ask for is nothing that was found here.
     check(
         &[(
             "package.json",
             "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"overrides\": {\"x\": {\"lodash\": \"4.17.4\"}}}",
         )],
         r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"lodash": "4.17.21"},"#,
+    );
+    check(
+        &[(
+            "package.json",
+            "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"pnpm\": {\"overrides\": {\"lodash\": \"-\"}}}",
+        )],
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"lodash": "4.17.21"},"#,
+    );
+    check(
+        &[("package.json", "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"overrides\": {\"lodash\": \"$x\"}}")],
+        r#"
 package.json: lodash 4.17.4 -> 4.17.21:
   + {"dependencies": {"lodash": "4.17.21"},
-stays package.json: lodash 4.17.4: L-3: overrides hold lodash at 4.17.4; move that to 4.17.21 by hand"#,
+stays package.json: lodash 4.17.4: L-3: overrides hold lodash at $x; move that to 4.17.21 by hand"#,
     );
 }
 
