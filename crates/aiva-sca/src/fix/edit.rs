@@ -9,7 +9,7 @@ use super::object::{TABLES, package_json};
 use super::requirement::dropped;
 use super::spans::{Spans, parted};
 use super::{cargo, catalog, golang, gradle, markup, program, python};
-use crate::inventory::Kind;
+use crate::inventory::{Kind, without_secret};
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -155,7 +155,7 @@ const fn takes_newest(ecosystem: Ecosystem) -> bool {
 
 /// Why a requirement is not moved.
 pub(super) fn refusal(name: &str, requirement: &str) -> String {
-    format!("{name} is asked for as {requirement:?}, which no version can be put into")
+    format!("{name} is asked for as {:?}, which no version can be put into", without_secret(requirement))
 }
 
 /// Whether a requirement allows a version.
@@ -361,6 +361,9 @@ mod tests {
         check(Kind::PackageJson, text, "nobody", Ok(None));
         let git = r#"{"dependencies": {"a": "github:x/a"}}"#;
         check(Kind::PackageJson, git, "a", Err("a is asked for as \"github:x/a\", which no version can be put into"));
+        let secret = r#"{"dependencies": {"a": "git+https://u:SECRET@h.example/a"}}"#;
+        let said = "a is asked for as \"git+https://h.example/a\", which no version can be put into";
+        check(Kind::PackageJson, secret, "a", Err(said));
         check(Kind::PackageJson, "{\"dependencies\": {\"a\": 1}}", "a", Err("the requirement of a is not a string"));
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::ask::Move;
 use super::edit::holds;
 use super::needs;
-use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder};
+use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder, without_secret};
 use crate::package::{Ecosystem, Input, Package, Source};
 use crate::scan::{label, range_of};
 
@@ -154,7 +154,7 @@ fn yarn(lock: &str, name: &str, step: &Move, old: &[&str], dependants: BTreeSet<
             (true, false) => keepers.unknown.extend(dependants.iter().cloned()),
             (false, _) => {
                 let who = if dependants.is_empty() { "something here".to_owned() } else { spoken(&dependants) };
-                keepers.sure.insert(format!("{who} asks for {name} {}", range_of(plain)));
+                keepers.sure.insert(format!("{who} asks for {name} {}", without_secret(range_of(plain))));
             }
         }
     }
@@ -182,6 +182,7 @@ pub(super) fn overridden(kind: Kind, manifest: &str, lock: Option<Kind>, name: &
         has_say && one.requirement != "-" && own.as_deref() != Some(&*one.requirement) && !allowed(kind, one, to)
     })?;
     let Override { table, requirement, .. } = holds;
+    let requirement = without_secret(&requirement);
     Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
 }
 
@@ -193,7 +194,7 @@ pub(super) fn scoped(kind: Kind, manifest: &str, name: &str, step: &Move) -> Opt
     };
     let Override { table, requirement, .. } =
         overrides(kind, manifest, None, name).find(|one| is_meant(one) && !allowed(kind, one, &step.to))?;
-    let to = &step.to;
+    let (to, requirement) = (&step.to, without_secret(&requirement));
     Some(format!("{table} hold {name} at {requirement}, an override for some versions; move it to {to} by hand"))
 }
 
@@ -305,6 +306,10 @@ mod tests {
             (
                 r#"{"pnpm": {"overrides": {"x>a@1": "1.0.0"}}}"#,
                 "pnpm.overrides hold a at 1.0.0; move that to 1.2.6 by hand",
+            ),
+            (
+                r#"{"overrides": {"x": {"a": "git+https://u:SECRET@h.example/a.git"}}}"#,
+                "overrides hold a at git+https://h.example/a.git; move that to 1.2.6 by hand",
             ),
             (r#"{"overrides": {"a": "^1.0.0"}}"#, ""),
             (r#"{"pnpm": {"overrides": {"a": "-"}}}"#, ""),

@@ -64,8 +64,7 @@ pub(super) fn mix_exs(text: &str, name: &str, to: &str) -> Result<Option<String>
         let Some(own) = literal(text, from + blank) else { continue }; // by git or path
         let requirement = text.get(own.from..own.end).unwrap_or_default();
         let parts: Vec<&str> = requirement.split(" and ").map(str::trim).collect();
-        let new = moved_all(Ecosystem::Hex, &parts, to)
-            .ok_or_else(|| format!("{name} is asked for as {requirement:?}, which no version can be put into"))?;
+        let new = moved_all(Ecosystem::Hex, &parts, to).ok_or_else(|| refusal(name, requirement))?;
         after.replace_range(own.from..own.end, &new.join(" and "));
         asked = true;
     }
@@ -220,8 +219,7 @@ fn value(line: &str, name: &str, to: &str) -> Result<(String, bool), String> {
         return Ok((line.to_owned(), false));
     }
     let bare = written.trim_matches(['"', '\'']);
-    let new = moved(Ecosystem::Pub, bare, to)
-        .ok_or_else(|| format!("{name} is asked for as {bare:?}, which no version can be put into"))?;
+    let new = moved(Ecosystem::Pub, bare, to).ok_or_else(|| refusal(name, bare))?;
     let is_quoted = written != bare || new.starts_with(['>', '<']) || new.contains(' ');
     let quote = if written.starts_with('"') { "\"" } else { "'" };
     let new = if is_quoted { format!("{quote}{new}{quote}") } else { new };
