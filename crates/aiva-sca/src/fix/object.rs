@@ -20,15 +20,25 @@ pub(super) fn package_json(text: &str, tables: &[&str], ask: &Ask<'_>) -> Result
         let mut entries = |scanner: &mut Scanner<'_>, is_peer: bool, is_forced: bool| {
             scanner.object(&mut |scanner, key| {
                 scanner.blank();
-                let from = scanner.at;
-                scanner.value()?;
                 // To yarn `**/a` is every copy.
                 let name = if is_forced { key.strip_prefix("**/").unwrap_or(key) } else { key };
-                let value = text.get(from..scanner.at).unwrap_or_default();
-                if !is_forced || value.starts_with('"') && !value.starts_with("\"$") {
-                    spots.push((from, scanner.at, name.to_owned(), is_peer));
+                let mut spot = |scanner: &mut Scanner<'_>| {
+                    scanner.blank();
+                    let from = scanner.at;
+                    scanner.value()?;
+                    let value = text.get(from..scanner.at).unwrap_or_default();
+                    if !is_forced || value.starts_with('"') && !value.starts_with("\"$") {
+                        spots.push((from, scanner.at, name.to_owned(), is_peer));
+                    }
+                    Some(())
+                };
+                // In a package's own table `.` is the package.
+                match is_forced && scanner.next() == Some(b'{') {
+                    true => {
+                        scanner.object(&mut |scanner, key| if key == "." { spot(scanner) } else { scanner.value() })
+                    }
+                    false => spot(scanner),
                 }
-                Some(())
             })
         };
         match table {

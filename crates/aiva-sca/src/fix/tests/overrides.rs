@@ -111,6 +111,17 @@ fn without_a_lockfile_the_override_is_what_is_judged() {
 package.json: lodash 4.17.4 -> 4.17.21: L-3
   + "pnpm": {"overrides": {"lodash": "4.17.21"}}}"#,
     );
+    // npm refuses a requirement of its own that contradicts it.
+    check(
+        &[(
+            "package.json",
+            "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"overrides\": {\"lodash\": {\"x\": \"1.0.0\", \".\": \"4.17.4\"}}}",
+        )],
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"lodash": "4.17.21"},
+  + "overrides": {"lodash": {"x": "1.0.0", ".": "4.17.21"}}}"#,
+    );
     // What others ask for is nothing that was found here.
     check(
         &[(
