@@ -9,8 +9,7 @@ use std::path::Path;
 use toml_edit::{Item, TableLike};
 
 use super::find::Found;
-use super::include;
-use super::join::{folder, inside};
+use super::join::{folder, inside, place};
 use super::kind::Kind;
 use super::manifest::Manifest;
 use super::pyproject::doubt_list;
@@ -91,7 +90,7 @@ pub(super) fn close(found: &Found, reading: &mut Reading, files: &[Found]) {
         reading.problem(line, message);
     }
     let is_input = |asked: &str| {
-        let path = include::place(folder(&found.path), asked);
+        let path = place(folder(&found.path), asked);
         let at = path.and_then(|path| files.binary_search_by(|file| file.path.cmp(&path)).ok());
         at.and_then(|at| files.get(at)).is_some_and(|file| file.kind == Kind::Requirements)
     };

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::crew;
 use super::find::Found;
-use super::join::{above, folder};
+use super::join::{above, folder, place};
 use super::kind::Kind;
 use super::reading::{Include, Reading, quote};
 use super::walk::{Options, bytes, read_file};
@@ -197,24 +197,6 @@ fn locks_projects(found: &Found) -> bool {
 fn may_be_list(path: &str) -> bool {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     Kind::of(folder, name).is_none_or(|kind| kind == Kind::Requirements)
-}
-
-/// The path below the root that is meant by one in a file of the folder `from`; `None` where it leads out.
-pub(super) fn place(from: &str, asked: &str) -> Option<String> {
-    if asked.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
-    for part in asked.split(['/', '\\']) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 /// The file that is meant, as a path below the root.

@@ -196,7 +196,12 @@ pub(crate) fn above(start: &str) -> impl Iterator<Item = &str> {
 
 /// The path, below the scan's root, that a file in a folder names; `None` where it leads out of the root or is no relative path.
 pub(crate) fn named_from(folder: &str, path: &str) -> Option<String> {
-    if path.starts_with('/') || path.contains(':') {
+    if path.contains(':') { None } else { place(folder, path) }
+}
+
+/// The same where a colon is a letter like any other.
+pub(crate) fn place(folder: &str, path: &str) -> Option<String> {
+    if path.starts_with('/') {
         return None;
     }
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
