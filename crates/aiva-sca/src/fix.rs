@@ -27,6 +27,7 @@ mod program;
 mod proof;
 mod python;
 mod ranges;
+mod ranked;
 mod requirement;
 mod rich;
 mod spans;

@@ -3,11 +3,15 @@
 //! What no version ends does not keep the rest from being mended: it is listed as what stays.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
 
+use super::ranked::{Known, Ranked};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Kind, Verdict};
-use crate::matching::Judge;
+use crate::matching::{Judge, Judgement};
 use crate::name::spelled;
 use crate::package::{Ecosystem, Input};
 use crate::purl::purl;
@@ -32,10 +36,11 @@ pub(super) struct Versions<'a> {
     here: HashMap<(Ecosystem, Cow<'a, str>), BTreeSet<&'a str>>,
     index: &'a Index,
     judge: Judge,
+    /// By package and flavour.
+    ranked: RefCell<HashMap<Key, Rc<Ranked>>>,
 }
 
-/// What a version costs, the least first: how much is said of it, and whether it comes before a release.
-type Cost = (usize, bool);
+type Key = (Ecosystem, String, Option<String>);
 
 impl<'a> Versions<'a> {
     pub(super) fn new(inputs: &'a [Input], index: &'a Index) -> Self {
@@ -44,7 +49,7 @@ impl<'a> Versions<'a> {
             let key = (package.ecosystem, spelled(package.ecosystem, &package.name));
             here.entry(key).or_default().insert(&package.version);
         }
-        Self { here, index, judge: Judge::default() }
+        Self { here, index, judge: Judge::default(), ranked: RefCell::default() }
     }
 
     /// Where one version of a package has to go; `findings` are all those about it, at least one.
@@ -53,40 +58,24 @@ impl<'a> Versions<'a> {
         let (ecosystem, name) = (first.ecosystem, first.name.as_str());
         let is_range = first.purl == purl(ecosystem, name, "");
         let floor = floor(ecosystem, &first.version, is_range);
-        let now = if is_range { findings.len() } else { self.told(ecosystem, name, &first.version)?.0 };
-        let is_settled = !is_range && !is_early(ecosystem, &first.version);
+        let now = if is_range { findings.len() } else { self.count(ecosystem, name, &first.version)? };
         let own = named_flavour(ecosystem, &first.version);
-        let mut other: Option<(usize, String)> = None;
-        let mut best: Option<(Cost, String, BTreeSet<String>)> = None;
-        for (version, text) in self.candidates(ecosystem, name, own)? {
-            if version.key() <= floor.as_slice() {
-                continue;
-            }
-            let (count, names) = self.told(ecosystem, name, &text)?;
-            // What is built for another platform is no choice.
-            if own.is_some() && flavour(ecosystem, &text) != own {
-                if count < now && other.as_ref().is_none_or(|(known, _)| count < *known) {
-                    other = Some((count, text));
-                }
-                continue;
-            }
-            // Nobody is moved from a release to what comes before the next one, if there is a choice.
-            let cost = (count, (is_settled || is_range) && is_early(ecosystem, &text));
-            if count < now && best.as_ref().is_none_or(|(known, ..)| cost < *known) {
-                best = Some((cost, text, names));
-            }
-        }
-        let Some((_, to, names)) = best else {
+        let ranked = self.ranked(ecosystem, name, own)?;
+        // Nobody is moved from a release to what comes before the next one, if there is a choice.
+        let is_settled = is_range || !is_early(ecosystem, &first.version);
+        let Some(best) = ranked.best(&floor, is_settled).filter(|best| best.count < now) else {
             let stays = findings.iter().map(|finding| finding.verdict.id.clone()).collect();
             let mut reason = reason(findings.iter().copied(), None);
-            if let (Some(own), Some((_, text))) = (own, other) {
+            let other = ranked.other(&floor).filter(|other| other.count < now);
+            if let (Some(own), Some(Known { text, .. })) = (own, other) {
                 reason = format!(
                     "no version in the flavour {own} is known that ends it; {text} does, but is of another one"
                 );
             }
             return Ok(Some(Aim { to: None, stays, reason }));
         };
-        let to = to.trim_start_matches('v').to_owned();
+        let names = self.names(ecosystem, name, &best.text)?;
+        let to = best.text.trim_start_matches('v').to_owned();
         let left: Vec<&Finding> =
             findings.iter().copied().filter(|one| all_names(&one.verdict).any(|name| names.contains(name))).collect();
         let stays = left.iter().map(|finding| finding.verdict.id.clone()).collect();
@@ -101,13 +90,25 @@ impl<'a> Versions<'a> {
         requirement: &str,
     ) -> Result<Option<String>, Damage> {
         let Some(range) = Requirement::parse(ecosystem, range_of(requirement)) else { return Ok(None) };
-        for (version, text) in self.candidates(ecosystem, name, None)? {
-            let is_allowed = range.holds(version.key()) && !is_early(ecosystem, &text);
-            if is_allowed && self.told(ecosystem, name, &text)?.0 == 0 {
-                return Ok(Some(text));
-            }
+        Ok(self.ranked(ecosystem, name, None)?.least_safe(&range).map(str::to_owned))
+    }
+
+    /// What is known of the versions of a package, made once for all that ask.
+    fn ranked(&self, ecosystem: Ecosystem, name: &str, own: Option<&str>) -> Result<Rc<Ranked>, Damage> {
+        let key = (ecosystem, name.to_owned(), own.map(str::to_owned));
+        if let Some(known) = self.ranked.borrow().get(&key) {
+            return Ok(known.clone());
         }
-        Ok(None)
+        let mut all = Vec::new();
+        for (version, text) in self.candidates(ecosystem, name, own)? {
+            let count = self.count(ecosystem, name, &text)?;
+            // What is built for another platform is no choice.
+            let is_other = own.is_some() && flavour(ecosystem, &text) != own;
+            all.push(Known { is_early: is_early(ecosystem, &text), version, text, count, is_other });
+        }
+        let ranked = Rc::new(Ranked::new(all));
+        self.ranked.borrow_mut().insert(key, ranked.clone());
+        Ok(ranked)
     }
 
     /// Every version of a package that is known: what ends an advisory, and what other files here have. Advisories name one of a release's
@@ -138,23 +139,32 @@ impl<'a> Versions<'a> {
         Ok(texts.into_iter().filter_map(|text| Some((Version::parse(ecosystem, &text)?, text))).collect())
     }
 
-    /// How much is said of a version that a newer one may end, and all names of it.
-    fn told(&self, ecosystem: Ecosystem, name: &str, version: &str) -> Result<(usize, BTreeSet<String>), Damage> {
-        let (mut count, mut names) = (0, BTreeSet::new());
+    /// How much is said of a version that a newer one may end.
+    fn count(&self, ecosystem: Ecosystem, name: &str, version: &str) -> Result<usize, Damage> {
+        let told = self.told(ecosystem, name, version)?;
+        let count = |one: &Judgement| usize::from(one.unknown.is_some()) + ended(one).count();
+        Ok(told.iter().map(|one| count(one)).sum())
+    }
+
+    /// All names of it.
+    fn names(&self, ecosystem: Ecosystem, name: &str, version: &str) -> Result<BTreeSet<String>, Damage> {
+        let told = self.told(ecosystem, name, version)?;
+        Ok(told.iter().flat_map(|one| ended(one)).flat_map(all_names).map(str::to_owned).collect())
+    }
+
+    fn told(&self, ecosystem: Ecosystem, name: &str, version: &str) -> Result<Vec<Arc<Judgement>>, Damage> {
+        let mut told = Vec::new();
         for name in together(ecosystem, name) {
             let Some(entry) = self.index.entry(ecosystem, name)? else { continue };
-            let Some(judgement) = self.judge.judged(ecosystem, &entry, version)? else { continue };
-            count += usize::from(judgement.unknown.is_some());
-            let ended = |verdict: &&std::sync::Arc<Verdict>| {
-                matches!(verdict.kind, Kind::Malicious | Kind::Vulnerability | Kind::Unsound)
-            };
-            for verdict in judgement.verdicts.iter().filter(ended) {
-                count += 1;
-                names.extend(all_names(verdict).map(str::to_owned));
-            }
+            told.extend(self.judge.judged(ecosystem, &entry, version)?);
         }
-        Ok((count, names))
+        Ok(told)
     }
+}
+
+fn ended(judgement: &Judgement) -> impl Iterator<Item = &Verdict> {
+    let is_ended = |verdict: &&Verdict| matches!(verdict.kind, Kind::Malicious | Kind::Vulnerability | Kind::Unsound);
+    judgement.verdicts.iter().map(|verdict| &**verdict).filter(is_ended)
 }
 
 /// Packages that always move together: the go command comes with its standard library.
