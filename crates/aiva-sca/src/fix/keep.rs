@@ -51,12 +51,21 @@ impl Lock {
     }
 }
 
-/// Who keeps a copy of a package; `old` has the requirements of the project's own manifests, which were moved.
-pub(super) fn keepers(kind: Kind, lock: &Lock, input: &Input, name: &str, step: &Move, old: &[&str]) -> Keepers {
+/// What is known of the project's own manifests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'a> {
+    /// Their requirements before they were moved.
+    pub(super) old: &'a [&'a str],
+    /// Their folders, from that of the lockfile on. Other folders that it takes packages from keep what they ask for.
+    pub(super) folders: &'a BTreeSet<&'a str>,
+}
+
+/// Who keeps a copy of a package.
+pub(super) fn keepers(kind: Kind, lock: &Lock, input: &Input, name: &str, step: &Move, own: Own<'_>) -> Keepers {
     let dependants = dependants(input, name, &step.from);
     match kind {
-        Kind::PackageLock | Kind::Shrinkwrap => npm(lock, name, step),
-        Kind::YarnLock => yarn(&lock.text, name, step, old, dependants),
+        Kind::PackageLock | Kind::Shrinkwrap => npm(lock, name, step, own.folders),
+        Kind::YarnLock => yarn(&lock.text, name, step, own.old, dependants),
         Kind::ComposerLock | Kind::PoetryLock if let Some(keepers) = needs::keepers(kind, lock, name, step) => keepers,
         _ => Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants },
     }
@@ -74,7 +83,7 @@ pub(super) fn needing<'i>(input: &'i Input, name: &'i str, version: &'i str) -> 
     input.edges.iter().filter(move |(_, to)| is_meant(*to)).filter_map(move |(from, _)| package(*from))
 }
 
-fn npm(lock: &Lock, name: &str, step: &Move) -> Keepers {
+fn npm(lock: &Lock, name: &str, step: &Move, scanned: &BTreeSet<&str>) -> Keepers {
     let mut keepers = Keepers::default();
     let Some(document) = lock.json() else {
         keepers.unknown.insert("what else is in the lockfile".to_owned());
@@ -83,32 +92,55 @@ fn npm(lock: &Lock, name: &str, step: &Move) -> Keepers {
     match document.get("packages").and_then(Value::as_object) {
         Some(packages) => {
             for (place, entry) in packages {
-                let Some((_, folder)) = place.rsplit_once("node_modules/") else { continue }; // the project's own
-                for table in ["dependencies", "optionalDependencies", "peerDependencies"] {
-                    ask(entry, table, folder, name, step, &mut keepers);
+                let who = match place.rsplit_once("node_modules/") {
+                    Some((_, folder)) => labelled(folder, entry),
+                    None if place.is_empty() || scanned.contains(place.as_str()) => continue,
+                    None => not_scanned(place),
+                };
+                for table in ["dependencies", "optionalDependencies", "peerDependencies", "devDependencies"] {
+                    ask(entry, table, &who, name, step, &mut keepers);
                 }
             }
         }
-        None => nested(document, name, step, &mut keepers),
+        None => nested(document, name, step, scanned, &mut keepers),
     }
     keepers
 }
 
 /// Format 1 nests copies.
-fn nested(above: &Value, name: &str, step: &Move, keepers: &mut Keepers) {
+fn nested(above: &Value, name: &str, step: &Move, scanned: &BTreeSet<&str>, keepers: &mut Keepers) {
     let mut open = vec![above];
     while let Some(next) = open.pop() {
-        for (folder, entry) in next.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
-            let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
-            if own_folder(version).is_none() {
-                ask(entry, "requires", folder, name, step, keepers);
-            }
+        for (key, entry) in next.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
             open.push(entry);
+            let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
+            let who = match own_folder(version) {
+                None => labelled(key, entry),
+                Some(path) if scanned.contains(path) => continue,
+                Some(path) => not_scanned(path),
+            };
+            // Of a folder outside of the project npm writes nothing down.
+            if own_folder(version).is_some() && entry.get("requires").is_none() {
+                keepers.unknown.insert(who);
+                continue;
+            }
+            ask(entry, "requires", &who, name, step, keepers);
         }
     }
 }
 
-fn ask(entry: &Value, table: &str, folder: &str, name: &str, step: &Move, keepers: &mut Keepers) {
+/// A package of the lockfile, for a person.
+fn labelled(name: &str, entry: &Value) -> String {
+    let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
+    format!("{name} {version}").trim_end().to_owned()
+}
+
+/// A folder whose manifest stays as it is.
+fn not_scanned(folder: &str) -> String {
+    format!("{folder} (a folder that was not scanned)")
+}
+
+fn ask(entry: &Value, table: &str, who: &str, name: &str, step: &Move, keepers: &mut Keepers) {
     for (key, range) in entry.get(table).and_then(Value::as_object).into_iter().flatten() {
         let Some(range) = range.as_str() else { continue };
         let real = range.strip_prefix("npm:").map_or(key.as_str(), |alias| {
@@ -119,12 +151,7 @@ fn ask(entry: &Value, table: &str, folder: &str, name: &str, step: &Move, keeper
         }
         keepers.is_needed = true;
         if !allows(range, &step.to) {
-            let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
-            keepers.sure.insert(format!(
-                "{} asks for {name} {}",
-                format!("{folder} {version}").trim_end(),
-                range_of(range)
-            ));
+            keepers.sure.insert(format!("{who} asks for {name} {}", range_of(range)));
         }
     }
 }
@@ -245,8 +272,13 @@ mod tests {
 
     #[track_caller]
     fn check(kind: Kind, lock: &str, step: &Move, old: &[&str], want: (&str, &str)) {
+        check_own(kind, lock, step, Own { old, folders: &["", "packages/x"].into() }, want);
+    }
+
+    #[track_caller]
+    fn check_own(kind: Kind, lock: &str, step: &Move, own: Own<'_>, want: (&str, &str)) {
         let input = crate::inventory::single_input("lock", kind, kind.read(lock.as_bytes()));
-        let got = keepers(kind, &Lock::new(lock.to_owned()), &input, "a", step, old);
+        let got = keepers(kind, &Lock::new(lock.to_owned()), &input, "a", step, own);
         assert_eq!((spoken(&got.sure).as_str(), spoken(&got.unknown).as_str()), want, "{lock}");
     }
 
@@ -276,6 +308,41 @@ mod tests {
         let own = r#"{"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}, "x": {"version": "file:packages/x",
             "requires": {"a": "1.0.0"}}}}"#;
         check(Kind::PackageLock, own, &move_on, &[], ("", ""));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_scanned_keeps_what_it_asks_for() {
+        let first = |x: &str| {
+            format!(
+                r#"{{"lockfileVersion": 1, "dependencies": {{"a": {{"version": "1.0.0"}}, "x": {{"version": "file:../x"{x}}}}}}}"#
+            )
+        };
+        let third = |x: &str| {
+            format!(
+                r#"{{"lockfileVersion": 3, "packages": {{"": {{}}, "node_modules/a": {{"version": "1.0.0"}},
+                "node_modules/x": {{"resolved": "../x", "link": true}}, "../x": {{"version": "1.0.0"{x}}}}}}}"#
+            )
+        };
+        let move_on = step("1.0.0", "1.2.6");
+        let asks = "../x (a folder that was not scanned) asks for a 1.0.0";
+        for (lock, folders, want) in [
+            (first(""), [""].as_slice(), ("", "../x (a folder that was not scanned)")),
+            (first(""), &["", "../x"], ("", "")),
+            (first(r#", "requires": {"a": "1.0.0"}"#), &[""], (asks, "")),
+            (first(r#", "requires": {"a": "^1.0.0"}"#), &[""], ("", "")),
+            (third(""), &[""], ("", "")),
+            (third(r#", "dependencies": {"a": "1.0.0"}"#), &[""], (asks, "")),
+            (third(r#", "devDependencies": {"a": "1.0.0"}"#), &[""], (asks, "")),
+            (third(r#", "dependencies": {"a": "1.0.0"}"#), &["", "../x"], ("", "")),
+        ] {
+            check_own(
+                Kind::PackageLock,
+                &lock,
+                &move_on,
+                Own { old: &[], folders: &folders.iter().copied().collect() },
+                want,
+            );
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::ask::{Ask, Entry, Move, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, dependants, has_overrides, is_forced, keepers, needing, overridden, spoken};
+use super::keep::{Keepers, Lock, Own, dependants, has_overrides, is_forced, keepers, needing, overridden, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{CENTRAL, Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -38,7 +38,9 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
     let own = desk.own.clone().unwrap_or_default();
     asked.take_back(group.name, desk);
     let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
-    let scene = Scene { asked: &asked, lock: lock.as_deref(), old: &old, own: &own, aims, desk };
+    let folders: BTreeSet<&str> = asked.folders.iter().map(String::as_str).collect();
+    let manifests = Own { old: &old, folders: &folders };
+    let scene = Scene { asked: &asked, lock: lock.as_deref(), manifests, own: &own, aims, desk };
     let mut going: Vec<&Move> = Vec::new();
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
         let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
@@ -99,8 +101,9 @@ fn are_held(group: &mut Group<'_>, lock: &Lock, aims: &Aims, own: &BTreeSet<Stri
     if !matches!(group.kind, Kind::ComposerLock | Kind::PoetryLock) {
         return is_held;
     }
+    let nobody = Own { old: &[], folders: &BTreeSet::new() };
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
-        let found = keepers(group.kind, lock, group.input, group.name, step, &[]);
+        let found = keepers(group.kind, lock, group.input, group.name, step, nobody);
         let (_, held) = parted(found.sure, group.path, aims);
         if !held.is_empty() {
             let held = held.into_iter().collect::<Vec<_>>().join(", ");
@@ -140,6 +143,8 @@ pub(super) struct Asked {
     entries: Vec<Entry>,
     /// In which manifest each of them is.
     paths: Vec<String>,
+    /// Where these manifests are, from the lockfile's folder on.
+    folders: Vec<String>,
     refused: Vec<String>,
     /// Overrides that shut the version out, by the version.
     overridden: Option<String>,
@@ -179,7 +184,10 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         through: &[],
     };
     let mut asked = Asked::default();
+    let top = folder(group.path);
     for (path, kind) in manifests(inputs, group.path, group.kind) {
+        let below = folder(&path).strip_prefix(top).map(|below| below.trim_start_matches('/').to_owned());
+        asked.folders.extend(below);
         if !manifest::is_edited(kind) {
             asked.unedited = Some(path);
             continue;
@@ -236,8 +244,7 @@ fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &mut Desk<
 struct Scene<'a> {
     asked: &'a Asked,
     lock: Option<&'a Lock>,
-    /// The requirements of the manifests before they were moved.
-    old: &'a [&'a str],
+    manifests: Own<'a>,
     /// The project's own packages, as steps of a path.
     own: &'a BTreeSet<String>,
     aims: &'a Aims,
@@ -265,7 +272,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     if asked.forced.contains(&step.from) {
         return Fate { stays: None, moves: true };
     }
-    let Keepers { mut sure, mut unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.old);
+    let Keepers { mut sure, mut unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.manifests);
     // Whether all that need it are here and allow it.
     let mut is_open = false;
     if kind == Kind::CargoLock {
