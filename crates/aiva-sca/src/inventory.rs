@@ -104,6 +104,7 @@ pub(crate) use npm_source::own_folder;
 pub(crate) use nuget_xml::CENTRAL;
 pub(crate) use overrides::{Override, Reach, of_text as overrides_of};
 pub(crate) use pom_tree::Sources as PomSources;
+pub(crate) use pyproject::poetry_requirement;
 pub use reading::Reading;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, visit, walk};

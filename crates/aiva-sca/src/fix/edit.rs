@@ -91,12 +91,21 @@ pub(super) struct Pen<'a> {
     pub(super) refused: Vec<String>,
     /// What gets the same version by a property that is moved.
     pub(super) along: BTreeSet<String>,
+    /// The entry at hand as its reader puts it, where that may be something else than what is written.
+    pub(super) said: Option<String>,
     drops: BTreeSet<String>,
 }
 
 impl<'a> Pen<'a> {
     pub(super) fn new(ask: &'a Ask<'a>) -> Self {
-        Self { ask, entries: Vec::new(), refused: Vec::new(), along: BTreeSet::new(), drops: BTreeSet::new() }
+        Self {
+            ask,
+            entries: Vec::new(),
+            refused: Vec::new(),
+            along: BTreeSet::new(),
+            said: None,
+            drops: BTreeSet::new(),
+        }
     }
 
     /// The requirement of an entry after the move, by these rules; `None` where it stays as it is.
@@ -106,9 +115,10 @@ impl<'a> Pen<'a> {
         old: &str,
         rule: impl FnOnce(&str, &str) -> Option<String>,
     ) -> Option<String> {
-        let (to, held) = self.ask.to(old)?;
-        let new = rule(old, to);
         let Ask { ecosystem, stands, .. } = *self.ask;
+        let said = self.said.as_deref().filter(|_| stands == Stands::Here).unwrap_or(old);
+        let (to, held) = self.ask.to(said)?;
+        let new = rule(old, to);
         let is_enough = stands == Stands::Locked && takes_newest(ecosystem) && holds(ecosystem, old, to);
         if new.is_none() && !is_enough {
             self.refused.push(refusal(key, old));

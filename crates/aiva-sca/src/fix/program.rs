@@ -226,28 +226,46 @@ fn value(line: &str, name: &str, to: &str) -> Result<(String, bool), String> {
     Ok((format!("{key}{}", rest.replacen(written, &new, 1)), true))
 }
 
-/// `uses: owner/name/path@v1.2.3`, on the lines of the findings. A commit is not moved: which one the release is, nothing here says.
+/// `uses: owner/name/path@v1.2.3`, on the lines of the findings or below such a line. A commit is not moved: which one the release is,
+/// nothing here says.
 pub(super) fn workflow(text: &str, ask: &Ask<'_>) -> Edited {
     let mut pen = Pen::new(ask);
     let mut after = String::with_capacity(text.len() + 8);
     let mut refused_at = BTreeMap::new();
+    // The line of a `uses` whose action stands below it.
+    let mut above = None;
     for (at, line) in text.split_inclusive('\n').enumerate() {
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
         let known = pen.refused.len();
-        match ask.lines.contains(&number).then(|| action(line, &mut pen)).flatten() {
+        let is_below = above.is_some() && !line.trim().is_empty();
+        let uses = if is_below { Some(line) } else { line.split_once("uses:").map(|(_, value)| value) };
+        let lines = [Some(number), above.filter(|_| is_below)];
+        let meant = lines.into_iter().flatten().find(|line| ask.lines.contains(line));
+        match meant.and(uses).and_then(|value| action(line, value, &mut pen)) {
             Some(new) => after.push_str(&new),
             None => after.push_str(line),
         }
-        refused_at.extend(pen.refused.get(known).map(|reason| (number, reason.clone())));
+        refused_at.extend(pen.refused.get(known).map(|reason| (meant.unwrap_or(number), reason.clone())));
+        if is_below {
+            above = None;
+        } else if uses.is_some_and(stands_below) {
+            above = Some(number);
+        }
     }
     Edited { refused_at, ..pen.done(after) }
 }
 
-fn action(line: &str, pen: &mut Pen<'_>) -> Option<String> {
-    let start = line.find("uses:")? + "uses:".len();
-    let rest = line.get(start..)?;
+/// Whether nothing stands behind a key but what opens a value on the next line: `>-`, `|`, an anchor.
+fn stands_below(value: &str) -> bool {
+    let value = anchored(value).split(" #").next().unwrap_or_default().trim();
+    let sign = value.trim_start_matches(['>', '|']);
+    value.is_empty() || sign.len() < value.len() && sign.bytes().all(|b| matches!(b, b'+' | b'-') || b.is_ascii_digit())
+}
+
+/// The line with the action moved; `value` is its end, behind `uses:`.
+fn action(line: &str, value: &str, pen: &mut Pen<'_>) -> Option<String> {
     // An anchor stands before what it is for.
-    let value = anchored(rest).trim_start_matches([' ', '\t', '"', '\'']);
+    let value = anchored(value).trim_start_matches([' ', '\t', '"', '\'']);
     let from = line.len() - value.len();
     let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n', ',', '}', ']']).unwrap_or(value.len()))?;
     let (action, release) = value.split_once('@')?;

@@ -5,6 +5,7 @@ use toml_edit::{Array, DocumentMut, Item, TableLike};
 use super::ask::{Ask, Edited, Stands};
 use super::edit::{Pen, holds, put, set, set_value};
 use super::requirement::moved;
+use crate::inventory::poetry_requirement;
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
 
@@ -68,6 +69,7 @@ fn poetry_table(table: Option<&mut Item>, pen: &mut Pen<'_>) {
     let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
     for (key, item) in table.iter_mut() {
         if pypi_name(key.get()) == pen.ask.name {
+            pen.said = poetry_requirement(item);
             set(item, key.get(), pen, poetry);
             // One requirement for each machine or Python.
             for one in item.as_array_mut().into_iter().flat_map(Array::iter_mut) {
@@ -75,6 +77,7 @@ fn poetry_table(table: Option<&mut Item>, pen: &mut Pen<'_>) {
                     set_value(version, key.get(), pen, poetry);
                 }
             }
+            pen.said = None;
         }
     }
 }

@@ -95,6 +95,10 @@ impl<'a> Visit<'a> for Workspace {
         }
     }
 
+    fn reads_block(&self, path: yaml::Path<'_, 'a>) -> bool {
+        path.first().is_some_and(|section| section == "overrides")
+    }
+
     fn alias(&mut self, path: yaml::Path<'_, 'a>, _: Option<&Anchored<'a>>, line: u32) -> bool {
         if path.first().is_some_and(|section| section == "overrides") {
             self.aliases.push(line);

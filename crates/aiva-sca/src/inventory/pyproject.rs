@@ -289,13 +289,12 @@ fn list(manifest: &Manifest, path: &[&str], scope: Scope, reading: &mut Reading)
     }
 }
 
-fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading) {
-    // A list has a constraint for each marker: all that any of them allows may be installed somewhere.
-    let tables = tables(item);
+/// What an entry of Poetry's allows of the public index, and what it takes from elsewhere. A list has a constraint for each marker: all
+/// that any of them allows may be installed somewhere.
+fn parts(item: &Item) -> (Vec<String>, Vec<(String, Source)>) {
     let mut allowed: Vec<String> = item.as_str().map(specifiers).into_iter().collect();
-    let asked = allowed.first().cloned().unwrap_or_default();
     let mut from = Vec::new();
-    for table in &tables {
+    for table in tables(item) {
         let field = |key: &str| table.get(key).and_then(Item::as_str);
         let version = field("version").unwrap_or_default();
         let source = if let Some(path) = field("path") {
@@ -309,12 +308,30 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
             named.map(|name| Source::PrivateRegistry(name.to_owned()))
         };
         match source {
-            Some(source) => from.push((version, source)),
+            Some(source) => from.push((specifiers(version), source)),
             None => allowed.push(specifiers(version)),
         }
     }
     let strings = item.as_array().into_iter().flat_map(toml_edit::Array::iter).filter_map(toml_edit::Value::as_str);
     allowed.extend(strings.map(specifiers));
+    (allowed, from)
+}
+
+/// All of it as one requirement; one that allows everything makes the rest say nothing.
+fn joined(allowed: &[String]) -> String {
+    if allowed.iter().any(String::is_empty) { String::new() } else { allowed.join(" || ") }
+}
+
+/// An entry of Poetry's in the words in which it is judged.
+pub(crate) fn poetry_requirement(item: &Item) -> Option<String> {
+    let (allowed, _) = parts(item);
+    (!allowed.is_empty()).then(|| joined(&allowed))
+}
+
+fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading) {
+    let tables = tables(item);
+    let asked = item.as_str().map(specifiers).unwrap_or_default();
+    let (allowed, from) = parts(item);
     if tables.iter().any(|table| table.is_empty()) {
         return reading.problem(line, format!("{} asks for no version: the file may have been cut off", quote(name)));
     }
@@ -324,15 +341,13 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
         reading.links.conditional.push(normalise(name));
     }
     declare(name, if allowed.len() > 1 { "" } else { &asked }, scope, line, reading);
-    for (version, source) in from {
-        let specifiers = specifiers(version);
+    for (specifiers, source) in from {
         elsewhere(&Requirement { name, specifiers: &specifiers, address: None }, &source, scope, line, reading);
     }
     if allowed.is_empty() {
         return;
     }
-    // One that allows everything makes the rest say nothing.
-    let all = if allowed.iter().any(String::is_empty) { String::new() } else { allowed.join(" || ") };
+    let all = joined(&allowed);
     if all.contains("||") {
         return reading.range(Ecosystem::PyPi, normalise(name), all, scope, line);
     }

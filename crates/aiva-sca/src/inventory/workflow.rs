@@ -35,12 +35,16 @@ impl<'a> Visit<'a> for Uses {
     fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
 
     fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
-        let value = &*value;
+        let value = value.trim(); // A block has a line end.
         if path.last().is_some_and(|key| key == "uses") {
             self.found.push((value.to_owned(), line));
         } else if is_step(path) {
             self.words.push((value.to_owned(), line));
         }
+    }
+
+    fn reads_block(&self, path: yaml::Path<'_, 'a>) -> bool {
+        path.last().is_some_and(|key| key == "uses") || is_step(path)
     }
 
     fn alias(&mut self, path: yaml::Path<'_, 'a>, meant: Option<&Anchored<'a>>, line: u32) -> bool {

@@ -30,6 +30,18 @@ pub(crate) trait Visit<'a> {
     fn key(&mut self, path: Path<'_, 'a>, line: u32);
     /// A scalar value.
     fn scalar(&mut self, path: Path<'_, 'a>, value: Cow<'a, str>, line: u32);
+    /// Whether a block scalar (`|`, `>-`) at this place has to be read: it is passed over where it need not be.
+    fn reads_block(&self, _path: Path<'_, 'a>) -> bool {
+        false
+    }
+    /// Whether aliases for the map at this place are told with the place.
+    fn keeps_map(&self, _path: Path<'_, 'a>) -> bool {
+        false
+    }
+    /// An alias for a map that was [kept](Self::keeps_map), by the place where that stands.
+    fn alias_of_map(&mut self, path: Path<'_, 'a>, _meant: Path<'_, 'a>, line: u32) -> bool {
+        self.alias(path, None, line)
+    }
     /// An alias in the place of a value; `false` where files of this kind have none.
     fn alias(&mut self, _path: Path<'_, 'a>, _meant: Option<&Anchored<'a>>, _line: u32) -> bool {
         false
@@ -171,7 +183,7 @@ impl<'a> Scanner<'a> {
         match value.as_bytes().first() {
             Some(b'|' | b'>') => {
                 let known = value.bytes().skip(1).all(|b| matches!(b, b'-' | b'+'));
-                if known { Ok(true) } else { Err(Unknown) }
+                if known && !visitor.reads_block(&self.path) { Ok(true) } else { Err(Unknown) }
             }
             Some(b'{' | b'[') => {
                 let rest = self.flow(value, line, visitor)?;

@@ -591,6 +591,20 @@ fn a_version_catalog_must_be_there_to_be_relied_on() {
 }
 
 #[test]
+fn workflows_with_actions_below_their_key() {
+    for (uses, want) in [
+        (">-\n      o/a@v1.2.3", "o/a 1.2.3 4 runtime"),
+        ("|\n      o/a@v1.2.3\n", "o/a 1.2.3 4 runtime"),
+        ("\n      o/a@v1.2.3", "o/a 1.2.3 4 runtime"),
+        ("&a\n      o/a@v1.2.3", "o/a 1.2.3 3 runtime"),
+    ] {
+        let text = format!("runs:\n  steps:\n  - uses: {uses}\n  - uses: o/b@v2.0.0\n  - run: |\n      x\n");
+        let line = text.lines().position(|line| line.contains("o/b")).unwrap() + 1;
+        check("action.yml", &text, &format!("parsed\n{want}\no/b 2.0.0 {line} runtime"));
+    }
+}
+
+#[test]
 fn workflows_with_anchors() {
     let not_step = "not a step: an alias for a word";
     for (steps, want) in [

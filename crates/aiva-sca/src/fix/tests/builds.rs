@@ -173,6 +173,16 @@ fn an_action_moves_where_it_is_used_by_release() {
 .github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1
   + - uses: o/a@v4.2.0  #  v4.2.0",
     );
+    // The action may stand below its key.
+    for sign in [">-", "|", "", "&x", "# why"] {
+        check(
+            &[(
+                ".github/workflows/a.yml",
+                &workflow(&format!("{sign}\n          o/a@v4.1.0\n      - uses: >-\n          o/b@v4.1.0")),
+            )],
+            ".github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1\n  + o/a@v4.2.0",
+        );
+    }
     // A step may stand in braces.
     let braces = "on: push\njobs: {x: {steps: [\n{name: d, uses: o/a@v4.1.0},\n{uses: o/a@v4.1.0, id: d}]}}\n";
     check(

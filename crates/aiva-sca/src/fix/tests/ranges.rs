@@ -73,6 +73,32 @@ fn the_least_safe_version_is_enough() {
 }
 
 #[test]
+fn an_entry_of_poetry_is_found_beside_others_of_its_name() {
+    for (asked, new) in [
+        ("\"2.8 || 2.9\"", "\"2.11.3\""),
+        ("\"~2.8|~2.9\"", "\"~2.11.3\""),
+        (
+            "[{version = \"2.9\", python = \"<3\"}, {version = \"2.8\"}]",
+            "[{version = \"2.11.3\", python = \"<3\"}, {version = \"2.11.3\"}]",
+        ),
+    ] {
+        let range = match asked {
+            "\"2.8 || 2.9\"" => "==2.8 || ==2.9",
+            "\"~2.8|~2.9\"" => "~2.8 || ~2.9",
+            _ => "==2.9 || ==2.8",
+        };
+        let text =
+            format!("[tool.poetry.dependencies]\njinja2 = {asked}\n[build-system]\nrequires = [\"jinja2==2.10\"]\n");
+        check(
+            &[("pyproject.toml", &text)],
+            &format!(
+                "pyproject.toml: jinja2 2.10 & {range} -> 2.11.3: J-1\n  + jinja2 = {new}\n  + requires = [\"jinja2==2.11.3\"]"
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_version_is_raised_where_it_is_kept() {
     let bare = "<Project><ItemGroup><PackageReference Include=\"N.J\" /></ItemGroup></Project>";
     let central = "<Project><ItemGroup>\n<PackageVersion Include=\"n.j\" Version=\"12.0.1\" />\n</ItemGroup></Project>";
