@@ -265,14 +265,18 @@ pub(super) fn settle(reading: &mut Reading, all: &[Override], scopes: &Scopes) {
 }
 
 fn judge(reading: &mut Reading, one: &Override, scope: Option<Scope>) {
-    let Override { name, requirement, line, reach, .. } = one;
+    let Override { table, name, requirement, line, reach } = one;
     let asked = scope.unwrap_or_default();
     let mut list = |reason: &'static str| {
         let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason);
         reading.not_judged.push(NotJudged { scope: asked, ..entry });
     };
     if requirement == "-" {
-        return; // pnpm leaves the package out.
+        // pnpm leaves the package out, also by what it reads of yarn's.
+        if *table == "overrides" {
+            list("an override by `-`, by which only pnpm's overrides leave a package out");
+        }
+        return;
     }
     if *reach == Reach::Below {
         return list("an override for what one package asks for: whether anybody gets it, a lockfile would say");
@@ -311,6 +315,12 @@ pub(super) fn mark(reading: &mut Reading, (pins, open): (usize, usize), table: &
 pub(super) fn replaced(all: &[Override]) -> impl Iterator<Item = &str> {
     let is_whole = |one: &&Override| one.reach == Reach::All && !one.requirement.starts_with(['$', '-']);
     all.iter().filter(is_whole).map(|one| one.name.as_str())
+}
+
+/// Names that pnpm leaves out, whoever asks for them.
+pub(super) fn left_out(all: &[Override]) -> impl Iterator<Item = &str> {
+    let is_none = |one: &&Override| one.table == "pnpm.overrides" && one.reach == Reach::All && one.requirement == "-";
+    all.iter().filter(is_none).map(|one| one.name.as_str())
 }
 
 /// Notes what is no text.

@@ -59,6 +59,7 @@ pub(crate) fn read(text: &str) -> Reading {
     let outcome = outcome.and_then(|()| json.end());
     overrides::doubt(&mut reading, &written);
     let forced: HashSet<&str> = overrides::replaced(&written.all).collect();
+    let left_out: HashSet<&str> = overrides::left_out(&written.all).collect();
     let mut scopes = Scopes::new();
     peers.settle(&mut asked, &mut reading);
     reading.links.declared.reserve(asked.len());
@@ -66,6 +67,14 @@ pub(crate) fn read(text: &str) -> Reading {
         if !written.all.is_empty() {
             let scope = scopes.entry(one.name.clone()).or_insert(one.scope);
             *scope = stronger(*scope, one.scope);
+        }
+        if left_out.contains(&*one.name) {
+            let reason = "pnpm leaves it out: pnpm.overrides say `-`";
+            let entry = NotJudged::new(Ecosystem::Npm, &*one.name, without_secret(&one.requirement), one.line, reason);
+            reading.not_judged.push(NotJudged { scope: one.scope, ..entry });
+            reading.links.conditional.push(one.name.clone());
+            reading.links.declared.push(one);
+            continue;
         }
         entry(&mut reading, one, &forced);
     }

@@ -72,6 +72,8 @@ struct Lock<'a> {
     /// What each importer asked for when the file was written.
     recorded: Vec<Specifier<'a>>,
     overridden: Vec<String>,
+    /// What an override leaves out.
+    left_out: Vec<String>,
     /// Whether a program of the project may have changed what its manifests ask for.
     has_hooks: bool,
     twice: Vec<u32>,
@@ -158,7 +160,14 @@ impl<'a> Visit<'a> for Lock<'a> {
                 self.version.get_or_insert((line, major.unwrap_or(0)));
             }
             [key] if key == "pnpmfileChecksum" => self.has_hooks = true,
-            [section, name] if section == "overrides" => self.overridden.push(overridden(name).to_owned()),
+            [section, name] if section == "overrides" => {
+                let name = overridden(name).to_owned();
+                // Nobody gets it.
+                if value == "-" {
+                    self.left_out.push(name.clone());
+                }
+                self.overridden.push(name);
+            }
             [section, rest @ ..] if section == "packages" => self.entry(rest, value, line),
             [section, _, key, name] if section == "snapshots" => self.need(key, name.clone(), value, line),
             [section, _, rest @ ..] if section == "importers" => {
@@ -391,6 +400,7 @@ impl<'a> Lock<'a> {
             reading.record(if folder == "." { "" } else { folder }, &one.name, &one.range, one.line);
         }
         reading.links.overridden = self.overridden;
+        reading.links.supplied = self.left_out;
         reading.links.members = self.members;
     }
 }

@@ -90,7 +90,13 @@ fn package_json_with_overrides() {
             r#""pnpm": {"overrides": {"a@>1": "1.5.0"}}"#,
             "? a [^1] 2 runtime\na 1.5.0 3 runtime forced by pnpm.overrides",
         ),
-        (r#""pnpm": {"overrides": {"a": "-"}}"#, "? a [^1] 2 runtime"),
+        // No version: nobody gets it.
+        (r#""pnpm": {"overrides": {"a": "-"}}"#, "- a [^1] 2 runtime: pnpm leaves it out: pnpm.overrides say `-`"),
+        (r#""pnpm": {"overrides": {"a@1": "-", "x>a": "-", "b": "-"}}"#, "? a [^1] 2 runtime"),
+        (
+            r#""overrides": {"a": "-"}"#,
+            "? a [^1] 2 runtime\n- a [-] 3 runtime: an override by `-`, by which only pnpm's overrides leave a package out",
+        ),
         (r#""overrides": {"a": "$a"}"#, "? a [^1] 2 runtime"),
         (
             r#""overrides": {"b": "$a"}"#,

@@ -160,6 +160,13 @@ fn pnpm_yarn_and_bun() {
     let yarn = "# yarn lockfile v1\n\n\nleft-pad@^1.0.0:\n  version \"1.3.0\"\n  resolved \"https://registry.yarnpkg.com/left-pad/-/left-pad-1.3.0.tgz#00\"\n  integrity sha512-AA==\n";
     let berry = "__metadata:\n  version: 8\n\n\"app@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"app@workspace:.\"\n  dependencies:\n    left-pad: \"npm:^1.0.0\"\n  languageName: unknown\n  linkType: soft\n\n\
                  \"left-pad@npm:^1.0.0\":\n  version: 1.3.0\n  resolution: \"left-pad@npm:1.3.0\"\n  checksum: 00\n  languageName: node\n  linkType: hard\n";
+    // What an override leaves out is missing nowhere.
+    let without = pnpm.replacen("\n\n", "\n\noverrides:\n  gone: '-'\n\n", 1);
+    rows(
+        ("pnpm-lock.yaml", &without),
+        "package.json",
+        &[(r#"{"dependencies":{"left-pad":"^1.0.0","gone":"^1.0.0"}}"#, &[])],
+    );
     let bun = "{\n  \"lockfileVersion\": 1,\n  \"workspaces\": {\n    \"\": {\n      \"name\": \"app\",\n      \"dependencies\": {\n        \"left-pad\": \"^1.0.0\",\n      },\n    },\n  },\n  \"packages\": {\n    \"left-pad\": [\"left-pad@1.3.0\", \"\", {}, \"sha512-AA==\"],\n  }\n}\n";
     for (lock, text, line, is_recorded) in [
         ("pnpm-lock.yaml", pnpm, 15, true),

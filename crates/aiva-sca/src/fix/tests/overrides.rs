@@ -135,7 +135,7 @@ package.json: lodash 4.17.4 -> 4.17.21: L-3
     check(
         &[(
             "package.json",
-            "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"pnpm\": {\"overrides\": {\"lodash\": \"-\"}}}",
+            "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"pnpm\": {\"overrides\": {\"lodash@3\": \"-\"}}}",
         )],
         r#"
 package.json: lodash 4.17.4 -> 4.17.21: L-3
