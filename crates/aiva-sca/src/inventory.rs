@@ -85,6 +85,7 @@ mod setup_cfg;
 mod signs;
 mod toml;
 mod unlocked;
+mod uv_constraints;
 mod uv_lock;
 mod vendor_modules;
 mod version_catalog;

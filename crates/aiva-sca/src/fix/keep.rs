@@ -244,7 +244,7 @@ fn allowed(kind: Kind, one: &Override, version: &str) -> bool {
 
 fn overrides(kind: Kind, manifest: &str, lock: Option<Kind>, name: &str) -> impl Iterator<Item = Override> {
     // Most have none.
-    let may_have = manifest.contains("override") || manifest.contains("resolutions");
+    let may_have = ["override", "resolutions", "constraint"].iter().any(|word| manifest.contains(word));
     let all = if may_have { overrides_of(kind, manifest) } else { Vec::new() };
     all.into_iter().filter(move |one| one.name == name && lock.is_none_or(|lock| is_read_by(lock, one.table)))
 }
@@ -256,7 +256,7 @@ fn is_read_by(lock: Kind, table: &str) -> bool {
         Kind::YarnLock => table == "resolutions",
         Kind::PnpmLock => matches!(table, "pnpm.overrides" | "pnpm's overrides" | "resolutions"),
         Kind::BunLock => matches!(table, "overrides" | "resolutions"),
-        Kind::UvLock => table == "override-dependencies",
+        Kind::UvLock => matches!(table, "override-dependencies" | "constraint-dependencies"),
         Kind::PdmLock => table == "resolution.overrides",
         _ => true,
     }

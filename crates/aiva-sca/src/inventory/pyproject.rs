@@ -14,6 +14,7 @@ use super::overrides::{self, Override, Reach, Scopes};
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::Requirement;
+use super::uv_constraints;
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// Reads a `pyproject.toml`.
@@ -104,10 +105,12 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
     list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
     forced(manifest, sources, reading);
     overridden(manifest, reading);
+    uv_constraints::narrow(manifest, uv_constraints::ALL, 0, reading);
     // No lockfile has what builds the project, and nobody else asks for it: nothing is declared.
     let (declared, open) = (reading.links.declared.len(), reading.not_judged.len());
     list_at(manifest, (&["build-system"], "requires"), Scope::Build, sources, reading);
     reading.links.declared.truncate(declared);
+    uv_constraints::narrow(manifest, uv_constraints::BUILD, open, reading);
     for entry in reading.not_judged.iter_mut().skip(open).filter(|entry| entry.is_range) {
         entry.reason = "a range, not a pinned version; no lockfile pins what builds a project".into();
     }
@@ -140,9 +143,12 @@ fn written(manifest: &Manifest) -> Vec<Override> {
     all
 }
 
-/// All that a text forces; nothing where it cannot be read.
+/// All that a text forces or holds; nothing where it cannot be read.
 pub(super) fn overrides_of(text: &str) -> Vec<Override> {
-    Manifest::parse(text.trim_start_matches('\u{feff}')).map(|manifest| written(&manifest)).unwrap_or_default()
+    let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
+    let mut all = written(&manifest);
+    all.extend(uv_constraints::holding(&manifest));
+    all
 }
 
 /// Judges what is forced, in the place of what is asked for.
@@ -183,8 +189,10 @@ fn overridden(manifest: &Manifest, reading: &mut Reading) {
         (&["tool", "uv"][..], "exclude-dependencies"),
         (&["tool", "pdm", "resolution"][..], "excludes"),
     ] {
-        if let Some(item) = manifest.table(path).and_then(|table| table.get(key)) {
-            for (text, line) in manifest.strings(item) {
+        let table = manifest.table(path);
+        if let Some(entry) = table.and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key)) {
+            doubt_list(entry, reading);
+            for (text, line) in manifest.strings(entry.1) {
                 reading.links.overridden.push(named(text));
                 if Requirement::parse(text.trim()).is_none() {
                     reading.problem(line, format!("not a requirement: {}", quote(text)));

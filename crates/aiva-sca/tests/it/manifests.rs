@@ -187,6 +187,11 @@ wheel 0.40.0 2 build
         ("[project.optional-dependencies]\nx = \"a\"\n", "x"),
         ("[build-system]\nrequires = \"a\"\n", "requires"),
         ("[dependency-groups]\ndev = \"a\"\n", "dev"),
+        ("[tool.uv]\noverride-dependencies = \"a\"\n", "override-dependencies"),
+        ("[tool.uv]\nexclude-dependencies = \"a\"\n", "exclude-dependencies"),
+        ("[tool.uv]\nconstraint-dependencies = \"a\"\n", "constraint-dependencies"),
+        ("[tool.uv]\nbuild-constraint-dependencies.a = \"1\"\n", "build-constraint-dependencies"),
+        ("[tool.pdm.resolution]\nexcludes = \"a\"\n", "excludes"),
         ("[tool.uv]\ndev-dependencies = \"a\"\n", "dev-dependencies"),
     ] {
         let text = format!("{wrong}[tool.poetry.dependencies]\nb = \"1.0\"\n");
@@ -196,6 +201,35 @@ wheel 0.40.0 2 build
             &format!("partial\nb 1.0 4 runtime\n! 2 \"{key}\" is no list: nothing of it is read"),
         );
     }
+}
+
+#[test]
+fn pyproject_with_constraints_of_uv() {
+    let project =
+        "[build-system]\nrequires = [\"a>=1\", \"s\"]\n[project]\ndependencies = [\"a>=1,\", \"b\"]\n[tool.uv]\n";
+    let (build, plain) = ("? a [>=1] 2 build\n? s [] 2 build", "? a [>=1,] 4 runtime\n? b [] 4 runtime");
+    for (constraints, want) in [
+        (
+            "constraint-dependencies = [\"A<2\", \"a!=1.1\", \"gone==1\"]",
+            format!("? a [>=1,<2,!=1.1] 4 runtime\n? b [] 4 runtime\n{build}"),
+        ),
+        ("constraint-dependencies = [\"a==1.5\", \"b<3\"]", format!("a 1.5 6 runtime\n? b [<3] 4 runtime\n{build}")),
+        (
+            "build-constraint-dependencies = [\"a<2\", \"s==60.0\"]",
+            format!("s 60.0 6 build\n{plain}\n? a [>=1,<2] 2 build"),
+        ),
+        // On some machines only, or of no version.
+        (
+            "constraint-dependencies = [\"a<2; os_name == 'nt'\", \"b\", \"b @ https://x/b.whl\"]",
+            format!("{plain}\n{build}"),
+        ),
+    ] {
+        check("pyproject.toml", &format!("{project}{constraints}\n"), &format!("parsed\n{want}"));
+    }
+    let odd = format!("{project}constraint-dependencies = [\"a=1\"]\n");
+    check("pyproject.toml", &odd, &format!("partial\n{plain}\n{build}\n! 6 not a requirement: \"a=1\""));
+    let forced = "[project]\ndependencies = [\"a\"]\n[tool.uv]\noverride-dependencies = [\"a>=2\"]\nconstraint-dependencies = [\"a<3\"]\n";
+    check("pyproject.toml", forced, "parsed\n? a [>=2,<3] 4 runtime forced by override-dependencies");
 }
 
 #[test]
