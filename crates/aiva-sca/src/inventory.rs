@@ -52,6 +52,7 @@ mod kind;
 pub(crate) mod literal;
 mod locked_otherwise;
 mod manifest;
+mod members;
 mod mix_exs;
 mod mix_lock;
 mod msbuild;

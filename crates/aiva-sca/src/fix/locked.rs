@@ -210,11 +210,11 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         let Some(sheet) = desk.texts.get(&path).filter(|_| has_overrides(kind)) else {
             continue;
         };
-        if let Some(said) = overridden(kind, &sheet.after, Some(group.kind), group.name, ask.highest()) {
-            asked.overridden = Some(format!("{path}: {said}"));
-        }
         // Only the manifest beside the lockfile has a say over all.
-        if folder(&path) == folder(group.path) {
+        if folder(&path) == top {
+            if let Some(said) = overridden(kind, &sheet.after, Some(group.kind), group.name, ask.highest()) {
+                asked.overridden = Some(format!("{path}: {said}"));
+            }
             let forced = group.moves.iter().filter(|step| is_forced(kind, &sheet.after, group.kind, group.name, step));
             asked.forced.extend(forced.map(|step| step.from.clone()));
         }

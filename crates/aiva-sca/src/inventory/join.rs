@@ -17,8 +17,8 @@ use super::kind::Kind;
 use super::reading::Reading;
 use super::walk::Options;
 use super::{
-    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, msbuild, nuget_xml,
-    overrides, pom_tree, yarn_lock,
+    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, members, msbuild,
+    nuget_xml, overrides, pom_tree, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
@@ -54,6 +54,7 @@ pub(crate) fn join(
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);
     go_work::settle(&mut readings);
+    members::settle(root, &mut readings, options);
     catalog::settle(root, &mut readings, options);
     msbuild::settle(root, &mut readings, options);
     go_locks::note(root, &mut readings, options);
@@ -269,7 +270,8 @@ fn covers(kind: Kind, lock: &Reading, manifest: &Reading, folder: &str, top: Opt
     matches_any(globs, folder)
 }
 
-fn matches_any(globs: &[String], folder: &str) -> bool {
+/// Whether a folder is one of a workspace.
+pub(super) fn matches_any(globs: &[String], folder: &str) -> bool {
     let mut builder = GitignoreBuilder::new("");
     for glob in globs {
         let (not, glob) = glob.strip_prefix('!').map_or(("", glob.as_str()), |glob| ("!", glob));

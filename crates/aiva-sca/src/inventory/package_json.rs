@@ -17,6 +17,22 @@ use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
 pub(crate) fn read(text: &str) -> Reading {
+    read_as(text, Stands::Alone)
+}
+
+/// Reads that of a member of a workspace, of which nobody reads the overrides.
+pub(super) fn read_member(text: &str) -> Reading {
+    read_as(text, Stands::Member)
+}
+
+/// Where a `package.json` stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Alone,
+    Member,
+}
+
+fn read_as(text: &str, stands: Stands) -> Reading {
     let mut reading = Reading::default();
     let mut json = Json::new(text);
     if json.next() != Value::Object {
@@ -52,8 +68,8 @@ pub(crate) fn read(text: &str) -> Reading {
                 }
                 Ok(())
             }),
-            (None, Some(table)) => overrides::read(json, table, &mut written),
-            (None, None) => json.skip(),
+            (None, Some(table)) if stands == Stands::Alone => overrides::read(json, table, &mut written),
+            (None, _) => json.skip(),
         },
     });
     let outcome = outcome.and_then(|()| json.end());

@@ -101,6 +101,39 @@ fn an_override_that_is_not_moved_is_in_the_way() {
 }
 
 #[test]
+fn only_the_manifest_beside_the_lockfile_holds_what_it_pins() {
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "4.17.4"}, "workspaces": ["m"]},
+        "m": {}, "node_modules/m": {"resolved": "m", "link": true}, "node_modules/lodash": {"version": "4.17.4"}}}"#;
+    check(
+        &[
+            ("package.json", "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n\"workspaces\": [\"m\"]}"),
+            ("m/package.json", r#"{"overrides": {"x": {"lodash": "4.17.4"}}}"#),
+            ("package-lock.json", lock),
+        ],
+        r#"
+package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"lodash": "4.17.21"},
+$ npm update lodash:"#,
+    );
+}
+
+#[test]
+fn a_constraint_of_uv_holds_what_it_shuts_out() {
+    for (constraint, said) in [("<2.11", "<2.11"), ("==2.10", "==2.10")] {
+        let text = format!(
+            "[project]\ndependencies = [\"jinja2<2.10.5\"]\n[tool.uv]\nconstraint-dependencies = [\"jinja2{constraint}\"]\n"
+        );
+        let version = if constraint == "==2.10" { "2.10" } else { "<2.10.5,<2.11" };
+        check(
+            &[("pyproject.toml", &text)],
+            &format!(
+                "stays pyproject.toml: jinja2 {version}: J-1: constraint-dependencies hold jinja2 at {said}; move that to 2.11.3 by hand"
+            ),
+        );
+    }
+}
+
+#[test]
 fn without_a_lockfile_the_override_is_what_is_judged() {
     check(
         &[(

@@ -1,0 +1,79 @@
+//! Overrides in the `package.json` of a member of a workspace, which nobody reads: npm, pnpm, yarn and bun go by those of the workspace's
+//! own folder.
+//!
+//! What such a file asks for is therefore judged as it stands. Nothing outside of the scanned root is read.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::find::Found;
+use super::join::{above, below, folder, inside, matches_any};
+use super::kind::Kind;
+use super::reading::Reading;
+use super::walk::{Options, bytes, read_file};
+use super::yaml::{self, Visit};
+use super::{door, package_json};
+
+/// Reads the members of workspaces that force something again, without that.
+pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
+    let forces = |found: &Found, reading: &Reading| {
+        found.kind == Kind::PackageJson && !folder(&found.path).is_empty() && !reading.links.overridden.is_empty()
+    };
+    if !readings.iter().any(|(found, reading)| forces(found, reading)) {
+        return;
+    }
+    let Ok(real_root) = root.canonicalize() else { return };
+    let mut known: HashMap<String, Vec<String>> = HashMap::new();
+    for (found, reading) in readings.iter_mut().filter(|(found, reading)| forces(found, reading)) {
+        let own = folder(&found.path);
+        let is_member = above(own).skip(1).any(|at| {
+            let globs = known.entry(at.to_owned()).or_insert_with(|| globs(root, &real_root, at, options));
+            !globs.is_empty() && matches_any(globs, below(at, own))
+        });
+        if is_member
+            && let Ok(Some(bytes)) = bytes(&found.file, options.largest_file)
+            && let Ok(text) = door::open(&bytes)
+        {
+            *reading = package_json::read_member(&text);
+        }
+    }
+}
+
+/// The folders that a folder's manifests call members of its workspace, as patterns.
+fn globs(root: &Path, real_root: &Path, at: &str, options: &Options) -> Vec<String> {
+    let file = |name: &str| {
+        let file = root.join(inside(at, name));
+        file.canonicalize().is_ok_and(|real| real.starts_with(real_root)).then_some(file)
+    };
+    let manifest = file("package.json").map(|file| read_file(&file, Kind::PackageJson, options).links.members);
+    let mut all = manifest.unwrap_or_default();
+    if let Some(file) = file("pnpm-workspace.yaml")
+        && let Ok(Some(bytes)) = bytes(&file, options.largest_file)
+        && let Ok(text) = door::open(&bytes)
+    {
+        all.extend(yaml::tell(&text, Packages::default).0.0);
+    }
+    all
+}
+
+/// `packages` of a `pnpm-workspace.yaml`.
+#[derive(Default)]
+struct Packages(Vec<String>);
+
+impl<'a> Visit<'a> for Packages {
+    fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
+
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, _: u32) {
+        if let [section, item] = path
+            && section == "packages"
+            && item == yaml::ITEM
+        {
+            self.0.push(value.into_owned());
+        }
+    }
+
+    fn alias(&mut self, _: yaml::Path<'_, 'a>, _: Option<&yaml::Anchored<'a>>, _: u32) -> bool {
+        true
+    }
+}
