@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::package_json;
 use super::reading::{Catalogued, Fault, Reading};
 use super::walk::{Options, bytes};
-use super::yaml::{self, Visit};
+use super::yaml::{self, Anchored, Visit};
 use crate::package::{Ecosystem, NotJudged};
 
 /// The name of the catalog that has no name.
@@ -29,7 +29,10 @@ const UNKNOWN: &str = "its range is kept in a catalog of the workspace, and no p
                        above has it: scan the folder of the workspace";
 
 /// Ranges by catalog and package.
-type Catalogs = HashMap<(String, String), String>;
+type Catalogs = HashMap<String, HashMap<String, String>>;
+
+/// The most bytes that aliases of one file may stand for.
+const MOST_PUT_IN: usize = 64 * 1024;
 
 /// Gives every `package.json` the ranges that it takes from a catalog.
 pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
@@ -50,7 +53,7 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         });
         let catalogs = holder.and_then(|at| known.get(at));
         for Catalogued { name, catalog, scope, line } in asked {
-            match catalogs.and_then(|catalogs| catalogs.get(&(catalog.clone(), name.clone()))) {
+            match catalogs.and_then(|catalogs| catalogs.get(&catalog)?.get(&name)) {
                 // A catalog that points to a catalog leads nowhere.
                 Some(range) if !range.starts_with("catalog:") => package_json::ask(reading, &name, range, scope, line),
                 _ => {
@@ -71,7 +74,7 @@ fn of_folder(root: &Path, real_root: &Path, at: &str, options: &Options) -> Cata
             continue;
         };
         let Ok(text) = door::open(&bytes) else { continue };
-        let catalogs = if name == "package.json" { of_json(&text) } else { yaml::tell(&text, Written::default).0.0 };
+        let catalogs = if name == "package.json" { of_json(&text) } else { yaml::tell(&text, Written::default).0.all };
         if !catalogs.is_empty() {
             return catalogs;
         }
@@ -81,19 +84,79 @@ fn of_folder(root: &Path, real_root: &Path, at: &str, options: &Options) -> Cata
 
 /// `catalog` and `catalogs` of a YAML file.
 #[derive(Default)]
-struct Written(Catalogs);
+struct Written {
+    all: Catalogs,
+    /// How many bytes aliases were put in for.
+    put_in: usize,
+}
+
+/// Which catalog a place is.
+fn catalog_at<'p>(path: &'p [Cow<'_, str>]) -> Option<&'p str> {
+    match path {
+        [top] if top == "catalog" => Some(DEFAULT),
+        [top, catalog] if top == "catalogs" => Some(catalog),
+        _ => None,
+    }
+}
+
+impl Written {
+    fn put(&mut self, catalog: &str, name: &str, range: &str) {
+        let ranges = self.all.entry(catalog.to_owned()).or_default();
+        ranges.insert(name.to_owned(), range.trim().to_owned());
+    }
+}
 
 impl<'a> Visit<'a> for Written {
     fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
 
     fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, _: u32) {
-        let value = &*value;
-        let (catalog, name) = match path {
-            [top, name] if top == "catalog" => (DEFAULT, name),
-            [top, catalog, name] if top == "catalogs" => (catalog.as_ref(), name),
-            _ => return,
-        };
-        self.0.insert((catalog.to_owned(), name.clone().into_owned()), value.trim().to_owned());
+        if let [catalog @ .., name] = path
+            && let Some(catalog) = catalog_at(catalog)
+        {
+            self.put(catalog, name, &value);
+        }
+    }
+
+    fn reads_block(&self, path: yaml::Path<'_, 'a>) -> bool {
+        path.split_last().is_some_and(|(_, catalog)| catalog_at(catalog).is_some())
+    }
+
+    fn keeps_map(&self, path: yaml::Path<'_, 'a>) -> bool {
+        catalog_at(path).is_some()
+    }
+
+    fn alias_of_map(&mut self, path: yaml::Path<'_, 'a>, meant: yaml::Path<'_, 'a>, _: u32) -> bool {
+        // `<<` takes in what the map does not say itself.
+        let into = catalog_at(path).or_else(|| match path {
+            [catalog @ .., last] if last == "<<" => catalog_at(catalog),
+            _ => None,
+        });
+        let from = catalog_at(meant).and_then(|from| self.all.get(from));
+        let (Some(into), Some(from)) = (into, from) else { return true };
+        if self.put_in > MOST_PUT_IN {
+            return true;
+        }
+        // Once too much none is looked at again.
+        self.put_in += from.iter().map(|(name, range)| name.len() + range.len()).sum::<usize>();
+        if self.put_in <= MOST_PUT_IN {
+            let from = from.clone();
+            let ranges = self.all.entry(into.to_owned()).or_default();
+            for (name, range) in from {
+                ranges.entry(name).or_insert(range);
+            }
+        }
+        true
+    }
+
+    fn alias(&mut self, path: yaml::Path<'_, 'a>, meant: Option<&Anchored<'a>>, _: u32) -> bool {
+        if let [catalog @ .., name] = path
+            && let Some((catalog, one)) = catalog_at(catalog).zip(meant)
+            && self.put_in + one.value.len() <= MOST_PUT_IN
+        {
+            self.put_in += one.value.len();
+            self.put(catalog, name, &one.value);
+        }
+        true // Elsewhere it says nothing that is read here.
     }
 }
 
@@ -126,7 +189,7 @@ fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Catalogs) -> Result<(), 
 fn ranges(json: &mut Json<'_>, catalog: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
     json.object(|json, name, _| {
         if let Some(range) = json.string()?.map(Cow::into_owned) {
-            catalogs.insert((catalog.to_owned(), name.into_owned()), range);
+            catalogs.entry(catalog.to_owned()).or_default().insert(name.into_owned(), range);
         }
         Ok(())
     })

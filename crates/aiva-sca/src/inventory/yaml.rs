@@ -363,6 +363,7 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
     let mut first = true;
     // What is no scalar is told where it stands, and need not be known.
     let mut anchored: HashMap<usize, Anchored<'a>> = HashMap::new();
+    let mut maps: HashMap<usize, Vec<Cow<'a, str>>> = HashMap::new();
     while let Some(event) = parser.next_event() {
         let (event, span) =
             event.map_err(|error| Fault::new(lines.at(error.marker()), format!("not YAML: {}", error.info())))?;
@@ -387,7 +388,10 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                 }
                 false
             }
-            Event::MappingStart(..) => {
+            Event::MappingStart(anchor, _) => {
+                if anchor != 0 && visitor.keeps_map(&path) {
+                    maps.insert(anchor, path.clone());
+                }
                 open(&mut frames, &mut path, Frame::Map { wants_key: true }, line)?;
                 false
             }
@@ -413,7 +417,11 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                 if matches!(frames.last(), Some(Frame::List)) {
                     path.push(Cow::Borrowed(ITEM));
                 }
-                if !visitor.alias(&path, anchored.get(&anchor), line) {
+                let is_known = match maps.get(&anchor) {
+                    Some(meant) => visitor.alias_of_map(&path, meant, line),
+                    None => visitor.alias(&path, anchored.get(&anchor), line),
+                };
+                if !is_known {
                     return Err(Fault::new(line, "a YAML alias: no file of this kind has one, and it is not followed"));
                 }
                 true

@@ -93,6 +93,46 @@ fn a_tag_and_a_catalog_are_told_for_what_they_are() {
 }
 
 #[test]
+fn a_catalog_may_be_an_alias() {
+    let manifest = r#"{"dependencies": {"a": "catalog:two", "b": "catalog:two", "c": "catalog:", "d": "catalog:one"}}"#;
+    for yaml in [
+        "catalogs: {one: &c {a: ^18, b: 1.0.0, d: ^1}, two: *c}\ncatalog: {c: ^3}\n",
+        "catalogs:\n  one: &c\n    a: &a ^18\n    b: 1.0.0\n    d: ^1\n  two: *c\ncatalog:\n  c: ^3\n",
+        // What the map says itself counts.
+        "catalog: &c {c: ^3, b: 9.0.0}\ncatalogs: {two: {b: 1.0.0, <<: *c, a: &a ^18}, one: {d: &d ^1, a: *a}}\n",
+        "catalog: &c {c: &c3 ^3, b: 9.0.0}\ncatalogs: {two: {<<: *c, b: 1.0.0, a: ^18}, one: {d: ^1, a: *c3}}\n",
+    ] {
+        let files = [("pnpm-workspace.yaml", yaml), ("p/a/package.json", manifest)];
+        check(&files, "p/a/package.json", &["b 1.0.0", "a [^18]", "c [^3]", "d [^1]"]);
+    }
+    // What aliases stand for is bounded, and everything else is read on.
+    let many: String = (0..400).map(|at| format!("k{at}: \"^1.0.0\", ")).collect();
+    let more: String = (0..2000).map(|at| format!("  a{at}: *c\n")).collect();
+    let yaml =
+        format!("catalogs:\n  one: &c {{{many} d: ^1}}\n{more}  two: {{a: ^18, b: 1.0.0}}\ncatalog: {{c: ^3}}\n");
+    let files = [("pnpm-workspace.yaml", yaml.as_str()), ("p/a/package.json", manifest)];
+    check(&files, "p/a/package.json", &["b 1.0.0", "a [^18]", "c [^3]", "d [^1]"]);
+}
+
+#[test]
+fn members_of_a_workspace_force_nothing() {
+    let member = r#"{"dependencies": {"a": "^1"}, "overrides": {"a": "1.0.0"}, "resolutions": {"b": "1.0.0"}, "pnpm": {"overrides": {"a": "-"}}}"#;
+    let globs = r#"{"workspaces": ["p/*", "!p/not"]}"#;
+    for (root, path, want) in [
+        (("package.json", globs), "p/a/package.json", &["a [^1]"][..]),
+        (("package.json", r#"{"workspaces": {"packages": ["p/**"]}}"#), "p/a/b/package.json", &["a [^1]"]),
+        (("pnpm-workspace.yaml", "packages:\n  - 'p/*'\n"), "p/a/package.json", &["a [^1]"]),
+        // None of its members.
+        (("package.json", globs), "p/not/package.json", &["a 1.0.0", "b 1.0.0"]),
+        (("package.json", globs), "q/a/package.json", &["a 1.0.0", "b 1.0.0"]),
+        (("package.json", "{}"), "p/a/package.json", &["a 1.0.0", "b 1.0.0"]),
+    ] {
+        let member = if want.len() == 1 { member.to_owned() } else { member.replace("\"-\"", "\"$a\"") };
+        check(&[root, (path, &member)], path, want);
+    }
+}
+
+#[test]
 fn msbuild_properties_of_the_file_and_of_those_above_are_put_in() {
     let project = |version: &str| {
         format!(
