@@ -108,8 +108,8 @@ fn package(ecosystem: Ecosystem, one: message::ListedPackage) -> Package {
     let is_installed = built_from.is_some() || layer.is_some();
     Package {
         ecosystem,
-        name: one.name,
-        version: one.version,
+        name: one.name.into(),
+        version: one.version.into(),
         line: one.line,
         direct: one.direct,
         scope,
@@ -129,8 +129,8 @@ fn entry(ecosystem: Ecosystem, one: message::ListedEntry) -> NotJudged {
     NotJudged {
         ecosystem,
         scope: scope(&one.scope),
-        name: one.name,
-        requirement: one.requirement,
+        name: one.name.into(),
+        requirement: one.requirement.into(),
         line: one.line,
         reason: one.reason.into(),
         is_range: one.is_range,

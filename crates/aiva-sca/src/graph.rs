@@ -285,7 +285,7 @@ mod tests {
                 .iter()
                 .map(|name| Package {
                     ecosystem: Ecosystem::CratesIo,
-                    name: bare(name),
+                    name: bare(name).into(),
                     version: "1.0.0".into(),
                     line: 1,
                     direct: Some(name.ends_with(['*', '!'])),

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::system::{Distribution, System};
 use crate::version::Order;
@@ -237,9 +238,9 @@ pub struct Package {
     /// Which ecosystem's names and version order apply.
     pub ecosystem: Ecosystem,
     /// The name as the advisories spell it (PyPI: PEP 503 normalised; Go: the module path; npm: with scope).
-    pub name: String,
+    pub name: SmolStr,
     /// The exact version as the file has it, without a leading `=` or Go's leading `v`.
-    pub version: String,
+    pub version: SmolStr,
     /// The line that names it, from 1.
     pub line: u32,
     /// Whether the project itself asks for it; `None` where the file alone cannot tell.
@@ -310,7 +311,7 @@ pub struct BuiltFrom {
 
 impl Package {
     /// A package of the public registry that is needed at run time; whether it is direct is open.
-    pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: impl Into<String>, line: u32) -> Self {
+    pub fn new(ecosystem: Ecosystem, name: impl Into<SmolStr>, version: impl Into<SmolStr>, line: u32) -> Self {
         Self {
             ecosystem,
             name: name.into(),
@@ -334,8 +335,8 @@ impl NotJudged {
     /// An entry that is no version of a public package.
     pub fn new(
         ecosystem: Ecosystem,
-        name: impl Into<String>,
-        requirement: impl Into<String>,
+        name: impl Into<SmolStr>,
+        requirement: impl Into<SmolStr>,
         line: u32,
         reason: impl Into<Cow<'static, str>>,
     ) -> Self {
@@ -358,9 +359,9 @@ pub struct NotJudged {
     /// Which ecosystem the name belongs to.
     pub ecosystem: Ecosystem,
     /// The package's name.
-    pub name: String,
+    pub name: SmolStr,
     /// The requirement as written (`^1.2`, `>=2,<3`, empty for none).
-    pub requirement: String,
+    pub requirement: SmolStr,
     /// The line that names it, from 1.
     pub line: u32,
     /// Why it was not judged, for a person: "a range, not a pinned version".
@@ -463,9 +464,9 @@ pub struct Sign {
     /// Whose names and versions apply.
     pub ecosystem: Ecosystem,
     /// The package's name.
-    pub name: String,
+    pub name: SmolStr,
     /// Its version; empty where the file has none.
-    pub version: String,
+    pub version: SmolStr,
     /// The line that names it, from 1.
     pub line: u32,
     /// What it is.

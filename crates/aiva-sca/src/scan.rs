@@ -198,8 +198,8 @@ impl<'i> Judging<'i> {
             judged.findings.extend(new.map(|verdict| Finding {
                 verdict: with_origin(verdict, package),
                 ecosystem: package.ecosystem,
-                name: package.name.clone(),
-                version: package.version.clone(),
+                name: package.name.to_string(),
+                version: package.version.to_string(),
                 purl: purl(package.ecosystem, &package.name, &package.version),
                 path: input.path.clone(),
                 line: package.line,
@@ -241,8 +241,8 @@ impl<'i> Judging<'i> {
             path: input.path.clone(),
             line: entry.line,
             ecosystem: entry.ecosystem,
-            name: entry.name.clone(),
-            requirement: entry.requirement.clone(),
+            name: entry.name.to_string(),
+            requirement: entry.requirement.to_string(),
             reason,
         };
         let requirement =
@@ -256,8 +256,8 @@ impl<'i> Judging<'i> {
         judged.findings.extend(judgement.always.into_iter().map(|verdict| Finding {
             verdict: with_force(verdict, entry),
             ecosystem: entry.ecosystem,
-            name: entry.name.clone(),
-            version: entry.requirement.clone(),
+            name: entry.name.to_string(),
+            version: entry.requirement.to_string(),
             purl: purl(entry.ecosystem, &entry.name, ""),
             path: input.path.clone(),
             line: entry.line,
@@ -271,8 +271,8 @@ impl<'i> Judging<'i> {
                 path: input.path.clone(),
                 line: entry.line,
                 ecosystem: entry.ecosystem,
-                name: entry.name.clone(),
-                requirement: entry.requirement.clone(),
+                name: entry.name.to_string(),
+                requirement: entry.requirement.to_string(),
                 scope: entry.scope,
                 verdicts: judgement.possible.into_iter().map(|verdict| with_force(verdict, entry)).collect(),
                 safe_from: judgement.safe_from,
@@ -382,8 +382,8 @@ fn unjudged(input: &Input, package: &Package, reason: String) -> Unjudged {
         path: input.path.clone(),
         line: package.line,
         ecosystem: package.ecosystem,
-        name: package.name.clone(),
-        requirement: package.version.clone(),
+        name: package.name.to_string(),
+        requirement: package.version.to_string(),
         reason,
     }
 }

@@ -17,6 +17,7 @@ use namespace::Namespace;
 use rapidhash::{RapidHashMap, RapidHashSet};
 use rayon::prelude::*;
 use rule::Rule;
+use smol_str::SmolStr;
 
 use crate::advisory::Index;
 use crate::finding::{self, Finding, Kind};
@@ -224,7 +225,7 @@ impl Rules {
         if more > 0 {
             listed.push_str(&format!(" and {more} more"));
         }
-        let package = Package { name: input.kind.clone().into_owned(), version: String::new(), ..unlisted(first) };
+        let package = Package { name: input.kind.clone().into(), version: SmolStr::default(), ..unlisted(first) };
         let reason = format!("{what} for {} of {} packages: {listed}", signs.len(), input.packages.len());
         let mut told = finding::of_rule(&input.path, &package, String::new(), as_rule(rule, reason));
         told.direct = None;

@@ -56,7 +56,7 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
     for input in inputs {
         let is_alias = |package: &Package| {
             let mut asks = input.asks.iter().filter(|ask| ask.is_for(package));
-            asks.any(|ask| asked.is(&Package { name: ask.name.clone(), ..package.clone() }))
+            asks.any(|ask| asked.is(&Package { name: ask.name.clone().into(), ..package.clone() }))
         };
         let is_asked = |package: &Package| asked.is(package) || (!input.asks.is_empty() && is_alias(package));
         let mut named = input.packages.iter().enumerate().filter(|(_, package)| is_asked(package)).peekable();
@@ -75,9 +75,9 @@ pub fn why(inputs: &[Input], asked: &str, most: usize) -> Vec<Place> {
                 path: input.path.clone(),
                 line: package.line,
                 ecosystem: package.ecosystem,
-                name: package.name.clone(),
+                name: package.name.to_string(),
                 aliases: aliases(input, package),
-                version: package.version.clone(),
+                version: package.version.to_string(),
                 purl: purl(package.ecosystem, &package.name, &package.version),
                 direct: package.direct,
                 scope: package.scope,

@@ -175,16 +175,16 @@ fn all_unjudged(input: &Input) -> Vec<Unjudged> {
         path: input.path.clone(),
         line: package.line,
         ecosystem: package.ecosystem,
-        name: package.name.clone(),
-        requirement: package.version.clone(),
+        name: package.name.to_string(),
+        requirement: package.version.to_string(),
         reason: "there are no advisories".to_owned(),
     };
     let open = |entry: &NotJudged| Unjudged {
         path: input.path.clone(),
         line: entry.line,
         ecosystem: entry.ecosystem,
-        name: entry.name.clone(),
-        requirement: entry.requirement.clone(),
+        name: entry.name.to_string(),
+        requirement: entry.requirement.to_string(),
         reason: entry.reason.clone().into_owned(),
     };
     input.packages.iter().map(package).chain(input.not_judged.iter().map(open)).collect()

@@ -62,12 +62,12 @@ impl<'t> Read<'t> {
         let reading = kind.read(text.as_bytes());
         let mut entries = Entries::new();
         for one in &reading.packages {
-            let entry = Entry { line: one.line, said: one.version.clone(), form: Form::Pin };
+            let entry = Entry { line: one.line, said: one.version.to_string(), form: Form::Pin };
             entries.entry(key(one.ecosystem, &one.name)).or_default().insert(entry);
         }
         for one in &reading.not_judged {
             let form = if one.is_range { Form::Range } else { Form::Other };
-            let entry = Entry { line: one.line, said: one.requirement.clone(), form };
+            let entry = Entry { line: one.line, said: one.requirement.to_string(), form };
             entries.entry(key(one.ecosystem, &one.name)).or_default().insert(entry);
         }
         Self { text, reading, entries }

@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use smol_str::SmolStr;
+
 use super::beside::{Manifest, beside, compare};
 use super::find::Found;
 use super::join::{above, folder};
@@ -16,7 +18,7 @@ use crate::package::Status;
 /// no lockfile of another tool is. Answers with the manifests that it holds for.
 pub(super) fn settle(readings: &mut [(Found, Reading)]) -> Vec<usize> {
     note(readings);
-    let mut locked: HashMap<String, HashSet<String>> = HashMap::new();
+    let mut locked: HashMap<String, HashSet<SmolStr>> = HashMap::new();
     let mut others: HashSet<String> = HashSet::new();
     for (found, reading) in readings.iter() {
         if found.kind.locks() == Some(Kind::PackageJson) {
@@ -34,8 +36,8 @@ pub(super) fn settle(readings: &mut [(Found, Reading)]) -> Vec<usize> {
             continue;
         }
         let Some(names) = above(folder(&found.path)).find_map(|at| locked.get(at)) else { continue };
-        reading.packages.retain(|package| !names.contains(&package.name));
-        reading.not_judged.retain(|entry| !entry.is_range || !names.contains(&entry.name));
+        reading.packages.retain(|package| !names.contains(package.name.as_str()));
+        reading.not_judged.retain(|entry| !entry.is_range || !names.contains(entry.name.as_str()));
         held.push(at);
     }
     held

@@ -215,8 +215,8 @@ fn package(entry: Entry<'_>) -> Package {
     let source = source(entry.source.as_deref());
     Package {
         ecosystem: Ecosystem::CratesIo,
-        name: entry.name.map(Cow::into_owned).unwrap_or_default(),
-        version: entry.version.map(Cow::into_owned).unwrap_or_default(),
+        name: entry.name.unwrap_or_default().into(),
+        version: entry.version.unwrap_or_default().into(),
         line: entry.line,
         direct: None,
         scope: Scope::Runtime,

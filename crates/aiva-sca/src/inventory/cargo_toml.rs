@@ -124,8 +124,8 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
             reading.alias(key, &name, line);
             reading.packages.push(Package {
                 ecosystem: Ecosystem::CratesIo,
-                name,
-                version: version.to_owned(),
+                name: name.into(),
+                version: version.into(),
                 line,
                 direct: Some(true),
                 scope,

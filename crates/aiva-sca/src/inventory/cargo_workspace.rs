@@ -14,8 +14,8 @@ pub(super) fn hand_down(manifests: &mut [Manifest<'_>]) {
     let offered: HashMap<&str, &Offered> = offered.iter().map(|one| (&*one.key, one)).collect();
     for one in manifests.iter_mut().flat_map(|manifest| manifest.declared.to_mut()) {
         let Some(found) = offered.get(&*one.name).filter(|_| one.stands == Stands::Workspace) else { continue };
-        one.name.clone_from(&found.name);
-        one.requirement = found.requirement.clone().unwrap_or_default();
+        one.name = found.name.as_str().into();
+        one.requirement = found.requirement.clone().unwrap_or_default().into();
         (one.stands, one.line) = (Stands::In(path.into()), found.line);
     }
 }

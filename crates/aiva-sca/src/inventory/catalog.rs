@@ -53,7 +53,7 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         });
         let catalogs = holder.and_then(|at| known.get(at));
         for Catalogued { name, catalog, scope, line } in asked {
-            match catalogs.and_then(|catalogs| catalogs.get(&catalog)?.get(&name)) {
+            match catalogs.and_then(|catalogs| catalogs.get(&catalog)?.get(name.as_str())) {
                 // A catalog that points to a catalog leads nowhere.
                 Some(range) if !range.starts_with("catalog:") => package_json::ask(reading, &name, range, scope, line),
                 _ => {

@@ -72,7 +72,7 @@ impl Config {
                     let package = Package::new(Ecosystem::Npm, name, version, line);
                     self.reading.packages.push(Package { direct: Some(true), ..package });
                 }
-                None => self.reading.range(Ecosystem::Npm, name.to_owned(), range.to_owned(), Scope::Runtime, line),
+                None => self.reading.range(Ecosystem::Npm, name, range, Scope::Runtime, line),
             }
         } else if let Some(specifier) = target.strip_prefix("jsr:") {
             let (name, range) = parts(specifier);

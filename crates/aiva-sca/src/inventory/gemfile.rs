@@ -218,7 +218,7 @@ impl Gemfile {
                     return self.reading.packages.push(Package { scope, direct: Some(true), ..package });
                 }
                 None => {
-                    return self.reading.range(Ecosystem::RubyGems, name.to_owned(), requirement, scope, line);
+                    return self.reading.range(Ecosystem::RubyGems, name, requirement, scope, line);
                 }
             },
         };

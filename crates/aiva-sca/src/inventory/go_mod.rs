@@ -179,8 +179,8 @@ impl File {
 fn package(path: &str, version: &str, direct: Option<bool>, line: u32) -> Package {
     Package {
         ecosystem: Ecosystem::Go,
-        name: path.to_owned(),
-        version: version.to_owned(),
+        name: path.into(),
+        version: version.into(),
         line,
         direct,
         scope: Scope::Runtime,
@@ -271,7 +271,7 @@ impl Replace {
 
     fn put(&self, package: &mut Package) {
         match &self.new_version {
-            Some(version) => (package.name, package.version) = (self.new.clone(), version.clone()),
+            Some(version) => (package.name, package.version) = (self.new.as_str().into(), version.as_str().into()),
             None => package.source = Source::Path(self.new.clone()),
         }
     }

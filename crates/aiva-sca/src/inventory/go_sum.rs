@@ -83,10 +83,10 @@ fn selected(modules: Vec<Package>, named: &[Package]) -> Vec<Package> {
     let mut highest: HashMap<String, (Option<Version>, Package)> = HashMap::new();
     for module in modules.into_iter().filter(|module| !named.contains(module.name.as_str())) {
         let version = Version::parse(Ecosystem::Go, &module.version);
-        match highest.get(&module.name) {
+        match highest.get(module.name.as_str()) {
             Some((known, _)) if *known >= version => {}
             _ => {
-                highest.insert(module.name.clone(), (version, module));
+                highest.insert(module.name.to_string(), (version, module));
             }
         }
     }

@@ -43,7 +43,7 @@ pub(crate) fn settle(readings: &mut [(Found, Reading)]) {
             let go = reading.packages.iter().filter(|package| go_mod::is_go(package)).cloned();
             let go: Vec<_> = go.collect();
             for package in &mut packages {
-                if let Some(place) = local.get(&package.name) {
+                if let Some(place) = local.get(package.name.as_str()) {
                     package.source = Source::Path(place.clone());
                 } else if !of_work.put(package) {
                     own.put(package);

@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use smol_str::SmolStr;
+
 use super::gradle_versions::MANAGED;
 use super::graph::stronger;
 use super::reading::Reading;
@@ -60,9 +62,9 @@ pub(super) fn constrain(reading: &mut Reading, constraints: Reading, marks: &Mar
             same.push(one.clone());
         }
     }
-    let mut settled: HashSet<(String, u32)> = HashSet::new();
+    let mut settled: HashSet<(SmolStr, u32)> = HashSet::new();
     for package in &mut reading.packages {
-        let same = by_name.get(&package.name).map(Vec::as_slice).unwrap_or_default();
+        let same = by_name.get(package.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         if let Some((chosen, over)) = chosen(package, same, marks) {
             settled.extend(over.into_iter().map(|line| (package.name.clone(), line)));
             if let Some(pin) = chosen {
@@ -73,9 +75,9 @@ pub(super) fn constrain(reading: &mut Reading, constraints: Reading, marks: &Mar
     if !settled.is_empty() {
         merge(&mut reading.packages);
     }
-    all.retain(|one| !settled.contains(&(one.name().to_owned(), one.line())));
+    all.retain(|one| !settled.contains(&(one.name().into(), one.line())));
     let first = |name: &str| by_name.get(name).and_then(|same| same.first());
-    let mut told: HashSet<(String, String)> =
+    let mut told: HashSet<(SmolStr, SmolStr)> =
         reading.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect();
     for entry in std::mem::take(&mut reading.not_judged) {
         match first(&entry.name).filter(|_| entry.reason == MANAGED) {
@@ -93,7 +95,7 @@ pub(super) fn constrain(reading: &mut Reading, constraints: Reading, marks: &Mar
         }
     }
     for one in all {
-        if !told.insert((one.name().to_owned(), one.version().to_owned())) {
+        if !told.insert((one.name().into(), one.version().into())) {
             continue;
         }
         match one {
@@ -108,8 +110,8 @@ pub(super) fn constrain(reading: &mut Reading, constraints: Reading, marks: &Mar
 /// Which version gradle chooses of a dependency's and those of the constraints that are for it: `None` in the first place where it is the
 /// dependency's own; and the lines of those constraints. `None` altogether where there are none, or it is not sure.
 fn chosen<'a>(own: &Package, same: &'a [Asked], marks: &Marks) -> Option<(Option<&'a Package>, Vec<u32>)> {
-    let project = marks.get(&(own.name.clone(), own.line, false))?;
-    let mark = |one: &Asked| marks.get(&(own.name.clone(), one.line(), true));
+    let project = marks.get(&(own.name.to_string(), own.line, false))?;
+    let mark = |one: &Asked| marks.get(&(own.name.to_string(), one.line(), true));
     let of_project = |one: &&Asked| mark(one).is_some_and(|mark| mark.project == project.project);
     let here: Vec<&Asked> = same.iter().filter(of_project).collect();
     if project.project.is_none() || project.is_preference || here.is_empty() || same.len() > MOST_OF_A_NAME {
@@ -141,7 +143,7 @@ fn chosen<'a>(own: &Package, same: &'a [Asked], marks: &Marks) -> Option<(Option
 
 /// Several dependencies that take the same constraint are one entry, of the strongest scope.
 fn merge(packages: &mut Vec<Package>) {
-    let mut known: HashMap<(String, String, u32), usize> = HashMap::new();
+    let mut known: HashMap<(SmolStr, SmolStr, u32), usize> = HashMap::new();
     let mut merged: Vec<Package> = Vec::with_capacity(packages.len());
     for package in packages.drain(..) {
         let key = (package.name.clone(), package.version.clone(), package.line);

@@ -7,6 +7,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use smol_str::SmolStr;
+
 use super::crew;
 use super::find::Found;
 use super::join::{above, folder, place};
@@ -93,22 +95,22 @@ pub(crate) fn settle_compiled(readings: &mut [(Found, Reading)]) {
         let target = compiled(&found.path).and_then(|path| places.get(&path).copied());
         let is_read = |(_, reading): &(Found, Reading)| matches!(reading.status, Status::Parsed | Status::Partial);
         let Some(target) = target.filter(|target| readings.get(*target).is_some_and(is_read)) else { continue };
-        let mut listed: HashSet<String> = HashSet::new();
+        let mut listed: HashSet<SmolStr> = HashSet::new();
         if let Some((_, reading)) = readings.get(target) {
             listed.extend(reading.packages.iter().map(|package| package.name.clone()));
             listed.extend(reading.not_judged.iter().map(|entry| entry.name.clone()));
         }
-        let mut asked: HashSet<String> = HashSet::new();
+        let mut asked: HashSet<SmolStr> = HashSet::new();
         if let Some((_, reading)) = readings.get_mut(at) {
             // What a stale one lacks is judged by what is asked for.
-            let compiled = |name: &String| listed.contains(name);
+            let compiled = |name: &SmolStr| listed.contains(name);
             asked
                 .extend(reading.packages.extract_if(.., |package| compiled(&package.name)).map(|package| package.name));
             asked.extend(reading.not_judged.extract_if(.., |entry| compiled(&entry.name)).map(|entry| entry.name));
             reading.links.signs.clear();
         }
         let Some((_, reading)) = readings.get_mut(target) else { continue };
-        for package in reading.packages.iter_mut().filter(|package| asked.contains(&package.name)) {
+        for package in reading.packages.iter_mut().filter(|package| asked.contains(package.name.as_str())) {
             package.direct = Some(true);
         }
     }
@@ -231,16 +233,16 @@ fn constrain(readings: &mut [(Found, Reading)], edges: &[Vec<(usize, bool)>], ad
             continue;
         }
         let (asking, pinning) = reach(edges, start);
-        let mut pins: HashSet<String> = HashSet::new();
+        let mut pins: HashSet<SmolStr> = HashSet::new();
         for at in &pinning {
             let packages = readings.get(*at).map(|(_, reading)| reading.packages.as_slice()).unwrap_or_default();
             pins.extend(packages.iter().map(|package| package.name.clone()));
         }
-        let mut wanted: HashSet<String> = HashSet::new();
+        let mut wanted: HashSet<SmolStr> = HashSet::new();
         for at in &asking {
             let Some((_, reading)) = readings.get_mut(*at) else { continue };
             reading.not_judged.retain(|entry| {
-                let pinned = pins.contains(&entry.name);
+                let pinned = pins.contains(entry.name.as_str());
                 if pinned {
                     wanted.insert(entry.name.clone());
                 }
@@ -249,7 +251,7 @@ fn constrain(readings: &mut [(Found, Reading)], edges: &[Vec<(usize, bool)>], ad
         }
         for at in &pinning {
             let Some((_, reading)) = readings.get_mut(*at) else { continue };
-            for package in reading.packages.iter_mut().filter(|package| wanted.contains(&package.name)) {
+            for package in reading.packages.iter_mut().filter(|package| wanted.contains(package.name.as_str())) {
                 package.direct = Some(true);
             }
         }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use ignore::gitignore::GitignoreBuilder;
 use rapidhash::RapidHashMap;
+use smol_str::SmolStr;
 
 use super::asked::behind_alias;
 use super::beside::{Manifest, beside, compare, without_dev};
@@ -132,7 +133,7 @@ fn without_catalog(reading: &mut Reading) {
 
 /// What a `go.mod` lists is not listed again by the folder of copies beside it.
 fn vendored(readings: &mut [(Found, Reading)]) {
-    let listed: HashMap<String, BTreeSet<(String, String)>> = readings
+    let listed: HashMap<String, BTreeSet<(SmolStr, SmolStr)>> = readings
         .iter()
         .filter(|(found, _)| found.kind == Kind::GoMod)
         .map(|(found, reading)| {

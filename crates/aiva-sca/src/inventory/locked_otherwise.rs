@@ -135,10 +135,10 @@ impl View<'_> {
         } else {
             // What no version satisfies is not understood.
             wanted.requirement()?;
-            Locked::Version(first.version.clone())
+            Locked::Version(first.version.to_string())
         };
         let (manifest, asked) = (manifest.place(one), one.requirement.clone());
-        let fact = Fact::LockedOtherwise { manifest, asked, has };
+        let fact = Fact::LockedOtherwise { manifest, asked: asked.to_string(), has };
         let (name, version) = (first.name.clone(), first.version.clone());
         Some(Sign { ecosystem: self.ecosystem, name, version, line: first.line, fact })
     }
@@ -183,7 +183,7 @@ impl View<'_> {
         if is_rewritten || more.len() >= MOST_MORE || is_same(first) || more.iter().any(is_same) {
             return None;
         }
-        Some(Locked::Requirement(first.requirement.clone()))
+        Some(Locked::Requirement(first.requirement.to_string()))
     }
 
     /// Whether what another text asks for is the same. Of what is not understood nothing is sure.

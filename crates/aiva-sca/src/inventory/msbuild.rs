@@ -267,9 +267,9 @@ fn take(reading: &mut Reading, layers: &Layers) {
     }
     let bare = reading.not_judged.iter().filter(|entry| entry.reason == KEPT_ELSEWHERE);
     let bare: HashSet<String> = bare.map(|entry| entry.name.to_lowercase()).collect();
-    for one in reading.links.declared.iter_mut().filter(|one| bare.contains(&one.name)) {
+    for one in reading.links.declared.iter_mut().filter(|one| bare.contains(one.name.as_str())) {
         if let Some((version, path, line)) = layers.kept(&one.name) {
-            (one.requirement, one.stands, one.line) = (version, Stands::In(path.into()), line);
+            (one.requirement, one.stands, one.line) = (version.into(), Stands::In(path.into()), line);
         }
     }
 }

@@ -352,8 +352,8 @@ impl<'a> Entry<'a> {
         };
         Package {
             ecosystem: Ecosystem::Npm,
-            name: name.to_owned(),
-            version: version.to_owned(),
+            name: name.into(),
+            version: version.into(),
             line,
             direct: None,
             scope: self.scope(),

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use smol_str::SmolStr;
+
 use super::address::without_secret;
 use super::find::Found;
 use super::join::folder;
@@ -252,12 +254,12 @@ fn reach(key: &str) -> Reach {
 }
 
 /// What a manifest asks for by name, for the overrides that take its place.
-pub(super) type Scopes = HashMap<String, Scope>;
+pub(super) type Scopes = HashMap<SmolStr, Scope>;
 
 /// Lists what a `package.json` forces. `scopes` has what it asks for by name.
 pub(super) fn settle(reading: &mut Reading, all: &[Override], scopes: &Scopes) {
     for one in all {
-        let scope = scopes.get(&one.name).copied();
+        let scope = scopes.get(one.name.as_str()).copied();
         let (pins, open) = (reading.packages.len(), reading.not_judged.len());
         judge(reading, one, scope);
         mark(reading, (pins, open), one.table, scope.is_some());
@@ -294,7 +296,7 @@ fn judge(reading: &mut Reading, one: &Override, scope: Option<Scope>) {
     if let Some(catalog) = requirement.strip_prefix("catalog:").map(str::trim) {
         let catalog = if catalog.is_empty() { "default" } else { catalog }.to_owned();
         let (name, line) = (name.clone(), *line);
-        return reading.links.catalogued.push(Catalogued { name, catalog, scope: asked, line });
+        return reading.links.catalogued.push(Catalogued { name: name.into(), catalog, scope: asked, line });
     }
     package_json::ask(reading, name, requirement, asked, *line);
 }

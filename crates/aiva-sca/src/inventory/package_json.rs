@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use smol_str::SmolStr;
+
 use super::address::without_secret;
 use super::graph::stronger;
 use super::json::{Json, Value};
@@ -60,8 +62,7 @@ fn read_as(text: &str, stands: Stands) -> Reading {
             (Some(scope), _) => json.object(|json, name, line| {
                 match json.string()? {
                     Some(requirement) => {
-                        let (name, requirement) = (name.into_owned(), requirement.trim().to_owned());
-                        let one = Declared::new(name, requirement, scope, line);
+                        let one = Declared::new(name, requirement.trim(), scope, line);
                         if scope == Scope::Peer { peers.asked.push(one) } else { asked.push(one) }
                     }
                     None => reading.problem(line, format!("the requirement of {} is not a string", quote(&name))),
@@ -88,7 +89,7 @@ fn read_as(text: &str, stands: Stands) -> Reading {
             let reason = "pnpm leaves it out: pnpm.overrides say `-`";
             let entry = NotJudged::new(Ecosystem::Npm, &*one.name, without_secret(&one.requirement), one.line, reason);
             reading.not_judged.push(NotJudged { scope: one.scope, ..entry });
-            reading.links.conditional.push(one.name.clone());
+            reading.links.conditional.push(one.name.to_string());
             reading.links.declared.push(one);
             continue;
         }
@@ -133,9 +134,9 @@ impl Peers {
         if self.asked.is_empty() {
             return;
         }
-        let known: HashSet<String> = asked.iter().map(|one| one.name.clone()).collect();
+        let known: HashSet<SmolStr> = asked.iter().map(|one| one.name.clone()).collect();
         for one in self.asked {
-            if self.optional.contains(&one.name) || known.contains(&one.name) {
+            if self.optional.contains(one.name.as_str()) || known.contains(one.name.as_str()) {
                 reading.links.declared.push(one);
             } else {
                 asked.push(one);
@@ -170,8 +171,8 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
         reading.alias(name, real, line);
         reading.packages.push(Package {
             ecosystem: Ecosystem::Npm,
-            name: real.to_owned(),
-            version: version.to_owned(),
+            name: real.into(),
+            version: version.into(),
             line,
             direct: Some(true),
             scope,
@@ -182,7 +183,7 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
         return;
     }
     if is_plain(range) {
-        return reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), scope, line);
+        return reading.range(Ecosystem::Npm, real, requirement, scope, line);
     }
     let shown = without_secret(requirement).into_owned();
     if let Some(place) = ["workspace:", "link:", "portal:", "file:"].iter().find_map(|start| range.strip_prefix(start))
@@ -204,7 +205,7 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
         let entry = NotJudged::new(Ecosystem::Npm, real, shown, line, reason);
         reading.not_judged.push(NotJudged { scope, ..entry });
     } else {
-        reading.range(Ecosystem::Npm, real.to_owned(), requirement.to_owned(), scope, line);
+        reading.range(Ecosystem::Npm, real, requirement, scope, line);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use rapidhash::RapidHashMap;
+use smol_str::SmolStr;
 
 use super::address::without_secret;
 use super::door;
@@ -25,7 +26,7 @@ struct Entry<'a> {
     git: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
     path: Option<Cow<'a, str>>,
-    needs: Vec<(String, u32, bool)>,
+    needs: Vec<(SmolStr, u32, bool)>,
     /// Whether it says which archives there are, or where it comes from.
     has_place: bool,
 }
@@ -255,8 +256,8 @@ fn inline<'a>(toml: &mut Toml<'a>, keys: &[&str]) -> Result<Option<Cow<'a, str>>
 
 fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
     // Markers may choose between several versions of one name, so a need leads to each of them.
-    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
-    let mut known: RapidHashMap<(String, String), u32> = RapidHashMap::default();
+    let mut by_name: RapidHashMap<SmolStr, Vec<u32>> = RapidHashMap::default();
+    let mut known: RapidHashMap<(SmolStr, SmolStr), u32> = RapidHashMap::default();
     let mut needs = Vec::new();
     for entry in entries {
         let Some(name) = entry.name.as_deref() else {
@@ -275,7 +276,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
         };
         let name = normalise(name);
         // pdm lists a package once more for each set of extras.
-        let at = *known.entry((name.clone(), version.to_owned())).or_insert_with(|| {
+        let at = *known.entry((name.clone(), version.into())).or_insert_with(|| {
             let at = index(reading.packages.len());
             let package = Package::new(Ecosystem::PyPi, name.clone(), version, entry.line);
             reading.packages.push(Package { scope: entry.scope(), source: entry.source(), ..package });

@@ -54,7 +54,7 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
         "implementation_version",
     ];
     if item.as_table_like().is_some_and(|table| MARKERS.iter().any(|key| table.contains_key(key))) {
-        reading.links.conditional.push(normalise(name));
+        reading.links.conditional.push(normalise(name).to_string());
     }
     let specifiers = if requirement == "*" { "" } else { requirement };
     reading.links.declared.push(Declared::new(normalise(name), specifiers, scope, line));

@@ -122,7 +122,7 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
                 reading.packages.push(Package {
                     ecosystem: Ecosystem::PyPi,
                     name: normalise(&name),
-                    version: version.trim_start_matches('=').trim().to_owned(),
+                    version: version.trim_start_matches('=').trim().into(),
                     line,
                     direct: None,
                     scope,

@@ -308,7 +308,12 @@ impl<'a> Lock<'a> {
         match folder {
             Some(folder) => {
                 let folder = Some(if folder == "." { String::new() } else { folder.clone() });
-                reading.links.asks.push(Ask { folder, name: root.name.to_string(), package, line });
+                reading.links.asks.push(Ask {
+                    folder,
+                    name: root.name.to_string(),
+                    package: package.to_string(),
+                    line,
+                });
             }
             None => reading.alias(&root.name, &package, line),
         }
@@ -429,8 +434,8 @@ impl Entry<'_> {
         };
         Some(Package {
             ecosystem: Ecosystem::Npm,
-            name: name.to_owned(),
-            version: version.to_owned(),
+            name: name.into(),
+            version: version.into(),
             line: self.line,
             direct: None,
             scope: Scope::Runtime,

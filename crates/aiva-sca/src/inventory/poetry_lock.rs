@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use rapidhash::RapidHashMap;
+use smol_str::SmolStr;
 
 use super::address::without_secret;
 use super::door;
@@ -32,7 +33,7 @@ struct Entry<'a> {
 }
 
 struct Need {
-    name: String,
+    name: SmolStr,
     /// With a marker or as an extra it may be left out of the file.
     may_be_absent: bool,
     line: u32,
@@ -181,7 +182,7 @@ impl<'a> Entry<'a> {
 
 fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
     // Markers may choose between several versions of one name, so a need leads to each of them.
-    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
+    let mut by_name: RapidHashMap<SmolStr, Vec<u32>> = RapidHashMap::default();
     let mut needs = Vec::new();
     for entry in entries {
         let (Some(name), Some(version)) = (entry.name.as_deref(), entry.version.as_deref()) else {
@@ -193,7 +194,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
         let package = Package {
             ecosystem: Ecosystem::PyPi,
             name: normalise(name),
-            version: version.to_owned(),
+            version: version.into(),
             line: entry.line,
             direct: None,
             scope: entry.scope(),

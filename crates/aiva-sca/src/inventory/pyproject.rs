@@ -25,7 +25,7 @@ pub(crate) fn read(text: &str) -> Reading {
     };
     let mut reading = Reading::default();
     let name = manifest.string(&["project", "name"]).or_else(|| manifest.string(&["tool", "poetry", "name"]));
-    reading.links.name = name.map(normalise);
+    reading.links.name = name.map(|name| normalise(name).into());
     standard(&manifest, &mut reading);
     poetry(&manifest, &mut reading);
     dynamic::note(&manifest, &mut reading);
@@ -66,7 +66,7 @@ impl Sources {
             } else {
                 continue;
             };
-            sources.by_name.insert(normalise(name), source);
+            sources.by_name.insert(normalise(name).to_string(), source);
         }
         sources
     }
@@ -125,7 +125,13 @@ fn written(manifest: &Manifest) -> Vec<Override> {
         let Some(Requirement { name, specifiers, address }) = Requirement::parse(text.trim()) else { continue };
         let requirement = address.map_or_else(|| specifiers.to_owned(), |address| format!("@ {address}"));
         let reach = if text.contains(';') { Reach::Some } else { Reach::All };
-        all.push(Override { table: "override-dependencies", name: normalise(name), requirement, line, reach });
+        all.push(Override {
+            table: "override-dependencies",
+            name: normalise(name).to_string(),
+            requirement,
+            line,
+            reach,
+        });
     }
     let pdm = manifest.table(&["tool", "pdm", "resolution", "overrides"]);
     for (name, item, line) in pdm.into_iter().flat_map(|table| manifest.entries(table)) {
@@ -134,7 +140,7 @@ fn written(manifest: &Manifest) -> Vec<Override> {
         let requirement = if is_plain { specifiers(text) } else { format!("@ {text}") };
         all.push(Override {
             table: "resolution.overrides",
-            name: normalise(name),
+            name: normalise(name).to_string(),
             requirement,
             line,
             reach: Reach::All,
@@ -164,7 +170,7 @@ fn forced(manifest: &Manifest, sources: &Sources, reading: &mut Reading) {
         scopes.entry(one.name.clone()).and_modify(|known| *known = stronger(*known, one.scope)).or_insert(one.scope);
     }
     for one in &all {
-        let scope = scopes.get(&one.name).copied();
+        let scope = scopes.get(one.name.as_str()).copied();
         let before = (reading.packages.len(), reading.not_judged.len());
         let address = one.requirement.strip_prefix("@ ");
         let specifiers = if address.is_some() { "" } else { &*one.requirement };
@@ -193,7 +199,7 @@ fn overridden(manifest: &Manifest, reading: &mut Reading) {
         if let Some(entry) = table.and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key)) {
             doubt_list(entry, reading);
             for (text, line) in manifest.strings(entry.1) {
-                reading.links.overridden.push(named(text));
+                reading.links.overridden.push(named(text).to_string());
                 if Requirement::parse(text.trim()).is_none() {
                     reading.problem(line, format!("not a requirement: {}", quote(text)));
                 }
@@ -202,7 +208,7 @@ fn overridden(manifest: &Manifest, reading: &mut Reading) {
     }
     for path in [&["tool", "uv", "sources"][..], &["tool", "pdm", "resolution", "overrides"][..]] {
         let names = manifest.table(path).into_iter().flat_map(TableLike::iter);
-        reading.links.overridden.extend(names.map(|(name, _)| named(name)));
+        reading.links.overridden.extend(names.map(|(name, _)| named(name).into()));
     }
 }
 
@@ -242,7 +248,7 @@ fn requirements(
         match Requirement::parse(text.trim()) {
             Some(requirement) => {
                 if text.contains(';') {
-                    reading.links.conditional.push(normalise(requirement.name));
+                    reading.links.conditional.push(normalise(requirement.name).to_string());
                 }
                 declare(requirement.name, requirement.specifiers, scope, line, reading);
                 match sources.get(&normalise(requirement.name)).filter(|_| requirement.address.is_none()) {
@@ -346,7 +352,7 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     let has_marker =
         |table: &&dyn TableLike| ["markers", "python", "platform"].iter().any(|key| table.contains_key(key));
     if allowed.len() + from.len() > 1 || tables.iter().any(has_marker) {
-        reading.links.conditional.push(normalise(name));
+        reading.links.conditional.push(normalise(name).to_string());
     }
     declare(name, if allowed.len() > 1 { "" } else { &asked }, scope, line, reading);
     for (specifiers, source) in from {

@@ -1,12 +1,14 @@
 //! What all of Python's formats share: how names are spelled, which indexes are public.
 
+use smol_str::{SmolStr, SmolStrBuilder};
+
 use super::address::{host, without_secret};
 use super::reading::Reading;
 use crate::package::{Ecosystem, NotJudged, Source};
 
 /// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
-pub(crate) fn normalise(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
+pub(crate) fn normalise(name: &str) -> SmolStr {
+    let mut normal = SmolStrBuilder::new();
     let mut gap = false;
     for char in name.trim().chars() {
         if matches!(char, '-' | '_' | '.') {
@@ -21,7 +23,7 @@ pub(crate) fn normalise(name: &str) -> String {
     if gap {
         normal.push('-');
     }
-    normal
+    normal.finish()
 }
 
 /// The source behind the address of an index. An address that takes its parts from the environment says nothing.

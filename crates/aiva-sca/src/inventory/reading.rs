@@ -3,6 +3,8 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
+use smol_str::SmolStr;
+
 use super::go_mod::Module;
 use super::pom_xml::Pom;
 use crate::package::{Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
@@ -83,9 +85,9 @@ pub(crate) struct Links {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Declared {
     /// The package's name, normalised as in [`Package::name`]; for an npm alias its own name, not that behind it.
-    pub(crate) name: String,
+    pub(crate) name: SmolStr,
     /// The requirement as written.
-    pub(crate) requirement: String,
+    pub(crate) requirement: SmolStr,
     /// What it is needed for.
     pub(crate) scope: Scope,
     /// Where the requirement stands.
@@ -107,7 +109,7 @@ pub(crate) enum Stands {
 
 impl Declared {
     /// A requirement that stands in the manifest itself.
-    pub(crate) fn new(name: impl Into<String>, requirement: impl Into<String>, scope: Scope, line: u32) -> Self {
+    pub(crate) fn new(name: impl Into<SmolStr>, requirement: impl Into<SmolStr>, scope: Scope, line: u32) -> Self {
         Self { name: name.into(), requirement: requirement.into(), scope, stands: Stands::Here, line }
     }
 }
@@ -129,11 +131,11 @@ pub(crate) struct Offered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Recorded {
     /// Whose manifest: its folder from that of the lockfile on, or the name of its project, as the format has it.
-    pub(crate) owner: String,
+    pub(crate) owner: SmolStr,
     /// The package's name as the manifest has it.
-    pub(crate) name: String,
+    pub(crate) name: SmolStr,
     /// The requirement as the lockfile has it.
-    pub(crate) requirement: String,
+    pub(crate) requirement: SmolStr,
     /// The line that says so, from 1.
     pub(crate) line: u32,
 }
@@ -142,7 +144,7 @@ pub(crate) struct Recorded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Catalogued {
     /// The package's name.
-    pub(crate) name: String,
+    pub(crate) name: SmolStr,
     /// The catalog's name; `default` where none is given.
     pub(crate) catalog: String,
     /// What it is needed for.
@@ -268,7 +270,13 @@ impl Reading {
     pub(crate) fn outside(&mut self, ecosystem: Ecosystem, name: &str, source: Source, line: u32) {
         if !name.is_empty() {
             let (name, version) = (name.to_owned(), String::new());
-            self.links.signs.push(Sign { ecosystem, name, version, line, fact: Fact::Outside(source) });
+            self.links.signs.push(Sign {
+                ecosystem,
+                name: name.into(),
+                version: version.into(),
+                line,
+                fact: Fact::Outside(source),
+            });
         }
     }
 
@@ -282,12 +290,19 @@ impl Reading {
 
     /// Notes what a manifest asked for when this lockfile was written.
     pub(crate) fn record(&mut self, owner: &str, name: &str, requirement: &str, line: u32) {
-        let (owner, name, requirement) = (owner.to_owned(), name.to_owned(), requirement.trim().to_owned());
+        let (owner, name, requirement) = (owner.into(), name.into(), requirement.trim().into());
         self.links.recorded.push(Recorded { owner, name, requirement, line });
     }
 
     /// Adds an entry that is not pinned.
-    pub(crate) fn range(&mut self, ecosystem: Ecosystem, name: String, requirement: String, scope: Scope, line: u32) {
+    pub(crate) fn range(
+        &mut self,
+        ecosystem: Ecosystem,
+        name: impl Into<SmolStr>,
+        requirement: impl Into<SmolStr>,
+        scope: Scope,
+        line: u32,
+    ) {
         let reason = "a range, not a pinned version; a lockfile would pin it";
         let entry = NotJudged::new(ecosystem, name, requirement, line, reason);
         self.not_judged.push(NotJudged { is_range: true, scope, ..entry });

@@ -3,6 +3,8 @@
 //! `==` pins are packages; ranges, bare names and addresses are not judged. `-r` and `-c` are noted for the tree walk to
 //! follow. The comments of pip-compile and uv (`# via`) tell what is direct; without them the file cannot tell.
 
+use smol_str::SmolStr;
+
 use super::address::without_secret;
 use super::ending;
 use super::graph::index;
@@ -63,7 +65,7 @@ fn may_be_half(text: &str, last: &str) -> bool {
     let entries = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '-']));
     let frozen = || {
         let names = entries().map(|line| Some(normalise(line.split_once("==")?.0)));
-        let names: Option<Vec<String>> = names.collect();
+        let names: Option<Vec<SmolStr>> = names.collect();
         names.is_some_and(|names| names.len() >= FROZEN && names.is_sorted())
     };
     if last.starts_with('#') {
@@ -314,8 +316,8 @@ impl<'a> Requirement<'a> {
         } else if let Some(version) = self.pin() {
             reading.packages.push(Package {
                 ecosystem: Ecosystem::PyPi,
-                name,
-                version: version.to_owned(),
+                name: name.into(),
+                version: version.into(),
                 line,
                 direct,
                 scope,
@@ -324,7 +326,7 @@ impl<'a> Requirement<'a> {
                 origin: None,
             });
         } else {
-            reading.range(Ecosystem::PyPi, name, self.specifiers.to_owned(), scope, line);
+            reading.range(Ecosystem::PyPi, name, self.specifiers, scope, line);
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn read(text: &str) -> Reading {
             ("options", "tests_require") => Some(Scope::Dev),
             ("options.extras_require", _) => Some(Scope::Optional),
             ("metadata", "name") => {
-                reading.links.name = Some(normalise(value));
+                reading.links.name = Some(normalise(value).to_string());
                 None
             }
             _ => None,

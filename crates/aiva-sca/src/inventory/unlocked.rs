@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use rapidhash::RapidHashSet;
+use smol_str::SmolStr;
 
 use super::asked::{Asked, behind_alias};
 use super::beside::Manifest;
@@ -43,8 +44,8 @@ pub(super) fn missing(
             let is_version = is_version && !(kind == Kind::CargoLock && one.requirement.is_empty());
             if is_version && !places.have(name, before) && missing.insert(name.to_owned()) {
                 let name = name.to_owned();
-                let fact = Fact::NotLocked { manifest: manifest.place(one), asked: one.requirement.clone() };
-                signs.push(Sign { ecosystem, name, version: String::new(), line: 1, fact });
+                let fact = Fact::NotLocked { manifest: manifest.place(one), asked: one.requirement.to_string() };
+                signs.push(Sign { ecosystem, name: name.into(), version: SmolStr::default(), line: 1, fact });
             }
         }
     }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use smol_str::SmolStr;
+
 use super::manifest::Manifest;
 use super::overrides::{Override, Reach};
 use super::pyproject::doubt_list;
@@ -20,7 +22,7 @@ pub(super) const ALL: &str = "constraint-dependencies";
 pub(super) const BUILD: &str = "build-constraint-dependencies";
 
 /// The constraints of one list, each with its line; of what is no requirement is told where one is needed.
-fn written(manifest: &Manifest, key: &str, mut doubt: impl FnMut(u32, &str)) -> Vec<(String, String, u32)> {
+fn written(manifest: &Manifest, key: &str, mut doubt: impl FnMut(u32, &str)) -> Vec<(SmolStr, String, u32)> {
     let item = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get(key));
     let mut all = Vec::new();
     for (text, line) in item.into_iter().flat_map(|item| manifest.strings(item)) {
@@ -42,7 +44,7 @@ pub(super) fn narrow(manifest: &Manifest, key: &str, from: usize, reading: &mut 
         doubt_list(entry, reading);
     }
     let all = written(manifest, key, |line, text| reading.problem(line, format!("not a requirement: {}", quote(text))));
-    let mut by_name: HashMap<String, Vec<(String, u32)>> = HashMap::new();
+    let mut by_name: HashMap<SmolStr, Vec<(String, u32)>> = HashMap::new();
     for (name, specifiers, line) in all {
         by_name.entry(name).or_default().push((specifiers, line));
     }
@@ -50,7 +52,7 @@ pub(super) fn narrow(manifest: &Manifest, key: &str, from: usize, reading: &mut 
         return;
     }
     for entry in reading.not_judged.split_off(from.min(reading.not_judged.len())) {
-        match by_name.get(&entry.name).filter(|_| entry.is_range) {
+        match by_name.get(entry.name.as_str()).filter(|_| entry.is_range) {
             Some(constraints) => constrained(entry, constraints, reading),
             None => reading.not_judged.push(entry),
         }
@@ -65,14 +67,20 @@ fn constrained(entry: NotJudged, constraints: &[(String, u32)], reading: &mut Re
     let own = entry.requirement.trim().trim_end_matches(',');
     let all = [own].into_iter().chain(constraints.iter().map(|(specifiers, _)| specifiers.as_str()));
     let requirement = all.filter(|one| !one.is_empty()).collect::<Vec<_>>().join(",");
-    reading.not_judged.push(NotJudged { requirement, ..entry });
+    reading.not_judged.push(NotJudged { requirement: requirement.into(), ..entry });
 }
 
 /// The same as what holds a package where it is.
 pub(super) fn holding(manifest: &Manifest) -> impl Iterator<Item = Override> {
     let of = |table: &'static str| {
         let all = written(manifest, table, |_, _| {}).into_iter();
-        all.map(move |(name, requirement, line)| Override { table, name, requirement, line, reach: Reach::All })
+        all.map(move |(name, requirement, line)| Override {
+            table,
+            name: name.to_string(),
+            requirement,
+            line,
+            reach: Reach::All,
+        })
     };
     of(ALL).chain(of(BUILD))
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use rapidhash::RapidHashMap;
+use smol_str::SmolStr;
 
 use super::address::without_secret;
 use super::door;
@@ -118,7 +119,7 @@ impl<'a> Lock<'a> {
                     if key != "name" {
                         return toml.skip();
                     }
-                    self.overridden.extend(toml.string()?.map(|name| normalise(&name)));
+                    self.overridden.extend(toml.string()?.map(|name| normalise(&name).to_string()));
                     Ok(())
                 })
             })?,
@@ -214,7 +215,7 @@ pub(crate) fn is_own(package: &Package) -> bool {
 }
 
 fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
-    let mut by_name: RapidHashMap<String, Vec<u32>> = RapidHashMap::default();
+    let mut by_name: RapidHashMap<SmolStr, Vec<u32>> = RapidHashMap::default();
     let mut needs = Vec::new();
     for entry in entries {
         let Some(name) = entry.name.as_deref() else {
@@ -246,7 +247,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
         reading.packages.push(Package {
             ecosystem: Ecosystem::PyPi,
             name: normalise(name),
-            version: version.to_owned(),
+            version: version.into(),
             line: entry.line,
             direct: None,
             scope: Scope::Runtime,
@@ -259,7 +260,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
     connect(&by_name, needs, reading);
 }
 
-fn connect(by_name: &RapidHashMap<String, Vec<u32>>, needs: Vec<(u32, bool, Vec<Need<'_>>)>, reading: &mut Reading) {
+fn connect(by_name: &RapidHashMap<SmolStr, Vec<u32>>, needs: Vec<(u32, bool, Vec<Need<'_>>)>, reading: &mut Reading) {
     let mut roots = Vec::new();
     let mut missing = Vec::new();
     for (from, own, needs) in needs {

@@ -124,7 +124,7 @@ fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
         let (ecosystem, name, fact) =
             (Ecosystem::GitHubActions, name.clone(), Fact::MovingAction(reference.to_owned()));
         let version = release(reference).unwrap_or_default().to_owned();
-        reading.links.signs.push(Sign { ecosystem, name, version, line, fact });
+        reading.links.signs.push(Sign { ecosystem, name: name.into(), version: version.into(), line, fact });
     }
     let said = if is_commit { comment } else { reference };
     match release(said) {

@@ -367,8 +367,8 @@ fn archive(rest: &str) -> Option<Source> {
 fn package(name: &str, version: &str, line: u32, source: Source) -> Package {
     Package {
         ecosystem: Ecosystem::Npm,
-        name: name.to_owned(),
-        version: version.to_owned(),
+        name: name.into(),
+        version: version.into(),
         line,
         direct: None,
         scope: Scope::Runtime,

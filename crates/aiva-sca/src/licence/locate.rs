@@ -139,7 +139,7 @@ impl<'a> Finder<'a> {
     fn python(&mut self, input: &str, package: &Package) -> Option<Own> {
         for dir in self.above(input) {
             let below = self.installed.entry(dir.clone()).or_insert_with(|| Installed::python(&dir));
-            let folders = below.folders.get(&package.name).cloned().unwrap_or_default();
+            let folders = below.folders.get(package.name.as_str()).cloned().unwrap_or_default();
             if let Some(own) = folders.iter().find_map(|folder| self.distribution(folder, package)) {
                 return Some(own);
             }

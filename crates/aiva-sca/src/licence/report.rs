@@ -121,8 +121,8 @@ fn row(policy: &Policy, one: &Licensed<'_>, purl: String) -> Row {
         Licence::Unknown(_) => ("unknown", None),
     };
     Row {
-        name: one.package.name.clone(),
-        version: one.package.version.clone(),
+        name: one.package.name.to_string(),
+        version: one.package.version.to_string(),
         ecosystem: one.package.ecosystem.osv_name(),
         purl,
         licence: one.licence.to_string(),

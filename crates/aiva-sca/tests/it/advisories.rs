@@ -34,8 +34,8 @@ pub(crate) fn sample_index() -> (TempDir, Index) {
 fn package(ecosystem: Ecosystem, name: &str, version: &str) -> Package {
     Package {
         ecosystem,
-        name: name.to_owned(),
-        version: version.to_owned(),
+        name: name.into(),
+        version: version.into(),
         line: 7,
         direct: None,
         scope: Scope::Runtime,
@@ -215,8 +215,8 @@ fn what_cannot_be_judged_is_said() {
     let mut unread = input(Vec::new());
     unread.not_judged.push(NotJudged {
         ecosystem: Ecosystem::Npm,
-        name: "ranged".to_owned(),
-        requirement: "^1.2".to_owned(),
+        name: "ranged".into(),
+        requirement: "^1.2".into(),
         line: 3,
         reason: "from an address, not from a registry".into(),
         is_range: false,
@@ -255,8 +255,8 @@ fn a_range_is_judged_by_all_that_it_allows() {
         let mut manifest = input(Vec::new());
         manifest.not_judged.push(NotJudged {
             ecosystem: Ecosystem::CratesIo,
-            name: (*name).to_owned(),
-            requirement: (*requirement).to_owned(),
+            name: (*name).into(),
+            requirement: (*requirement).into(),
             line: 3,
             reason: "a range, not a pinned version; a lockfile would pin it".into(),
             is_range: true,
@@ -325,8 +325,8 @@ fn what_comes_after_the_last_affected_version_is_told_where_it_is_sure() {
         let mut manifest = input(Vec::new());
         manifest.not_judged.push(NotJudged {
             ecosystem: Ecosystem::Npm,
-            name: "ends".to_owned(),
-            requirement: range.to_owned(),
+            name: "ends".into(),
+            requirement: range.into(),
             line: 1,
             reason: "a range".into(),
             is_range: true,

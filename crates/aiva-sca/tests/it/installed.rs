@@ -568,7 +568,7 @@ fn older_forms_of_rpms_database_are_read_and_never_panic() {
     {
         let read = |bytes: &[u8]| read_installed(path, what(path).unwrap(), bytes).unwrap().readings.remove(0).1;
         let names = |bytes: &[u8]| read(bytes).packages.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
-        assert_eq!((names(&whole), read(&whole).status), (vec!["a".to_owned(), "b".to_owned()], Status::Parsed));
+        assert_eq!((names(&whole), read(&whole).status), (vec!["a".into(), "b".into()], Status::Parsed));
         let content = whole.iter().rposition(|byte| *byte != 0).unwrap();
         for cut in (0..=content).step_by(3) {
             assert_ne!(read(&whole[..cut]).status, Status::Parsed, "{path} cut at {cut}");
