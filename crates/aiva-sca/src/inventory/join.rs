@@ -19,7 +19,7 @@ use super::reading::Reading;
 use super::walk::Options;
 use super::{
     by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, members, msbuild,
-    nuget_xml, overrides, pom_tree, yarn_lock,
+    msbuild_targets, nuget_xml, overrides, pom_tree, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
@@ -58,6 +58,7 @@ pub(crate) fn join(
     members::settle(root, &mut readings, options);
     catalog::settle(root, &mut readings, options);
     msbuild::settle(root, &mut readings, options);
+    msbuild_targets::settle(root, &mut readings, options, standing.files);
     go_locks::note(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);

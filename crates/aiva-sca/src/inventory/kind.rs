@@ -173,7 +173,7 @@ impl Kind {
             "renv.lock" => Self::RenvLock,
             "stack.yaml.lock" => Self::StackLock,
             "verification-metadata.xml" => Self::VerificationMetadata,
-            "Directory.Packages.props" => Self::DotnetProject,
+            "Directory.Packages.props" | "Directory.Build.props" | "Directory.Build.targets" => Self::DotnetProject,
             name if is_project(name) => Self::DotnetProject,
             name if name.ends_with(".deps.json") => Self::DepsJson,
             "setup.cfg" => Self::SetupCfg,

@@ -1,11 +1,11 @@
-//! `packages.config`, project files (`*.csproj`, `*.fsproj`, `*.vbproj`) and `Directory.Packages.props`: what a .NET project
-//! asks NuGet for.
+//! `packages.config`, project files (`*.csproj`, `*.fsproj`, `*.vbproj`) and what they share (`Directory.Packages.props`,
+//! `Directory.Build.props` and `.targets`): what a .NET project asks NuGet for.
 //!
 //! `packages.config` pins. In a project file a bare version is the lowest that will do, so only `[1.2.3]` pins; everything
 //! else is a range. Versions that MSBuild computes are listed as not judged.
 //!
 //! `Update` says another version of what stands before it in the file, `Remove` takes it away; where it is not sure that it does, the
-//! entry is listed as not judged. What other files update or remove is not looked at.
+//! entry is listed as not judged. What a `Directory.Build.targets` does to a project, [`msbuild_targets`](super::msbuild_targets) knows.
 
 use std::collections::HashMap;
 
@@ -77,7 +77,7 @@ impl Visit for Elements {
                 element: element.clone(),
                 name: name.to_owned(),
                 does,
-                is_sure: self.conditional.is_none() && !name.contains(['$', '@', '%', '*']),
+                is_sure: self.conditional.is_none() && !name.contains(COMPUTING),
                 may_go: false,
                 version: version.map(str::to_owned),
                 is_dev,
@@ -141,6 +141,10 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
             }
             Does::Update => {
                 let places = names.get(&key).map(Vec::as_slice).unwrap_or_default();
+                // Of another file, what it says besides a version is nothing to judge.
+                if places.is_empty() && one.version.is_none() {
+                    continue;
+                }
                 if places.is_empty() || !one.is_sure && one.version.is_some() {
                     all.push(Some(one)); // Of another file, or beside what it may change.
                     continue;
@@ -162,7 +166,7 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
             }
             Does::Remove => {
                 // What is computed may be the name of any of them.
-                let is_any = one.name.contains(['$', '@', '%', '*']);
+                let is_any = one.name.contains(COMPUTING);
                 // Told once: more of that kind need not look again.
                 let meant = if is_any {
                     names.drain().flat_map(|(_, at)| at).collect()
@@ -179,6 +183,38 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
     }
     all.into_iter().flatten().collect()
 }
+
+/// What a file changes of packages that another one asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Their name in small letters; empty where it is computed, and may be any.
+    pub(super) name: String,
+    /// Another version; `None` where they are taken away.
+    pub(super) version: Option<String>,
+    /// The line that says so, from 1.
+    pub(super) line: u32,
+    /// Whether it is so in every build.
+    pub(super) is_sure: bool,
+}
+
+/// All that a file changes, in its order. What is wrong with it is told of where it is read.
+pub(super) fn changes(text: &str) -> Vec<Change> {
+    let all = elements(text, &["PackageReference"], "Project", &mut Reading::default()).into_iter();
+    let is_change = |one: &Found| match one.does {
+        Does::Include => false,
+        Does::Update => one.version.is_some(),
+        Does::Remove => true,
+    };
+    let change = |one: Found| {
+        let name = if one.name.contains(COMPUTING) { String::new() } else { one.name.to_lowercase() };
+        let version = one.version.filter(|_| one.does == Does::Update);
+        Change { name, version, line: one.line, is_sure: one.is_sure }
+    };
+    all.filter(is_change).map(change).collect()
+}
+
+/// What stands in a name that MSBuild computes.
+const COMPUTING: [char; 4] = ['$', '@', '%', '*'];
 
 /// Reads a `packages.config`.
 pub(crate) fn read_config(text: &str) -> Reading {

@@ -175,6 +175,50 @@ fn msbuild_properties_of_the_file_and_of_those_above_are_put_in() {
 }
 
 #[test]
+fn a_directory_build_targets_comes_after_the_project() {
+    let items = |items: &str| format!("<Project><ItemGroup>{items}</ItemGroup></Project>");
+    let project = items(
+        "<PackageReference Include=\"A\" Version=\"1.0.0\"/><PackageReference Include=\"B\" Version=\"[1.0.0]\"/>",
+    );
+    let may_go = "a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
+    let may_go = [format!("- A [1.0.0]: {may_go}"), format!("- B [1.0.0]: {may_go}")];
+    let (a, b) = ("A [1.0.0]", "B 1.0.0");
+    for (change, want, there) in [
+        ("<PackageReference Update=\"a\" Version=\"2.0.0\"/>", &[b][..], &["a [2.0.0]"][..]),
+        ("<PackageReference Update=\"A;B\" VersionOverride=\"[2.0.0]\"/>", &[], &["A 2.0.0", "B 2.0.0"]),
+        ("<PackageReference Update=\"A\" PrivateAssets=\"all\"/>", &[b, a], &[]),
+        ("<PackageReference Remove=\"A;b\"/>", &[], &[]),
+        ("<PackageReference Update=\"A\" Version=\"2.0.0\" Condition=\"'$(X)'=='1'\"/>", &[b, a], &["A [2.0.0]"]),
+        ("<PackageReference Remove=\"A\" Condition=\"'$(X)'=='1'\"/>", &[b, &may_go[0]], &[]),
+        ("<PackageReference Remove=\"@(Old)\"/>", &[&may_go[0], &may_go[1]], &[]),
+        ("<PackageReference Include=\"C\" Version=\"[3.0.0]\"/>", &[b, a], &["C 3.0.0"]),
+    ] {
+        let files = [("Directory.Build.targets", items(change)), ("src/a/a.csproj", project.clone())];
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        check(&files, "src/a/a.csproj", want);
+        check(&files, "Directory.Build.targets", there);
+        // A nearer one is taken in its place, and what comes before the project changes nothing of it.
+        let nearer = [files[0], files[1], ("src/Directory.Build.targets", "<Project/>")];
+        check(&nearer, "src/a/a.csproj", &[b, a]);
+        check(&[("Directory.Build.props", files[0].1), files[1]], "src/a/a.csproj", &[b, a]);
+    }
+    let shared = items("<PackageReference Include=\"S\" Version=\"[1.0.0]\"/>");
+    check(&[("Directory.Build.props", &shared)], "Directory.Build.props", &["S 1.0.0"]);
+    // The lockfile was written for what comes after.
+    let lock = r#"{"version": 1, "dependencies": {"net8.0": {"A": {"type": "Direct", "requested": "[2.0.0, )", "resolved": "2.0.0"}}}}"#;
+    let one =
+        items("<PackageReference Include=\"A\" Version=\"1.0.0\"/><PackageReference Include=\"B\" Version=\"1.0.0\"/>");
+    let change = items("<PackageReference Update=\"A\" Version=\"2.0.0\"/><PackageReference Remove=\"B\"/>");
+    for (targets, want) in [(change.as_str(), 0), ("<Project/>", 2)] {
+        let files = [("Directory.Build.targets", targets), ("a/a.csproj", &one), ("a/packages.lock.json", lock)];
+        let inputs = tree(&files);
+        let signs = inputs.iter().flat_map(|input| &input.signs);
+        let told = signs.filter(|sign| matches!(sign.fact, Fact::LockedOtherwise { .. } | Fact::NotLocked { .. }));
+        assert_eq!(told.count(), want, "{targets}");
+    }
+}
+
+#[test]
 fn compiled_requirements_say_what_their_source_asks_for() {
     let source = ("requirements.in", "flask\ndjango==3.2.0\n");
     check(&[source], "requirements.in", &["django 3.2.0", "flask []"]);
