@@ -11,7 +11,7 @@ use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
 use super::keep::{Keepers, Lock, Own, dependants, has_overrides, is_forced, keepers, needing, overridden, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
-use crate::inventory::{CENTRAL, Kind, above};
+use crate::inventory::{Kind, above};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 use crate::version::{Requirement, Version};
@@ -385,8 +385,8 @@ fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
         }
         (Kind::GradleLock, kind @ Kind::VersionCatalog) => Some((input.path.clone(), kind)),
         (Kind::NuGetLock, kind @ Kind::DotnetProject) => {
-            let is_central = input.path.ends_with(CENTRAL) && above(top).any(|at| at == folder(&input.path));
-            is_central.then(|| (input.path.clone(), kind))
+            let is_shared = !input.path.ends_with("proj") && above(top).any(|at| at == folder(&input.path));
+            is_shared.then(|| (input.path.clone(), kind))
         }
         _ => None,
     });

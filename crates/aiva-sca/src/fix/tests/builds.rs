@@ -92,6 +92,19 @@ $ dotnet restore --force-evaluate:",
 }
 
 #[test]
+fn a_version_moves_in_what_comes_after_the_project() {
+    let project = "<Project><ItemGroup>\n<PackageReference Include=\"N.J\" />\n</ItemGroup></Project>";
+    let targets =
+        "<Project><ItemGroup>\n<PackageReference Update=\"N.J\" Version=\"12.0.1\" />\n</ItemGroup></Project>";
+    let files = [("Directory.Build.targets", targets), ("src/a.csproj", project)];
+    let moved = "\nDirectory.Build.targets: N.J 12.0.1 -> 13.0.1: N-1\n  + <PackageReference Update=\"N.J\" Version=\"13.0.1\" />";
+    check(&files, moved);
+    let lock = r#"{"version": 1, "dependencies": {"net8.0": {"N.J": {"type": "Direct", "requested": "[12.0.1, )", "resolved": "12.0.1"}}}}"#;
+    let locked = [files[0], files[1], ("src/packages.lock.json", lock)];
+    check(&locked, &format!("{moved}\n$ dotnet restore --force-evaluate:"));
+}
+
+#[test]
 fn a_version_moves_in_the_build_or_its_catalog() {
     check(
         &[("build.gradle", "dependencies {\n  implementation 'g:a:2.14.0'\n}\n")],
