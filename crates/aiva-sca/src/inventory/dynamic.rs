@@ -85,8 +85,8 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
 /// is judged there.
 pub(super) fn close(found: &Found, reading: &mut Reading, files: &[Found]) {
     if let Some((_, line)) = std::mem::take(&mut reading.links.dynamic).into_iter().next() {
-        let message = "what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a lockfile \
-                       would list it";
+        let message = "what is `dynamic` only a build would tell (setup.py, or the build backend), and nothing is run here: make a \
+                       lockfile (uv lock, pip-compile), and it is read instead";
         reading.problem(line, message);
     }
     let is_input = |asked: &str| {

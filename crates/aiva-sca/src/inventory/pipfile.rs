@@ -18,7 +18,7 @@ pub(crate) fn read(text: &str) -> Reading {
     };
     let mut reading = Reading::default();
     let Some(top) = manifest.table(&[]) else { return reading };
-    for (table, _, _) in manifest.entries(top).filter(|(table, _, _)| !OTHER.contains(table)) {
+    for (table, _, line) in manifest.entries(top).filter(|(table, _, _)| !OTHER.contains(table)) {
         let scope = match table {
             "packages" => Scope::Runtime,
             "dev-packages" => Scope::Dev,
@@ -28,6 +28,8 @@ pub(crate) fn read(text: &str) -> Reading {
             for (name, item, line) in manifest.entries(packages) {
                 entry(name, item, scope, line, &mut reading);
             }
+        } else {
+            reading.problem(line, format!("{} is no table of packages: nothing of it is read", quote(table)));
         }
     }
     reading.close()
@@ -37,7 +39,13 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     let field = |key: &str| item.as_table_like().and_then(|table| table.get(key)).and_then(Item::as_str);
     let requirement = item.as_str().or_else(|| field("version")).unwrap_or_default().trim();
     if item.as_str().is_none() && item.as_table_like().is_none() {
-        return reading.problem(line, format!("{} is neither a requirement nor a table", quote(name)));
+        return reading.problem(
+            line,
+            format!(
+                "{} is asked for by neither a version (\"*\", \">=1.2\") nor a table with one, and is not judged",
+                quote(name)
+            ),
+        );
     }
     const MARKERS: [&str; 12] = [
         "markers",

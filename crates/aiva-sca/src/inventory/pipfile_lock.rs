@@ -37,7 +37,7 @@ pub(crate) fn read(text: &str) -> Reading {
             packages(json, &mut reading, &mut indexes, scope)
         }
         _ => {
-            reading.problem(line, format!("{} is not a table of packages", quote(&key)));
+            reading.problem(line, format!("{} is no table of packages: nothing of it is read", quote(&key)));
             json.skip()
         }
     });
@@ -64,7 +64,9 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     match outcome {
         Err(fault) => reading.fault(fault),
-        Ok(()) if about.spec.is_none() => reading.problem(1, "no pipfile-spec: pipenv did not write this file"),
+        Ok(()) if about.spec.is_none() => {
+            reading.problem(1, "no pipfile-spec: pipenv did not write this file, or it was damaged")
+        }
         Ok(()) => {}
     }
     reading.close()
@@ -140,7 +142,10 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
                 }
                 reading.not_judged.push(unpinned(&name, entry.markers.as_deref(), line, scope));
             }
-            (None, _) => reading.problem(line, format!("{} is not pinned with ==", quote(&name))),
+            (None, _) => reading.problem(
+                line,
+                format!("{} has no version as pipenv locks it (\"==1.2.3\"), and is not judged", quote(&name)),
+            ),
         }
         Ok(())
     })

@@ -77,7 +77,8 @@ pub(crate) fn read(text: &str) -> Reading {
         return Reading::unsupported(line, message);
     }
     if !lock.has_metadata {
-        reading.problem(door::last_line(text), "no [metadata] at the end: the file may have been cut off");
+        reading
+            .problem(door::last_line(text), "no [metadata], with which Poetry ends the file: it may have been cut off");
     } else if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
     }
@@ -187,7 +188,11 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
     for entry in entries {
         let (Some(name), Some(version)) = (entry.name.as_deref(), entry.version.as_deref()) else {
             let name = entry.name.as_deref().unwrap_or_default();
-            reading.problem(entry.line, format!("the package {} has no name or no version", quote(name)));
+            let message = match name {
+                "" => "a package without a name is not judged".to_owned(),
+                name => format!("{} has no version, and is not judged", quote(name)),
+            };
+            reading.problem(entry.line, message);
             continue;
         };
         let at = index(reading.packages.len());

@@ -13,7 +13,7 @@ use super::manifest::Manifest;
 use super::overrides::{self, Override, Reach, Scopes};
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
-use super::requirements::Requirement;
+use super::requirements::{Requirement, no_requirement};
 use super::uv_constraints;
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
@@ -201,7 +201,7 @@ fn overridden(manifest: &Manifest, reading: &mut Reading) {
             for (text, line) in manifest.strings(entry.1) {
                 reading.links.overridden.push(named(text).to_string());
                 if Requirement::parse(text.trim()).is_none() {
-                    reading.problem(line, format!("not a requirement: {}", quote(text)));
+                    reading.problem(line, no_requirement(text));
                 }
             }
         }
@@ -256,7 +256,7 @@ fn requirements(
                     None => requirement.note(reading, scope, Some(true), line),
                 }
             }
-            None => reading.problem(line, format!("not a requirement: {}", quote(text))),
+            None => reading.problem(line, no_requirement(text)),
         }
     }
 }
@@ -297,7 +297,15 @@ fn poetry(manifest: &Manifest, reading: &mut Reading) {
 }
 
 fn list(manifest: &Manifest, path: &[&str], scope: Scope, reading: &mut Reading) {
-    let Some(table) = manifest.table(path) else { return };
+    let Some(table) = manifest.table(path) else {
+        if let Some((last, above)) = path.split_last()
+            && let Some((key, _, line)) =
+                manifest.table(above).and_then(|above| manifest.entries(above).find(|(key, ..)| key == last))
+        {
+            reading.problem(line, format!("{} is no table of packages: nothing of it is read", quote(key)));
+        }
+        return;
+    };
     for (name, item, line) in manifest.entries(table).filter(|(name, _, _)| *name != "python") {
         entry(name, item, scope, line, reading);
     }
@@ -347,7 +355,13 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     let asked = item.as_str().map(specifiers).unwrap_or_default();
     let (allowed, from) = parts(item);
     if tables.iter().any(|table| table.is_empty()) {
-        return reading.problem(line, format!("{} asks for no version: the file may have been cut off", quote(name)));
+        let message =
+            "has an empty table in the place of its version, and is not judged: the file may have been cut off";
+        return reading.problem(line, format!("{} {message}", quote(name)));
+    }
+    if allowed.is_empty() && from.is_empty() {
+        let message = "is asked for by neither a version (\"^1.2\") nor a table with one, and is not judged";
+        return reading.problem(line, format!("{} {message}", quote(name)));
     }
     let has_marker =
         |table: &&dyn TableLike| ["markers", "python", "platform"].iter().any(|key| table.contains_key(key));

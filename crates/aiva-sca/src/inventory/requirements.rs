@@ -182,7 +182,7 @@ impl File {
             return self.address(code, line);
         }
         let Some(requirement) = Requirement::parse(code) else {
-            return self.reading.problem(line, format!("not a requirement: {}", quote(code)));
+            return self.reading.problem(line, no_requirement(code));
         };
         if requirement.pin().is_some() {
             self.last = Some(self.reading.packages.len());
@@ -239,6 +239,14 @@ fn unquoted(value: &str) -> String {
         }
     }
     plain
+}
+
+/// What is said of a line that is no requirement.
+pub(super) fn no_requirement(text: &str) -> String {
+    format!(
+        "not a requirement, and not judged: {}; a name and its versions belong here, as in \"name>=1.2\"",
+        quote(text)
+    )
 }
 
 fn file_name(address: &str) -> &str {

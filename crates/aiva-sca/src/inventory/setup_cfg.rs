@@ -7,7 +7,7 @@ use super::ending;
 use super::graph::index;
 use super::python::normalise;
 use super::reading::{Declared, Reading, quote};
-use super::requirements::{Requirement, is_whole};
+use super::requirements::{Requirement, is_whole, no_requirement};
 use crate::package::{Ecosystem, NotJudged, Scope};
 
 /// Reads a `setup.cfg`.
@@ -32,12 +32,21 @@ pub(crate) fn read(text: &str) -> Reading {
         if let Some(name) = content.strip_prefix('[') {
             match name.strip_suffix(']') {
                 Some(name) => name.trim().clone_into(&mut section),
-                None => reading.problem(number, "a section without its closing bracket"),
+                None => {
+                    section.clear();
+                    reading.problem(number, "a section without its closing `]`: nothing of it is read");
+                }
             }
             continue;
         }
         let Some((key, value)) = content.split_once(['=', ':']) else {
-            reading.problem(number, format!("not a key with its value: {}", quote(content)));
+            reading.problem(
+                number,
+                format!(
+                    "neither a key with its value (`key = value`) nor indented below one: {} is passed over",
+                    quote(content)
+                ),
+            );
             continue;
         };
         let (key, value) = (key.trim(), value.trim());
@@ -56,9 +65,11 @@ pub(crate) fn read(text: &str) -> Reading {
             reading.links.stated.push(scope);
         }
         if let Some(scope) = scope.filter(|_| !value.is_empty()) {
-            // On one line they stand between semicolons, which a marker would need as well: one requirement then.
+            // On one line they stand between semicolons; what is a marker to whoever wrote it is no requirement.
             last = Some(value);
-            requirement(value, scope, number, &mut reading);
+            for one in value.split(';').map(str::trim).filter(|one| !one.is_empty() && !is_marker(one)) {
+                requirement(one, scope, number, &mut reading);
+            }
         }
     }
     let is_versioned = reading.links.declared.iter().any(|declared| !declared.requirement.is_empty());
@@ -68,6 +79,13 @@ pub(crate) fn read(text: &str) -> Reading {
     reading.close()
 }
 
+/// Whether a text begins as a marker does.
+fn is_marker(text: &str) -> bool {
+    const NAMES: [&str; 6] =
+        ["python_version", "python_full_version", "sys_platform", "os_name", "platform_", "implementation_"];
+    NAMES.iter().any(|name| text.starts_with(name))
+}
+
 fn requirement(text: &str, scope: Scope, line: u32, reading: &mut Reading) {
     if text.starts_with("file:") || text.starts_with("attr:") {
         let reason = "kept in another file, which setuptools reads when it builds";
@@ -75,7 +93,7 @@ fn requirement(text: &str, scope: Scope, line: u32, reading: &mut Reading) {
     }
     let plain = text.split(" #").next().unwrap_or(text).trim();
     let Some(requirement) = Requirement::parse(plain) else {
-        return reading.problem(line, format!("not a requirement: {}", quote(text)));
+        return reading.problem(line, no_requirement(text));
     };
     reading.links.declared.push(Declared::new(normalise(requirement.name), requirement.specifiers, scope, line));
     requirement.note(reading, scope, Some(true), line);

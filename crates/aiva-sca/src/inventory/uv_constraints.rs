@@ -11,8 +11,8 @@ use super::manifest::Manifest;
 use super::overrides::{Override, Reach};
 use super::pyproject::doubt_list;
 use super::python::normalise;
-use super::reading::{Reading, quote};
-use super::requirements::Requirement;
+use super::reading::Reading;
+use super::requirements::{Requirement, no_requirement};
 use crate::package::NotJudged;
 
 /// For all that is asked for.
@@ -43,7 +43,7 @@ pub(super) fn narrow(manifest: &Manifest, key: &str, from: usize, reading: &mut 
     if let Some(entry) = uv.and_then(|uv| manifest.entries(uv).find(|(name, ..)| *name == key)) {
         doubt_list(entry, reading);
     }
-    let all = written(manifest, key, |line, text| reading.problem(line, format!("not a requirement: {}", quote(text))));
+    let all = written(manifest, key, |line, text| reading.problem(line, no_requirement(text)));
     let mut by_name: HashMap<SmolStr, Vec<(String, u32)>> = HashMap::new();
     for (name, specifiers, line) in all {
         by_name.entry(name).or_default().push((specifiers, line));

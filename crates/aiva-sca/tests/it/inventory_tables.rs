@@ -534,7 +534,7 @@ d 3.0 6 ? optional
         Kind::PipfileLock,
         br#"{"_meta": {"pipfile-spec": 6}, "default": {"a": {"version": ">=1"}}}"#,
         Status::Failed,
-        "not pinned",
+        "has no version as pipenv locks it",
     );
     // So pipenv writes what does not apply.
     let marked = r#"{"_meta": {"pipfile-spec": 6}, "default": {"b": {"version": "==1"},

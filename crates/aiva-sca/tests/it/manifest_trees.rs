@@ -415,8 +415,8 @@ fn what_is_dynamic_is_looked_for_where_the_manifest_says() {
     let twice = [("a/pyproject.toml", &*below), ("pyproject.toml", &*manifest)].into_iter().chain(lists);
     let twice = twice.collect::<Vec<_>>();
     assert_eq!(told(&twice)[1..], want);
-    let build = "partial [] 3: what is dynamic, whatever builds the project says (setup.py, or its backend), and nothing is run here: a \
-                 lockfile would list it";
+    let build = "partial [] 3: what is `dynamic` only a build would tell (setup.py, or the build backend), and nothing is run here: make a \
+                 lockfile (uv lock, pip-compile), and it is read instead";
     // However it is written, the file is one input.
     for told_by in [
         "[tool.setuptools]\ndynamic = { dependencies = { file = \"req/requirements.txt\" } }\n",

@@ -164,7 +164,11 @@ fn pyproject_with_overrides() {
         check("pyproject.toml", &format!("{project}{tables}\n"), &format!("parsed\n{want}"));
     }
     let odd = format!("{project}[tool.uv]\noverride-dependencies = [\"a=1\"]\n");
-    check("pyproject.toml", &odd, "partial\n? a [>=1] 2 runtime\n! 4 not a requirement: \"a=1\"");
+    check(
+        "pyproject.toml",
+        &odd,
+        "partial\n? a [>=1] 2 runtime\n! 4 not a requirement, and not judged: \"a=1\"; a name and its versions belong here, as in \"name>=1.2\"",
+    );
 }
 
 #[test]
@@ -179,7 +183,11 @@ wheel 0.40.0 2 build
 ? setuptools [>=61] 2 build
 - x [@ https://x/x.whl] 2 build: from an address, not from an index: it has no version",
     );
-    check("pyproject.toml", "[build-system]\nrequires = [\"=1\"]\n", "failed\n! 2 not a requirement: \"=1\"");
+    check(
+        "pyproject.toml",
+        "[build-system]\nrequires = [\"=1\"]\n",
+        "failed\n! 2 not a requirement, and not judged: \"=1\"; a name and its versions belong here, as in \"name>=1.2\"",
+    );
     for (wrong, key) in [
         ("[project]\ndependencies = \"a==1\"\n", "dependencies"),
         ("[project]\ndependencies.a = \"1\"\n", "dependencies"),
@@ -227,9 +235,46 @@ fn pyproject_with_constraints_of_uv() {
         check("pyproject.toml", &format!("{project}{constraints}\n"), &format!("parsed\n{want}"));
     }
     let odd = format!("{project}constraint-dependencies = [\"a=1\"]\n");
-    check("pyproject.toml", &odd, &format!("partial\n{plain}\n{build}\n! 6 not a requirement: \"a=1\""));
+    check(
+        "pyproject.toml",
+        &odd,
+        &format!(
+            "partial\n{plain}\n{build}\n! 6 not a requirement, and not judged: \"a=1\"; a name and its versions belong here, as in \"name>=1.2\""
+        ),
+    );
     let forced = "[project]\ndependencies = [\"a\"]\n[tool.uv]\noverride-dependencies = [\"a>=2\"]\nconstraint-dependencies = [\"a<3\"]\n";
     check("pyproject.toml", forced, "parsed\n? a [>=2,<3] 4 runtime forced by override-dependencies");
+}
+
+#[test]
+fn what_python_s_files_cannot_mean_is_told() {
+    let table = "is no table of packages: nothing of it is read";
+    let neither = "is asked for by neither a version";
+    for (name, text, want) in [
+        ("setup.cfg", "[options\ninstall_requires =\n  a==1\n", "failed\n! 1 a section without its closing `]`: nothing of it is read".to_owned()),
+        ("setup.cfg", "[options]\ninstall_requires = a==1.0; b==2.0\n", "parsed\na 1.0 2 runtime\nb 2.0 2 runtime".to_owned()),
+        ("setup.cfg", "[options]\ninstall_requires = a==1.0; python_version < '3'\n", "parsed\na 1.0 2 runtime".to_owned()),
+        (
+            "setup.cfg",
+            "[options]\nwords\ninstall_requires =\n  a==1.0\n",
+            "partial\na 1.0 4 runtime\n! 2 neither a key with its value (`key = value`) nor indented below one: \"words\" is passed over".to_owned(),
+        ),
+        (
+            "Pipfile",
+            "packages = [\"a\"]\n[dev-packages]\nb = 1\nc = \"==1.0\"\n",
+            format!("partial\nc 1.0 4 dev\n! 1 \"packages\" {table}\n! 3 \"b\" {neither} (\"*\", \">=1.2\") nor a table with one, and is not judged"),
+        ),
+        (
+            "pyproject.toml",
+            "[tool.poetry]\ndependencies = [\"a\"]\n[tool.poetry.dev-dependencies]\nb = 1\nc = {}\nd = \"1.0\"\n",
+            format!(
+                "partial\nd 1.0 6 dev\n! 2 \"dependencies\" {table}\n! 4 \"b\" {neither} (\"^1.2\") nor a table with one, and is not judged\n\
+                 ! 5 \"c\" has an empty table in the place of its version, and is not judged: the file may have been cut off"
+            ),
+        ),
+    ] {
+        check(name, text, &want);
+    }
 }
 
 #[test]
