@@ -324,7 +324,7 @@ impl<'a> Requirement<'a> {
         } else if let Some(version) = self.pin() {
             reading.packages.push(Package {
                 ecosystem: Ecosystem::PyPi,
-                name: name.into(),
+                name,
                 version: version.into(),
                 line,
                 direct,
