@@ -1,0 +1,136 @@
+//! `package.json`, `pnpm-workspace.yaml` and `deno.json`.
+
+use super::{check, recorded, tree};
+
+#[test]
+fn package_json_with_overrides() {
+    for (tables, want) in [
+        (r#""overrides": {"b": "2.0.0"}"#, "? a [^1] 2 runtime\nb 2.0.0 3 runtime ? forced by overrides"),
+        (r#""overrides": {"a": "1.0.0"}"#, "a 1.0.0 3 runtime forced by overrides"), // in the place of `^1`
+        (r#""resolutions": {"**/a": "~1.0.0"}"#, "? a [~1.0.0] 3 runtime forced by resolutions"),
+        (r#""overrides": {"a": {".": "1.0.0"}}"#, "a 1.0.0 3 runtime forced by overrides"),
+        (r#""pnpm": {"overrides": {"a": "npm:c@3.0.0"}}"#, "c 3.0.0 3 runtime forced by pnpm.overrides"),
+        (
+            r#""pnpm": {"overrides": {"a@1": "1.5.0"}}"#,
+            "? a [^1] 2 runtime\na 1.5.0 3 runtime forced by pnpm.overrides",
+        ),
+        (
+            r#""pnpm": {"overrides": {"a@>1": "1.5.0"}}"#,
+            "? a [^1] 2 runtime\na 1.5.0 3 runtime forced by pnpm.overrides",
+        ),
+        // No version: nobody gets it.
+        (r#""pnpm": {"overrides": {"a": "-"}}"#, "- a [^1] 2 runtime: pnpm leaves it out: pnpm.overrides say `-`"),
+        (r#""pnpm": {"overrides": {"a@1": "-", "x>a": "-", "b": "-"}}"#, "? a [^1] 2 runtime"),
+        (
+            r#""overrides": {"a": "-"}"#,
+            "? a [^1] 2 runtime\n- a [-] 3 runtime: an override by `-`, by which only pnpm's overrides leave a package out",
+        ),
+        (r#""overrides": {"a": "$a"}"#, "? a [^1] 2 runtime"),
+        (
+            r#""overrides": {"b": "$a"}"#,
+            "? a [^1] 2 runtime\n- b [$a] 3 runtime: an override by the version of another entry, which is not followed",
+        ),
+        (
+            r#""pnpm": {"overrides": {"x>a": "1.0.0"}}"#,
+            "? a [^1] 2 runtime\n- a [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say",
+        ),
+        (
+            r#""pnpm": {"overrides": {"x>a": "git+https://user:secret@example.com/a.git", "b": "patch:b@https://user:secret@example.com/b.tgz"}}"#,
+            "? a [^1] 2 runtime\n- a [git+https://example.com/a.git] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say\n\
+             - b [patch:b@https://example.com/b.tgz] 3 runtime: an override by a patched copy, not a released version",
+        ),
+        (
+            r#""overrides": {"x": {"a": "1.0.0"}}"#,
+            "? a [^1] 2 runtime\n- a [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say",
+        ),
+        (
+            r#""resolutions": {"x/**/b": "1.0.0", "b": "patch:b@npm%3A1.0.0#./b.patch"}"#,
+            "? a [^1] 2 runtime\n- b [1.0.0] 3 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say\n\
+             - b [patch:b@npm%3A1.0.0#./b.patch] 3 runtime: an override by a patched copy, not a released version",
+        ),
+    ] {
+        check(
+            "package.json",
+            &format!("{{\n\"dependencies\": {{\"a\": \"^1\"}},\n{tables}}}"),
+            &format!("parsed\n{}", order(want)),
+        );
+    }
+    check(
+        "package.json",
+        "{\"devDependencies\": {\"a\": \"^1\"},\n\"overrides\": {\"a\": \"1.0.0\", \"b\": 1}}",
+        "partial\na 1.0.0 2 dev forced by overrides\n! 2 the override of \"b\" is not a string",
+    );
+}
+
+/// Pins before ranges, as they are listed.
+fn order(rows: &str) -> String {
+    let (open, pins): (Vec<&str>, Vec<&str>) = rows.lines().partition(|row| row.starts_with(['?', '-']));
+    pins.into_iter().chain(open).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn pnpm_workspace_yaml() {
+    let head = "packages:\n  - 'a/*'\noverrides:\n";
+    let by = "forced by pnpm's overrides";
+    for (rows, want) in [
+        ("  a: 1.0.0\n", format!("parsed\na 1.0.0 4 runtime ? {by}")),
+        ("  '@s/a': \"^1.0.0\"\n  \"b@2\": 2.1.0\n", format!("parsed\nb 2.1.0 5 runtime ? {by}\n? @s/a [^1.0.0] 4 runtime {by}")),
+        ("  a: 'npm:c@3.0.0'\n  b: '-'\n", format!("parsed\nc 3.0.0 4 runtime ? {by}")),
+        (
+            "  x>a: 1.0.0\n",
+            "parsed\n- a [1.0.0] 4 runtime: an override for what one package asks for: whether anybody gets it, a lockfile would say".to_owned(),
+        ),
+        ("  a: $a\n", "parsed\n- a [$a] 4 runtime: an override by the version of another entry, which is not followed".to_owned()),
+        (
+            "  a: 'catalog:'\n",
+            "parsed\n- a [catalog:default] 4 runtime: an override by a catalog of the workspace, which is not followed".to_owned(),
+        ),
+        ("  a: 1.0.0", format!("parsed\na 1.0.0 4 runtime ? {by}")),
+        ("  a: ^1.0", format!("partial\n? a [^1.0] 4 runtime {by}\n! 4 the last line has no line break and may be half of one: it may have been cut off; end it with a line break if it is whole")),
+        ("  a: [\n", "failed\n! 4 not YAML: while parsing a node, did not find expected node content".to_owned()),
+    ] {
+        check("pnpm-workspace.yaml", &format!("{head}{rows}"), &want);
+    }
+    check("pnpm-workspace.yaml", "packages: [a]\ncatalog: { a: 1.0.0 }\n", "parsed");
+    let alias = "catalogs:\n  one: &c\n    a: &v 1.0.0\n  two: *c\noverrides:\n  b: 1.0.0\n";
+    check("pnpm-workspace.yaml", alias, &format!("parsed\nb 1.0.0 6 runtime ? {by}"));
+    let forced = format!("{alias}  c: *v\n");
+    check(
+        "pnpm-workspace.yaml",
+        &forced,
+        &format!("partial\nb 1.0.0 6 runtime ? {by}\n! 7 a YAML alias among the overrides, which is not followed"),
+    );
+    let lock = "lockfileVersion: '9.0'\n\nimporters:\n  .: {}\n";
+    let yaml = "overrides:\n  a: 1.0.0\n";
+    for (lock, want) in [(vec![("pnpm-lock.yaml", lock)], 0), (vec![("b/pnpm-lock.yaml", lock)], 1)] {
+        let files = [vec![("pnpm-workspace.yaml", yaml)], lock].concat();
+        let inputs = tree(&files);
+        let own = inputs.iter().find(|input| input.path == "pnpm-workspace.yaml").unwrap();
+        assert_eq!((own.packages.len(), own.status.name()), (want, "parsed"));
+    }
+    // A whole lockfile has what could not be read here; half of one does not.
+    let half = "lockfileVersion: '9.0'\n\nimporters:\n  .: {}\n\npackages:\n  a@1.0.0:\n    resolution: {integrity: sha512-aa==}\n  ? [x]\n";
+    for (lock, want) in [(lock, "parsed 0"), (half, "partial 1")] {
+        let inputs = tree(&[("pnpm-workspace.yaml", &*forced), ("pnpm-lock.yaml", lock)]);
+        let own = inputs.iter().find(|input| input.path == "pnpm-workspace.yaml").unwrap();
+        assert_eq!(format!("{} {}", own.status.name(), own.problems.len()), want, "{:?}", inputs[0].problems);
+    }
+}
+
+#[test]
+fn deno_json() {
+    recorded(
+        "deno.json",
+        "parsed
+chalk 5.3.0 5 runtime
+? express [^4.17] 6 runtime
+? @acme/x [] 8 runtime
+- @std/assert [^1] 9 runtime: from JSR, whose packages no public advisories name
+- https://deno.land/x/oak@v12/mod.ts [] 10 runtime: imported by address: it has no package and no version",
+    );
+    check(
+        "deno.jsonc",
+        "{\"importMap\": \"./map.json\"}",
+        "failed\n! 1 the imports are in \"./map.json\", which is not read",
+    );
+}

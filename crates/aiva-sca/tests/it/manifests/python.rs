@@ -1,0 +1,159 @@
+//! `pyproject.toml`, `setup.cfg` and `Pipfile`.
+
+use super::check;
+
+#[test]
+fn pyproject_with_overrides() {
+    let project = "[project]\ndependencies = [\"a>=1\"]\n";
+    for (tables, want) in [
+        ("[tool.uv]\noverride-dependencies = [\"A==1.5\"]", "a 1.5 4 runtime forced by override-dependencies"),
+        ("[tool.uv]\noverride-dependencies = [\"a<2\"]", "? a [<2] 4 runtime forced by override-dependencies"),
+        (
+            "[tool.uv]\noverride-dependencies = [\"b==1.5\"]",
+            "b 1.5 4 runtime ? forced by override-dependencies\n? a [>=1] 2 runtime",
+        ),
+        (
+            "[tool.uv]\noverride-dependencies = [\"a==1.5; python_version < '3.9'\"]",
+            "a 1.5 4 runtime forced by override-dependencies\n? a [>=1] 2 runtime",
+        ),
+        ("[tool.pdm.resolution.overrides]\na = \"1.5\"", "a 1.5 4 runtime forced by resolution.overrides"),
+        ("[tool.pdm.resolution.overrides]\na = \">=1.5\"", "? a [>=1.5] 4 runtime forced by resolution.overrides"),
+        (
+            "[tool.pdm.resolution.overrides]\na = \"https://x/a.whl\"",
+            "- a [@ https://x/a.whl] 4 runtime: from an address, not from an index: it has no version",
+        ),
+    ] {
+        check("pyproject.toml", &format!("{project}{tables}\n"), &format!("parsed\n{want}"));
+    }
+    let odd = format!("{project}[tool.uv]\noverride-dependencies = [\"a=1\"]\n");
+    check(
+        "pyproject.toml",
+        &odd,
+        "partial\n? a [>=1] 2 runtime\n! 4 not a requirement, and not judged: \"a=1\"; a name and its versions belong here, as in \"name>=1.2\"",
+    );
+}
+
+#[test]
+fn pyproject_with_what_builds_it() {
+    let build = "[build-system]\nrequires = [\"setuptools>=61\", \"wheel==0.40.0\", \"x @ https://x/x.whl\"]\n";
+    check(
+        "pyproject.toml",
+        &format!("{build}[project]\ndependencies = [\"wheel>=0.30\"]\n"),
+        "parsed
+wheel 0.40.0 2 build
+? wheel [>=0.30] 4 runtime
+? setuptools [>=61] 2 build
+- x [@ https://x/x.whl] 2 build: from an address, not from an index: it has no version",
+    );
+    check(
+        "pyproject.toml",
+        "[build-system]\nrequires = [\"=1\"]\n",
+        "failed\n! 2 not a requirement, and not judged: \"=1\"; a name and its versions belong here, as in \"name>=1.2\"",
+    );
+    for (wrong, key) in [
+        ("[project]\ndependencies = \"a==1\"\n", "dependencies"),
+        ("[project]\ndependencies.a = \"1\"\n", "dependencies"),
+        ("[project]\ndynamic = \"dependencies\"\n", "dynamic"),
+        ("[project.optional-dependencies]\nx = \"a\"\n", "x"),
+        ("[build-system]\nrequires = \"a\"\n", "requires"),
+        ("[dependency-groups]\ndev = \"a\"\n", "dev"),
+        ("[tool.uv]\noverride-dependencies = \"a\"\n", "override-dependencies"),
+        ("[tool.uv]\nexclude-dependencies = \"a\"\n", "exclude-dependencies"),
+        ("[tool.uv]\nconstraint-dependencies = \"a\"\n", "constraint-dependencies"),
+        ("[tool.uv]\nbuild-constraint-dependencies.a = \"1\"\n", "build-constraint-dependencies"),
+        ("[tool.pdm.resolution]\nexcludes = \"a\"\n", "excludes"),
+        ("[tool.uv]\ndev-dependencies = \"a\"\n", "dev-dependencies"),
+    ] {
+        let text = format!("{wrong}[tool.poetry.dependencies]\nb = \"1.0\"\n");
+        check(
+            "pyproject.toml",
+            &text,
+            &format!("partial\nb 1.0 4 runtime\n! 2 \"{key}\" is no list: nothing of it is read"),
+        );
+    }
+}
+
+#[test]
+fn pyproject_with_constraints_of_uv() {
+    let project =
+        "[build-system]\nrequires = [\"a>=1\", \"s\"]\n[project]\ndependencies = [\"a>=1,\", \"b\"]\n[tool.uv]\n";
+    let (build, plain) = ("? a [>=1] 2 build\n? s [] 2 build", "? a [>=1,] 4 runtime\n? b [] 4 runtime");
+    for (constraints, want) in [
+        (
+            "constraint-dependencies = [\"A<2\", \"a!=1.1\", \"gone==1\"]",
+            format!("? a [>=1,<2,!=1.1] 4 runtime\n? b [] 4 runtime\n{build}"),
+        ),
+        ("constraint-dependencies = [\"a==1.5\", \"b<3\"]", format!("a 1.5 6 runtime\n? b [<3] 4 runtime\n{build}")),
+        (
+            "build-constraint-dependencies = [\"a<2\", \"s==60.0\"]",
+            format!("s 60.0 6 build\n{plain}\n? a [>=1,<2] 2 build"),
+        ),
+        // On some machines only, or of no version.
+        (
+            "constraint-dependencies = [\"a<2; os_name == 'nt'\", \"b\", \"b @ https://x/b.whl\"]",
+            format!("{plain}\n{build}"),
+        ),
+    ] {
+        check("pyproject.toml", &format!("{project}{constraints}\n"), &format!("parsed\n{want}"));
+    }
+    let odd = format!("{project}constraint-dependencies = [\"a=1\"]\n");
+    check(
+        "pyproject.toml",
+        &odd,
+        &format!(
+            "partial\n{plain}\n{build}\n! 6 not a requirement, and not judged: \"a=1\"; a name and its versions belong here, as in \"name>=1.2\""
+        ),
+    );
+    let forced = "[project]\ndependencies = [\"a\"]\n[tool.uv]\noverride-dependencies = [\"a>=2\"]\nconstraint-dependencies = [\"a<3\"]\n";
+    check("pyproject.toml", forced, "parsed\n? a [>=2,<3] 4 runtime forced by override-dependencies");
+}
+
+#[test]
+fn what_python_s_files_cannot_mean_is_told() {
+    let table = "is no table of packages: nothing of it is read";
+    let neither = "is asked for by neither a version";
+    for (name, text, want) in [
+        ("setup.cfg", "[options\ninstall_requires =\n  a==1\n", "failed\n! 1 a section without its closing `]`: nothing of it is read".to_owned()),
+        ("setup.cfg", "[options]\ninstall_requires = a==1.0; b==2.0\n", "parsed\na 1.0 2 runtime\nb 2.0 2 runtime".to_owned()),
+        ("setup.cfg", "[options]\ninstall_requires = a==1.0; python_version < '3'\n", "parsed\na 1.0 2 runtime".to_owned()),
+        (
+            "setup.cfg",
+            "[options]\nwords\ninstall_requires =\n  a==1.0\n",
+            "partial\na 1.0 4 runtime\n! 2 neither a key with its value (`key = value`) nor indented below one: \"words\" is passed over".to_owned(),
+        ),
+        (
+            "Pipfile",
+            "packages = [\"a\"]\n[dev-packages]\nb = 1\nc = \"==1.0\"\n",
+            format!("partial\nc 1.0 4 dev\n! 1 \"packages\" {table}\n! 3 \"b\" {neither} (\"*\", \">=1.2\") nor a table with one, and is not judged"),
+        ),
+        (
+            "pyproject.toml",
+            "[tool.poetry]\ndependencies = [\"a\"]\n[tool.poetry.dev-dependencies]\nb = 1\nc = {}\nd = \"1.0\"\n",
+            format!(
+                "partial\nd 1.0 6 dev\n! 2 \"dependencies\" {table}\n! 4 \"b\" {neither} (\"^1.2\") nor a table with one, and is not judged\n\
+                 ! 5 \"c\" has an empty table in the place of its version, and is not judged: the file may have been cut off"
+            ),
+        ),
+    ] {
+        check(name, text, &want);
+    }
+}
+
+#[test]
+fn pyproject_with_alternatives_of_poetry() {
+    for (asked, want) in [
+        ("\"5.1 || 5.2\"", "? a [==5.1 || ==5.2] 2 runtime"),
+        ("\"^1|2.0\"", "? a [^1 || ==2.0] 2 runtime"),
+        ("\">=5.1,<6 || 7.0\"", "? a [>=5.1,<6 || ==7.0] 2 runtime"),
+        ("\"==5.1,<6 || ==7.0\"", "? a [==5.1,<6 || ==7.0] 2 runtime"),
+        ("\"5.1 || *\"", "? a [] 2 runtime"),
+        ("{ version = \"5.1 || 5.2\", extras = [\"x\"] }", "? a [==5.1 || ==5.2] 2 runtime"),
+        (
+            "[{ version = \"5.1 || 5.2\", python = \"<3\" }, { version = \"6.0\" }]",
+            "? a [==5.1 || ==5.2 || ==6.0] 2 runtime",
+        ),
+        ("\"5.1\"", "a 5.1 2 runtime"),
+    ] {
+        check("pyproject.toml", &format!("[tool.poetry.dependencies]\na = {asked}\n"), &format!("parsed\n{want}"));
+    }
+}
