@@ -23,8 +23,47 @@ const TARGETS: &str = "Directory.Build.targets";
 /// Why nothing is judged of what may be taken away.
 const MAY_GO: &str = "a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
 
-/// Changes by the package's name in small letters.
-type Changes = HashMap<String, Vec<Change>>;
+/// What a file changes.
+#[derive(Debug, Default)]
+struct Changes {
+    /// By the package's name in small letters.
+    by_name: HashMap<String, Fate>,
+    /// Whether a name is computed, so that it may be any that goes.
+    may_be_any: bool,
+}
+
+/// What becomes of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    MayGo,
+    /// There is another version in its place, which a line says.
+    Moves(String, u32),
+    Goes,
+}
+
+impl Changes {
+    /// The last one has its way; of what is gone none has any. An update under a condition is judged beside what it may change.
+    fn add(&mut self, one: Change) {
+        let Change { name, version, line, is_sure } = one;
+        match (version, is_sure, self.by_name.get(&name)) {
+            (_, _, Some(Fate::Goes)) | (Some(_), false, _) => {}
+            (Some(version), true, _) => drop(self.by_name.insert(name, Fate::Moves(version, line))),
+            (None, true, _) => drop(self.by_name.insert(name, Fate::Goes)),
+            (None, false, _) if name.is_empty() => self.may_be_any = true,
+            (None, false, Some(_)) => {}
+            (None, false, None) => drop(self.by_name.insert(name, Fate::MayGo)),
+        }
+    }
+
+    fn fate(&self, name: &str) -> Option<&Fate> {
+        let named = self.by_name.get(&name.to_lowercase());
+        named.or(self.may_be_any.then_some(&Fate::MayGo))
+    }
+
+    fn makes_none(&self) -> bool {
+        self.by_name.is_empty() && !self.may_be_any
+    }
+}
 
 /// Makes the changes in every project. `files` are those of the tree, by path: what is not among them is judged nowhere, and not followed.
 pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, files: &[Found]) {
@@ -35,7 +74,7 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         let at = nearest.into_iter().find_map(|path| files.binary_search_by(|file| file.path.cmp(&path)).ok());
         let Some(file) = at.and_then(|at| files.get(at)) else { continue };
         let changes = known.entry(file.path.clone()).or_insert_with(|| read(root, file, options)).clone();
-        if let Some(changes) = changes.filter(|changes| !changes.is_empty()) {
+        if let Some(changes) = changes.filter(|changes| !changes.makes_none()) {
             change(reading, &changes, &file.path);
         }
     }
@@ -45,50 +84,26 @@ fn read(root: &Path, file: &Found, options: &Options) -> Option<Arc<Changes>> {
     let real_root = root.canonicalize().ok()?;
     let is_inside = file.file.canonicalize().is_ok_and(|real| real.starts_with(real_root));
     let bytes = is_inside.then(|| bytes(&file.file, options.largest_file).ok().flatten()).flatten()?;
-    let mut all = Changes::new();
-    for one in nuget_xml::changes(&door::open(&bytes).ok()?) {
-        all.entry(one.name.clone()).or_default().push(one);
-    }
+    let mut all = Changes::default();
+    nuget_xml::changes(&door::open(&bytes).ok()?).into_iter().for_each(|one| all.add(one));
     Some(Arc::new(all))
 }
 
-/// What becomes of a package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate<'c> {
-    Stays,
-    MayGo,
-    /// Its version is another one, where there is one.
-    Goes(Option<&'c Change>),
-}
-
-fn fate<'c>(changes: &'c Changes, name: &str) -> Fate<'c> {
-    let mut fate = Fate::Stays;
-    // The last one has its way.
-    let named = [name.to_lowercase().as_str(), ""].map(|name| changes.get(name));
-    for one in named.into_iter().flatten().flatten() {
-        match (one.version.is_some(), one.is_sure) {
-            (true, true) if !matches!(fate, Fate::Goes(None)) => fate = Fate::Goes(Some(one)),
-            (false, true) => fate = Fate::Goes(None),
-            (false, false) if fate == Fate::Stays => fate = Fate::MayGo,
-            _ => {} // An update under a condition is judged beside what it may change.
-        }
-    }
-    fate
-}
-
 fn change(reading: &mut Reading, changes: &Changes, path: &str) {
-    reading.packages.retain(|one| !matches!(fate(changes, &one.name), Fate::Goes(_)));
-    reading.not_judged.retain(|one| !matches!(fate(changes, &one.name), Fate::Goes(_)));
-    for entry in reading.not_judged.iter_mut().filter(|one| fate(changes, &one.name) == Fate::MayGo) {
+    let is_gone = |name: &str| matches!(changes.fate(name), Some(Fate::Goes | Fate::Moves(..)));
+    let may_go = |name: &str| changes.fate(name) == Some(&Fate::MayGo);
+    reading.packages.retain(|one| !is_gone(&one.name));
+    reading.not_judged.retain(|one| !is_gone(&one.name));
+    for entry in reading.not_judged.iter_mut().filter(|one| may_go(&one.name)) {
         (entry.is_range, entry.reason) = (false, MAY_GO.into());
     }
-    for one in reading.packages.extract_if(.., |one| fate(changes, &one.name) == Fate::MayGo) {
+    for one in reading.packages.extract_if(.., |one| may_go(&one.name)) {
         let entry = NotJudged::new(one.ecosystem, one.name, one.version, one.line, MAY_GO);
         reading.not_judged.push(NotJudged { scope: one.scope, ..entry });
     }
-    reading.links.declared.retain(|one| !matches!(fate(changes, &one.name), Fate::Goes(None) | Fate::MayGo));
+    reading.links.declared.retain(|one| !matches!(changes.fate(&one.name), Some(Fate::Goes | Fate::MayGo)));
     for one in &mut reading.links.declared {
-        if let Fate::Goes(Some(Change { version: Some(version), line, .. })) = fate(changes, &one.name) {
+        if let Some(Fate::Moves(version, line)) = changes.fate(&one.name) {
             let is_computed = version.contains(['$', '@']);
             one.requirement = if is_computed { "" } else { version.as_str() }.into();
             (one.stands, one.line) = (Stands::In(path.into()), *line);

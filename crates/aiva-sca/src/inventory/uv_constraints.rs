@@ -44,30 +44,54 @@ pub(super) fn narrow(manifest: &Manifest, key: &str, from: usize, reading: &mut 
         doubt_list(entry, reading);
     }
     let all = written(manifest, key, |line, text| reading.problem(line, no_requirement(text)));
-    let mut by_name: HashMap<SmolStr, Vec<(String, u32)>> = HashMap::new();
+    let mut by_name: HashMap<SmolStr, Constraint> = HashMap::new();
     for (name, specifiers, line) in all {
-        by_name.entry(name).or_default().push((specifiers, line));
+        by_name.entry(name).or_default().add(specifiers, line);
     }
     if by_name.is_empty() {
         return;
     }
     for entry in reading.not_judged.split_off(from.min(reading.not_judged.len())) {
         match by_name.get(entry.name.as_str()).filter(|_| entry.is_range) {
-            Some(constraints) => constrained(entry, constraints, reading),
+            Some(constraint) => constraint.put(entry, reading),
             None => reading.not_judged.push(entry),
         }
     }
 }
 
-fn constrained(entry: NotJudged, constraints: &[(String, u32)], reading: &mut Reading) {
-    let of = |specifiers| Requirement { name: &entry.name, specifiers, address: None };
-    if let Some((pin, line)) = constraints.iter().find(|(specifiers, _)| of(specifiers).pin().is_some()) {
-        return of(pin).note(reading, entry.scope, Some(true), *line);
+/// The most bytes of constraints that are put beside one range: many entries may have one name.
+const LONGEST: usize = 1024;
+
+/// All that a list says of one package.
+#[derive(Debug, Default)]
+struct Constraint {
+    pin: Option<(String, u32)>,
+    /// What fits of it, as one: the less, the wider is what is judged.
+    specifiers: String,
+}
+
+impl Constraint {
+    fn add(&mut self, specifiers: String, line: u32) {
+        if self.specifiers.len() + specifiers.len() <= LONGEST {
+            let comma = if self.specifiers.is_empty() { "" } else { "," };
+            self.specifiers.extend([comma, &specifiers]);
+        }
+        let is_pin = Requirement { name: "", specifiers: &specifiers, address: None }.pin().is_some();
+        if self.pin.is_none() && is_pin {
+            self.pin = Some((specifiers, line));
+        }
     }
-    let own = entry.requirement.trim().trim_end_matches(',');
-    let all = [own].into_iter().chain(constraints.iter().map(|(specifiers, _)| specifiers.as_str()));
-    let requirement = all.filter(|one| !one.is_empty()).collect::<Vec<_>>().join(",");
-    reading.not_judged.push(NotJudged { requirement: requirement.into(), ..entry });
+
+    fn put(&self, entry: NotJudged, reading: &mut Reading) {
+        if let Some((pin, line)) = &self.pin {
+            let pin = Requirement { name: &entry.name, specifiers: pin, address: None };
+            return pin.note(reading, entry.scope, Some(true), *line);
+        }
+        let own = entry.requirement.trim().trim_end_matches(',');
+        let parts = [own, &self.specifiers].into_iter().filter(|one| !one.is_empty());
+        let requirement = parts.collect::<Vec<_>>().join(",");
+        reading.not_judged.push(NotJudged { requirement: requirement.into(), ..entry });
+    }
 }
 
 /// The same as what holds a package where it is.

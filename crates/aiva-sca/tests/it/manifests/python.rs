@@ -1,5 +1,7 @@
 //! `pyproject.toml`, `setup.cfg` and `Pipfile`.
 
+use aiva_sca::inventory::Kind;
+
 use super::check;
 
 #[test]
@@ -104,6 +106,11 @@ fn pyproject_with_constraints_of_uv() {
             "partial\n{plain}\n{build}\n! 6 not a requirement, and not judged: \"a=1\"; a name and its versions belong here, as in \"name>=1.2\""
         ),
     );
+    // However much there is of one name, what is put beside each range of it is bounded.
+    let (many, asked) = ("\"a!=1.1.1\",".repeat(5000), "\"a>=1\",".repeat(5000));
+    let text = format!("[project]\ndependencies = [{asked}]\n[tool.uv]\nconstraint-dependencies = [{many}]\n");
+    let reading = Kind::PyProject.read(text.as_bytes());
+    assert!(reading.not_judged.len() == 5000 && reading.not_judged.iter().all(|one| one.requirement.len() < 1100));
     let forced = "[project]\ndependencies = [\"a\"]\n[tool.uv]\noverride-dependencies = [\"a>=2\"]\nconstraint-dependencies = [\"a<3\"]\n";
     check("pyproject.toml", forced, "parsed\n? a [>=2,<3] 4 runtime forced by override-dependencies");
 }
