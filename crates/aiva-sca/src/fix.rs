@@ -13,6 +13,7 @@ mod cargo;
 mod catalog;
 mod desk;
 mod edit;
+mod entries;
 mod follow;
 mod golang;
 mod gradle;
@@ -20,6 +21,7 @@ mod here;
 mod keep;
 mod locked;
 mod markup;
+mod mask;
 mod needs;
 mod object;
 mod plan;
@@ -31,6 +33,7 @@ mod ranked;
 mod requirement;
 mod rich;
 mod spans;
+mod tied;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -43,6 +46,7 @@ use crate::version::Version;
 use aim::Versions;
 use ask::Move;
 use desk::{Desk, Draft};
+pub use mask::masked;
 pub use plan::{Bump, Edit, Plan, Remaining, Run, Stay};
 use ranges::Range;
 pub use ranges::Ranges;
@@ -141,7 +145,7 @@ pub fn plan(
         grouped.entry((&range.path, &range.name)).or_default().ranges.push(range);
     }
     let by_path: HashMap<&str, &Input> = inputs.iter().rev().map(|input| (input.path.as_str(), input)).collect();
-    let mut desk = Desk { read, texts: BTreeMap::new(), poms: None, locks: BTreeMap::new(), crates: None, own: None };
+    let mut desk = Desk::new(read);
     let (mut cases, mut commands): (Vec<Case<'_>>, Vec<Run>) = (Vec::new(), Vec::new());
     let (mut manifests, mut locked): (Vec<Group<'_>>, Vec<Group<'_>>) = (Vec::new(), Vec::new());
     for ((path, name), said) in grouped {

@@ -1,6 +1,8 @@
 //! What is asked of a manifest: which versions of a package have to go, and to which each of them moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::spans::Spans;
 use crate::inventory::in_brackets;
@@ -18,7 +20,7 @@ pub(super) struct Move {
 }
 
 /// One package to be moved in one manifest.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ask<'a> {
     pub(super) ecosystem: Ecosystem,
     /// The package's own name, not an alias.
@@ -31,7 +33,21 @@ pub(super) struct Ask<'a> {
     pub(super) stands: Stands,
     /// Properties that are the package's version in files which take this one in.
     pub(super) through: &'a [String],
+    /// What is worked out of the moves once; empty to begin with.
+    pub(super) sorted: OnceCell<Sorted>,
 }
+
+/// The moves of a package, sorted for its entries.
+#[derive(Debug, Clone)]
+pub(super) struct Sorted {
+    highest: String,
+    /// Everything that has to go.
+    all: Held,
+    by_from: HashMap<String, Vec<usize>>,
+}
+
+/// Versions that an entry allowed; entries share them.
+pub(super) type Held = Rc<[String]>;
 
 /// Where the findings about the package are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +61,7 @@ pub(super) enum Stands {
 }
 
 /// An entry that was moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
     /// Under which name the manifest has it.
     pub(super) key: String,
@@ -54,7 +70,7 @@ pub(super) struct Entry {
     /// The version that it moved to.
     pub(super) to: String,
     /// The versions that it allowed and that have to go.
-    pub(super) held: Vec<String>,
+    pub(super) held: Held,
     /// Whether it stays as it is written: nothing can be put into it, but it allows the version.
     pub(super) is_kept: bool,
     /// The property that is its version, which may be that of others as well.
@@ -84,7 +100,7 @@ pub(super) struct Edited {
 
 impl Ask<'_> {
     /// Where an entry with this requirement has to move; `None` where it may stay.
-    pub(super) fn to(&self, requirement: &str) -> Option<(&str, Vec<String>)> {
+    pub(super) fn to(&self, requirement: &str) -> Option<(&str, Held)> {
         let requirement = requirement.trim();
         let range = range_of(requirement);
         let meant: Vec<&Move> = match self.stands {
@@ -92,18 +108,19 @@ impl Ask<'_> {
                 let pin = range.trim_start_matches(['=', ' ', 'v', '[']).trim_end_matches([']', '!']);
                 // As gradle's readers put it.
                 let closed = in_brackets(range.split("!!").next().unwrap_or_default());
-                let is_meant =
-                    |one: &&Move| [requirement, range, pin, &closed].iter().any(|written| one.from == **written);
-                self.moves.iter().filter(is_meant).collect()
+                let by_from = &self.sorted().by_from;
+                let places = [requirement, range, pin, &closed].into_iter().filter_map(|said| by_from.get(said));
+                let places: BTreeSet<usize> = places.flatten().copied().collect();
+                places.into_iter().filter_map(|at| self.moves.get(at)).collect()
             }
-            Stands::HereSomehow => self.moves.iter().collect(),
+            Stands::HereSomehow => return Some((self.highest(), self.sorted().all.clone())),
             Stands::Locked => match Requirement::parse(self.ecosystem, range) {
                 Some(allowed) => {
                     let key = |text: &str| Version::parse(self.ecosystem, text);
                     let is_held = |one: &&Move| key(&one.from).is_none_or(|version| allowed.holds(version.key()));
                     self.moves.iter().filter(is_held).collect()
                 }
-                None => self.moves.iter().collect(),
+                None => return Some((self.highest(), self.sorted().all.clone())),
             },
         };
         let to = highest(self.ecosystem, meant.iter().copied())?;
@@ -112,7 +129,7 @@ impl Ask<'_> {
 
     /// The highest of all versions to move to.
     pub(super) fn highest(&self) -> &str {
-        highest(self.ecosystem, self.moves.iter()).unwrap_or_default()
+        &self.sorted().highest
     }
 
     /// The entry of a format in which every entry of the package is meant.
@@ -121,11 +138,36 @@ impl Ask<'_> {
             key: self.name.to_owned(),
             old: String::new(),
             to: self.highest().to_owned(),
-            held: self.moves.iter().map(|one| one.from.clone()).collect(),
+            held: self.sorted().all.clone(),
             is_kept: false,
             property: None,
         }
     }
+
+    fn sorted(&self) -> &Sorted {
+        self.sorted.get_or_init(|| {
+            let mut by_from: HashMap<String, Vec<usize>> = HashMap::new();
+            for (at, one) in self.moves.iter().enumerate() {
+                by_from.entry(one.from.clone()).or_default().push(at);
+            }
+            let all = self.moves.iter().map(|one| one.from.clone()).collect();
+            let highest = highest(self.ecosystem, self.moves.iter()).unwrap_or_default().to_owned();
+            Sorted { highest, all, by_from }
+        })
+    }
+}
+
+/// Every version that entries allowed, each list that they share looked at once.
+pub(super) fn held<'e>(entries: impl Iterator<Item = &'e Entry>) -> HashSet<&'e str> {
+    let mut last: Option<&Held> = None;
+    let mut all = HashSet::new();
+    for entry in entries {
+        if last.is_none_or(|last| !Rc::ptr_eq(last, &entry.held)) {
+            all.extend(entry.held.iter().map(String::as_str));
+        }
+        last = Some(&entry.held);
+    }
+    all
 }
 
 fn highest<'m>(ecosystem: Ecosystem, moves: impl Iterator<Item = &'m Move>) -> Option<&'m str> {

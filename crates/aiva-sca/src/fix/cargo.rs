@@ -1,12 +1,13 @@
 //! One package moved in a `Cargo.toml`, in every table that asks for it, that of a workspace too; the commands that move its lockfile;
 //! and what the crates that are here ask for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{DocumentMut, Item, Table, TableLike};
 
 use super::ask::Move;
-use super::edit::{Pen, holds, set};
+use super::edit::holds;
+use super::entries::Spots;
 use super::quoted;
 use super::requirement::moved;
 use crate::package::Ecosystem;
@@ -54,62 +55,66 @@ pub(super) fn crate_of(text: &str) -> Option<String> {
     Some(format!("{} {}", field("name")?, field("version").unwrap_or("0.0.0")))
 }
 
-/// What a `Cargo.toml` says of a crate, to those who build it: the requirement that shuts a version out while it allows the old one, or
-/// `Some(None)` where every one allows it. `None` where it asks for nothing in plain text.
-pub(super) fn shut_out(text: &str, name: &str, step: &Move) -> Option<Option<String>> {
-    let mut document: DocumentMut = text.trim_start_matches('\u{feff}').parse().ok()?;
-    let mut found: Vec<String> = Vec::new();
+/// What a `Cargo.toml` asks for in plain text to be built, by crate.
+pub(super) type Asks = HashMap<String, Vec<String>>;
+
+/// Reads a `Cargo.toml` for what it asks for; nothing where it cannot be read.
+pub(super) fn asks(text: &str) -> Asks {
+    let mut asks = Asks::new();
+    let Ok(document) = text.trim_start_matches('\u{feff}').parse::<DocumentMut>() else { return asks };
     let mut look = |above: &dyn TableLike| {
         for key in ["dependencies", "build-dependencies", "build_dependencies"] {
             let entries = above.get(key).and_then(Item::as_table_like);
             for (key, item) in entries.into_iter().flat_map(TableLike::iter) {
                 let field = |key: &str| item.as_table_like().and_then(|table| table.get(key)).and_then(Item::as_str);
-                if field("package").unwrap_or(key) == name {
-                    found.extend(item.as_str().or_else(|| field("version")).map(str::to_owned));
-                }
+                let range = item.as_str().or_else(|| field("version")).map(str::to_owned);
+                asks.entry(field("package").unwrap_or(key).to_owned()).or_default().extend(range);
             }
         }
     };
     look(document.as_table());
-    let targets = document.get_mut("target").and_then(Item::as_table_like_mut);
-    for (_, target) in targets.into_iter().flat_map(|targets| targets.iter()) {
+    let targets = document.get("target").and_then(Item::as_table_like);
+    for (_, target) in targets.into_iter().flat_map(TableLike::iter) {
         if let Some(target) = target.as_table_like() {
             look(target);
         }
     }
+    asks
+}
+
+/// What a `Cargo.toml` says of a crate, to those who build it: the requirement that shuts a version out while it allows the old one, or
+/// `Some(None)` where every one allows it. `None` where it asks for nothing in plain text.
+pub(super) fn shut_out(asks: &Asks, name: &str, step: &Move) -> Option<Option<String>> {
     let allows = |range: &String, version: &str| holds(Ecosystem::CratesIo, range, version);
-    let meant: Vec<&String> = found.iter().filter(|range| allows(range, &step.from)).collect();
+    let meant: Vec<&String> = asks.get(name)?.iter().filter(|range| allows(range, &step.from)).collect();
     let shuts = meant.iter().find(|range| !allows(range, &step.to)).map(|range| (*range).clone());
     (!meant.is_empty()).then_some(shuts)
 }
 
-pub(super) fn cargo_toml(document: &mut DocumentMut, pen: &mut Pen<'_>) {
-    tables(document.as_table_mut(), pen);
-    if let Some(workspace) = document.get_mut("workspace").and_then(Item::as_table_like_mut) {
-        table(workspace, "dependencies", pen);
+/// What a `Cargo.toml` asks for.
+pub(super) fn cargo_toml(document: &Table, spots: &mut Spots) {
+    tables(document, spots);
+    if let Some(workspace) = document.get("workspace").and_then(Item::as_table_like) {
+        table(workspace, "dependencies", spots);
     }
-    if let Some(targets) = document.get_mut("target").and_then(Item::as_table_like_mut) {
-        for (_, target) in targets.iter_mut() {
-            if let Some(target) = target.as_table_like_mut() {
-                tables(target, pen);
-            }
+    if let Some(targets) = document.get("target").and_then(Item::as_table_like) {
+        for target in targets.iter().filter_map(|(_, target)| target.as_table_like()) {
+            tables(target, spots);
         }
     }
 }
 
-fn tables(above: &mut dyn TableLike, pen: &mut Pen<'_>) {
+fn tables(above: &dyn TableLike, spots: &mut Spots) {
     for key in ["dependencies", "dev-dependencies", "dev_dependencies", "build-dependencies", "build_dependencies"] {
-        table(above, key, pen);
+        table(above, key, spots);
     }
 }
 
-fn table(above: &mut dyn TableLike, key: &str, pen: &mut Pen<'_>) {
-    let Some(entries) = above.get_mut(key).and_then(Item::as_table_like_mut) else { return };
-    for (key, item) in entries.iter_mut() {
+fn table(above: &dyn TableLike, key: &str, spots: &mut Spots) {
+    let Some(entries) = above.get(key).and_then(Item::as_table_like) else { return };
+    for (key, item) in entries.iter() {
         let renamed = item.as_table_like().and_then(|table| table.get("package")).and_then(Item::as_str);
-        if renamed.unwrap_or(key.get()) == pen.ask.name {
-            set(item, key.get(), pen, |old, to| moved(Ecosystem::CratesIo, old, to));
-        }
+        spots.item(renamed.unwrap_or(key), key, item, |old, to| moved(Ecosystem::CratesIo, old, to));
     }
 }
 
@@ -161,7 +166,7 @@ mod tests {
             ("[dependencies]\na.workspace = true", None),
             ("[dependencies", None),
         ] {
-            let got = shut_out(line, "a", &step);
+            let got = shut_out(&asks(line), "a", &step);
             assert_eq!(got.as_ref().map(Option::as_deref), want, "{line}");
         }
         assert_eq!(crate_of("[package]\nname = \"a\"\nversion = \"1.0.0\"\n").as_deref(), Some("a 1.0.0"));

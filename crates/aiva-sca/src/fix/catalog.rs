@@ -1,60 +1,49 @@
-//! One package moved in gradle's version catalog.
+//! What gradle's version catalog asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use toml_edit::{DocumentMut, Item};
+use toml_edit::{Item, Table, TableLike, Value};
 
-use super::edit::{Pen, put, set};
+use super::entries::{Form, Spot, Spots};
 use super::requirement::moved;
 use crate::inventory::plugin_marker;
 use crate::package::Ecosystem;
 
 /// A version that stands in the entry itself, and one in `[versions]` that the entry refers to.
-pub(super) fn catalog(document: &mut DocumentMut, pen: &mut Pen<'_>) {
-    let mut references: BTreeSet<String> = BTreeSet::new();
-    let mut others: Vec<(String, String)> = Vec::new();
-    for table in ["libraries", "plugins"] {
-        let Some(entries) = document.get_mut(table).and_then(Item::as_table_like_mut) else { continue };
-        for (key, item) in entries.iter_mut() {
-            let is_plugin = table == "plugins";
-            if let Some(text) = item.as_str().map(str::to_owned) {
-                inline(item, &text, key.get(), is_plugin, pen);
+pub(super) fn catalog(document: &Table, spots: &mut Spots) {
+    let mut references: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (table, is_plugin) in [("libraries", false), ("plugins", true)] {
+        let entries = document.get(table).and_then(Item::as_table_like);
+        for (key, item) in entries.into_iter().flat_map(TableLike::iter) {
+            if let Some(value) = item.as_value().filter(|value| value.is_str()) {
+                spots.0.extend(inline(value, key, is_plugin));
             } else if let Some(module) = module(item, is_plugin)
-                && let Some(version) = item.as_table_like_mut().and_then(|table| table.get_mut("version"))
+                && let Some(version) = item.as_table_like().and_then(|table| table.get("version"))
             {
                 let reference = version.as_table_like().and_then(|table| table.get("ref")).and_then(Item::as_str);
-                match (reference, module == pen.ask.name) {
-                    (Some(name), true) => drop(references.insert(name.to_owned())),
-                    (Some(name), false) => others.push((name.to_owned(), module)),
-                    (None, true) => rich(version, key.get(), pen),
-                    (None, false) => {}
+                match reference {
+                    Some(name) => drop(references.entry(name).or_default().insert(module)),
+                    None => rich(version, &module, key, spots),
                 }
             }
         }
     }
-    let Some(versions) = document.get_mut("versions").and_then(Item::as_table_like_mut) else { return };
-    for name in references {
-        let Some(version) = versions.get_mut(&name) else { continue };
-        let before = pen.entries.len();
-        rich(version, &name, pen);
-        pen.entries.iter_mut().skip(before).for_each(|entry| entry.property = Some(name.clone()));
+    let Some(versions) = document.get("versions").and_then(Item::as_table_like) else { return };
+    for (name, modules) in references {
+        let known = spots.0.len();
+        if let Some(version) = versions.get(name) {
+            modules.iter().for_each(|module| rich(version, module, name, spots));
+        }
+        spots.0.iter_mut().skip(known).for_each(|spot| spot.property = Some(name.to_owned()));
     }
-    others.retain(|(name, _)| pen.entries.iter().any(|entry| entry.property.as_ref() == Some(name)));
-    pen.along.extend(others.into_iter().map(|(_, module)| module));
 }
 
 /// `"group:name:version"`, and `"id:version"` of a plugin.
-fn inline(item: &mut Item, text: &str, key: &str, is_plugin: bool, pen: &mut Pen<'_>) {
-    let Some((module, version)) = text.rsplit_once(':') else { return };
+fn inline(value: &Value, key: &str, is_plugin: bool) -> Option<Spot> {
+    let (module, version) = value.as_str()?.rsplit_once(':')?;
     let name = if is_plugin { plugin_marker(module) } else { module.to_owned() };
-    if name != pen.ask.name {
-        return;
-    }
-    if let Some(new) = pen.write(key, version, |old, to| moved(Ecosystem::Maven, old, to))
-        && let Some(value) = item.as_value_mut()
-    {
-        put(value, format!("{module}:{new}"));
-    }
+    let (key, said, form) = (key.to_owned(), Some(version.to_owned()), Form::Behind(module.to_owned()));
+    Some(Spot { name, key, said, read: None, at: value.span()?, form, property: None })
 }
 
 /// The artifact that an entry names.
@@ -68,17 +57,17 @@ fn module(item: &Item, is_plugin: bool) -> Option<String> {
 }
 
 /// `"1"` or `{ strictly = "1" }`. What is said in several places at once is moved by hand.
-fn rich(version: &mut Item, key: &str, pen: &mut Pen<'_>) {
+fn rich(version: &Item, module: &str, key: &str, spots: &mut Spots) {
     let rule = |old: &str, to: &str| moved(Ecosystem::Maven, old, to);
-    let Some(parts) = version.as_table_like_mut() else { return set(version, key, pen, rule) };
-    let is_one = |part: &str| matches!(part, "strictly" | "require" | "prefer" | "reject" | "rejectAll");
-    let words: Vec<String> = parts.iter().map(|(part, _)| part.to_owned()).filter(|part| is_one(part)).collect();
+    let Some(parts) = version.as_table_like() else { return spots.item(module, key, version, rule) };
+    let is_one = |part: &&str| matches!(*part, "strictly" | "require" | "prefer" | "reject" | "rejectAll");
+    let words: Vec<&str> = parts.iter().map(|(part, _)| part).filter(is_one).collect();
     if words.len() > 1 {
-        let (words, to) = (words.join(" and "), pen.ask.highest());
-        return pen.refused.push(format!("the version of {key} is said by {words}; move it to {to} by hand"));
+        let (name, key, form) = (module.to_owned(), key.to_owned(), Form::Words(words.join(" and ")));
+        return spots.0.push(Spot { name, key, said: Some(String::new()), read: None, at: 0..0, form, property: None });
     }
     let one = words.first().filter(|word| !word.starts_with("reject"));
-    if let Some(item) = one.and_then(|word| parts.get_mut(word)) {
-        set(item, key, pen, rule);
+    if let Some(item) = one.and_then(|word| parts.get(word)) {
+        spots.item(module, key, item, rule);
     }
 }

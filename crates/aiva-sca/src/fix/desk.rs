@@ -1,16 +1,18 @@
 //! The manifests at hand while a plan is made: each read once, with what was moved in it so far.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::btree_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use super::ask::{Ask, Edited, Entry, Move, Stands};
-use super::keep::Lock;
+use super::ask::{Ask, Edited, Entry, Move, Stands, held};
+use super::edit::{self, Seen};
+use super::keep::{Forced, Lock};
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
-use super::{cargo, edit, markup};
+use super::{cargo, locked, markup};
 use crate::inventory::{Kind, PomSources};
-use crate::package::{Ecosystem, Package};
+use crate::package::{Ecosystem, Input, Package};
 use crate::scan::label;
 use crate::version::Version;
 
@@ -22,6 +24,10 @@ pub(super) struct Desk<'r> {
     pub(super) poms: Option<PomSources>,
     /// Lockfiles by path, each parsed once.
     pub(super) locks: BTreeMap<String, Option<Rc<Lock>>>,
+    /// The manifests of each lockfile, by its path.
+    pub(super) manifests: BTreeMap<String, Rc<[(String, Kind)]>>,
+    /// What the crates that are here ask for, by manifest, once their edits were made.
+    pub(super) asks: RefCell<BTreeMap<String, Rc<cargo::Asks>>>,
     /// Where the crates that are here are described, by name and version, once anybody asked.
     pub(super) crates: Option<BTreeMap<String, String>>,
     /// The project's own packages, once anybody asked.
@@ -33,8 +39,10 @@ pub(super) struct Sheet {
     pub(super) before: String,
     /// With what was moved, once [`Desk::prove`] was called.
     pub(super) after: String,
-    /// What was read of `before`, where its places serve all packages: XML.
-    seen: Option<Result<markup::Sheet, String>>,
+    /// What was read of `before`, whose places serve all packages.
+    seen: Option<Result<Seen, String>>,
+    /// What it forces, before and after.
+    forced: [OnceCell<Forced>; 2],
     /// What is put in those places; `after` has it once all is there.
     puts: Spans,
     /// What was moved, by package.
@@ -78,6 +86,7 @@ impl Sheet {
             before: text.clone(),
             after: text,
             seen: None,
+            forced: Default::default(),
             puts: Spans::default(),
             bumps: BTreeMap::new(),
             asks: Vec::new(),
@@ -85,8 +94,22 @@ impl Sheet {
         }
     }
 
+    /// What it forces as it was found.
+    pub(super) fn forced_before(&self, kind: Kind) -> &Forced {
+        let [before, _] = &self.forced;
+        before.get_or_init(|| Forced::read(kind, &self.before))
+    }
+
+    /// What it forces with everything moved, once [`Desk::prove`] was called.
+    pub(super) fn forced_after(&self, kind: Kind) -> &Forced {
+        let [_, after] = &self.forced;
+        after.get_or_init(|| Forced::read(kind, &self.after))
+    }
+
     fn look(&mut self, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
-        edit::bump(kind, &self.after, ask, &mut self.seen)
+        let seen = self.seen.get_or_insert_with(|| Seen::read(kind, &self.before));
+        let edited = seen.as_ref().map_err(String::clone)?.edit(kind, &self.before, ask);
+        edited.map_or_else(|| edit::bump(kind, &self.after, ask), Ok)
     }
 
     /// Moves a package; the entries are also those that were moved for somebody else before.
@@ -106,19 +129,16 @@ impl Sheet {
         let moved = written.clone().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
         let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
         draft.to = later;
-        for entry in written {
-            // Many modules may have it from one parent.
-            if !draft.entries.contains(entry) {
-                draft.entries.push(entry.clone());
-            }
-        }
+        // Many modules may have it from one parent.
+        let known: HashSet<Entry> = draft.entries.iter().cloned().collect();
+        draft.entries.extend(written.filter(|entry| !known.contains(entry)).cloned());
         self.puts.merge(ask.ecosystem, std::mem::take(&mut edited.puts));
         if let Some(after) = edited.after.take() {
             self.after = after;
         }
         edited.entries.extend(again);
-        let held = edited.entries.iter().flat_map(|entry| &entry.held);
-        draft.serves.extend(held.map(|version| (served.to_owned(), version.clone())));
+        let held = held(edited.entries.iter()).into_iter();
+        draft.serves.extend(held.map(|version| (served.to_owned(), version.to_owned())));
         self.asks.push(Asked::of(ask, kind, served));
         Ok(edited)
     }
@@ -171,7 +191,14 @@ impl Asked {
 
     fn ask(&self) -> Ask<'_> {
         let Self { ecosystem, name, moves, lines, stands, through, .. } = self;
-        Ask { ecosystem: *ecosystem, name, moves, lines, stands: *stands, through }
+        Ask { ecosystem: *ecosystem, name, moves, lines, stands: *stands, through, sorted: OnceCell::new() }
+    }
+}
+
+impl<'r> Desk<'r> {
+    pub(super) fn new(read: &'r dyn Fn(&str) -> Option<String>) -> Self {
+        let (texts, locks, manifests, asks) = Default::default();
+        Self { read, texts, locks, manifests, asks, poms: None, crates: None, own: None }
     }
 }
 
@@ -183,11 +210,19 @@ impl Desk<'_> {
         known.or_insert_with(|| read(path).map(|text| Rc::new(Lock::new(text)))).clone()
     }
 
+    /// The manifests that may ask for what a lockfile pins.
+    pub(super) fn manifests(&mut self, inputs: &[Input], path: &str, kind: Kind) -> Rc<[(String, Kind)]> {
+        let known = self.manifests.entry(path.to_owned());
+        known.or_insert_with(|| locked::manifests(inputs, path, kind).into()).clone()
+    }
+
     /// An XML manifest as it was found; `None` where it is not there or cannot be read.
     pub(super) fn markup(&mut self, path: &str, kind: Kind) -> Option<&markup::Sheet> {
         let sheet = self.sheet(path).ok()?;
-        let read = || markup::Sheet::read(kind, sheet.before.trim_start_matches('\u{feff}'));
-        sheet.seen.get_or_insert_with(read).as_ref().ok()
+        match sheet.seen.get_or_insert_with(|| Seen::read(kind, &sheet.before)) {
+            Ok(Seen::Markup(markup)) => Some(markup),
+            _ => None,
+        }
     }
 
     fn sheet(&mut self, path: &str) -> Result<&mut Sheet, String> {
@@ -223,15 +258,22 @@ impl Desk<'_> {
         let (mut shut, mut open) = (BTreeSet::new(), BTreeSet::new());
         for who in crates.map(label) {
             let Some(path) = self.crates.as_ref().and_then(|crates| crates.get(&who)) else { continue };
-            let edited = self.texts.get(path).map(|sheet| sheet.after.clone());
-            let Some(text) = edited.or_else(|| (self.read)(path)) else { continue };
-            match cargo::shut_out(&text, name, step) {
+            match cargo::shut_out(&self.asks(path), name, step) {
                 Some(Some(range)) => drop(shut.insert(format!("{who} asks for {name} {range} in {path}"))),
                 Some(None) => drop(open.insert(who)),
                 None => {}
             }
         }
         (shut, open)
+    }
+
+    /// What a crate that is here asks for.
+    fn asks(&self, path: &str) -> Rc<cargo::Asks> {
+        let read = || {
+            let edited = self.texts.get(path).map(|sheet| sheet.after.clone());
+            Rc::new(edited.or_else(|| (self.read)(path)).map(|text| cargo::asks(&text)).unwrap_or_default())
+        };
+        self.asks.borrow_mut().entry(path.to_owned()).or_insert_with(read).clone()
     }
 
     /// Writes what was put, reads it again, and takes back what is not what it should be.

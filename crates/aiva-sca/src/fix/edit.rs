@@ -2,47 +2,87 @@
 
 use std::collections::BTreeSet;
 
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::{Document, Table};
 
 use super::ask::{Ask, Edited, Entry, Stands};
-use super::object::{TABLES, package_json};
+use super::entries::{Entries, Spots};
 use super::requirement::dropped;
-use super::spans::{Spans, parted};
-use super::{cargo, catalog, golang, gradle, markup, program, python};
+use super::spans::{Lines, Spans, parted};
+use super::{cargo, catalog, golang, gradle, markup, object, program, python};
 use crate::inventory::{Kind, without_secret};
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
 
-/// The manifest with the package moved; an error says why nothing could be. What was read of XML is kept for the next package, and
-/// taken for granted if it is there.
-pub(super) fn bump(
-    kind: Kind,
-    text: &str,
-    ask: &Ask<'_>,
-    seen: &mut Option<Result<markup::Sheet, String>>,
-) -> Result<Edited, String> {
+/// What was read of a manifest once for all packages, with the places of what it says.
+pub(super) enum Seen {
+    Markup(markup::Sheet),
+    Entries(Entries),
+    Gradle(gradle::Build),
+    Workspace(program::Workspace),
+    Module(golang::Module),
+    Lines(Lines),
+    /// A program that is looked through for each package.
+    Nothing,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many manifests were read, so that a test can tell.
+    pub(super) static READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Seen {
+    /// Reads a manifest; an error says why it is not edited.
+    pub(super) fn read(kind: Kind, text: &str) -> Result<Self, String> {
+        #[cfg(test)]
+        READS.set(READS.get() + 1);
+        let (_, text) = parted(text);
+        let toml = |find: fn(&Table, &mut Spots)| {
+            let document = Document::parse(text).map_err(|error| format!("not TOML: {}", error.message()))?;
+            let mut spots = Spots::default();
+            find(document.as_table(), &mut spots);
+            Ok::<_, String>(Self::Entries(Entries::of(spots.0)))
+        };
+        Ok(match kind {
+            Kind::PackageJson | Kind::ComposerJson => Self::Entries(object::entries(text, kind)?),
+            Kind::CargoToml => toml(cargo::cargo_toml)?,
+            Kind::PyProject => toml(python::pyproject)?,
+            Kind::VersionCatalog => toml(catalog::catalog)?,
+            Kind::Pipfile => toml(python::pipfile)?,
+            Kind::PnpmWorkspace => Self::Workspace(program::Workspace::read(text)),
+            Kind::Requirements | Kind::Workflow => Self::Lines(Lines::read(text)),
+            Kind::GoMod => Self::Module(golang::Module::read(text)),
+            Kind::PomXml | Kind::DotnetProject => Self::Markup(markup::Sheet::read(kind, text)?),
+            Kind::BuildGradle => Self::Gradle(gradle::Build::read(text)),
+            _ => Self::Nothing,
+        })
+    }
+
+    /// What moving a package puts where in the text that was read; `None` where it has to be looked through.
+    pub(super) fn edit(&self, kind: Kind, text: &str, ask: &Ask<'_>) -> Option<Edited> {
+        let (_, text) = parted(text);
+        Some(match self {
+            Self::Markup(sheet) => sheet.edit(ask),
+            Self::Entries(entries) => entries.edit(text, ask),
+            Self::Gradle(build) => build.edit(text, ask),
+            Self::Workspace(workspace) => workspace.edit(text, ask),
+            Self::Module(module) => golang::go_mod(text, module, ask),
+            Self::Lines(lines) if kind == Kind::Workflow => program::workflow(text, lines, ask),
+            Self::Lines(lines) => python::requirements(text, lines, ask),
+            Self::Nothing => return None,
+        })
+    }
+}
+
+/// A program with the package moved; an error says why nothing could be.
+pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
     // What editors of some systems put in front stays there.
     let (mark, text) = parted(text);
     let mut edited = match kind {
-        Kind::PackageJson => package_json(text, &TABLES, ask)?,
-        Kind::ComposerJson => package_json(text, &["require", "require-dev"], ask)?,
         Kind::Gemfile => whole(text, ask, program::gemfile(text, ask.name, ask.highest())?),
         Kind::MixExs => whole(text, ask, program::mix_exs(text, ask.name, ask.highest())?),
-        Kind::PnpmWorkspace => program::pnpm_workspace(text, ask),
         Kind::PubspecYaml => whole(text, ask, program::pubspec(text, ask.name, ask.highest())?),
-        Kind::CargoToml => toml(text, ask, cargo::cargo_toml)?,
-        Kind::PyProject => toml(text, ask, python::pyproject)?,
-        Kind::Requirements => python::requirements(text, ask),
-        Kind::GoMod => golang::go_mod(text, ask),
-        Kind::PomXml | Kind::DotnetProject => {
-            let sheet = seen.get_or_insert_with(|| markup::Sheet::read(kind, text));
-            sheet.as_ref().map_err(String::clone)?.edit(ask)
-        }
-        Kind::BuildGradle => gradle::build(text, ask),
-        Kind::Workflow => program::workflow(text, ask),
-        Kind::VersionCatalog => toml(text, ask, catalog::catalog)?,
-        Kind::Pipfile => toml(text, ask, python::pipfile)?,
         _ => {
             let (name, to) = (kind.name(), ask.highest());
             return Err(format!("{} requirements are not edited in {name}; move it to {to} by hand", ask.ecosystem));
@@ -146,11 +186,7 @@ impl<'a> Pen<'a> {
         Some(new)
     }
 
-    pub(super) fn done(self, after: String) -> Edited {
-        Edited { after: Some(after), ..self.put(Spans::default()) }
-    }
-
-    /// As [`Pen::done`], where the text is written once for all packages.
+    /// What was learnt, with what is put where.
     pub(super) fn put(self, puts: Spans) -> Edited {
         let Self { entries, refused, along, drops, .. } = self;
         Edited { puts, entries, refused, along, drops, ..Edited::default() }
@@ -174,73 +210,10 @@ pub(super) fn holds(ecosystem: Ecosystem, requirement: &str, version: &str) -> b
     allowed.zip(Version::parse(ecosystem, version)).is_some_and(|(allowed, version)| allowed.holds(version.key()))
 }
 
-fn toml(text: &str, ask: &Ask<'_>, edit: fn(&mut DocumentMut, &mut Pen<'_>)) -> Result<Edited, String> {
-    let parsed = text.parse();
-    let mut document: DocumentMut =
-        parsed.map_err(|error: toml_edit::TomlError| format!("not TOML: {}", error.message()))?;
-    let mut pen = Pen::new(ask);
-    edit(&mut document, &mut pen);
-    let after = if pen.entries.is_empty() { text.to_owned() } else { with_ends_of(text, &document.to_string()) };
-    Ok(pen.done(after))
-}
-
-/// The TOML library writes every line end as `\n`, also behind the last line; each line gets back the end that it had.
-fn with_ends_of(before: &str, after: &str) -> String {
-    let after = if before.ends_with('\n') { after } else { after.strip_suffix('\n').unwrap_or(after) };
-    if !before.contains("\r\n") {
-        return after.to_owned();
-    }
-    let ends = before.split_inclusive('\n').map(|line| if line.ends_with("\r\n") { "\r\n" } else { "\n" });
-    let mut ends = ends.chain(std::iter::repeat("\r\n"));
-    let mut out = String::with_capacity(before.len() + 8);
-    for line in after.split_inclusive('\n') {
-        let body = line.trim_end_matches(['\n', '\r']);
-        out.push_str(body);
-        if body.len() < line.len() {
-            out.push_str(ends.next().unwrap_or("\n"));
-        }
-    }
-    out
-}
-
-/// A new string in the place of an old one, in the same quotes, with the blanks and comments around it.
-pub(super) fn put(value: &mut Value, new: String) {
-    let decor = value.decor().clone();
-    let written = match value {
-        Value::String(old) => old.as_repr().and_then(|repr| repr.as_raw().as_str()).unwrap_or_default(),
-        _ => "",
-    };
-    let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| written.starts_with(quotes));
-    let same = quotes.and_then(|quotes| format!("{quotes}{new}{quotes}").parse::<Value>().ok());
-    // What does not read as the same string in those quotes gets others.
-    *value = same.filter(|same| same.as_str() == Some(&new)).unwrap_or_else(|| Value::from(new));
-    *value.decor_mut() = decor;
-}
-
-/// `x = "1"`, `x = { version = "1" }` and `[dependencies.x]`. What is by path, by git or from the workspace has no version here.
-pub(super) fn set(item: &mut Item, key: &str, pen: &mut Pen<'_>, rule: fn(&str, &str) -> Option<String>) {
-    let value = match item {
-        Item::Value(value) if value.is_str() => Some(value),
-        item => {
-            let version = item.as_table_like_mut().and_then(|table| table.get_mut("version"));
-            version.and_then(Item::as_value_mut)
-        }
-    };
-    if let Some(value) = value {
-        set_value(value, key, pen, rule);
-    }
-}
-
-/// The requirement itself.
-pub(super) fn set_value(value: &mut Value, key: &str, pen: &mut Pen<'_>, rule: fn(&str, &str) -> Option<String>) {
-    let Some(requirement) = value.as_str().map(|text| text.trim().to_owned()) else { return };
-    if let Some(new) = pen.write(key, &requirement, rule).filter(|new| *new != requirement) {
-        put(value, new);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
+
     use super::*;
     use crate::fix::ask::{Move, Stands};
 
@@ -255,7 +228,10 @@ mod tests {
         let moves: Vec<Move> =
             moves.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect();
         let lines = (1..20).collect();
-        bump(kind, text, &Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[] }, &mut None)
+        let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[], sorted: OnceCell::new() };
+        let seen = Seen::read(kind, text)?;
+        let edited = seen.edit(kind, text, &ask).map_or_else(|| bump(kind, text, &ask), Ok)?;
+        Ok(Edited { after: edited.after.or_else(|| Some(edited.puts.applied(text))), ..edited })
     }
 
     /// Every entry of the package to 1.2.6.

@@ -1,52 +1,67 @@
 //! One module moved in a `go.mod`, or the standard library.
 
+use std::collections::HashSet;
+
 use super::ask::{Ask, Edited};
+use super::spans::Lines;
+
+/// What of a `go.mod` concerns all its lines.
+#[derive(Debug)]
+pub(super) struct Module {
+    lines: Lines,
+    names_toolchain: bool,
+    /// What is replaced, and by what.
+    replaced: HashSet<String>,
+}
+
+impl Module {
+    pub(super) fn read(text: &str) -> Self {
+        let words = |line: &'_ str| -> Vec<String> {
+            let code = line.split("//").next().unwrap_or_default();
+            code.split_whitespace().map(|word| word.trim_matches('"').to_owned()).collect()
+        };
+        let is_replaced =
+            |words: &Vec<String>| words.iter().find(|word| *word != "require").is_some_and(|first| first == "replace");
+        let replaced = text.lines().map(words).filter(is_replaced).flatten().collect();
+        let names_toolchain = text.lines().any(|line| line.split_whitespace().next() == Some("toolchain"));
+        Self { lines: Lines::read(text), names_toolchain, replaced }
+    }
+}
 
 /// `module v1.2.3`, alone or in a block. The standard library is that of the `toolchain` line, which is written where there is
 /// none: the `go` line is the least that builds the module, for everybody who uses it, and stays.
-pub(super) fn go_mod(text: &str, ask: &Ask<'_>) -> Edited {
+pub(super) fn go_mod(text: &str, module: &Module, ask: &Ask<'_>) -> Edited {
     let mut edited = Edited::default();
-    let mut after = String::with_capacity(text.len() + 8);
     let is_toolchain = matches!(ask.name, "stdlib" | "toolchain");
-    let names_toolchain = text.lines().any(|line| line.split_whitespace().next() == Some("toolchain"));
     let to = ask.highest();
-    for (number, whole) in text.split_inclusive('\n').enumerate() {
-        let wanted = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
+    // A line that is replaced is no line that builds.
+    if module.replaced.contains(ask.name) {
+        edited.refused.push(format!("{} is replaced; move the replacement to v{to} by hand", ask.name));
+        return edited;
+    }
+    for (_, place) in module.lines.of(ask) {
+        let whole = text.get(place.clone()).unwrap_or_default();
         let code = whole.split("//").next().unwrap_or_default();
         let mut words = code.split_whitespace().filter(|word| *word != "require");
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if first == "replace" && code.split_whitespace().any(|word| word.trim_matches('"') == ask.name) {
-            edited.refused.push(format!("{} is replaced; move the replacement to v{to} by hand", ask.name));
-        }
         let new = match (first, second) {
-            _ if !wanted => None,
-            ("go", _) if is_toolchain && !names_toolchain => {
-                edited.entries.push(ask.whole());
+            ("go", _) if is_toolchain && !module.names_toolchain => {
                 let end = if whole.ends_with("\r\n") { "\r\n" } else { "\n" };
                 let line = whole.trim_end_matches(['\n', '\r']);
                 Some(format!("{line}{end}{end}toolchain go{to}{end}"))
             }
             ("toolchain", version) if is_toolchain => Some(whole.replacen(version, &format!("go{to}"), 1)),
-            (module, version) if module.trim_matches('"') == ask.name && version.starts_with('v') => {
+            (own, version) if own.trim_matches('"') == ask.name && version.starts_with('v') => {
                 Some(whole.replacen(version, &format!("v{to}"), 1))
             }
             _ => None,
         };
-        match new {
-            Some(new) => {
-                if edited.entries.is_empty() {
-                    edited.entries.push(ask.whole());
-                }
-                after.push_str(&new);
+        if let Some(new) = new {
+            if edited.entries.is_empty() {
+                edited.entries.push(ask.whole());
             }
-            None => after.push_str(whole),
+            edited.puts.put(place, new, to);
         }
     }
-    // A line that is replaced is no line that builds.
-    if !edited.refused.is_empty() {
-        text.clone_into(&mut after);
-        edited.entries.clear();
-    }
-    edited.after = Some(after);
     edited
 }

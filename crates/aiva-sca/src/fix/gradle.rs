@@ -3,7 +3,7 @@
 //! Nothing is run. A version is replaced where a coordinate is written in plain strings, also where it is a variable that the file
 //! sets to a string, or where the one literal of a `version { … }` block decides; of anything else is said that its entry was not found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::ask::{Ask, Edited};
@@ -22,61 +22,110 @@ pub(super) enum Version {
     Computed(String),
 }
 
-/// Moves a package in a build.
-pub(super) fn build(text: &str, ask: &Ask<'_>) -> Edited {
-    let (tokens, _) = literal::tokens(text, Language::Gradle);
-    let set = assignments(&tokens);
-    let mut pen = Pen::new(ask);
-    let mut spans = Spans::default();
-    for at in 0..tokens.len() {
-        let Some(version) = tokens.get(at..).and_then(|tokens| said_of(tokens, ask.name)) else { continue };
-        let version = match version {
-            Decided::Once(version) => version,
-            Decided::Together(words) => {
-                let (name, to) = (ask.name, ask.highest());
-                let words = words.join(" and ");
-                pen.refused.push(format!("the version of {name} is said by {words}; move it to {to} by hand"));
-                continue;
+/// A build that was read once for all packages that are looked for in it.
+#[derive(Debug)]
+pub(super) struct Build {
+    tokens: Vec<Token>,
+    /// Where variables are set to strings.
+    set: HashMap<String, Vec<Range<usize>>>,
+    /// The tokens from which on a package may be named.
+    by_name: HashMap<String, Vec<usize>>,
+    /// The modules whose version is a variable.
+    by_variable: HashMap<String, BTreeSet<String>>,
+}
+
+impl Build {
+    pub(super) fn read(text: &str) -> Self {
+        let (tokens, _) = literal::tokens(text, Language::Gradle);
+        let set = assignments(&tokens);
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_variable: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (at, token) in tokens.iter().enumerate() {
+            if let Some(name) = tokens.get(at..).and_then(named) {
+                by_name.entry(name).or_default().push(at);
             }
-        };
-        let mut property = None;
-        let places = match version {
-            Version::At(place) => vec![place],
-            Version::Variable(name) => {
-                let name = name.rsplit('.').next().unwrap_or(&name).to_owned();
-                let places = set.get(name.as_str()).cloned().unwrap_or_default();
-                // The project's own version has that name, and of several variables nobody knows which one is meant.
-                if places.len() > 1 || name == "version" {
-                    let (own, to) = (ask.name, ask.highest());
-                    let reason =
-                        format!("the version of {own} is the variable {name}, of which it is not sure where it is set");
-                    pen.refused.push(format!("{reason}; move it to {to} by hand"));
-                    continue;
-                }
-                property = Some(name);
-                places
-            }
-            Version::Computed(written) => {
-                let (name, to) = (ask.name, ask.highest());
-                pen.refused.push(format!("the version of {name} is put together ({written}); move it to {to} by hand"));
-                continue;
-            }
-        };
-        for place in places {
-            let old = text.get(place.clone()).unwrap_or_default();
-            let rule = |old: &str, to: &str| moved(ask.ecosystem, old, to);
-            let new = match &property {
-                Some(property) => pen.write_property(property, old, rule),
-                None => pen.write(ask.name, old, rule),
-            };
-            if let Some(new) = new {
-                spans.put(place, new, ask.highest());
+            if let Some((variable, module)) = self::by_variable(token) {
+                by_variable.entry(variable).or_default().insert(module);
             }
         }
+        Self { tokens, set, by_name, by_variable }
     }
-    let moved: HashSet<&str> = pen.entries.iter().filter_map(|entry| entry.property.as_deref()).collect();
-    pen.along = tokens.iter().filter_map(|token| by_variable(token, &moved)).filter(|own| own != ask.name).collect();
-    pen.done(spans.applied(text))
+
+    /// Moves a package in the text that was read.
+    pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
+        let mut pen = Pen::new(ask);
+        let mut spans = Spans::default();
+        for at in self.by_name.get(ask.name).into_iter().flatten() {
+            let Some(version) = self.tokens.get(*at..).and_then(|tokens| said_of(tokens, ask.name)) else { continue };
+            let (places, property) = match self.places(version, ask) {
+                Ok(places) => places,
+                Err(reason) => {
+                    pen.refused.push(reason);
+                    continue;
+                }
+            };
+            for place in places {
+                let old = text.get(place.clone()).unwrap_or_default();
+                let rule = |old: &str, to: &str| moved(ask.ecosystem, old, to);
+                let new = match &property {
+                    Some(property) => pen.write_property(property, old, rule),
+                    None => pen.write(ask.name, old, rule),
+                };
+                if let Some(new) = new {
+                    spans.put(place, new, ask.highest());
+                }
+            }
+        }
+        let properties = pen.entries.iter().filter_map(|entry| entry.property.as_deref());
+        let along = properties.filter_map(|property| self.by_variable.get(property)).flatten();
+        pen.along = along.filter(|own| *own != ask.name).cloned().collect();
+        pen.put(spans)
+    }
+
+    /// Where a version stands, and the variable that it is.
+    fn places(&self, version: Decided, ask: &Ask<'_>) -> Result<(Vec<Range<usize>>, Option<String>), String> {
+        let (own, to) = (ask.name, ask.highest());
+        let reason = match version {
+            Decided::Once(Version::At(place)) => return Ok((vec![place], None)),
+            Decided::Once(Version::Variable(name)) => {
+                let name = name.rsplit('.').next().unwrap_or(&name).to_owned();
+                let places = self.set.get(&name).cloned().unwrap_or_default();
+                // The project's own version has that name, and of several variables nobody knows which one is meant.
+                if places.len() < 2 && name != "version" {
+                    return Ok((places, Some(name)));
+                }
+                format!("is the variable {name}, of which it is not sure where it is set")
+            }
+            Decided::Once(Version::Computed(written)) => format!("is put together ({written})"),
+            Decided::Together(words) => format!("is said by {}", words.join(" and ")),
+        };
+        Err(format!("the version of {own} {reason}; move it to {to} by hand"))
+    }
+}
+
+/// The package that may be named from the first of these tokens on.
+fn named(tokens: &[Token]) -> Option<String> {
+    let (first, rest) = tokens.split_first()?;
+    if let Kind::Text { text, .. } = &first.kind {
+        let mut parts = text.splitn(3, ':');
+        return match (parts.next(), parts.next(), rest) {
+            (Some(group), Some(artifact), _) => Some(format!("{group}:{artifact}")),
+            (Some(group), None, [comma, second, ..]) if comma.is(',') => Some(format!("{group}:{}", second.text()?)),
+            _ => None,
+        };
+    }
+    match (first.word()?, rest) {
+        ("group", [_, own, _, _, _, second, ..]) => Some(format!("{}:{}", own.text()?, second.text()?)),
+        (word @ ("id" | "kotlin"), rest) => plugin(word, rest).map(|(name, _)| name),
+        _ => None,
+    }
+}
+
+/// The artifact of a plugin, and what stands behind its name.
+fn plugin<'t>(word: &str, rest: &'t [Token]) -> Option<(String, &'t [Token])> {
+    let (id, rest) = without(rest, '(').split_first()?;
+    let id = if word == "id" { id.text()?.to_owned() } else { format!("org.jetbrains.kotlin.{}", id.text()?) };
+    Some((plugin_marker(&id), rest))
 }
 
 /// What decides the version of a package that is named from the first of these tokens on.
@@ -126,24 +175,22 @@ fn version_of(tokens: &[Token], name: &str) -> Option<Version> {
         }
         // `id("x") version "1"`, `kotlin("jvm") version "1"`
         (word @ ("id" | "kotlin"), rest) => {
-            let rest = without(rest, '(');
-            let (id, rest) = rest.split_first()?;
-            let id = if word == "id" { id.text()?.to_owned() } else { format!("org.jetbrains.kotlin.{}", id.text()?) };
+            let (own, rest) = plugin(word, rest)?;
             let (key, rest) = without(without(rest, ')'), '.').split_first()?;
-            let is_it = key.word() == Some("version") && plugin_marker(&id) == name;
+            let is_it = key.word() == Some("version") && own == name;
             is_it.then(|| without(rest, '(').first().and_then(whole))?
         }
         _ => None,
     }
 }
 
-/// The module of a coordinate whose version is one of these variables.
-fn by_variable(token: &Token, variables: &HashSet<&str>) -> Option<String> {
+/// A variable that is the version of a coordinate, and its module.
+fn by_variable(token: &Token) -> Option<(String, String)> {
     let Kind::Text { text, .. } = &token.kind else { return None };
-    let (group, rest) = text.split_once(':').filter(|_| !variables.is_empty())?;
+    let (group, rest) = text.split_once(':')?;
     let (name, version) = rest.split_once(':')?;
     let Some(Version::Variable(variable)) = written(version, 0) else { return None };
-    variables.contains(variable.rsplit('.').next()?).then(|| format!("{group}:{name}"))
+    Some((variable.rsplit('.').next()?.to_owned(), format!("{group}:{name}")))
 }
 
 fn without(tokens: &[Token], mark: char) -> &[Token] {
@@ -186,8 +233,8 @@ pub(super) fn whole(token: &Token) -> Option<Version> {
 }
 
 /// Where variables are set to strings: `x = "1"`, `ext.x = "1"`, `extra["x"] = "1"`, `val x by extra("1")`.
-fn assignments(tokens: &[Token]) -> HashMap<&str, Vec<Range<usize>>> {
-    let mut set: HashMap<&str, Vec<Range<usize>>> = HashMap::new();
+fn assignments(tokens: &[Token]) -> HashMap<String, Vec<Range<usize>>> {
+    let mut set: HashMap<String, Vec<Range<usize>>> = HashMap::new();
     for at in 0..tokens.len() {
         let (own, value) = match tokens.get(at..).unwrap_or_default() {
             [own, equals, value, ..] if equals.is('=') && own.word().is_some() => (own, value),
@@ -201,7 +248,7 @@ fn assignments(tokens: &[Token]) -> HashMap<&str, Vec<Range<usize>>> {
         };
         let name = own.text().or_else(|| own.word()?.rsplit('.').next());
         if let (Some(name), Some(text)) = (name, value.text()) {
-            set.entry(name).or_default().push(value.at..value.at + text.len());
+            set.entry(name.to_owned()).or_default().push(value.at..value.at + text.len());
         }
     }
     set
@@ -209,6 +256,7 @@ fn assignments(tokens: &[Token]) -> HashMap<&str, Vec<Range<usize>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
     use std::collections::BTreeSet;
 
     use super::super::ask::{Move, Stands};
@@ -314,12 +362,13 @@ mod tests {
                 lines: &lines,
                 stands: Stands::Here,
                 through: &[],
+                sorted: OnceCell::new(),
             };
-            let edited = build(text, &ask);
+            let edited = Build::read(text).edit(text, &ask);
             let got = match edited {
                 edited if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
                 edited if edited.entries.is_empty() => "-".to_owned(),
-                edited => edited.after.unwrap(),
+                edited => edited.puts.applied(text),
             };
             assert_eq!(got, want, "{text}");
         }

@@ -1,16 +1,18 @@
 //! Findings about what a manifest asks for: it, or the file that gives it the version, is edited, read again, and judged again.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
-use super::ask::{Ask, Edited, Move, Stands};
+use super::ask::{Ask, Edited, Move, Stands, held};
 use super::desk::Desk;
-use super::keep::{has_overrides, overridden, scoped};
+use super::keep::has_overrides;
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};
 use crate::package::Input;
 use crate::scan::{Judged, Judging, Possible};
+use crate::version::Version;
 
 /// Moves the package in the manifest itself, or in the file that gives it the version.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) {
@@ -22,6 +24,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         lines: &lines,
         stands,
         through: &[],
+        sorted: OnceCell::new(),
     };
     let mut edited = desk.edit(group.path, group.kind, &ask(Stands::Here), group.path);
     let is_nothing = |edited: &Result<Edited, String>| {
@@ -38,8 +41,8 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
     }
     // A reader may have put the requirement in other words.
     let scoped: Vec<Option<String>> = {
-        let text = desk.texts.get(group.path).map(|sheet| sheet.before.as_str()).filter(|_| has_overrides(group.kind));
-        let said = |step| text.and_then(|text| scoped(group.kind, text, group.name, step));
+        let sheet = desk.texts.get(group.path).filter(|_| has_overrides(group.kind));
+        let said = |step| sheet.and_then(|sheet| sheet.forced_before(group.kind).scoped(group.name, step));
         group.moves.iter().map(said).collect()
     };
     if is_nothing(&edited) {
@@ -60,28 +63,29 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
         Err(reason) => (Vec::new(), vec![reason]),
     };
     group.refusals.any = refused.into_iter().next();
+    let held = held(entries.iter().filter(|entry| !entry.is_kept));
     for ((case, step), scoped) in group.cases.iter_mut().zip(&group.moves).zip(scoped) {
-        if !entries.iter().any(|entry| !entry.is_kept && entry.held.contains(&step.from)) {
+        if !held.contains(step.from.as_str()) {
             let reason = group.refusals.of(&case.findings).cloned().or(scoped);
             let reason =
                 reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
             case.stays = Some((Stay::Surely, reason));
         }
     }
-    let forces = has_overrides(group.kind);
-    let held = desk
-        .texts
-        .get(group.path)
-        .filter(|_| forces)
-        .and_then(|sheet| overridden(group.kind, &sheet.after, None, group.name, ask(Stands::Here).highest()));
-    if let Some(held) = held {
-        let cleared = group.cases.iter_mut().filter(|case| case.stays.is_none());
-        cleared.for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
-    }
 }
 
 /// Says of what was taken back why, and of the rest what is to be run.
 pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
+    let sheet = desk.texts.get(group.path).filter(|_| has_overrides(group.kind));
+    let held = sheet.and_then(|sheet| {
+        let to = group.moves.iter().map(|step| step.to.as_str());
+        let to = to.max_by_key(|to| Version::parse(group.ecosystem, to))?;
+        sheet.forced_after(group.kind).overridden(None, group.name, to)
+    });
+    if let Some(held) = held {
+        let cleared = group.cases.iter_mut().filter(|case| case.stays.is_none());
+        cleared.for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
+    }
     let path = group.elsewhere.as_deref().unwrap_or(group.path);
     if let Some(fault) = desk.fault(path, group.name) {
         let refused = group.refusals.any.as_ref().map(|refused| format!(" ({refused})")).unwrap_or_default();
@@ -125,7 +129,7 @@ fn elsewhere(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>, ask: &Ask
         through.extend(markup.map(|markup| markup.properties_of(group.ecosystem, group.name)).unwrap_or_default());
     }
     let through: Vec<String> = through.into_iter().collect();
-    let ask = Ask { through: &through, ..*ask };
+    let ask = Ask { through: &through, ..ask.clone() };
     let own = (!through.is_empty()).then(|| group.path.to_owned());
     let all = own.into_iter().chain(sources);
     let mut edited = all.filter_map(|path| Some((desk.edit(&path, group.kind, &ask, group.path).ok()?, path)));
@@ -198,44 +202,54 @@ pub(super) fn judge_again(
         Some(both) => both,
         None => Both { path: group.path.to_owned(), before: judge(&sheet.before)?, after: judge(&sheet.after)? },
     };
-    let Both { before, after, .. } = &*known.insert(both);
-    let mut gone = Vec::new();
+    let both = &*known.insert(both);
+    let mut parts = Vec::new();
     for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
-        case.stays = stays(case, group.kind, before, after);
-        if let Some((Stay::Surely, reason)) = &mut case.stays {
-            // Of several entries of one version some may be moved and others not.
-            let (staying, going): (Vec<&Finding>, Vec<&Finding>) =
-                case.findings.iter().partition(|one| after.found(one, group.kind));
-            if !going.is_empty() {
-                case.findings = staying;
-                let Case { path, name, version, is_asked, is_range, .. } = *case;
-                let (stays, step, still) = (None, None, None);
-                gone.push(Case { path, name, version, findings: going, stays, step, is_asked, is_range, still });
-            }
-            if let Some(refused) = group.refusals.of(&case.findings) {
-                reason.clone_from(refused);
+        // Of several advisories, and of several entries of one version, some may be gone and others not.
+        let mut fates: Vec<(Fate, Vec<&Finding>)> = Vec::new();
+        for one in std::mem::take(&mut case.findings) {
+            let fate = stays(one, case.is_range, group.kind, both);
+            match fates.iter_mut().find(|(known, _)| *known == fate) {
+                Some((_, findings)) => findings.push(one),
+                None => fates.push((fate, vec![one])),
             }
         }
+        if case.is_range {
+            // A range was raised to where nothing is left, or it was not.
+            let worst = fates.iter().filter_map(|(fate, _)| fate.clone()).min();
+            fates = vec![(worst, fates.into_iter().flat_map(|(_, findings)| findings).collect())];
+        }
+        for (fate, findings) in fates {
+            let refused = group.refusals.of(&findings).filter(|_| matches!(fate, Some((Stay::Surely, _))));
+            let stays = fate.map(|(stay, reason)| (stay, refused.cloned().unwrap_or(reason)));
+            if case.findings.is_empty() {
+                (case.stays, case.findings) = (stays, findings);
+                continue;
+            }
+            let Case { path, name, version, is_asked, is_range, .. } = *case;
+            parts.push(Case { path, name, version, findings, stays, step: None, is_asked, is_range, still: None });
+        }
     }
-    group.cases.extend(gone);
+    group.cases.extend(parts);
     Ok(())
 }
 
-fn stays(case: &Case<'_>, kind: Kind, before: &Told, after: &Told) -> Option<(Stay, String)> {
-    if case.findings.iter().any(|one| after.found(one, kind)) {
+/// Why a finding stays, or may; `None` where it is gone.
+type Fate = Option<(Stay, String)>;
+
+fn stays(one: &Finding, is_range: bool, kind: Kind, both: &Both) -> Fate {
+    let Both { before, after, .. } = both;
+    if after.found(one, kind) {
         return Some((Stay::Surely, "it is still affected after the edit".to_owned()));
     }
     // Of a range that was raised the least version is what is installed.
-    let is_left = |one: &Possible| !case.is_range || one.is_least_affected;
-    if case.findings.iter().filter_map(|one| after.possible(one, kind)).any(is_left) {
+    if after.possible(one, kind).is_some_and(|left| !is_range || left.is_least_affected) {
         return Some((Stay::Perhaps, "what is asked for after the edit still allows affected versions".to_owned()));
     }
-    if !case.findings.iter().all(|one| before.found(one, kind) || case.is_range && before.possible(one, kind).is_some())
-    {
-        return Some((
-            Stay::Perhaps,
-            "other files here have a say in its version; scan again after the edit".to_owned(),
-        ));
+    let was_there = before.found(one, kind) || is_range && before.possible(one, kind).is_some();
+    if !was_there {
+        let reason = "other files here have a say in its version; scan again after the edit".to_owned();
+        return Some((Stay::Perhaps, reason));
     }
     None
 }

@@ -4,15 +4,16 @@
 //! others only who needs whom is known, which proves nothing.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
 use super::ask::Move;
 use super::edit::holds;
 use super::needs;
+use super::tied::Tied;
 use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder, without_secret};
-use crate::package::{Ecosystem, Input, Package, Source};
+use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 
 /// Who keeps a copy, or may.
@@ -31,12 +32,23 @@ pub(super) struct Keepers {
 pub(super) struct Lock {
     pub(super) text: String,
     json: OnceCell<Option<Value>>,
+    tied: OnceCell<Tied>,
+    /// What packages of npm's ask for, by name; `None` where the lockfile cannot be read.
+    npm: OnceCell<Option<Wishes>>,
+    /// The ranges that yarn has by each package and version.
+    yarn: OnceCell<HashMap<(String, String), Vec<String>>>,
     pub(super) needs: OnceCell<Option<needs::Needs>>,
 }
 
 impl Lock {
     pub(super) fn new(text: String) -> Self {
-        Self { text, json: OnceCell::new(), needs: OnceCell::new() }
+        let (json, tied, npm, yarn, needs) = Default::default();
+        Self { text, json, tied, npm, yarn, needs }
+    }
+
+    /// Who needs whom in it.
+    pub(super) fn tied(&self, input: &Input) -> &Tied {
+        self.tied.get_or_init(|| Tied::of(input))
     }
 
     /// Whether it is npm's of the first format, which newer releases of npm write in the third unless they are told.
@@ -51,6 +63,24 @@ impl Lock {
     }
 }
 
+/// What one package asks of another one.
+#[derive(Debug)]
+struct Wish {
+    /// `x 1.0.0`
+    who: String,
+    /// The folder that it is, where it is none of a registry.
+    folder: Option<String>,
+    range: String,
+}
+
+/// What the packages of a lockfile of npm's ask for.
+#[derive(Debug, Default)]
+struct Wishes {
+    by_name: HashMap<String, Vec<Wish>>,
+    /// Folders of which npm writes nothing down.
+    silent: Vec<String>,
+}
+
 /// What is known of the project's own manifests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Own<'a> {
@@ -62,69 +92,78 @@ pub(super) struct Own<'a> {
 
 /// Who keeps a copy of a package.
 pub(super) fn keepers(kind: Kind, lock: &Lock, input: &Input, name: &str, step: &Move, own: Own<'_>) -> Keepers {
-    let dependants = dependants(input, name, &step.from);
     match kind {
         Kind::PackageLock | Kind::Shrinkwrap => npm(lock, name, step, own.folders),
-        Kind::YarnLock => yarn(&lock.text, name, step, own.old, dependants),
+        Kind::YarnLock => yarn(lock, name, step, own.old, dependants(lock, input, name, &step.from)),
         Kind::ComposerLock | Kind::PoetryLock if let Some(keepers) = needs::keepers(kind, lock, name, step) => keepers,
-        _ => Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants },
+        _ => {
+            let dependants = dependants(lock, input, name, &step.from);
+            Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants }
+        }
     }
 }
 
 /// The packages of others that need a version of a package.
-pub(super) fn dependants(input: &Input, name: &str, version: &str) -> BTreeSet<String> {
-    needing(input, name, version).filter(|package| !matches!(package.source, Source::Path(_))).map(label).collect()
-}
-
-/// All packages that need a version of a package.
-pub(super) fn needing<'i>(input: &'i Input, name: &'i str, version: &'i str) -> impl Iterator<Item = &'i Package> {
-    let package = move |at: u32| input.packages.get(at as usize);
-    let is_meant = move |at: u32| package(at).is_some_and(|package| package.name == name && package.version == version);
-    input.edges.iter().filter(move |(_, to)| is_meant(*to)).filter_map(move |(from, _)| package(*from))
+pub(super) fn dependants(lock: &Lock, input: &Input, name: &str, version: &str) -> BTreeSet<String> {
+    let needing = lock.tied(input).needing(input, name, version);
+    needing.filter(|package| !matches!(package.source, Source::Path(_))).map(label).collect()
 }
 
 fn npm(lock: &Lock, name: &str, step: &Move, scanned: &BTreeSet<&str>) -> Keepers {
     let mut keepers = Keepers::default();
-    let Some(document) = lock.json() else {
+    let Some(wishes) = lock.npm.get_or_init(|| lock.json().map(wishes)) else {
         keepers.unknown.insert("what else is in the lockfile".to_owned());
         return keepers;
     };
-    match document.get("packages").and_then(Value::as_object) {
-        Some(packages) => {
-            for (place, entry) in packages {
-                let who = match place.rsplit_once("node_modules/") {
-                    Some((_, folder)) => labelled(folder, entry),
-                    None if place.is_empty() || scanned.contains(place.as_str()) => continue,
-                    None => not_scanned(place),
-                };
-                for table in ["dependencies", "optionalDependencies", "peerDependencies", "devDependencies"] {
-                    ask(entry, table, &who, name, step, &mut keepers);
-                }
-            }
+    let is_other = |folder: &str| !scanned.contains(folder);
+    let silent = wishes.silent.iter().filter(|folder| is_other(folder));
+    keepers.unknown.extend(silent.map(|folder| not_scanned(folder)));
+    for Wish { who, folder, range } in wishes.by_name.get(name).into_iter().flatten() {
+        if !folder.as_deref().is_none_or(is_other) || !allows(range, &step.from) {
+            continue;
         }
-        None => nested(document, name, step, scanned, &mut keepers),
+        keepers.is_needed = true;
+        if !allows(range, &step.to) {
+            keepers.sure.insert(format!("{who} asks for {name} {}", range_of(range)));
+        }
     }
     keepers
 }
 
+/// What the packages of a lockfile of npm's ask for, by name.
+fn wishes(document: &Value) -> Wishes {
+    let mut wishes = Wishes::default();
+    match document.get("packages").and_then(Value::as_object) {
+        Some(packages) => {
+            for (place, entry) in packages.iter().filter(|(place, _)| !place.is_empty()) {
+                let (who, folder) = match place.rsplit_once("node_modules/") {
+                    Some((_, folder)) => (labelled(folder, entry), None),
+                    None => (not_scanned(place), Some(place.as_str())),
+                };
+                for table in ["dependencies", "optionalDependencies", "peerDependencies", "devDependencies"] {
+                    wishes.add(entry, table, &who, folder);
+                }
+            }
+        }
+        None => nested(document, &mut wishes),
+    }
+    wishes
+}
+
 /// Format 1 nests copies.
-fn nested(above: &Value, name: &str, step: &Move, scanned: &BTreeSet<&str>, keepers: &mut Keepers) {
+fn nested(above: &Value, wishes: &mut Wishes) {
     let mut open = vec![above];
     while let Some(next) = open.pop() {
         for (key, entry) in next.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
             open.push(entry);
             let version = entry.get("version").and_then(Value::as_str).unwrap_or_default();
-            let who = match own_folder(version) {
-                None => labelled(key, entry),
-                Some(path) if scanned.contains(path) => continue,
-                Some(path) => not_scanned(path),
-            };
-            // Of a folder outside of the project npm writes nothing down.
-            if own_folder(version).is_some() && entry.get("requires").is_none() {
-                keepers.unknown.insert(who);
+            let folder = own_folder(version);
+            let who = folder.map_or_else(|| labelled(key, entry), not_scanned);
+            if let Some(folder) = folder.filter(|_| entry.get("requires").is_none()) {
+                wishes.silent.push(folder.to_owned());
                 continue;
             }
-            ask(entry, "requires", &who, name, step, keepers);
+            wishes.add(entry, "requires", &who, folder);
         }
     }
 }
@@ -140,18 +179,15 @@ fn not_scanned(folder: &str) -> String {
     format!("{folder} (a folder that was not scanned)")
 }
 
-fn ask(entry: &Value, table: &str, who: &str, name: &str, step: &Move, keepers: &mut Keepers) {
-    for (key, range) in entry.get(table).and_then(Value::as_object).into_iter().flatten() {
-        let Some(range) = range.as_str() else { continue };
-        let real = range.strip_prefix("npm:").map_or(key.as_str(), |alias| {
-            alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |(name, _)| name)
-        });
-        if real != name || !allows(range, &step.from) {
-            continue;
-        }
-        keepers.is_needed = true;
-        if !allows(range, &step.to) {
-            keepers.sure.insert(format!("{who} asks for {name} {}", range_of(range)));
+impl Wishes {
+    fn add(&mut self, entry: &Value, table: &str, who: &str, folder: Option<&str>) {
+        for (key, range) in entry.get(table).and_then(Value::as_object).into_iter().flatten() {
+            let Some(range) = range.as_str() else { continue };
+            let real = range.strip_prefix("npm:").map_or(key.as_str(), |alias| {
+                alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |(name, _)| name)
+            });
+            let wish = Wish { who: who.to_owned(), folder: folder.map(str::to_owned), range: range.to_owned() };
+            self.by_name.entry(real.to_owned()).or_default().push(wish);
         }
     }
 }
@@ -161,20 +197,15 @@ fn allows(range: &str, version: &str) -> bool {
 }
 
 /// yarn writes every range beside the version that answers it, but not whose range it is.
-fn yarn(lock: &str, name: &str, step: &Move, old: &[&str], dependants: BTreeSet<String>) -> Keepers {
+fn yarn(lock: &Lock, name: &str, step: &Move, old: &[&str], dependants: BTreeSet<String>) -> Keepers {
     let mut keepers = Keepers { is_needed: !dependants.is_empty(), ..Keepers::default() };
-    let reading = Kind::YarnLock.read(lock.as_bytes());
-    let is_meant = |at: u32| {
-        let package = reading.packages.get(at as usize);
-        package.is_some_and(|package| package.name == name && package.version == step.from)
-    };
-    for (descriptor, _) in reading.links.descriptors.iter().filter(|(_, at)| is_meant(*at)) {
-        let Some((_, range)) = descriptor.get(1..).and_then(|rest| rest.split_once('@')) else { continue };
+    let answered = lock.yarn.get_or_init(|| answered(&lock.text));
+    for range in answered.get(&(name.to_owned(), step.from.clone())).into_iter().flatten() {
         let plain = range.strip_prefix("npm:").filter(|range| !range.contains('@')).unwrap_or(range);
         if allows(plain, &step.to) {
             continue;
         }
-        let is_own = old.iter().any(|old| *old == plain || *old == range);
+        let is_own = old.iter().any(|old| *old == plain || *old == *range);
         match (is_own, dependants.is_empty()) {
             (true, true) => {}
             // The same range may be asked for by others too.
@@ -188,6 +219,20 @@ fn yarn(lock: &str, name: &str, step: &Move, old: &[&str], dependants: BTreeSet<
     keepers
 }
 
+/// The ranges of a yarn.lock by what answers them.
+fn answered(lock: &str) -> HashMap<(String, String), Vec<String>> {
+    let reading = Kind::YarnLock.read(lock.as_bytes());
+    let mut answered: HashMap<_, Vec<String>> = HashMap::new();
+    for (descriptor, at) in &reading.links.descriptors {
+        let range = descriptor.get(1..).and_then(|rest| rest.split_once('@'));
+        if let Some(((_, range), package)) = range.zip(reading.packages.get(*at as usize)) {
+            let key = (package.name.to_string(), package.version.to_string());
+            answered.entry(key).or_default().push(range.to_owned());
+        }
+    }
+    answered
+}
+
 /// A few of many.
 pub(super) fn spoken(names: &BTreeSet<String>) -> String {
     let first: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
@@ -197,56 +242,73 @@ pub(super) fn spoken(names: &BTreeSet<String>) -> String {
     }
 }
 
-/// What a manifest says of a package over everybody's head, where that does not allow the version. `lock` is the lockfile beside it,
-/// whose tool reads some of the tables only; without one it is the manifest's own entry that is to move, over which only what is said
-/// for everybody has a say.
-pub(super) fn overridden(kind: Kind, manifest: &str, lock: Option<Kind>, name: &str, to: &str) -> Option<String> {
-    let own = Some(format!("${name}"));
-    let holds = overrides(kind, manifest, lock, name).find(|one| {
+/// What a manifest forces over everybody's head, read once for all packages.
+#[derive(Debug)]
+pub(super) struct Forced {
+    ecosystem: Ecosystem,
+    by_name: HashMap<String, Vec<Override>>,
+}
+
+impl Forced {
+    pub(super) fn read(kind: Kind, manifest: &str) -> Self {
+        #[cfg(test)]
+        super::edit::READS.set(super::edit::READS.get() + 1);
+        // Most have none.
+        let may_have = ["override", "resolutions", "constraint"].iter().any(|word| manifest.contains(word));
+        let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
+        let mut forced = Self { ecosystem, by_name: HashMap::new() };
+        for one in if may_have && has_overrides(kind) { overrides_of(kind, manifest) } else { Vec::new() } {
+            // pnpm leaves out what is to be `-`.
+            if one.requirement != "-" {
+                forced.by_name.entry(one.name.clone()).or_default().push(one);
+            }
+        }
+        forced
+    }
+
+    /// What is said of a package. `lock` is the lockfile beside the manifest, whose tool reads some of the tables only; without one it is the
+    /// manifest's own entry that is to move, over which only what is said for everybody has a say.
+    pub(super) fn overridden(&self, lock: Option<Kind>, name: &str, to: &str) -> Option<String> {
+        let own = format!("${name}");
+        let mut all = self.of(lock, name).filter(|one| lock.is_some() || one.reach == Reach::All);
         // What refers to the entry of the same name moves with it.
-        let has_say = lock.is_some() || one.reach == Reach::All;
-        // pnpm leaves out what is to be `-`.
-        has_say && one.requirement != "-" && own.as_deref() != Some(&*one.requirement) && !allowed(kind, one, to)
-    })?;
-    let Override { table, requirement, .. } = holds;
-    let requirement = without_secret(&requirement);
-    Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
-}
+        let Override { table, requirement, .. } = all.find(|one| one.requirement != own && !self.allows(one, to))?;
+        let requirement = without_secret(requirement);
+        Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
+    }
 
-/// The override that has a version in store for some of those who ask for the package only, which nothing moves.
-pub(super) fn scoped(kind: Kind, manifest: &str, name: &str, step: &Move) -> Option<String> {
-    let is_meant = |one: &Override| {
-        let said = [one.requirement.as_str(), range_of(&one.requirement)];
-        one.reach == Reach::Some && (said.contains(&step.from.as_str()) || allowed(kind, one, &step.from))
-    };
-    let Override { table, requirement, .. } =
-        overrides(kind, manifest, None, name).find(|one| is_meant(one) && !allowed(kind, one, &step.to))?;
-    let (to, requirement) = (&step.to, without_secret(&requirement));
-    Some(format!("{table} hold {name} at {requirement}, an override for some versions; move it to {to} by hand"))
-}
+    /// The override that has a version in store for some of those who ask for the package only, which nothing moves.
+    pub(super) fn scoped(&self, name: &str, step: &Move) -> Option<String> {
+        let is_meant = |one: &Override| {
+            let said = [one.requirement.as_str(), range_of(&one.requirement)];
+            one.reach == Reach::Some && (said.contains(&step.from.as_str()) || self.allows(one, &step.from))
+        };
+        let mut all = self.of(None, name).filter(|one| is_meant(one));
+        let Override { table, requirement, .. } = all.find(|one| !self.allows(one, &step.to))?;
+        let (to, requirement) = (&step.to, without_secret(requirement));
+        Some(format!("{table} hold {name} at {requirement}, an override for some versions; move it to {to} by hand"))
+    }
 
-/// Whether a manifest forces the version to move to upon everybody, so that nothing keeps the old one.
-pub(super) fn is_forced(kind: Kind, manifest: &str, lock: Kind, name: &str, step: &Move) -> bool {
-    let is_sure =
-        |one: Override| one.reach == Reach::All && allowed(kind, &one, &step.to) && !allowed(kind, &one, &step.from);
-    overrides(kind, manifest, Some(lock), name).any(is_sure)
+    /// Whether the version to move to is forced upon everybody, so that nothing keeps the old one.
+    pub(super) fn forces(&self, lock: Kind, name: &str, step: &Move) -> bool {
+        let is_sure =
+            |one: &Override| one.reach == Reach::All && self.allows(one, &step.to) && !self.allows(one, &step.from);
+        self.of(Some(lock), name).any(is_sure)
+    }
+
+    fn of(&self, lock: Option<Kind>, name: &str) -> impl Iterator<Item = &Override> {
+        let all = self.by_name.get(name).into_iter().flatten();
+        all.filter(move |one| lock.is_none_or(|lock| is_read_by(lock, one.table)))
+    }
+
+    fn allows(&self, one: &Override, version: &str) -> bool {
+        holds(self.ecosystem, &one.requirement, version)
+    }
 }
 
 /// Whether manifests of this kind may force versions.
 pub(super) const fn has_overrides(kind: Kind) -> bool {
     matches!(kind, Kind::PackageJson | Kind::PnpmWorkspace | Kind::PyProject)
-}
-
-fn allowed(kind: Kind, one: &Override, version: &str) -> bool {
-    let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
-    holds(ecosystem, &one.requirement, version)
-}
-
-fn overrides(kind: Kind, manifest: &str, lock: Option<Kind>, name: &str) -> impl Iterator<Item = Override> {
-    // Most have none.
-    let may_have = ["override", "resolutions", "constraint"].iter().any(|word| manifest.contains(word));
-    let all = if may_have { overrides_of(kind, manifest) } else { Vec::new() };
-    all.into_iter().filter(move |one| one.name == name && lock.is_none_or(|lock| is_read_by(lock, one.table)))
 }
 
 /// Whether the tool that writes a lockfile goes by a table.
@@ -363,7 +425,7 @@ mod tests {
     fn an_override_keeps_every_copy() {
         let said = |text: &str| {
             let lock = if text.contains("pnpm") { Kind::PnpmLock } else { Kind::BunLock };
-            overridden(Kind::PackageJson, text, Some(lock), "a", "1.2.6").unwrap_or_default()
+            Forced::read(Kind::PackageJson, text).overridden(Some(lock), "a", "1.2.6").unwrap_or_default()
         };
         for (text, want) in [
             (r#"{"overrides": {"a": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),

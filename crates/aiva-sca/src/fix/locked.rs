@@ -3,13 +3,14 @@
 //! That it moves is only said where it must: an installer takes no version that its manifest shuts out, but a copy that another
 //! package asks for may stay beside the new one.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use super::ask::{Ask, Entry, Move, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, Own, dependants, has_overrides, is_forced, keepers, needing, overridden, spoken};
+use super::keep::{Keepers, Lock, Own, dependants, has_overrides, keepers, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -36,7 +37,9 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
 pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk: &mut Desk<'_>) -> Option<Run> {
     let lock = desk.lock(group.path);
     let own = desk.own.clone().unwrap_or_default();
-    asked.take_back(group.name, desk);
+    if asked.take_back(group.name, desk) {
+        asked.force(group, desk);
+    }
     let old: Vec<&str> = asked.entries.iter().map(|entry| entry.old.as_str()).collect();
     let folders: BTreeSet<&str> = asked.folders.iter().map(String::as_str).collect();
     let manifests = Own { old: &old, folders: &folders };
@@ -52,8 +55,8 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         case.is_asked = !asked.entries.is_empty() || !asked.refused.is_empty() || asked.overridden.is_some();
     }
     let names = names(group.ecosystem, group.name, &asked.entries, &going);
-    let copies: BTreeSet<&str> =
-        group.input.packages.iter().filter(|one| one.name == group.name).map(|one| &*one.version).collect();
+    let copies =
+        lock.as_deref().map(|lock| lock.tied(group.input).versions(group.input, group.name)).unwrap_or_default();
     let is_first = match group.kind {
         Kind::YarnLock => lock.as_deref().is_some_and(|lock| is_classic(&lock.text)),
         Kind::PackageLock | Kind::Shrinkwrap => lock.as_deref().is_some_and(Lock::is_first_of_npm),
@@ -150,25 +153,44 @@ pub(super) struct Asked {
     overridden: Option<String>,
     /// Versions in whose place an override puts the one to move to.
     forced: BTreeSet<String>,
+    /// The manifests that may force versions.
+    forcing: Vec<(String, Kind)>,
     /// A manifest of a kind that is not edited.
     unedited: Option<String>,
 }
 
 impl Asked {
-    /// Leaves out what the desk took back.
-    fn take_back(&mut self, name: &str, desk: &Desk<'_>) {
+    /// Leaves out what the desk took back; whether that was nothing.
+    fn take_back(&mut self, name: &str, desk: &Desk<'_>) -> bool {
+        let mut is_whole = true;
         let all = std::mem::take(&mut self.entries).into_iter().zip(std::mem::take(&mut self.paths));
         for (entry, path) in all {
             match desk.fault(&path, name).filter(|_| !entry.is_kept) {
                 Some(fault) => {
                     self.refused.push(fault.to_owned());
-                    self.forced.clear();
+                    is_whole = false;
                 }
                 None => {
                     self.entries.push(entry);
                     self.paths.push(path);
                 }
             }
+        }
+        is_whole
+    }
+
+    /// Learns what the manifests force once they are edited.
+    fn force(&mut self, group: &Group<'_>, desk: &Desk<'_>) {
+        for (path, kind) in &self.forcing {
+            let Some(sheet) = desk.texts.get(path) else { continue };
+            let forced = sheet.forced_after(*kind);
+            let to = group.moves.iter().map(|step| step.to.as_str());
+            let to = to.max_by_key(|to| Version::parse(group.ecosystem, to)).unwrap_or_default();
+            if let Some(said) = forced.overridden(Some(group.kind), group.name, to) {
+                self.overridden = Some(format!("{path}: {said}"));
+            }
+            let all = group.moves.iter().filter(|step| forced.forces(group.kind, group.name, step));
+            self.forced.extend(all.map(|step| step.from.clone()));
         }
     }
 }
@@ -182,10 +204,11 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
         lines: &lines,
         stands: Stands::Locked,
         through: &[],
+        sorted: OnceCell::new(),
     };
     let mut asked = Asked::default();
     let top = folder(group.path);
-    for (path, kind) in manifests(inputs, group.path, group.kind) {
+    for (path, kind) in desk.manifests(inputs, group.path, group.kind).iter().cloned() {
         let below = folder(&path).strip_prefix(top).map(|below| below.trim_start_matches('/').to_owned());
         asked.folders.extend(below);
         if !manifest::is_edited(kind) {
@@ -196,7 +219,7 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
             Ok(edited) => {
                 let mut entries = edited.entries;
                 if entries.is_empty() {
-                    entries = already(&path, kind, &ask, group.input, desk);
+                    entries = already(&path, kind, &ask, group, desk);
                 }
                 asked.paths.extend(entries.iter().map(|_| path.clone()));
                 asked.entries.extend(entries);
@@ -207,16 +230,9 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
             }
             Err(reason) => asked.refused.push(format!("{path}: {reason}")),
         }
-        let Some(sheet) = desk.texts.get(&path).filter(|_| has_overrides(kind)) else {
-            continue;
-        };
         // Only the manifest beside the lockfile has a say over all.
-        if folder(&path) == top {
-            if let Some(said) = overridden(kind, &sheet.after, Some(group.kind), group.name, ask.highest()) {
-                asked.overridden = Some(format!("{path}: {said}"));
-            }
-            let forced = group.moves.iter().filter(|step| is_forced(kind, &sheet.after, group.kind, group.name, step));
-            asked.forced.extend(forced.map(|step| step.from.clone()));
+        if has_overrides(kind) && folder(&path) == top {
+            asked.forcing.push((path, kind));
         }
     }
     asked
@@ -224,8 +240,10 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
 
 /// Entries of a manifest that shut out what has to go, while the lockfile has nothing that they allow: it was not made again since they were
 /// written. Nothing is to be edited, but the command is to be run.
-fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &mut Desk<'_>) -> Vec<Entry> {
-    let whole = Ask { stands: Stands::HereSomehow, ..*ask };
+fn already(path: &str, kind: Kind, ask: &Ask<'_>, group: &Group<'_>, desk: &mut Desk<'_>) -> Vec<Entry> {
+    let Some(lock) = desk.lock(group.path) else { return Vec::new() };
+    let versions = lock.tied(group.input).versions(group.input, ask.name);
+    let whole = Ask { stands: Stands::HereSomehow, ..ask.clone() };
     let Ok(edited) = desk.look(path, kind, &whole) else { return Vec::new() };
     let mut entries = edited.entries;
     for entry in &mut entries {
@@ -233,8 +251,10 @@ fn already(path: &str, kind: Kind, ask: &Ask<'_>, lock: &Input, desk: &mut Desk<
         let holds = |version: &str| manifest::holds(ask.ecosystem, &entry.old, version);
         let is_stale = !entry.old.is_empty()
             && Requirement::parse(ask.ecosystem, range_of(&entry.old)).is_some()
-            && !lock.packages.iter().any(|one| one.name == ask.name && holds(&one.version));
-        entry.held.retain(|_| is_stale);
+            && !versions.iter().any(|version| holds(version));
+        if !is_stale {
+            entry.held = [].into();
+        }
     }
     entries.retain(|entry| !entry.held.is_empty());
     entries
@@ -276,10 +296,11 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     // Whether all that need it are here and allow it.
     let mut is_open = false;
     if kind == Kind::CargoLock {
-        let (shut, open) = scene.desk.said_by(needing(input, case.name, case.version), case.name, step);
+        let (shut, open) =
+            scene.desk.said_by(lock.tied(input).needing(input, case.name, case.version), case.name, step);
         sure.extend(shut);
         unknown.retain(|who| !open.contains(who));
-        let mut needing = needing(input, case.name, case.version).map(label);
+        let mut needing = lock.tied(input).needing(input, case.name, case.version).map(label);
         is_open = !open.is_empty() && needing.all(|who| open.contains(&who));
     }
     let (moving, sure) = parted(sure, case.path, scene.aims);
@@ -311,7 +332,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     };
     // What asks for it now may ask for something else once it has moved itself.
     let has_aim = |who: String| scene.aims.contains_key(&(case.path.to_owned(), who));
-    if is_sure && !is_asked && dependants(input, case.name, case.version).into_iter().any(has_aim) {
+    if is_sure && !is_asked && dependants(lock, input, case.name, case.version).into_iter().any(has_aim) {
         let reason = format!("{lead}what asks for it moves itself, and nothing here says what it asks for then");
         return Fate { stays: Some((Stay::Perhaps, reason)), moves: true };
     }
@@ -364,18 +385,15 @@ fn own(inputs: &[Input]) -> BTreeSet<String> {
 }
 
 /// The manifests beside and below a lockfile that may ask for what it pins.
-fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
+pub(super) fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String, Kind)> {
     // A lockfile whose manifest is not known is moved by its own tool.
     let Some(manifest) = kind.locks() else { return Vec::new() };
     let top = folder(path);
     let below = |path: &str| top.is_empty() || folder(path) == top || folder(path).starts_with(&format!("{top}/"));
     // A folder with a lockfile of its own is another project.
-    let own_lock = |path: &str| {
-        folder(path) != top
-            && inputs.iter().any(|input| {
-                folder(&input.path) == folder(path) && kind_of(input).is_some_and(|kind| kind.locks() == Some(manifest))
-            })
-    };
+    let is_lock = |input: &&Input| kind_of(input).is_some_and(|kind| kind.locks() == Some(manifest));
+    let locked: HashSet<&str> = inputs.iter().filter(is_lock).map(|input| folder(&input.path)).collect();
+    let own_lock = |path: &str| folder(path) != top && locked.contains(folder(path));
     let found = inputs.iter().filter(|input| kind_of(input) == Some(manifest) && below(&input.path));
     let found = found.filter(|input| !own_lock(&input.path)).map(|input| (input.path.clone(), manifest));
     // What all projects of a build share stands beside or above them.

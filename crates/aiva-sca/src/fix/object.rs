@@ -1,20 +1,22 @@
-//! One package moved in a `package.json` or a `composer.json`, everything else left to the byte.
+//! What a `package.json` and a `composer.json` ask for, and where each requirement stands.
 
-use super::ask::{Ask, Edited};
-use super::edit::{Pen, holds};
-use super::requirement::moved;
-use crate::package::Ecosystem;
+use std::ops::Range;
+
+use super::entries::{Entries, Form, Spot};
+use crate::inventory::Kind;
 
 /// The tables of a `package.json`.
-pub(super) const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", PEERS];
+const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", PEERS];
 
 /// What the dependant has to bring: a range that already allows the version is left as wide as it is.
 const PEERS: &str = "peerDependencies";
 
-/// Walks the top level of the object and rewrites requirements where they stand, and what a `package.json` forces upon every copy.
-pub(super) fn package_json(text: &str, tables: &[&str], ask: &Ask<'_>) -> Result<Edited, String> {
-    serde_json::from_str::<serde_json::Value>(text).map_err(|error| format!("not JSON: {error}"))?;
-    let (mut spots, is_node) = (Vec::new(), ask.ecosystem == Ecosystem::Npm);
+/// The requirements of a `package.json` or a `composer.json` where they stand, and what the first forces upon every copy.
+pub(super) fn entries(text: &str, kind: Kind) -> Result<Entries, String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| format!("not JSON: {error}"))?;
+    let is_node = kind == Kind::PackageJson;
+    let tables = if is_node { &TABLES[..] } else { &["require", "require-dev"] };
+    let mut spots = Vec::new();
     let mut scanner = Scanner { text, at: 0 };
     scanner.object(&mut |scanner, table| {
         let mut entries = |scanner: &mut Scanner<'_>, is_peer: bool, is_forced: bool| {
@@ -27,8 +29,10 @@ pub(super) fn package_json(text: &str, tables: &[&str], ask: &Ask<'_>) -> Result
                     let from = scanner.at;
                     scanner.value()?;
                     let value = text.get(from..scanner.at).unwrap_or_default();
-                    if !is_forced || value.starts_with('"') && !value.starts_with("\"$") {
-                        spots.push((from, scanner.at, name.to_owned(), is_peer));
+                    // What pnpm leaves out is to be `-`.
+                    let is_version = value.starts_with('"') && !value.starts_with("\"$") && value != "\"-\"";
+                    if !is_forced || is_version {
+                        spots.push(self::spot(name, value, from..scanner.at, is_peer, is_node));
                     }
                     Some(())
                 };
@@ -51,39 +55,21 @@ pub(super) fn package_json(text: &str, tables: &[&str], ask: &Ask<'_>) -> Result
             _ => scanner.value(),
         }
     });
-    let (mut after, mut pen) = (text.to_owned(), Pen::new(ask));
-    for (from, end, key, is_peer) in spots.into_iter().rev() {
-        let quoted = text.get(from..end).unwrap_or_default();
-        let requirement: Option<String> = serde_json::from_str(quoted).ok();
-        if !is_own(ask, &key, requirement.as_deref().unwrap_or_default()) {
-            continue;
-        }
-        let Some(requirement) = requirement else {
-            pen.refused.push(format!("the requirement of {key} is not a string"));
-            continue;
-        };
-        if is_peer && holds(ask.ecosystem, &requirement, ask.highest()) {
-            continue;
-        }
-        if let Some(new) = pen.write(&key, &requirement, |old, to| moved(ask.ecosystem, old, to)) {
-            after.replace_range(from..end, &serde_json::Value::from(new).to_string());
-        }
-    }
-    pen.entries.reverse();
-    Ok(pen.done(after))
+    Ok(Entries::of(spots))
 }
 
-/// Whether an entry of a `package.json` is about the package: an alias is about the one behind it.
-fn is_own(ask: &Ask<'_>, key: &str, requirement: &str) -> bool {
-    match ask.ecosystem {
-        Ecosystem::Packagist => key.eq_ignore_ascii_case(ask.name),
-        _ => match requirement.trim().strip_prefix("npm:") {
-            Some(alias) => {
-                alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |split| split.0) == ask.name
-            }
-            None => key == ask.name,
-        },
-    }
+/// An entry: an alias of npm's is about the package behind it.
+fn spot(key: &str, value: &str, at: Range<usize>, is_peer: bool, is_node: bool) -> Spot {
+    let said: Option<String> = serde_json::from_str(value).ok();
+    let alias = said.as_deref().and_then(|said| said.trim().strip_prefix("npm:")).filter(|_| is_node);
+    let name = match alias {
+        Some(alias) => {
+            alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |split| split.0).to_owned()
+        }
+        None if is_node => key.to_owned(),
+        None => key.to_ascii_lowercase(),
+    };
+    Spot { name, key: key.to_owned(), said, read: None, at, form: Form::Json { is_peer }, property: None }
 }
 
 /// Steps over JSON that is known to be sound.

@@ -3,11 +3,13 @@
 //! Nothing is run. Only a call that names the package and its versions in plain strings is rewritten; of anything else is said
 //! that it has to be moved by hand.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use super::ask::{Ask, Edited};
 use super::edit::{Pen, refusal};
 use super::requirement::{moved, moved_all};
+use super::spans::{Lines, Spans};
 use crate::package::Ecosystem;
 
 /// A string in the text: where its content begins and ends, without the quotes.
@@ -157,51 +159,72 @@ pub(super) fn pubspec(text: &str, name: &str, to: &str) -> Result<Option<String>
     Ok(asked.then_some(out))
 }
 
-/// `name: requirement` below `overrides`, in a `pnpm-workspace.yaml`.
-pub(super) fn pnpm_workspace(text: &str, ask: &Ask<'_>) -> Edited {
-    let mut pen = Pen::new(ask);
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut in_table = false;
-    let elsewhere = aliases(text, ask.name);
-    for whole in text.split_inclusive('\n') {
-        let code = whole.trim_start();
-        let (key, rest) = code.split_once(": ").unwrap_or((code.trim_end().trim_end_matches(':'), ""));
-        let key = key.trim_matches(['"', '\'']);
-        if code.len() == whole.len() && !code.trim().is_empty() && !code.starts_with('#') {
-            in_table = key == "overrides";
-        }
-        let value = anchored(rest);
-        let written = value.split(" #").next().unwrap_or_default().trim();
-        let bare = written.trim_matches(['"', '\'']);
-        let is_meant =
-            in_table && code.len() < whole.len() && key == ask.name && !bare.is_empty() && !bare.starts_with('$');
-        // An alias, a tag or a block is no version that stands here; an anchor's may be that of others.
-        let anchor = rest.trim_start().strip_prefix('&').and_then(|named| named.split_whitespace().next());
-        let is_plain =
-            !written.starts_with(['&', '*', '!', '|', '>']) && !anchor.is_some_and(|own| elsewhere.contains(own));
-        if is_meant && !is_plain {
-            pen.refused.push(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
-        }
-        let write = || pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to));
-        let new = (is_meant && is_plain).then(write).flatten();
-        match new {
-            Some(new) => {
-                let (before, _) = whole.split_at_checked(whole.len() - value.len()).unwrap_or((whole, ""));
-                out.push_str(before);
-                out.push_str(&value.replacen(bare, &new, 1));
-            }
-            None => out.push_str(whole),
-        }
-    }
-    pen.done(out)
+/// A `pnpm-workspace.yaml`: the lines below `overrides` by name, and under which keys each anchor is referred to.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    by_name: HashMap<String, Vec<Range<usize>>>,
+    aliases: HashMap<String, HashSet<String>>,
 }
 
-/// The anchors that are referred to under other keys than this one.
-fn aliases<'t>(text: &'t str, name: &str) -> HashSet<&'t str> {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
-    let is_other = |line: &&str| line.split(':').next().is_none_or(|key| key.trim().trim_matches(['"', '\'']) != name);
-    let words = text.lines().filter(is_other).flat_map(|line| line.split('*').skip(1));
-    words.filter_map(|word| word.split(is_end).next()).collect()
+impl Workspace {
+    pub(super) fn read(text: &str) -> Self {
+        let (mut read, mut in_table, mut at) = (Self::default(), false, 0);
+        for whole in text.split_inclusive('\n') {
+            let place = at..at + whole.len();
+            at = place.end;
+            read.refer(whole);
+            let code = whole.trim_start();
+            let (key, _) = entry(code);
+            if code.len() == whole.len() && !code.trim().is_empty() && !code.starts_with('#') {
+                in_table = key == "overrides";
+            } else if in_table && code.len() < whole.len() {
+                read.by_name.entry(key.to_owned()).or_default().push(place);
+            }
+        }
+        read
+    }
+
+    /// Takes the anchors in that a line refers to.
+    fn refer(&mut self, line: &str) {
+        let key = line.split(':').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
+        for anchor in line.split('*').skip(1).filter_map(|word| word.split(is_end).next()) {
+            self.aliases.entry(anchor.to_owned()).or_default().insert(key.to_owned());
+        }
+    }
+
+    /// Moves what is forced for a package in the text that was read.
+    pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
+        let (mut pen, mut spans) = (Pen::new(ask), Spans::default());
+        for place in self.by_name.get(ask.name).into_iter().flatten() {
+            let whole = text.get(place.clone()).unwrap_or_default();
+            let (key, rest) = entry(whole.trim_start());
+            let value = anchored(rest);
+            let written = value.split(" #").next().unwrap_or_default().trim();
+            let bare = written.trim_matches(['"', '\'']);
+            // What is to be `-` pnpm leaves out.
+            if bare.is_empty() || bare.starts_with('$') || bare == "-" {
+                continue;
+            }
+            // An alias, a tag or a block is no version that stands here; an anchor's may be that of others.
+            let anchor = rest.trim_start().strip_prefix('&').and_then(|named| named.split_whitespace().next());
+            let keys = anchor.and_then(|own| self.aliases.get(own));
+            let is_shared = keys.is_some_and(|keys| keys.iter().any(|key| key != ask.name));
+            if written.starts_with(['&', '*', '!', '|', '>']) || is_shared {
+                pen.refused.push(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
+            } else if let Some(new) = pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to)) {
+                let from = place.end - value.len() + value.find(bare).unwrap_or_default();
+                spans.put(from..from + bare.len(), new, ask.highest());
+            }
+        }
+        pen.put(spans)
+    }
+}
+
+/// The key of a line without its quotes, and what stands behind it.
+fn entry(code: &str) -> (&str, &str) {
+    let (key, rest) = code.split_once(": ").unwrap_or((code.trim_end().trim_end_matches(':'), ""));
+    (key.trim_matches(['"', '\'']), rest)
 }
 
 /// What stands behind an anchor, where there is one.
@@ -228,31 +251,29 @@ fn value(line: &str, name: &str, to: &str) -> Result<(String, bool), String> {
 
 /// `uses: owner/name/path@v1.2.3`, on the lines of the findings or below such a line. A commit is not moved: which one the release is,
 /// nothing here says.
-pub(super) fn workflow(text: &str, ask: &Ask<'_>) -> Edited {
-    let mut pen = Pen::new(ask);
-    let mut after = String::with_capacity(text.len() + 8);
+pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
+    let (mut pen, mut spans) = (Pen::new(ask), Spans::default());
     let mut refused_at = BTreeMap::new();
-    // The line of a `uses` whose action stands below it.
-    let mut above = None;
-    for (at, line) in text.split_inclusive('\n').enumerate() {
-        let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
+    let value = |line: &'_ str| line.split_once("uses:").map(|(_, value)| value.len());
+    for (number, place) in lines.of(ask) {
         let known = pen.refused.len();
-        let is_below = above.is_some() && !line.trim().is_empty();
-        let uses = if is_below { Some(line) } else { line.split_once("uses:").map(|(_, value)| value) };
-        let lines = [Some(number), above.filter(|_| is_below)];
-        let meant = lines.into_iter().flatten().find(|line| ask.lines.contains(line));
-        match meant.and(uses).and_then(|value| action(line, value, &mut pen)) {
-            Some(new) => after.push_str(&new),
-            None => after.push_str(line),
+        let whole = text.get(place.clone()).unwrap_or_default();
+        let opens = value(whole).filter(|length| stands_below(whole.get(whole.len() - length..).unwrap_or_default()));
+        // The action may stand below its key.
+        let below = opens.and_then(|_| lines.filled_after(number, text));
+        let is_above = |line: &str| line.split_once("uses:").is_some_and(|(_, value)| stands_below(value));
+        let before = || lines.filled_before(number, text).and_then(|place| text.get(place));
+        let is_below = below.is_some() || value(whole).is_none() && before().is_some_and(is_above);
+        let place = below.unwrap_or(place);
+        let line = text.get(place.clone()).unwrap_or_default();
+        let length = if is_below { Some(line.len()) } else { value(line) };
+        let new = length.and_then(|length| action(line, line.get(line.len() - length..)?, &mut pen));
+        if let Some(new) = new {
+            spans.put(place, new, ask.highest());
         }
-        refused_at.extend(pen.refused.get(known).map(|reason| (meant.unwrap_or(number), reason.clone())));
-        if is_below {
-            above = None;
-        } else if uses.is_some_and(stands_below) {
-            above = Some(number);
-        }
+        refused_at.extend(pen.refused.get(known).map(|reason| (number, reason.clone())));
     }
-    Edited { refused_at, ..pen.done(after) }
+    Edited { refused_at, ..pen.put(spans) }
 }
 
 /// Whether nothing stands behind a key but what opens a value on the next line: `>-`, `|`, an anchor.

@@ -296,7 +296,7 @@ mod tests {
             key: name.to_owned(),
             old: "1.0".to_owned(),
             to: "2.0".to_owned(),
-            held: vec!["1.0".to_owned()],
+            held: ["1.0".to_owned()].into(),
             is_kept: false,
             property: before.contains("$v").then(|| "v".to_owned()),
         };

@@ -1,10 +1,12 @@
 //! One package moved in what Python's tools ask for: `pyproject.toml`, `Pipfile`, requirements.
 
-use toml_edit::{Array, DocumentMut, Item, TableLike};
+use toml_edit::{Array, Item, Table, TableLike};
 
 use super::ask::{Ask, Edited, Stands};
-use super::edit::{Pen, holds, put, set, set_value};
+use super::edit::{Pen, holds};
+use super::entries::{Form, Spots};
 use super::requirement::moved;
+use super::spans::{Lines, Spans};
 use crate::inventory::poetry_requirement;
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
@@ -12,73 +14,56 @@ use crate::purl::pypi_name;
 /// Tables of a `Pipfile` that are no lists of packages.
 const OTHERS: [&str; 5] = ["source", "requires", "scripts", "pipenv", "build-system"];
 
-pub(super) fn pipfile(document: &mut DocumentMut, pen: &mut Pen<'_>) {
-    for (category, table) in document.iter_mut() {
-        if OTHERS.contains(&category.get()) {
-            continue;
-        }
-        for (key, item) in table.as_table_like_mut().into_iter().flat_map(TableLike::iter_mut) {
-            if pypi_name(key.get()) == pen.ask.name {
-                set(item, key.get(), pen, |old, to| moved(Ecosystem::PyPi, if old == "*" { "" } else { old }, to));
-            }
+/// What a `Pipfile` asks for.
+pub(super) fn pipfile(document: &Table, spots: &mut Spots) {
+    for (_, table) in document.iter().filter(|(category, _)| !OTHERS.contains(category)) {
+        for (key, item) in table.as_table_like().into_iter().flat_map(TableLike::iter) {
+            let rule = |old: &str, to: &str| moved(Ecosystem::PyPi, if old == "*" { "" } else { old }, to);
+            spots.item(&pypi_name(key), key, item, rule);
         }
     }
 }
 
-pub(super) fn pyproject(document: &mut DocumentMut, pen: &mut Pen<'_>) {
-    if let Some(project) = document.get_mut("project").and_then(Item::as_table_like_mut) {
-        if let Some(list) = project.get_mut("dependencies") {
-            listed(list, pen);
-        }
-        if let Some(extras) = project.get_mut("optional-dependencies").and_then(Item::as_table_like_mut) {
-            extras.iter_mut().for_each(|(_, list)| listed(list, pen));
-        }
+/// What a `pyproject.toml` asks for.
+pub(super) fn pyproject(document: &Table, spots: &mut Spots) {
+    if let Some(project) = below(document, "project") {
+        listed(project.get("dependencies"), false, spots);
+        let extras = below(project, "optional-dependencies").into_iter().flat_map(TableLike::iter);
+        extras.for_each(|(_, list)| listed(Some(list), false, spots));
     }
-    if let Some(groups) = document.get_mut("dependency-groups").and_then(Item::as_table_like_mut) {
-        groups.iter_mut().for_each(|(_, list)| listed(list, pen));
+    let groups = below(document, "dependency-groups").into_iter().flat_map(TableLike::iter);
+    groups.for_each(|(_, list)| listed(Some(list), false, spots));
+    listed(below(document, "build-system").and_then(|build| build.get("requires")), true, spots);
+    let Some(tool) = below(document, "tool") else { return };
+    listed(below(tool, "uv").and_then(|uv| uv.get("override-dependencies")), false, spots);
+    let resolution = below(tool, "pdm").and_then(|pdm| below(pdm, "resolution"));
+    poetry_table(resolution.and_then(|resolution| resolution.get("overrides")), spots);
+    let Some(poetry) = below(tool, "poetry") else { return };
+    for key in ["dependencies", "dev-dependencies"] {
+        poetry_table(poetry.get(key), spots);
     }
-    // Of what a lockfile pins nothing builds the project.
-    let build = document.get_mut("build-system").filter(|_| pen.ask.stands != Stands::Locked);
-    if let Some(list) = build.and_then(Item::as_table_like_mut).and_then(|build| build.get_mut("requires")) {
-        listed(list, pen);
-    }
-    let Some(tool) = document.get_mut("tool").and_then(Item::as_table_like_mut) else { return };
-    let uv = tool.get_mut("uv").and_then(Item::as_table_like_mut);
-    if let Some(list) = uv.and_then(|uv| uv.get_mut("override-dependencies")) {
-        listed(list, pen);
-    }
-    let resolution = tool.get_mut("pdm").and_then(Item::as_table_like_mut).and_then(|pdm| pdm.get_mut("resolution"));
-    poetry_table(
-        resolution.and_then(Item::as_table_like_mut).and_then(|resolution| resolution.get_mut("overrides")),
-        pen,
-    );
-    let poetry = tool.get_mut("poetry");
-    if let Some(poetry) = poetry.and_then(Item::as_table_like_mut) {
-        for key in ["dependencies", "dev-dependencies"] {
-            poetry_table(poetry.get_mut(key), pen);
-        }
-        if let Some(groups) = poetry.get_mut("group").and_then(Item::as_table_like_mut) {
-            for (_, group) in groups.iter_mut() {
-                poetry_table(group.as_table_like_mut().and_then(|group| group.get_mut("dependencies")), pen);
-            }
-        }
+    for (_, group) in below(poetry, "group").into_iter().flat_map(TableLike::iter) {
+        poetry_table(group.as_table_like().and_then(|group| group.get("dependencies")), spots);
     }
 }
 
-fn poetry_table(table: Option<&mut Item>, pen: &mut Pen<'_>) {
-    let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
-    for (key, item) in table.iter_mut() {
-        if pypi_name(key.get()) == pen.ask.name {
-            pen.said = poetry_requirement(item);
-            set(item, key.get(), pen, poetry);
-            // One requirement for each machine or Python.
-            for one in item.as_array_mut().into_iter().flat_map(Array::iter_mut) {
-                if let Some(version) = one.as_inline_table_mut().and_then(|table| table.get_mut("version")) {
-                    set_value(version, key.get(), pen, poetry);
-                }
+fn below<'t>(above: &'t dyn TableLike, key: &str) -> Option<&'t dyn TableLike> {
+    above.get(key).and_then(Item::as_table_like)
+}
+
+fn poetry_table(table: Option<&Item>, spots: &mut Spots) {
+    let table = table.and_then(Item::as_table_like);
+    for (key, item) in table.into_iter().flat_map(TableLike::iter) {
+        let (name, known) = (pypi_name(key), spots.0.len());
+        spots.item(&name, key, item, poetry);
+        // One requirement for each machine or Python.
+        for one in item.as_array().into_iter().flat_map(Array::iter) {
+            if let Some(version) = one.as_inline_table().and_then(|table| table.get("version")) {
+                spots.value(&name, key, version, Form::Toml(poetry));
             }
-            pen.said = None;
         }
+        let read = poetry_requirement(item);
+        spots.0.iter_mut().skip(known).for_each(|spot| spot.read.clone_from(&read));
     }
 }
 
@@ -99,21 +84,25 @@ fn poetry(requirement: &str, to: &str) -> Option<String> {
     })
 }
 
-fn listed(list: &mut Item, pen: &mut Pen<'_>) {
-    let Some(list) = list.as_array_mut() else { return };
-    for value in list.iter_mut() {
-        if let Some(new) = value.as_str().and_then(|text| line(text, pen)) {
-            put(value, new);
-        }
+fn listed(list: Option<&Item>, is_build: bool, spots: &mut Spots) {
+    for value in list.and_then(Item::as_array).into_iter().flat_map(Array::iter) {
+        let Some(own) = value.as_str().map(named).filter(|own| !own.is_empty()) else { continue };
+        spots.value(&pypi_name(own), own, value, Form::Line { is_build });
     }
 }
 
-/// A PEP 508 requirement with the package moved; `None` where it is about another package, or stays.
-fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
+/// The name that a requirement begins with.
+fn named(text: &str) -> &str {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let rest = text.trim_start();
+    rest.get(..rest.find(|c| !is_name(c)).unwrap_or(rest.len())).unwrap_or_default()
+}
+
+/// A PEP 508 requirement with the package moved; `None` where it is about another package, or stays.
+pub(super) fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
     let start = text.len() - text.trim_start().len();
     let rest = text.get(start..).unwrap_or_default();
-    let own = rest.get(..rest.find(|c| !is_name(c)).unwrap_or(rest.len())).unwrap_or_default();
+    let own = named(text);
     let name = pen.ask.name;
     if own.is_empty() || pypi_name(own) != name {
         return None;
@@ -151,21 +140,16 @@ fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
 }
 
 /// Only the lines that were judged: a name may stand in several files that take each other in.
-pub(super) fn requirements(text: &str, ask: &Ask<'_>) -> Edited {
-    let mut out = String::with_capacity(text.len() + 8);
+pub(super) fn requirements(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
     // A line says enough by itself.
-    let by_line = Ask { stands: Stands::HereSomehow, ..*ask };
-    let mut pen = Pen::new(&by_line);
-    for (number, whole) in text.split_inclusive('\n').enumerate() {
+    let by_line = Ask { stands: Stands::HereSomehow, ..ask.clone() };
+    let (mut pen, mut spans) = (Pen::new(&by_line), Spans::default());
+    for (_, place) in lines.of(ask) {
+        let whole = text.get(place.clone()).unwrap_or_default();
         let body = whole.trim_end_matches(['\n', '\r']);
-        let wanted = u32::try_from(number + 1).is_ok_and(|number| ask.lines.contains(&number));
-        match wanted.then(|| line(body, &mut pen)).flatten() {
-            Some(new) => {
-                out.push_str(&new);
-                out.push_str(whole.get(body.len()..).unwrap_or_default());
-            }
-            None => out.push_str(whole),
+        if let Some(new) = line(body, &mut pen) {
+            spans.put(place.start..place.start + body.len(), new, ask.highest());
         }
     }
-    pen.done(out)
+    pen.put(spans)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::ask::Ask;
 use crate::package::Ecosystem;
 use crate::version::Version;
 
@@ -53,6 +54,45 @@ impl Spans {
         out.push_str(text.get(at..).unwrap_or_default());
         out
     }
+}
+
+/// Where the lines of a text are, for formats whose entries are lines.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<Range<usize>>);
+
+impl Lines {
+    pub(super) fn read(text: &str) -> Self {
+        let mut at = 0;
+        let place = |line: &str| {
+            at += line.len();
+            at - line.len()..at
+        };
+        Self(text.split_inclusive('\n').map(place).collect())
+    }
+
+    /// The lines of the findings, with their numbers, in their order.
+    pub(super) fn of<'l>(&'l self, ask: &'l Ask<'_>) -> impl Iterator<Item = (u32, Range<usize>)> + 'l {
+        let place = |number: &u32| self.0.get(usize::try_from(*number).ok()?.checked_sub(1)?).cloned();
+        ask.lines.iter().filter_map(move |number| Some((*number, place(number)?)))
+    }
+}
+
+impl Lines {
+    /// The first line behind one that is not blank.
+    pub(super) fn filled_after(&self, number: u32, text: &str) -> Option<Range<usize>> {
+        let behind = self.0.get(usize::try_from(number).ok()?..)?;
+        behind.iter().find(|place| is_filled(place, text)).cloned()
+    }
+
+    /// The last line before one that is not blank.
+    pub(super) fn filled_before(&self, number: u32, text: &str) -> Option<Range<usize>> {
+        let before = self.0.get(..usize::try_from(number).ok()?.checked_sub(1)?)?;
+        before.iter().rev().find(|place| is_filled(place, text)).cloned()
+    }
+}
+
+fn is_filled(place: &Range<usize>, text: &str) -> bool {
+    text.get(place.clone()).is_some_and(|line| !line.trim().is_empty())
 }
 
 /// A byte order mark, and the rest.

@@ -34,6 +34,8 @@ const ADVISORIES: &[Row<'_>] = &[
     ("PyPI", "requests", "R-1", r#"{"introduced": "0"}, {"fixed": "2.20.0"}"#),
     ("PyPI", "requests", "R-2", r#"{"introduced": "0"}, {"fixed": "2.31.0"}"#),
     ("PyPI", "jinja2", "J-1", r#"{"introduced": "0"}, {"fixed": "2.11.3"}"#),
+    ("PyPI", "two", "T-2", r#"{"introduced": "0"}, {"fixed": "2.0"}"#),
+    ("PyPI", "two", "T-3", r#"{"introduced": "0"}, {"fixed": "1.5"}, {"introduced": "3.0"}, {"fixed": "3.5"}"#),
     ("Go", "x/crypto", "C-1", r#"{"introduced": "0"}, {"fixed": "0.17.0"}"#),
     ("Go", "x/crypto", "C-2", r#"{"introduced": "0"}, {"fixed": "0.31.0"}"#),
     ("Go", "x/crypto", "C-3", r#"{"introduced": "0"}"#),

@@ -146,6 +146,7 @@ fn spoken_place(path: &str, lines: &[u32]) -> String {
 
 fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
     let mut out = String::new();
+    let mut is_masked = false;
     let mut say = |line: String| writeln!(out, "{line}").expect("writing to a String cannot fail");
     if nothing {
         say("Nothing to mend.".to_owned());
@@ -181,8 +182,16 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             let (old, new) = (format!("a/{}", edit.path), format!("b/{}", edit.path));
             // As a patch reads it, but for what would drive the terminal.
             let text = diff.unified_diff().header(&old, &new).to_string();
-            text.lines().for_each(|line| say(line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")));
+            for line in text.lines() {
+                let shown = fix::masked(line);
+                is_masked |= *shown != *line;
+                say(shown.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}"));
+            }
         }
+    }
+    if is_masked {
+        say("# credentials are shown as ***, so the difference cannot be applied as a patch; --apply keeps them"
+            .to_owned());
     }
     if !plan.commands.is_empty() {
         say("# then run".to_owned());

@@ -479,7 +479,7 @@ fn filters_leave_out_and_say_so() {
 #[test]
 fn a_fix_is_shown_first_and_applied_when_asked() {
     let world = World::new().with_advisories();
-    let manifest = "# ours\n[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[dependencies]\nrustls = \"0.21\" # tls\n";
+    let manifest = "[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[dependencies]\n# https://me:TOKEN@h.example/\nrustls = \"0.21\" # tls\n";
     world.write("code/Cargo.toml", manifest);
     world.write("code/Cargo.lock", &TREE.replace("\"client\"]", "\"client\", \"rustls\"]"));
     world.write("code/py/requirements.txt", "requests==2.28.2  # web\n");
@@ -488,6 +488,8 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
     assert_eq!(shown.code(), 1, "{}", shown.err());
     for part in [
         "# Cargo.toml: move rustls from 0.21.10 to 0.21.11; clears CVE-2024-32650",
+        "\n # https://***@h.example/\n",
+        "\n# credentials are shown as ***",
         "-rustls = \"0.21\" # tls\n+rustls = \"0.21.11\" # tls\n",
         "cargo update -p rustls --precise 0.21.11\n",
         "-requests==2.28.2  # web\n+requests==2.31.0  # web\n",
@@ -496,6 +498,7 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
         assert!(shown.out().contains(part), "{part:?}: {}", shown.out());
     }
     let read = |name: &str| std::fs::read_to_string(world.path(name)).unwrap();
+    assert!(!shown.out().contains("TOKEN"), "{}", shown.out());
     assert_eq!(read("code/Cargo.toml"), manifest); // only shown
     let applied = world.aiva(&["sca", "fix", "code", "--apply", "--exclude", "bad/"]);
     assert_eq!(applied.code(), 0, "{}{}", applied.out(), applied.err());

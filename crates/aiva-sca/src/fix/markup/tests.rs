@@ -1,5 +1,7 @@
 //! Where a version stands in XML, and what is left as it is.
 
+use std::cell::OnceCell;
+
 use super::*;
 use crate::fix::ask::{Move, Stands};
 
@@ -7,7 +9,8 @@ use crate::fix::ask::{Move, Stands};
 fn edit(kind: Kind, ecosystem: Ecosystem, name: &str, through: &[String], text: &str) -> String {
     let moves = [Move { from: "1.0".to_owned(), to: "1.2.6".to_owned() }];
     let lines = BTreeSet::new();
-    let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through };
+    let ask =
+        Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through, sorted: OnceCell::new() };
     match Sheet::read(kind, text).map(|sheet| sheet.edit(&ask)) {
         Err(reason) => format!("error: {reason}"),
         Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),

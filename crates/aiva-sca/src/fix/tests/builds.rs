@@ -344,3 +344,15 @@ fn what_moves_here_and_stays_there_is_told_so() {
 stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
     );
 }
+
+#[test]
+fn of_several_advisories_those_that_go_are_told() {
+    check(
+        &[("requirements.txt", "two<1.2\n")],
+        "
+requirements.txt: two <1.2 -> 2.0: T-2
+  drops <1.2
+  + two>=2.0
+may stay requirements.txt: two <1.2: T-3: what is asked for after the edit still allows affected versions",
+    );
+}

@@ -1,6 +1,7 @@
 //! Plans over many files that share one.
 
 use super::*;
+use crate::fix::edit::READS;
 
 /// Each of many modules has its version from one parent; it is parsed once for all of them, not once for each.
 #[test]
@@ -51,19 +52,8 @@ fn a_parent_of_many_modules_is_read_once() {
 #[test]
 fn many_packages_of_one_file_move_together() {
     const PACKAGES: usize = 1_000;
-    let source = TempDir::new().unwrap();
-    fs::create_dir(source.path().join("NuGet")).unwrap();
-    for at in 0..PACKAGES {
-        let record = format!(
-            r#"{{"id": "P-{at}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "NuGet", "name": "P.N{at}"}},
-            "ranges": [{{"type": "ECOSYSTEM", "events": [{{"introduced": "0"}}, {{"fixed": "2.0.{at}"}}]}}]}}]}}"#
-        );
-        fs::write(source.path().join(format!("NuGet/P-{at}.json")), record).unwrap();
-    }
-    let dir = TempDir::new().unwrap();
-    let now = "2026-11-21T12:00:00Z".parse().unwrap();
-    advisory::import(&[source.path().to_owned()], dir.path(), now, &|_| {}).unwrap();
-    let index = Index::open(dir.path()).unwrap();
+    let records: Vec<(String, String)> = (0..PACKAGES).map(|at| (format!("P.N{at}"), format!("2.0.{at}"))).collect();
+    let (_dir, index) = index_of("NuGet", &records);
     let project = |version: &dyn Fn(usize) -> String| {
         let references: String = (0..PACKAGES)
             .map(|at| format!("<PackageReference Include=\"P.N{at}\" Version=\"{}\" />\r\n", version(at)))
@@ -81,4 +71,90 @@ fn many_packages_of_one_file_move_together() {
     assert_eq!(plan.edits[0].after, project(&|at| format!("[2.0.{at}, )")));
     assert!(plan.edits[0].bumps.iter().all(|bump| bump.clears.len() == 1 && bump.drops == ["<2.0"]));
     assert_eq!((plan.edits[0].bumps.len(), plan.remaining.len()), (PACKAGES, 0));
+}
+
+/// Each of many packages of one manifest is moved in what was read of it once, whatever its format.
+#[test]
+fn a_manifest_is_read_once_for_all_its_packages() {
+    const PACKAGES: usize = 40;
+    let joined = |line: &dyn Fn(usize) -> String, by: &str| (0..PACKAGES).map(line).collect::<Vec<_>>().join(by);
+    for (ecosystem, name, path, before, line, by, after) in [
+        ("npm", "p", "package.json", "{\"dependencies\": {", "\"p{}\": \"^{v}\"", ",\n", "}}"),
+        ("npm", "p", "package.json", "{\"overrides\": {", "\"p{}\": \"{v}\"", ",\n", "}}"),
+        ("npm", "p", "pnpm-workspace.yaml", "overrides:\n", "  p{}: {v} # why", "\r\n", "\n"),
+        ("Packagist", "o/p", "composer.json", "{\"require\": {", "\"O/p{}\": \"{v}\"", ",", "}}"),
+        (
+            "crates.io",
+            "p",
+            "Cargo.toml",
+            "[package]\nname = \"m\"\nversion = \"1.0.0\"\n[dependencies]\r\n",
+            "p{} = { version = '={v}' } # ü",
+            "\r\n",
+            "",
+        ),
+        (
+            "PyPI",
+            "p",
+            "pyproject.toml",
+            "[project]\nname = \"m\"\nversion = \"1\"\ndependencies = [",
+            "\"P{}=={v} ; os_name != 'nt'\"",
+            ",\n",
+            "]",
+        ),
+        ("PyPI", "p", "Pipfile", "[packages]\n", "p{} = \"=={v}\"", "\n", "\n"),
+        ("PyPI", "p", "requirements.txt", "\u{feff}", "p{}=={v}", "\r\n", ""),
+        ("Go", "x.io/p", "go.mod", "module m\n\ngo 1.99\n\nrequire (\n", "\tx.io/p{} v{v}", "\n", "\n)\n"),
+        (
+            "GitHub Actions",
+            "o/p",
+            ".github/workflows/a.yml",
+            "on: push\njobs:\n  a:\n    steps:\n",
+            "      - uses: o/p{}@v{v}",
+            "\n",
+            "",
+        ),
+        ("Maven", "g:p", "build.gradle", "dependencies {\n", "api 'g:p{}:{v}'", "\n", "\n}\n"),
+        ("Maven", "g:p", "gradle/libs.versions.toml", "[libraries]\n", "p{} = \"g:p{}:{v}\"", "\n", ""),
+    ] {
+        let records: Vec<(String, String)> =
+            (0..PACKAGES).map(|at| (format!("{name}{at}"), format!("2.0.{at}"))).collect();
+        let (_dir, index) = index_of(ecosystem, &records);
+        let text = |version: &dyn Fn(usize) -> String| {
+            let line = |at: usize| line.replace("{}", &at.to_string()).replace("{v}", &version(at));
+            format!("{before}{}{after}", joined(&line, by))
+        };
+        let root = TempDir::new().unwrap();
+        fs::create_dir_all(root.path().join(path).parent().unwrap()).unwrap();
+        fs::write(root.path().join(path), text(&|_| "1.0.0".to_owned())).unwrap();
+        let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
+        let result = scan(&inventory.inputs, &index).unwrap();
+        let findings: Vec<&Finding> = result.findings.iter().collect();
+        let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+        let known = READS.get();
+        let plan = plan(&inventory.inputs, &findings, &result.can_resolve, &index, &read).unwrap();
+        if !findings.is_empty() {
+            assert_eq!(plan.edits[0].after, text(&|at| format!("2.0.{at}")), "{path}");
+            assert_eq!((plan.edits[0].bumps.len(), plan.remaining.len()), (PACKAGES, 0), "{path}");
+        }
+        assert!(READS.get() - known <= 3, "{path}: {} times", READS.get() - known);
+        assert!(!findings.is_empty(), "{path}: {:?}", result.can_resolve.len());
+    }
+}
+
+/// Advisories about packages of an ecosystem, each ended by a version.
+fn index_of(ecosystem: &str, fixed: &[(String, String)]) -> (TempDir, Index) {
+    let source = TempDir::new().unwrap();
+    fs::create_dir(source.path().join(ecosystem)).unwrap();
+    for (at, (name, version)) in fixed.iter().enumerate() {
+        let record = format!(
+            r#"{{"id": "P-{at}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "{ecosystem}", "name": "{name}"}},
+            "ranges": [{{"type": "ECOSYSTEM", "events": [{{"introduced": "0"}}, {{"fixed": "{version}"}}]}}]}}]}}"#
+        );
+        fs::write(source.path().join(format!("{ecosystem}/P-{at}.json")), record).unwrap();
+    }
+    let dir = TempDir::new().unwrap();
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    advisory::import(&[source.path().to_owned()], dir.path(), now, &|_| {}).unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    (dir, index)
 }
