@@ -1,5 +1,6 @@
 //! One file of an index, mapped: finds packages, details and rows in it, and checks what it touches page by page, once.
 
+use std::cell::RefCell;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use rayon::prelude::*;
 
 use super::super::document;
 use super::super::layout::{
-    BASE, BLOCK_ENTRY, Bond, Cursor, Directory, HEADER, Header, MAX_BLOCK, PAGE, Place, ROW, Rows, SLOT, SPOT, Segment,
-    Spot, VERSION, checksum, name_hash, tag,
+    BASE, BLOCK, BLOCK_ENTRY, Bond, Cursor, Directory, HEADER, Header, MAX_BLOCK, PAGE, Place, ROW, Rows, SLOT, SPOT,
+    Segment, Spot, VERSION, checksum, name_hash, tag,
 };
 use super::super::map::Map;
 use super::super::write::block_checksum;
@@ -22,6 +23,13 @@ use crate::package;
 
 /// Pages of the hot part that are fetched together; divides 64.
 const AT_ONCE: usize = 8;
+
+/// The room for an unpacked block that a thread keeps for the next one, in bytes: nearly all blocks are smaller.
+const MOST_ROOM: usize = 4 * BLOCK;
+
+thread_local! {
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// An open file.
 #[derive(Debug)]
@@ -268,20 +276,33 @@ impl Layer {
 
     /// A details block, checked and unpacked.
     pub(in super::super) fn inflate(&self, loaded: &Loaded, block: BlockRef) -> Result<Vec<u8>, Damage> {
+        let mut text = Vec::new();
+        self.inflate_into(loaded, block, &mut text)?;
+        Ok(text)
+    }
+
+    fn inflate_into(&self, loaded: &Loaded, block: BlockRef, text: &mut Vec<u8>) -> Result<(), Damage> {
         let damage = || loaded.damage("its details");
         let packed = block.place.of(&self.bytes).ok_or_else(damage)?;
         if block_checksum(packed, block.length) != block.checksum || block.length as usize > MAX_BLOCK {
             return Err(damage());
         }
-        let mut text = vec![0; block.length as usize];
-        let length = lz4_flex::block::decompress_into(packed, &mut text).map_err(|_| damage())?;
-        if length == text.len() { Ok(text) } else { Err(damage()) }
+        text.resize(block.length as usize, 0);
+        let length = lz4_flex::block::decompress_into(packed, text).map_err(|_| damage())?;
+        if length == text.len() { Ok(()) } else { Err(damage()) }
     }
 
     /// The document at a spot.
     pub(super) fn details(&self, loaded: &Loaded, spot: Spot) -> Result<Details<'static>, Damage> {
-        let text = self.block(loaded, spot.block)?;
-        document_at(&text, spot.offset).and_then(document::read).ok_or_else(|| loaded.damage("its details"))
+        let block = self.wanted_block(loaded, spot.block)?;
+        ROOM.with_borrow_mut(|text| {
+            self.inflate_into(loaded, block, text)?;
+            let read = document_at(text, spot.offset).and_then(document::read);
+            if text.capacity() > MOST_ROOM {
+                *text = Vec::new();
+            }
+            read.ok_or_else(|| loaded.damage("its details"))
+        })
     }
 
     /// For each spot the names of the packages that its document is about; unpacks each block once.
@@ -308,10 +329,15 @@ impl Layer {
     }
 
     fn block(&self, loaded: &Loaded, block: u32) -> Result<Vec<u8>, Damage> {
+        self.inflate(loaded, self.wanted_block(loaded, block)?)
+    }
+
+    /// A block by its number, which the system is told will be read.
+    fn wanted_block(&self, loaded: &Loaded, block: u32) -> Result<BlockRef, Damage> {
         let table = loaded.segment.blocks.of(&self.bytes).unwrap_or_default();
         let block = block_at(table, block).ok_or_else(|| loaded.damage("its details"))?;
         self.bytes.want(block.place);
-        self.inflate(loaded, block)
+        Ok(block)
     }
 }
 
