@@ -3,7 +3,9 @@
 //! Results go to the standard output, everything else to the error stream. Colour and width are decided once: never in a
 //! pipe, never with `NO_COLOR` (no-color.org) or `--no-color`.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use aiva_sca::inventory::Platform;
@@ -48,8 +50,10 @@ impl Terminal {
 
     /// Writes a result as it is made.
     pub(crate) fn write(self, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
-        // The standard output's own buffer ends at every line.
-        let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        // The standard output's own buffer ends at every line, and looks for their ends in all that is written.
+        let mut own = io::stdout().lock();
+        own.flush()?;
+        let mut out = io::BufWriter::with_capacity(BUFFER, File::from(own.as_fd().try_clone_to_owned()?));
         match write(&mut out).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 drop(out.into_parts()); // What is left in the buffer has no reader.
