@@ -76,26 +76,29 @@ pub struct Term {
     pub points: f64,
 }
 
+/// What is looked at, in the order in which it is shown.
+const NAMES: [&str; 6] = ["cvss", "epss", "kev", "scope", "depth", "symbols"];
+
 /// The priority of a finding.
 pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
-    let mut terms = vec![
-        cvss(facts, weights.cvss),
-        epss(facts, weights.epss),
-        kev(facts, weights.kev),
-        scope(facts.scope, weights.scope),
-        depth(facts.depth, weights.depth),
-        symbols(facts.symbols, weights.symbols),
-    ];
-    let sum: f64 = terms.iter().map(|term| term.points).sum();
+    let points = points(facts, weights);
+    let seen = NAMES.into_iter().zip(values(facts)).zip(points);
+    let mut terms: Vec<Term> = seen.map(|((name, value), points)| Term { name, value, points }).collect();
+    let sum: f64 = points.iter().sum();
     // Weights that add up to more than 100 are the operator's; what is cut off is a term too.
     if sum > 100.0 {
         terms.push(Term { name: "limit", value: "100 is the most".into(), points: tenths(100.0 - sum) });
     }
-    Priority { score: tenths(sum.clamp(0.0, 100.0)), terms }
+    Priority { score: within(sum), terms }
 }
 
-fn term(name: &'static str, value: impl Into<Cow<'static, str>>, weight: f64, share: f64) -> Term {
-    Term { name, value: value.into(), points: tenths(weight * share) }
+/// The score alone, for who only puts findings in order.
+pub fn score(facts: &Facts, weights: &Weights) -> f64 {
+    within(points(facts, weights).iter().sum())
+}
+
+fn within(sum: f64) -> f64 {
+    tenths(sum.clamp(0.0, 100.0))
 }
 
 /// Rounded, so that the terms that are shown add up to the score that is shown.
@@ -103,67 +106,86 @@ fn tenths(points: f64) -> f64 {
     (points * 10.0).round() / 10.0
 }
 
-fn cvss(facts: &Facts, weight: f64) -> Term {
-    let (value, score) = match (facts.score, facts.level) {
-        (Some(score), _) => (Cow::Owned(format!("{score:.1}")), score),
-        (None, Level::Critical) => (Cow::Borrowed("critical, taken as 9.5"), 9.5),
-        (None, Level::High) => (Cow::Borrowed("high, taken as 8.0"), 8.0),
-        (None, Level::Medium) => (Cow::Borrowed("medium, taken as 5.5"), 5.5),
-        (None, Level::Low) => (Cow::Borrowed("low, taken as 2.0"), 2.0),
-        (None, Level::Unknown) => (Cow::Borrowed("unknown, taken as 5.0"), 5.0),
-        (None, Level::Informational) => (Cow::Borrowed("informational"), 0.0),
-    };
-    term("cvss", value, weight, score / 10.0)
-}
-
-fn epss(facts: &Facts, weight: f64) -> Term {
-    match facts.signal.map(|signal| signal.epss) {
-        Some(Some(epss)) => {
-            let value =
-                format!("{:.4}, more than {:.1} % of all", epss.probability, (epss.percentile * 1000.0).floor() / 10.0);
-            term("epss", value, weight, epss.probability.clamp(0.0, 1.0).sqrt())
-        }
-        Some(None) => term("epss", "not scored", weight, 0.0),
-        None => term("epss", "no scores imported", weight, 0.0),
-    }
-}
-
-fn kev(facts: &Facts, weight: f64) -> Term {
-    let listed = facts.signal.and_then(|signal| signal.kev);
-    match (facts.malicious, listed) {
-        (true, _) => term("kev", "published to do harm", weight, 1.0),
-        (false, Some(kev)) => {
-            let ransom = if kev.ransomware { ", in ransomware" } else { "" };
-            term("kev", format!("exploited, listed {}{ransom}", kev.added), weight, 1.0)
-        }
-        (false, None) if facts.signal.is_none() => term("kev", "no list imported", weight, 0.0),
-        (false, None) => term("kev", "not listed", weight, 0.0),
-    }
-}
-
-fn scope(scope: Scope, weight: f64) -> Term {
-    let share = match scope {
+/// What each term adds.
+fn points(facts: &Facts, weights: &Weights) -> [f64; 6] {
+    let Weights { cvss, epss, kev, scope, depth, symbols } = weights;
+    let likely =
+        facts.signal.and_then(|signal| signal.epss).map_or(0.0, |epss| epss.probability.clamp(0.0, 1.0).sqrt());
+    let is_exploited = facts.malicious || facts.signal.is_some_and(|signal| signal.kev.is_some());
+    let needed = match facts.scope {
         Scope::Runtime => 1.0,
         Scope::Optional | Scope::Peer => 0.5,
         Scope::Build => 0.3,
         Scope::Dev => 0.0,
     };
-    term("scope", scope.name(), weight, share)
+    let near = facts.depth.map_or(0.5, |depth| 1.0 / depth.max(1) as f64);
+    [
+        cvss * (facts.score.unwrap_or(taken(facts.level).0) / 10.0),
+        epss * likely,
+        kev * f64::from(u8::from(is_exploited)),
+        scope * needed,
+        depth * near,
+        symbols * f64::from(u8::from(facts.symbols > 0)),
+    ]
+    .map(tenths)
 }
 
-fn depth(depth: Option<usize>, weight: f64) -> Term {
-    match depth {
-        Some(depth @ 0..=1) => term("depth", if depth == 1 { "direct" } else { "own" }, weight, 1.0),
-        Some(depth) => term("depth", format!("{depth} from the root"), weight, 1.0 / depth as f64),
-        None => term("depth", "not known", weight, 0.5),
+/// What a level without a score is taken as.
+const fn taken(level: Level) -> (f64, &'static str) {
+    match level {
+        Level::Critical => (9.5, "critical, taken as 9.5"),
+        Level::High => (8.0, "high, taken as 8.0"),
+        Level::Medium => (5.5, "medium, taken as 5.5"),
+        Level::Low => (2.0, "low, taken as 2.0"),
+        Level::Unknown => (5.0, "unknown, taken as 5.0"),
+        Level::Informational => (0.0, "informational"),
     }
 }
 
-fn symbols(count: u64, weight: f64) -> Term {
-    match count {
-        0 => term("symbols", "no function named", weight, 0.0),
-        1 => term("symbols", "1 function named", weight, 1.0),
-        _ => term("symbols", format!("{count} functions named"), weight, 1.0),
+/// What was seen of each.
+fn values(facts: &Facts) -> [Cow<'static, str>; 6] {
+    let score = facts.score.map(|score| Cow::Owned(format!("{score:.1}")));
+    let depth = match facts.depth {
+        Some(0) => "own".into(),
+        Some(1) => "direct".into(),
+        Some(depth) => format!("{depth} from the root").into(),
+        None => "not known".into(),
+    };
+    let symbols = match facts.symbols {
+        0 => "no function named".into(),
+        1 => "1 function named".into(),
+        count => format!("{count} functions named").into(),
+    };
+    [
+        score.unwrap_or(Cow::Borrowed(taken(facts.level).1)),
+        likely(facts.signal),
+        exploited(facts),
+        facts.scope.name().into(),
+        depth,
+        symbols,
+    ]
+}
+
+fn likely(signal: Option<Signal>) -> Cow<'static, str> {
+    match signal.map(|signal| signal.epss) {
+        Some(Some(epss)) => {
+            let above = (epss.percentile * 1000.0).floor() / 10.0;
+            format!("{:.4}, more than {above:.1} % of all", epss.probability).into()
+        }
+        Some(None) => "not scored".into(),
+        None => "no scores imported".into(),
+    }
+}
+
+fn exploited(facts: &Facts) -> Cow<'static, str> {
+    match (facts.malicious, facts.signal.map(|signal| signal.kev)) {
+        (true, _) => "published to do harm".into(),
+        (false, Some(Some(kev))) => {
+            let ransom = if kev.ransomware { ", in ransomware" } else { "" };
+            format!("exploited, listed {}{ransom}", kev.added).into()
+        }
+        (false, Some(None)) => "not listed".into(),
+        (false, None) => "no list imported".into(),
     }
 }
 
@@ -205,6 +227,7 @@ mod tests {
         let priority = priority(&facts, &Weights::default());
         let got: Vec<f64> = priority.terms.iter().map(|term| term.points).collect();
         assert_eq!((priority.score, got.as_slice()), (want, points.as_slice()), "{:?}", priority.terms);
+        assert_eq!(score(&facts, &Weights::default()), want);
     }
 
     #[test]

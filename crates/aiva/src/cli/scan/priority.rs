@@ -24,7 +24,7 @@ impl Priorities {
 
     /// The priority of a finding, with its arithmetic.
     pub(super) fn of(&self, finding: &Finding) -> DocumentPriority {
-        let priority = self.priority(finding);
+        let priority = score::priority(&self.facts(finding), &self.weights);
         let term = |term: score::Term| DocumentTerm {
             name: term.name.to_owned(),
             value: term.value.into_owned(),
@@ -35,13 +35,13 @@ impl Priorities {
 
     /// The same for an outline: no more than the score.
     pub(super) fn outline(&self, finding: &Finding) -> DocumentPriority {
-        DocumentPriority { score: self.priority(finding).score, terms: Vec::new() }
+        DocumentPriority { score: score::score(&self.facts(finding), &self.weights), terms: Vec::new() }
     }
 
-    fn priority(&self, finding: &Finding) -> score::Priority {
+    fn facts(&self, finding: &Finding) -> Facts {
         let severity = &finding.verdict.severity;
         let path = finding.introduced.as_ref().and_then(|known| known.paths.first());
-        let facts = Facts {
+        Facts {
             level: severity.level,
             score: severity.score,
             malicious: finding.verdict.kind == Kind::Malicious,
@@ -57,8 +57,7 @@ impl Priorities {
                 (None, _) => None,
             },
             symbols: finding.verdict.symbols.count(),
-        };
-        score::priority(&facts, &self.weights)
+        }
     }
 }
 
