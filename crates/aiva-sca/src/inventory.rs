@@ -28,6 +28,7 @@ mod conan_lock;
 mod crew;
 mod deno_json;
 mod deno_lock;
+mod described;
 mod door;
 mod dynamic;
 mod ending;

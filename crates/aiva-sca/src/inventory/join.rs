@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 
 use super::asked::behind_alias;
 use super::beside::{Manifest, beside, compare, without_dev};
+use super::described::Described;
 use super::find::Found;
 use super::graph::{self, stronger};
 use super::kind::Kind;
@@ -373,23 +374,14 @@ fn cargo(lock: &mut Reading, manifests: &[Manifest<'_>]) {
 }
 
 fn yarn(lock: &mut Reading, manifests: &[Manifest<'_>]) {
-    let known = &lock.links.descriptors;
-    let find = |descriptor: String| {
-        let at = known.binary_search_by(|(text, _)| text.as_str().cmp(&descriptor)).ok()?;
-        known.get(at).map(|(_, package)| *package)
-    };
+    let known = Described(&lock.links.descriptors);
     let mut roots = Vec::new();
     for one in manifests.iter().flat_map(|manifest| &*manifest.declared).filter(|one| one.scope != Scope::Peer) {
-        let plain = find(format!("{}@{}", one.name, one.requirement));
-        match plain.or_else(|| find(format!("{}@npm:{}", one.name, one.requirement))) {
+        let find = |scheme| known.find(&one.name, scheme, &one.requirement);
+        match find("").or_else(|| find("npm:")) {
             Some(at) => roots.push((at, one.scope)),
-            None => {
-                // A `resolutions` field may answer the range with another one.
-                let start = format!("{}@", one.name);
-                let from = known.partition_point(|(text, _)| text.as_str() < start.as_str());
-                let same = known.iter().skip(from).take_while(|(text, _)| text.starts_with(&start));
-                roots.extend(same.map(|(_, at)| (*at, one.scope)));
-            }
+            // A `resolutions` field may answer the range with another one.
+            None => roots.extend(known.of_name(&one.name).map(|(_, at)| (at, one.scope))),
         }
     }
     graph::spread(&mut lock.packages, &lock.links.edges, &roots, yarn_lock::is_own);

@@ -14,6 +14,7 @@ use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::asked::Asked;
 use super::beside::Manifest;
+use super::described::Described;
 use super::kind::Kind;
 use super::reading::{Declared, Reading, Recorded};
 use super::recorded::{ByName, ByOwner, MOST_MORE, Same};
@@ -43,7 +44,7 @@ pub(super) fn signs(
         kind,
         ecosystem,
         asked,
-        descriptors: &lock.links.descriptors,
+        descriptors: Described(&lock.links.descriptors),
         apart: apart.chain(missing.iter().map(String::as_str)).collect(),
     };
     let mut told: HashSet<&str> = HashSet::new();
@@ -92,7 +93,7 @@ struct View<'l> {
     ecosystem: Ecosystem,
     asked: &'l Asked<'l>,
     /// yarn's `name@range`, sorted.
-    descriptors: &'l [(String, u32)],
+    descriptors: Described<'l>,
     /// Names of which nothing is said.
     apart: RapidHashSet<&'l str>,
 }
@@ -194,10 +195,7 @@ impl View<'_> {
 
     /// Whether one of yarn's entries is for the requirement; `None` where there are too many of the name.
     fn is_described(&self, one: &Declared, wanted: &Wanted<'_>) -> Option<bool> {
-        let start = format!("{}@", one.name);
-        let from = self.descriptors.partition_point(|(text, _)| *text < start);
-        let same = self.descriptors.get(from..)?.iter().map_while(|(text, _)| text.strip_prefix(&start));
-        for (seen, range) in same.enumerate() {
+        for (seen, (range, _)) in self.descriptors.of_name(&one.name).enumerate() {
             if seen == MOST_DESCRIPTORS {
                 return None;
             }

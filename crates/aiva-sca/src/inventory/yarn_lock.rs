@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cell::LazyCell;
 
 use rapidhash::RapidHashMap;
+use smol_str::SmolStr;
 
 use super::bytes::{entries_in, indent, lines};
 use super::door;
@@ -262,7 +263,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
             if let Some((name, _)) = split_name(&descriptor) {
                 reading.alias(name, &found.package.name, found.package.line);
             }
-            reading.links.descriptors.push((descriptor.clone().into_owned(), at));
+            reading.links.descriptors.push((descriptor.as_ref().into(), at));
             if by_descriptor.insert(descriptor, at).is_some() {
                 twice = true;
                 reading.problem(found.package.line, format!("{} is there twice", quote(&found.package.name)));
@@ -290,7 +291,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         reading.problem(line, format!("{} is needed, but not in the file", quote(&name)));
     }
     if twice {
-        reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into_owned(), at)).collect();
+        reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into(), at)).collect();
     }
     // As yarn writes them, they are nearly sorted.
     reading.links.descriptors.sort_unstable();
@@ -308,7 +309,7 @@ fn find(known: &RapidHashMap<Cow<'_, str>, u32>, name: &str, range: &str, sought
 }
 
 /// The packages by the names under which they are asked for.
-fn by_name(descriptors: &[(String, u32)]) -> RapidHashMap<&str, Vec<u32>> {
+fn by_name(descriptors: &[(SmolStr, u32)]) -> RapidHashMap<&str, Vec<u32>> {
     let mut by_name: RapidHashMap<&str, Vec<u32>> = RapidHashMap::default();
     for (descriptor, at) in descriptors {
         let Some((name, _)) = split_name(descriptor) else { continue };
