@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use memchr::memmem;
 use rapidhash::{RapidHashMap, RapidHashSet};
 
 use super::bytes::entries_in;
@@ -97,6 +96,8 @@ struct Lock<'a> {
     importers: Vec<Importer<'a>>,
     needs: Vec<Need<'a>>,
     licenses: Shared<'a>,
+    /// Kept for what the next package needs.
+    room: Vec<(Cow<'a, str>, Scope)>,
 }
 
 /// Where nearly everything is installed.
@@ -140,6 +141,17 @@ pub(super) struct Entry<'a> {
     asks: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
 }
 
+/// Where each `node_modules/` of a place ends, the last one first.
+fn ends_of_top(place: &str) -> impl Iterator<Item = usize> {
+    let slashes = memchr::memrchr_iter(b'/', place.as_bytes()).map(|at| at + 1);
+    slashes.filter(|end| place.get(..*end).is_some_and(|begin| begin.ends_with(TOP)))
+}
+
+/// The name under which something is installed; `None` for a folder of the project.
+fn installed(place: &str) -> Option<&str> {
+    place.get(ends_of_top(place).next()?..)
+}
+
 /// What follows a byte of a text.
 fn behind<'a>(text: &Cow<'a, str>, at: usize) -> Cow<'a, str> {
     match text {
@@ -163,22 +175,22 @@ impl<'a> Lock<'a> {
         .copied()
     }
 
-    fn insert(&mut self, place: Cow<'a, str>, at: Option<u32>) {
-        let mut from = 1;
-        while let Some(found) = place.as_bytes().get(from..).and_then(|rest| memmem::find(rest, TOP.as_bytes())) {
-            from += found + TOP.len();
-            self.deep.insert(behind(&place, from));
+    /// Notes what is at a place; whether something was there.
+    fn insert(&mut self, place: &Cow<'a, str>, at: Option<u32>) -> bool {
+        for end in ends_of_top(place).take_while(|end| *end > TOP.len()) {
+            self.deep.insert(behind(place, end));
         }
         match place.starts_with(TOP) {
-            true => self.top.insert(behind(&place, TOP.len()), at),
-            false => self.places.insert(place, at),
-        };
+            true => self.top.insert(behind(place, TOP.len()), at),
+            false => self.places.insert(place.clone(), at),
+        }
+        .is_some()
     }
 
     fn packages(&mut self, json: &mut Json<'a>, reading: &mut Reading) -> Result<(), Fault> {
         json.object(|json, place, line| {
-            let mut entry =
-                Entry { is_own: memmem::find(place.as_bytes(), TOP.as_bytes()).is_none(), ..Entry::default() };
+            let (is_own, needs) = (installed(&place).is_none(), std::mem::take(&mut self.room));
+            let mut entry = Entry { is_own, needs, ..Entry::default() };
             let outcome = json.object(|json, key, _| entry.key(json, &key));
             for (name, requirement, line) in std::mem::take(&mut entry.asks) {
                 reading.record(&place, &name, &requirement, line);
@@ -189,10 +201,7 @@ impl<'a> Lock<'a> {
     }
 
     fn add(&mut self, place: Cow<'a, str>, line: u32, mut entry: Entry<'a>, whole: bool, reading: &mut Reading) {
-        if self.place(&place).is_some() || entry.twice {
-            reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
-        }
-        let installed = memmem::rfind(place.as_bytes(), TOP.as_bytes()).and_then(|at| place.get(at + TOP.len()..));
+        let installed = installed(&place);
         let mut at = None;
         if !entry.link && whole && !place.is_empty() {
             // npm leaves the name out where it is that of the folder.
@@ -217,10 +226,13 @@ impl<'a> Lock<'a> {
         if installed.is_none() {
             self.importers.push(Importer { path: place.clone(), line, needs: entry.needs });
         } else {
-            let wanted = entry.needs.into_iter().filter(|need| need.1 != Scope::Dev);
+            let wanted = entry.needs.drain(..).filter(|need| need.1 != Scope::Dev);
             self.needs.extend(wanted.map(|(name, scope)| Need { from: at, place: place.clone(), line, name, scope }));
+            self.room = entry.needs;
         }
-        self.insert(place, at);
+        if self.insert(&place, at) || entry.twice {
+            reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
+        }
     }
 
     /// The place where a folder's requirement is installed: the nearest `node_modules` on the way up.
