@@ -160,37 +160,41 @@ impl Walker<'_, '_> {
             listed.push(path);
             return;
         }
-        // An explicit stack: a hostile file can nest deeper than ours.
-        let mut open: Vec<Vec<usize>> = vec![self.sorted(root, to)];
-        while let Some(next) = open.last_mut() {
+        // An explicit stack: a hostile file can nest deeper than ours. The steps that are left to take from each package of the path
+        // stand one behind the other, and `starts` says where each package's begin.
+        let (mut left, mut starts) = (Vec::new(), vec![0]);
+        self.sort_onto(&mut left, root, to);
+        while let Some(start) = starts.last().copied() {
             if listed.len() >= most {
                 return;
             }
-            match next.pop() {
-                None => {
-                    open.pop();
-                    path.pop();
-                }
-                Some(step) => {
+            match left.pop() {
+                Some(step) if left.len() >= start => {
                     path.push(step);
                     if step == to {
                         listed.push(path.clone());
                         path.pop();
                     } else {
-                        open.push(self.sorted(step, to));
+                        starts.push(left.len());
+                        self.sort_onto(&mut left, step, to);
                     }
+                }
+                other => {
+                    left.extend(other);
+                    starts.pop();
+                    path.pop();
                 }
             }
         }
     }
 
-    /// Next steps by name, the first one last, to be popped.
-    fn sorted(&self, at: usize, to: usize) -> Vec<usize> {
-        let mut next: Vec<usize> = self.forward(at, to).collect();
-        if next.len() > 1 {
+    /// Puts the next steps behind others, by name, the first one last, to be popped.
+    fn sort_onto(&self, steps: &mut Vec<usize>, at: usize, to: usize) {
+        let start = steps.len();
+        steps.extend(self.forward(at, to));
+        if let Some(next @ [_, _, ..]) = steps.get_mut(start..) {
             next.sort_unstable_by(|a, b| (self.graph.name(*b), *b).cmp(&(self.graph.name(*a), *a)));
         }
-        next
     }
 }
 

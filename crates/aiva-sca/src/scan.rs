@@ -171,10 +171,16 @@ impl<'i> Judging<'i> {
         for entry in &input.not_judged {
             self.judge_open(input, entry, &mut judged)?;
         }
+        // The packages of a file are nearly always those of one ecosystem.
+        let mut known = None;
         for package in &input.packages {
             judged.outside.count(&package.source);
+            let mut is_known = || match known {
+                Some((ecosystem, has)) if ecosystem == package.ecosystem => has,
+                _ => known.insert((package.ecosystem, self.index.has(package.ecosystem))).1,
+            };
             match &package.source {
-                Source::Registry if !self.index.has(package.ecosystem) => {
+                Source::Registry if !is_known() => {
                     let reason = format!("the advisory index has nothing on {}", package.ecosystem);
                     judged.not_judged.push(unjudged(input, package, reason));
                 }
@@ -374,7 +380,8 @@ pub fn introduced(
 
 /// A package as a step of a path: `name version`.
 pub fn label(package: &Package) -> String {
-    format!("{} {}", package.name, package.version).trim_end().to_owned()
+    let (name, version) = (package.name.as_str(), package.version.trim_end());
+    if version.is_empty() { name.trim_end().to_owned() } else { [name, " ", version].concat() }
 }
 
 fn unjudged(input: &Input, package: &Package, reason: String) -> Unjudged {

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use rapidhash::RapidHashMap;
+
 use super::address::without_secret;
 use super::bytes::entries_in;
 use super::door;
@@ -193,11 +195,16 @@ fn connect(entries: &[Entry<'_>], reading: &mut Reading) {
     let mut names: Vec<(&str, u32)> = Vec::with_capacity(entries.len());
     names.extend(entries.iter().enumerate().filter_map(|(at, entry)| Some((entry.name.as_deref()?, index(at)))));
     names.sort_unstable();
+    let mut firsts: RapidHashMap<&str, usize> = RapidHashMap::default();
+    firsts.reserve(names.len());
+    for (first, (name, _)) in names.iter().enumerate() {
+        firsts.entry(name).or_insert(first);
+    }
     for (from, entry) in entries.iter().enumerate() {
         for (need, line) in &entry.needs {
             let mut parts = need.splitn(3, ' ');
             let (name, version) = (parts.next().unwrap_or_default(), parts.next());
-            let first = names.partition_point(|(known, _)| *known < name);
+            let first = firsts.get(name).copied().unwrap_or(names.len());
             let same = names.iter().skip(first).take_while(|(known, _)| *known == name);
             let version_of = |at: u32| entries.get(at as usize).and_then(|entry| entry.version.as_deref());
             let found = same.filter(|(_, at)| version.is_none() || version == version_of(*at));

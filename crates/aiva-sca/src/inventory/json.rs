@@ -57,9 +57,12 @@ impl<'a> Json<'a> {
 
     #[inline]
     fn gap(&mut self) {
-        // What is no blank, and begins no comment, is left at once.
-        if self.peek().is_none_or(|byte| byte <= b' ' || byte == b'/') {
-            self.blanks();
+        let is_mark = |byte: u8| byte > b' ' && byte != b'/';
+        // What is no blank, and begins no comment, is left at once, and so is the one blank behind a colon.
+        match self.bytes.get(self.at..) {
+            Some([byte, ..]) if is_mark(*byte) => {}
+            Some([b' ', byte, ..]) if is_mark(*byte) => self.at += 1,
+            _ => self.blanks(),
         }
     }
 

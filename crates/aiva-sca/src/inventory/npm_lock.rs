@@ -176,13 +176,13 @@ impl<'a> Lock<'a> {
     }
 
     /// Notes what is at a place; whether something was there.
-    fn insert(&mut self, place: &Cow<'a, str>, at: Option<u32>) -> bool {
-        for end in ends_of_top(place).take_while(|end| *end > TOP.len()) {
-            self.deep.insert(behind(place, end));
+    fn insert(&mut self, place: Cow<'a, str>, at: Option<u32>) -> bool {
+        for end in ends_of_top(&place).take_while(|end| *end > TOP.len()) {
+            self.deep.insert(behind(&place, end));
         }
         match place.starts_with(TOP) {
-            true => self.top.insert(behind(place, TOP.len()), at),
-            false => self.places.insert(place.clone(), at),
+            true => self.top.insert(behind(&place, TOP.len()), at),
+            false => self.places.insert(place, at),
         }
         .is_some()
     }
@@ -230,7 +230,7 @@ impl<'a> Lock<'a> {
             self.needs.extend(wanted.map(|(name, scope)| Need { from: at, place: place.clone(), line, name, scope }));
             self.room = entry.needs;
         }
-        if self.insert(&place, at) || entry.twice {
+        if self.insert(place.clone(), at) || entry.twice {
             reading.problem(line, format!("{} is there twice, or one of its keys is", quote(&place)));
         }
     }

@@ -147,7 +147,7 @@ impl<'a> Scanner<'a> {
         self.enter(indent, false)?;
         self.path.push(key);
         visitor.key(&self.path, number);
-        let rest = rest.trim();
+        let rest = rest.trim_ascii();
         if rest.is_empty() || rest.starts_with('#') {
             return Ok(false);
         }
@@ -200,7 +200,7 @@ impl<'a> Scanner<'a> {
                     Some(_) => value.split_once(" #").map_or(value, |(text, _)| text),
                     None => value,
                 }
-                .trim_end();
+                .trim_ascii_end();
                 if memchr::memchr(b':', text.as_bytes()).is_some() && (text.contains(": ") || text.ends_with(':')) {
                     return Err(Unknown);
                 }

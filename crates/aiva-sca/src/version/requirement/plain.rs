@@ -26,12 +26,20 @@ pub(super) fn holds(ecosystem: Ecosystem, requirement: &str, version: &str) -> O
 
 /// Numbers with dots between, and how many there are; those left out are zero.
 fn numbers(text: &str) -> Option<([u64; 3], usize)> {
-    let (mut numbers, mut given) = ([0; 3], 0);
-    for part in text.split('.') {
-        let is_number = !part.is_empty() && part.len() <= MOST_DIGITS && part.bytes().all(|byte| byte.is_ascii_digit());
-        let number = numbers.get_mut(given).filter(|_| is_number)?;
-        *number = part.bytes().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        given += 1;
+    let (mut numbers, mut given, mut number, mut digits) = ([0; 3], 0, 0_u64, 0);
+    for byte in text.bytes().chain([b'.']) {
+        match byte {
+            b'0'..=b'9' if digits < MOST_DIGITS => {
+                number = number * 10 + u64::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 => {
+                *numbers.get_mut(given)? = number;
+                given += 1;
+                (number, digits) = (0, 0);
+            }
+            _ => return None,
+        }
     }
     Some((numbers, given))
 }
