@@ -8,6 +8,7 @@
 //! Start reading at [`plan`].
 
 mod aim;
+mod along;
 mod ask;
 mod cargo;
 mod catalog;
@@ -226,7 +227,7 @@ pub fn plan(
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
     share(&mut desk, &mut cases);
     let ranges = ranges::settled(&cases);
-    let (edits, commands) = (edits(desk, &cases), commands_of(commands, &cases));
+    let (edits, commands) = (edits(desk, &cases, &versions)?, commands_of(commands, &cases));
     Ok(Plan { edits, commands, remaining: remaining(&cases), ranges })
 }
 
@@ -301,7 +302,7 @@ fn beside(bumps: &BTreeMap<String, desk::Draft>) -> BTreeMap<String, String> {
 }
 
 /// The manifests that changed, with what is known to be cleared.
-fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
+fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<Vec<Edit>, Damage> {
     let mut by_name: HashMap<&str, Vec<&Case<'_>>> = HashMap::new();
     cases.iter().for_each(|case| by_name.entry(case.name).or_default().push(case));
     let mut edits = Vec::new();
@@ -310,6 +311,7 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
             continue;
         }
         let bump = |(name, draft): (String, Draft)| {
+            let along = along::told(&draft, versions)?;
             let from: BTreeSet<&str> = draft.serves.iter().map(|(_, version)| version.as_str()).collect();
             let from = from.into_iter().map(str::to_owned).collect();
             let files: BTreeSet<&str> = draft.serves.iter().map(|(file, _)| file.as_str()).collect();
@@ -321,13 +323,13 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>]) -> Vec<Edit> {
             let eases = clears.intersection(&staying).map(|id| (*id).to_owned()).collect();
             clears.retain(|id| !staying.contains(id));
             let clears = clears.into_iter().map(str::to_owned).collect();
-            let (drops, along) = (draft.drops.into_iter().collect(), draft.along.into_iter().collect());
-            Bump { name, from, to: draft.to, clears, drops, eases, along }
+            let drops = draft.drops.into_iter().collect();
+            Ok(Bump { name, from, to: draft.to, clears, drops, eases, along })
         };
-        let bumps = sheet.bumps.into_iter().map(bump).collect();
+        let bumps = sheet.bumps.into_iter().map(bump).collect::<Result<_, Damage>>()?;
         edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });
     }
-    edits
+    Ok(edits)
 }
 
 /// The commands, each once.

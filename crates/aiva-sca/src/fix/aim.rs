@@ -93,6 +93,12 @@ impl<'a> Versions<'a> {
         Ok(self.ranked(ecosystem, name, None)?.least_safe(&range).map(str::to_owned))
     }
 
+    /// Whether an advisory or a file here says that there is such a version of a package.
+    pub(super) fn knows(&self, ecosystem: Ecosystem, name: &str, text: &str) -> Result<bool, Damage> {
+        let Some(version) = Version::parse(ecosystem, text) else { return Ok(false) };
+        Ok(self.ranked(ecosystem, name, flavour(ecosystem, text))?.has(&version))
+    }
+
     /// What is known of the versions of a package, made once for all that ask.
     fn ranked(&self, ecosystem: Ecosystem, name: &str, own: Option<&str>) -> Result<Rc<Ranked>, Damage> {
         let key = (ecosystem, name.to_owned(), own.map(str::to_owned));

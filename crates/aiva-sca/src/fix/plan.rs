@@ -43,7 +43,8 @@ pub struct Bump {
     pub drops: Vec<String>,
     /// Findings of which some go, and others of the same names stay.
     pub eases: Vec<String>,
-    /// Packages that move along, because their version is the same property, or stands in the same element.
+    /// Packages that move along, because their version is the same property, or stands in the same element. Behind the last
+    /// one stands which of them are not known to have the version.
     pub along: Vec<String>,
 }
 

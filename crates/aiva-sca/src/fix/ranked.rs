@@ -52,6 +52,11 @@ impl Ranked {
         self.above(floor, &self.other)
     }
 
+    /// Whether this version is one of them.
+    pub(super) fn has(&self, version: &Version) -> bool {
+        self.all.binary_search_by(|one| one.version.cmp(version)).is_ok()
+    }
+
     fn above(&self, floor: &[u8], best: &[Option<usize>]) -> Option<&Known> {
         let from = self.all.partition_point(|one| one.version.key() <= floor);
         self.all.get((*best.get(from)?)?)

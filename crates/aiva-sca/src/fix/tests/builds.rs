@@ -236,10 +236,10 @@ fn packages_of_one_property_move_together() {
         "
 pom.xml: g:a 2.14.0 -> 2.17.1: A-1
   along g:b
-  along g:c
+  along g:c (nothing here says that they have 2.17.1: look before you build)
 pom.xml: g:b 2.14.0 -> 2.17.1:
   along g:a
-  along g:c
+  along g:c (nothing here says that g:c has 2.17.1: look before you build)
   + <v>2.17.1</v>
 may stay pom.xml: g:b 2.14.0: B-1: v moves to 2.17.1 for another package, where 2.15.0 would do; whether g:b has 2.17.1, nothing here says",
     );
@@ -252,10 +252,32 @@ may stay pom.xml: g:b 2.14.0: B-1: v moves to 2.17.1 for another package, where 
 a.csproj: L.N 2.0.5 -> 13.0.1:
   along N.J
 a.csproj: N.J 2.0.5 -> 13.0.1: N-1
-  along L.N
+  along L.N (nothing here says that L.N has 13.0.1: look before you build)
   + <V>[13.0.1]</V>
 may stay a.csproj: L.N 2.0.5: N-2: V moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
     );
+}
+
+#[test]
+fn what_moves_along_is_known_to_have_the_version_where_a_file_here_has_it() {
+    let dependency = |name: &str, version: &str| {
+        format!(
+            "<dependency><groupId>g</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+        )
+    };
+    let (a, b) = (dependency("a", "${v}"), dependency("c", "${v}"));
+    let pom = format!(
+        "<project><properties>\n<v>2.14.0</v>\n</properties><dependencies>\n{a}\n{b}\n</dependencies></project>"
+    );
+    for (version, unknown) in
+        [("2.17.1", ""), ("2.17.0", " (nothing here says that g:c has 2.17.1: look before you build)")]
+    {
+        let other = format!("<project><dependencies>\n{}\n</dependencies></project>", dependency("c", version));
+        check(
+            &[("pom.xml", &pom), ("other/pom.xml", &other)],
+            &format!("pom.xml: g:a 2.14.0 -> 2.17.1: A-1\n  along g:c{unknown}\n  + <v>2.17.1</v>"),
+        );
+    }
 }
 
 #[test]
@@ -266,7 +288,7 @@ fn what_stands_in_one_element_moves_to_the_highest_that_is_needed() {
 a.csproj: L.N 2.0.5 -> 13.0.1:
   along N.J
 a.csproj: N.J 2.0.5 -> 13.0.1: N-1
-  along L.N
+  along L.N (nothing here says that L.N has 13.0.1: look before you build)
   + <PackageReference Include=\"L.N;N.J\" Version=\"[13.0.1]\" />
 may stay a.csproj: L.N 2.0.5: N-2: its element moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
     );
