@@ -12,6 +12,7 @@ mod along;
 mod ask;
 mod cargo;
 mod catalog;
+mod declared;
 mod desk;
 mod edit;
 mod entries;

@@ -80,8 +80,6 @@ pub(super) struct Entry {
 /// A manifest after a package was moved in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Edited {
-    /// The whole text; `None` where `puts` says what changes.
-    pub(super) after: Option<String>,
     /// What is written where in the text that was read.
     pub(super) puts: Spans,
     /// What was moved; empty where the manifest asks for nothing of it.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use super::ask::{Ask, Edited, Entry, Move, Stands, held};
-use super::edit::{self, Seen};
+use super::edit::Seen;
 use super::keep::{Forced, Lock};
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
@@ -108,8 +108,7 @@ impl Sheet {
 
     fn look(&mut self, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
         let seen = self.seen.get_or_insert_with(|| Seen::read(kind, &self.before));
-        let edited = seen.as_ref().map_err(String::clone)?.edit(kind, &self.before, ask);
-        edited.map_or_else(|| edit::bump(kind, &self.after, ask), Ok)
+        seen.as_ref().map_err(String::clone)?.edit(kind, &self.before, ask)
     }
 
     /// Moves a package; the entries are also those that were moved for somebody else before.
@@ -133,9 +132,6 @@ impl Sheet {
         let known: HashSet<Entry> = draft.entries.iter().cloned().collect();
         draft.entries.extend(written.filter(|entry| !known.contains(entry)).cloned());
         self.puts.merge(ask.ecosystem, std::mem::take(&mut edited.puts));
-        if let Some(after) = edited.after.take() {
-            self.after = after;
-        }
         edited.entries.extend(again);
         let held = held(edited.entries.iter()).into_iter();
         draft.serves.extend(held.map(|version| (served.to_owned(), version.to_owned())));
@@ -149,9 +145,7 @@ impl Sheet {
         let text = self.before.clone();
         let before = Read::of(kind, &text);
         for is_first in [true, false] {
-            if self.puts != Spans::default() {
-                self.after = self.puts.applied(&self.before);
-            }
+            self.after = self.puts.applied(&self.before);
             let found = faults(path, &before, &Read::of(kind, &self.after), &mut self.bumps);
             if found.is_empty() {
                 return;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use toml_edit::{Document, Table};
 
 use super::ask::{Ask, Edited, Entry, Stands};
+use super::declared::Declared;
 use super::entries::{Entries, Spots};
 use super::requirement::dropped;
 use super::spans::{Lines, Spans, parted};
@@ -22,7 +23,8 @@ pub(super) enum Seen {
     Workspace(program::Workspace),
     Module(golang::Module),
     Lines(Lines),
-    /// A program that is looked through for each package.
+    Declared(Declared),
+    /// A manifest that is not edited.
     Nothing,
 }
 
@@ -52,6 +54,7 @@ impl Seen {
             Kind::Pipfile => toml(python::pipfile)?,
             Kind::PnpmWorkspace => Self::Workspace(program::Workspace::read(text)),
             Kind::Requirements | Kind::Workflow => Self::Lines(Lines::read(text)),
+            Kind::Gemfile | Kind::MixExs | Kind::PubspecYaml => Self::Declared(Declared::read(kind, text)),
             Kind::GoMod => Self::Module(golang::Module::read(text)),
             Kind::PomXml | Kind::DotnetProject => Self::Markup(markup::Sheet::read(kind, text)?),
             Kind::BuildGradle => Self::Gradle(gradle::Build::read(text)),
@@ -59,10 +62,10 @@ impl Seen {
         })
     }
 
-    /// What moving a package puts where in the text that was read; `None` where it has to be looked through.
-    pub(super) fn edit(&self, kind: Kind, text: &str, ask: &Ask<'_>) -> Option<Edited> {
+    /// What moving a package puts where in the text that was read; an error says why nothing could be.
+    pub(super) fn edit(&self, kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
         let (_, text) = parted(text);
-        Some(match self {
+        Ok(match self {
             Self::Markup(sheet) => sheet.edit(ask),
             Self::Entries(entries) => entries.edit(text, ask),
             Self::Gradle(build) => build.edit(text, ask),
@@ -70,28 +73,16 @@ impl Seen {
             Self::Module(module) => golang::go_mod(text, module, ask),
             Self::Lines(lines) if kind == Kind::Workflow => program::workflow(text, lines, ask),
             Self::Lines(lines) => python::requirements(text, lines, ask),
-            Self::Nothing => return None,
+            Self::Declared(declared) => declared.edit(ask)?,
+            Self::Nothing => {
+                let (name, to) = (kind.name(), ask.highest());
+                return Err(format!(
+                    "{} requirements are not edited in {name}; move it to {to} by hand",
+                    ask.ecosystem
+                ));
+            }
         })
     }
-}
-
-/// A program with the package moved; an error says why nothing could be.
-pub(super) fn bump(kind: Kind, text: &str, ask: &Ask<'_>) -> Result<Edited, String> {
-    // What editors of some systems put in front stays there.
-    let (mark, text) = parted(text);
-    let mut edited = match kind {
-        Kind::Gemfile => whole(text, ask, program::gemfile(text, ask.name, ask.highest())?),
-        Kind::MixExs => whole(text, ask, program::mix_exs(text, ask.name, ask.highest())?),
-        Kind::PubspecYaml => whole(text, ask, program::pubspec(text, ask.name, ask.highest())?),
-        _ => {
-            let (name, to) = (kind.name(), ask.highest());
-            return Err(format!("{} requirements are not edited in {name}; move it to {to} by hand", ask.ecosystem));
-        }
-    };
-    if let Some(after) = &mut edited.after {
-        after.insert_str(0, mark);
-    }
-    Ok(edited)
 }
 
 /// Whether manifests of this kind are edited.
@@ -115,13 +106,6 @@ pub(super) const fn is_edited(kind: Kind) -> bool {
             | Kind::VersionCatalog
             | Kind::Pipfile
     )
-}
-
-fn whole(text: &str, ask: &Ask<'_>, after: Option<String>) -> Edited {
-    let entries = after.iter().map(|_| ask.whole()).collect();
-    let after = after.unwrap_or_else(|| text.to_owned());
-    let drops = dropped(text, &after).into_iter().collect();
-    Edited { after: Some(after), entries, drops, ..Edited::default() }
 }
 
 /// What an edit of one entry learns and leaves behind.
@@ -229,9 +213,7 @@ mod tests {
             moves.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect();
         let lines = (1..20).collect();
         let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[], sorted: OnceCell::new() };
-        let seen = Seen::read(kind, text)?;
-        let edited = seen.edit(kind, text, &ask).map_or_else(|| bump(kind, text, &ask), Ok)?;
-        Ok(Edited { after: edited.after.or_else(|| Some(edited.puts.applied(text))), ..edited })
+        Seen::read(kind, text)?.edit(kind, text, &ask)
     }
 
     /// Every entry of the package to 1.2.6.
@@ -240,7 +222,7 @@ mod tests {
         let got = bumped(kind, text, name, &[("1.0.0", "1.2.6")], Stands::HereSomehow);
         let got = got.and_then(|edited| match edited.refused.first() {
             Some(reason) => Err(reason.clone()),
-            None => Ok((!edited.entries.is_empty()).then_some(edited.after.unwrap())),
+            None => Ok((!edited.entries.is_empty()).then(|| edited.puts.applied(text))),
         });
         assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
     }
@@ -267,7 +249,7 @@ mod tests {
             let want = want.iter().fold(text.to_owned(), |text, (old, new)| {
                 text.replacen(&format!("\"{old}\""), &format!("\"{new}\""), 1)
             });
-            assert_eq!(got.after.unwrap(), want, "{stands:?} {moves:?}");
+            assert_eq!(got.puts.applied(text), want, "{stands:?} {moves:?}");
             let got: Vec<&str> = got.entries.iter().map(|entry| entry.key.as_str()).collect();
             assert_eq!(got.join(" "), keys, "{stands:?} {moves:?}");
         }
