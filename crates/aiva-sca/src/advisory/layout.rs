@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header     64 B: magic, version, epoch, build time, file length, place of the directory, checksum of header and directory
-//! blocks     documents of about 16 KiB each, LZ4; any order
+//! blocks     documents of about 8 KiB each, LZ4; any order
 //! segments   one an ecosystem: hash table and packages (the hot part), checksums of its pages, table of its blocks, table of ids
 //! directory  JSON: for each segment its counts and places
 //! ```
