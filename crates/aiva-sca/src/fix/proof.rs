@@ -249,34 +249,35 @@ impl Moved<'_> {
     }
 }
 
-/// Which line of a text is which of the text before.
-struct Lines {
-    /// How many are the same at the beginning, and at the end.
-    first: usize,
-    last: usize,
-    before: usize,
-    after: usize,
-}
+/// Which line of a text is which of the text before: by line, its number there, and 0 where it was not there.
+struct Lines(Vec<u32>);
 
 impl Lines {
+    /// An edit changes lines in place and adds a few, so both are walked side by side: where two lines differ, those were added that
+    /// stand before the old one's words, if there are no more of them than the text has grown by; else the line was changed.
     fn of(before: &str, after: &str) -> Self {
         let (was, is): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-        let first = was.iter().zip(&is).take_while(|(a, b)| a == b).count();
-        let rest = was.len().min(is.len()) - first;
-        let last = was.iter().rev().zip(is.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
-        Self { first, last, before: was.len(), after: is.len() }
+        let mut numbers = Vec::with_capacity(is.len());
+        let (mut old, mut new) = (0, 0);
+        while new < is.len() {
+            let (left, grown) = (was.len() - old, (is.len() - new).saturating_sub(was.len() - old));
+            let gone = left.saturating_sub(is.len() - new);
+            let added = was.get(old).map_or(Some(grown), |line| (0..=grown).find(|by| is.get(new + by) == Some(line)));
+            let dropped = (0..=gone).find(|by| was.get(old + by) == is.get(new));
+            let (added, dropped) = (added.unwrap_or(0), if added.is_none() { dropped.unwrap_or(0) } else { 0 });
+            numbers.extend(std::iter::repeat_n(0, added));
+            (old, new) = (old + dropped, new + added);
+            if new < is.len() {
+                numbers.push(if old < was.len() { u32::try_from(old + 1).unwrap_or_default() } else { 0 });
+                (old, new) = ((old + 1).min(was.len()), new + 1);
+            }
+        }
+        Self(numbers)
     }
 
     /// Its number before; 0 where it was not there.
     fn before(&self, line: u32) -> u32 {
-        let at = line as usize;
-        if self.before == self.after || at <= self.first {
-            line
-        } else if at > self.after - self.last && at <= self.after {
-            u32::try_from(at + self.before - self.after).unwrap_or_default()
-        } else {
-            0
-        }
+        (line as usize).checked_sub(1).and_then(|at| self.0.get(at)).copied().unwrap_or(0)
     }
 }
 
@@ -335,6 +336,8 @@ mod tests {
             ),
             ("a==1.0\nb==1.0\n", "a==2.0\nb==2.0\n", "all: the edit would change b at f:2 as well, so it is not made"),
             ("b==1\na==1.0\n", "b==1\n\na==2.0\n", ""), // lines may move
+            ("c==1\nb==1\na==1.0\n", "\nc==1\n# b\nb==1\na==2.0\n", ""),
+            ("\nb==1\na==1.0\n", "b==1\na==2.0\n", ""),
             (
                 "a==1.0\n",
                 "a==2.0\n-r\n",
