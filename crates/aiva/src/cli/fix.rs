@@ -182,10 +182,12 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             let (old, new) = (format!("a/{}", edit.path), format!("b/{}", edit.path));
             // As a patch reads it, but for what would drive the terminal.
             let text = diff.unified_diff().header(&old, &new).to_string();
-            for line in text.lines() {
+            for line in text.split_terminator('\n') {
+                // Without it no patch would fit a file whose lines end so.
+                let (line, end) = line.strip_suffix('\r').map_or((line, ""), |line| (line, "\r"));
                 let shown = fix::masked(line);
                 is_masked |= *shown != *line;
-                say(shown.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}"));
+                say(shown.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}") + end);
             }
         }
     }
