@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -66,10 +67,10 @@ impl Lock {
 /// What one package asks of another one.
 #[derive(Debug)]
 struct Wish {
-    /// `x 1.0.0`
-    who: String,
+    /// `x 1.0.0`; shared, for one package may ask for thousands.
+    who: Rc<str>,
     /// The folder that it is, where it is none of a registry.
-    folder: Option<String>,
+    folder: Option<Rc<str>>,
     range: String,
 }
 
@@ -181,12 +182,13 @@ fn not_scanned(folder: &str) -> String {
 
 impl Wishes {
     fn add(&mut self, entry: &Value, table: &str, who: &str, folder: Option<&str>) {
+        let (who, folder): (Rc<str>, Option<Rc<str>>) = (who.into(), folder.map(Rc::from));
         for (key, range) in entry.get(table).and_then(Value::as_object).into_iter().flatten() {
             let Some(range) = range.as_str() else { continue };
             let real = range.strip_prefix("npm:").map_or(key.as_str(), |alias| {
                 alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |(name, _)| name)
             });
-            let wish = Wish { who: who.to_owned(), folder: folder.map(str::to_owned), range: range.to_owned() };
+            let wish = Wish { who: Rc::clone(&who), folder: folder.clone(), range: range.to_owned() };
             self.by_name.entry(real.to_owned()).or_default().push(wish);
         }
     }

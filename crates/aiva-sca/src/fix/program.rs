@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::ask::{Ask, Edited};
 use super::edit::{Pen, refusal};
@@ -15,7 +16,7 @@ use crate::package::Ecosystem;
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     by_name: HashMap<String, Vec<Range<usize>>>,
-    aliases: HashMap<String, HashSet<String>>,
+    aliases: HashMap<String, HashSet<Rc<str>>>,
 }
 
 impl Workspace {
@@ -38,10 +39,12 @@ impl Workspace {
 
     /// Takes the anchors in that a line refers to.
     fn refer(&mut self, line: &str) {
-        let key = line.split(':').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let mut words = line.split('*');
+        let key = words.next().and_then(|begin| begin.split(':').next()).unwrap_or_default();
+        let key: Rc<str> = key.trim().trim_matches(['"', '\'']).into();
         let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
-        for anchor in line.split('*').skip(1).filter_map(|word| word.split(is_end).next()) {
-            self.aliases.entry(anchor.to_owned()).or_default().insert(key.to_owned());
+        for anchor in words.filter_map(|word| word.split(is_end).next()) {
+            self.aliases.entry(anchor.to_owned()).or_default().insert(Rc::clone(&key));
         }
     }
 
@@ -61,7 +64,7 @@ impl Workspace {
             // An alias, a tag or a block is no version that stands here; an anchor's may be that of others.
             let anchor = rest.trim_start().strip_prefix('&').and_then(|named| named.split_whitespace().next());
             let keys = anchor.and_then(|own| self.aliases.get(own));
-            let is_shared = keys.is_some_and(|keys| keys.iter().any(|key| key != ask.name));
+            let is_shared = keys.is_some_and(|keys| keys.iter().any(|key| **key != *ask.name));
             if written.starts_with(['&', '*', '!', '|', '>']) || is_shared {
                 pen.refused.push(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
             } else if let Some(new) = pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to)) {
