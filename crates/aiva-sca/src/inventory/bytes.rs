@@ -6,7 +6,7 @@
 const STEP: usize = 8;
 
 /// How far a short piece goes.
-const SHORT: usize = 3 * STEP;
+const SHORT: usize = 2 * STEP;
 
 /// Each byte of a word its lowest bit, or its highest.
 const LOWEST: u64 = 0x0101_0101_0101_0101;

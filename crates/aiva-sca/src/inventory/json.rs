@@ -57,31 +57,36 @@ impl<'a> Json<'a> {
 
     #[inline]
     fn gap(&mut self) {
-        let is_mark = |byte: u8| byte > b' ' && byte != b'/';
-        // What is no blank, and begins no comment, is left at once, and so is the one blank behind a colon.
-        match self.bytes.get(self.at..) {
-            Some([byte, ..]) if is_mark(*byte) => {}
-            Some([b' ', byte, ..]) if is_mark(*byte) => self.at += 1,
-            _ => self.blanks(),
+        // What is no blank, and begins no comment, is left at once.
+        if self.peek().is_none_or(|byte| byte <= b' ' || byte == b'/') {
+            self.blanks();
         }
     }
 
+    #[inline(never)]
     fn blanks(&mut self) {
-        while let Some(byte) = self.peek() {
+        let (mut at, mut lines) = (self.at, 0);
+        while let Some(byte) = self.bytes.get(at) {
             match byte {
                 b'\n' => {
-                    self.line += 1;
-                    self.at += 1;
+                    lines += 1;
+                    at += 1;
                     // Those who indent do so by blanks, and by many.
-                    self.at += self.bytes.get(self.at..).map_or(0, indent);
-                    continue;
+                    at += self.bytes.get(at..).map_or(0, indent);
                 }
-                b' ' | b'\t' | b'\r' => {}
-                b'/' if self.relaxed && self.comment() => continue,
-                _ => return,
+                b' ' | b'\t' | b'\r' => at += 1,
+                b'/' if self.relaxed => {
+                    self.at = at;
+                    if !self.comment() {
+                        break;
+                    }
+                    at = self.at;
+                }
+                _ => break,
             }
-            self.at += 1;
         }
+        self.at = at;
+        self.line = self.line.saturating_add(lines);
     }
 
     /// Passes over a comment; `false` where there is none, or one without an end.
