@@ -35,6 +35,7 @@ mod ending;
 mod find;
 mod gemfile;
 mod gemfile_lock;
+mod globs;
 mod go_locks;
 mod go_mod;
 mod go_sum;

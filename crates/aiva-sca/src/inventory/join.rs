@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use ignore::gitignore::GitignoreBuilder;
 use rapidhash::RapidHashMap;
 use smol_str::SmolStr;
 
@@ -14,6 +13,7 @@ use super::asked::behind_alias;
 use super::beside::{Manifest, beside, compare, without_dev};
 use super::described::Described;
 use super::find::Found;
+use super::globs::Globs;
 use super::graph::{self, stronger};
 use super::kind::Kind;
 use super::reading::Reading;
@@ -232,15 +232,20 @@ fn pair(readings: &[(Found, Reading)]) -> BTreeMap<usize, Vec<usize>> {
         manifests.insert((folder(&found.path), found.kind), at);
     }
     let mut pairs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut known: HashMap<usize, Globs> = HashMap::new();
     for (at, (found, reading)) in readings.iter().enumerate() {
         let own = folder(&found.path);
         for above in above(own) {
             let beside = locks.get(above).map(Vec::as_slice).unwrap_or_default();
-            let top = manifests.get(&(above, found.kind)).and_then(|top| readings.get(*top));
+            let top = manifests.get(&(above, found.kind)).copied();
+            let mut is_named = || {
+                let Some((at, (_, top))) = top.and_then(|at| Some((at, readings.get(at)?))) else { return false };
+                known.entry(at).or_insert_with(|| Globs::new(&top.links.members)).matches(below(above, own))
+            };
             let covers = |lock: &&usize| {
                 let Some((file, lock)) = readings.get(**lock) else { return false };
                 file.kind.locks() == Some(found.kind)
-                    && (above == own || covers(file.kind, lock, reading, below(above, own), top))
+                    && (above == own || covers(file.kind, lock, reading, below(above, own), &mut is_named))
             };
             let covering: Vec<usize> = beside.iter().filter(covers).copied().collect();
             for lock in &covering {
@@ -259,8 +264,8 @@ pub(super) fn below<'p>(above: &str, folder: &'p str) -> &'p str {
     folder.strip_prefix(above).unwrap_or(folder).trim_start_matches('/')
 }
 
-/// Whether a lockfile further up holds for the manifest in this folder.
-fn covers(kind: Kind, lock: &Reading, manifest: &Reading, folder: &str, top: Option<&(Found, Reading)>) -> bool {
+/// Whether a lockfile further up holds for the manifest in this folder, which the manifest beside that one may name.
+fn covers(kind: Kind, lock: &Reading, manifest: &Reading, folder: &str, mut is_named: impl FnMut() -> bool) -> bool {
     if kind == Kind::CargoLock {
         let name = manifest.links.name.as_deref();
         return lock.packages.iter().any(|package| Some(package.name.as_str()) == name && cargo_lock::is_own(package));
@@ -269,21 +274,7 @@ fn covers(kind: Kind, lock: &Reading, manifest: &Reading, folder: &str, top: Opt
         return true;
     }
     // yarn classic does not list the folders; the manifest beside it does.
-    let globs = top.filter(|_| kind == Kind::YarnLock).map(|(_, top)| top.links.members.as_slice()).unwrap_or_default();
-    matches_any(globs, folder)
-}
-
-/// Whether a folder is one of a workspace.
-pub(super) fn matches_any(globs: &[String], folder: &str) -> bool {
-    let mut builder = GitignoreBuilder::new("");
-    for glob in globs {
-        let (not, glob) = glob.strip_prefix('!').map_or(("", glob.as_str()), |glob| ("!", glob));
-        let anchored = format!("{not}/{}", glob.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/'));
-        if builder.add_line(None, &anchored).is_err() {
-            return false;
-        }
-    }
-    builder.build().is_ok_and(|rules| rules.matched(folder, true).is_ignore())
+    kind == Kind::YarnLock && is_named()
 }
 
 /// What the lockfile alone could not tell.

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::find::Found;
-use super::join::{above, below, folder, inside, matches_any};
+use super::globs::Globs;
+use super::join::{above, below, folder, inside};
 use super::kind::Kind;
 use super::reading::Reading;
 use super::walk::{Options, bytes, read_file};
@@ -24,12 +25,12 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         return;
     }
     let Ok(real_root) = root.canonicalize() else { return };
-    let mut known: HashMap<String, Vec<String>> = HashMap::new();
+    let mut known: HashMap<String, Globs> = HashMap::new();
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| forces(found, reading)) {
         let own = folder(&found.path);
         let is_member = above(own).skip(1).any(|at| {
             let globs = known.entry(at.to_owned()).or_insert_with(|| globs(root, &real_root, at, options));
-            !globs.is_empty() && matches_any(globs, below(at, own))
+            globs.matches(below(at, own))
         });
         if is_member
             && let Ok(Some(bytes)) = bytes(&found.file, options.largest_file)
@@ -41,7 +42,7 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
 }
 
 /// The folders that a folder's manifests call members of its workspace, as patterns.
-fn globs(root: &Path, real_root: &Path, at: &str, options: &Options) -> Vec<String> {
+fn globs(root: &Path, real_root: &Path, at: &str, options: &Options) -> Globs {
     let file = |name: &str| {
         let file = root.join(inside(at, name));
         file.canonicalize().is_ok_and(|real| real.starts_with(real_root)).then_some(file)
@@ -54,7 +55,7 @@ fn globs(root: &Path, real_root: &Path, at: &str, options: &Options) -> Vec<Stri
     {
         all.extend(yaml::tell(&text, Packages::default).0.0);
     }
-    all
+    Globs::new(&all)
 }
 
 /// `packages` of a `pnpm-workspace.yaml`.
@@ -75,5 +76,30 @@ impl<'a> Visit<'a> for Packages {
 
     fn alias(&mut self, _: yaml::Path<'_, 'a>, _: Option<&yaml::Anchored<'a>>, _: u32) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::globs::BUILT;
+    use super::*;
+
+    #[test]
+    fn the_patterns_of_a_folder_are_put_together_once_for_all_its_members() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("package.json"), r#"{"workspaces": ["p/*"]}"#).unwrap();
+        let member = r#"{"dependencies": {"a": "^1"}, "overrides": {"a": "1.0.0"}}"#;
+        let mut readings = Vec::new();
+        for path in (0..20).map(|at| format!("p/{at}/package.json")) {
+            let file = folder.path().join(&path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, member).unwrap();
+            readings.push((Found { path, file, kind: Kind::PackageJson }, Kind::PackageJson.read(member.as_bytes())));
+        }
+        let before = BUILT.get();
+        settle(folder.path(), &mut readings, &Options::default());
+        assert!(readings.iter().all(|(_, reading)| reading.packages.is_empty() && reading.not_judged.len() == 1));
+        // Those of `p`, each member's own folder not being asked, and those of the root.
+        assert_eq!(BUILT.get() - before, 2);
     }
 }
