@@ -91,6 +91,7 @@ mod toml;
 mod unlocked;
 mod uv_constraints;
 mod uv_lock;
+mod uv_members;
 mod vendor_modules;
 mod version_catalog;
 mod walk;

@@ -20,7 +20,7 @@ use super::reading::Reading;
 use super::walk::Options;
 use super::{
     by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, members, msbuild,
-    msbuild_targets, nuget_xml, overrides, pom_tree, yarn_lock,
+    msbuild_targets, nuget_xml, overrides, pom_tree, uv_members, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
@@ -52,6 +52,7 @@ pub(crate) fn join(
     options: &Options,
     standing: Standing<'_>,
 ) -> Vec<Joined> {
+    uv_members::settle(root, &mut readings, options);
     dynamic::settle(root, &mut readings, options);
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);

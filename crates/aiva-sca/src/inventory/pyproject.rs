@@ -19,6 +19,22 @@ use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// Reads a `pyproject.toml`.
 pub(crate) fn read(text: &str) -> Reading {
+    read_as(text, Stands::Alone)
+}
+
+/// Reads the `pyproject.toml` of a member of uv's workspace, whose own lists of what is forced and narrowed uv passes over.
+pub(super) fn read_member(text: &str) -> Reading {
+    read_as(text, Stands::Member)
+}
+
+/// Where a `pyproject.toml` stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Alone,
+    Member,
+}
+
+fn read_as(text: &str, stands: Stands) -> Reading {
     let manifest = match Manifest::parse(text) {
         Ok(manifest) => manifest,
         Err(fault) => return Reading::failed(fault.line, fault.message),
@@ -26,7 +42,7 @@ pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let name = manifest.string(&["project", "name"]).or_else(|| manifest.string(&["tool", "poetry", "name"]));
     reading.links.name = name.map(|name| normalise(name).into());
-    standard(&manifest, &mut reading);
+    standard(&manifest, stands, &mut reading);
     poetry(&manifest, &mut reading);
     dynamic::note(&manifest, &mut reading);
     reading.close()
@@ -88,7 +104,7 @@ fn tables(item: &Item) -> Vec<&dyn TableLike> {
     item.as_table_like().into_iter().collect()
 }
 
-fn standard(manifest: &Manifest, reading: &mut Reading) {
+fn standard(manifest: &Manifest, stands: Stands, reading: &mut Reading) {
     let sources = &Sources::of(manifest);
     list_at(manifest, (&["project"], "dependencies"), Scope::Runtime, sources, reading);
     // The last two are from before PEP 735: pdm's groups, and uv's only one.
@@ -103,23 +119,31 @@ fn standard(manifest: &Manifest, reading: &mut Reading) {
         }
     }
     list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
-    forced(manifest, sources, reading);
-    overridden(manifest, reading);
-    uv_constraints::narrow(manifest, uv_constraints::ALL, 0, reading);
+    let of_uv = manifest.table(&["tool", "uv"]).filter(|_| stands == Stands::Alone);
+    forced(manifest, of_uv, sources, reading);
+    overridden(manifest, of_uv, reading);
+    uv_constraints::narrow(manifest, of_uv, uv_constraints::ALL, 0, reading);
     // No lockfile has what builds the project, and nobody else asks for it: nothing is declared.
     let (declared, open) = (reading.links.declared.len(), reading.not_judged.len());
     list_at(manifest, (&["build-system"], "requires"), Scope::Build, sources, reading);
     reading.links.declared.truncate(declared);
-    uv_constraints::narrow(manifest, uv_constraints::BUILD, open, reading);
+    uv_constraints::narrow(manifest, of_uv, uv_constraints::BUILD, open, reading);
+    // The folder of a workspace is nobody's member.
+    reading.links.is_for_workspace =
+        of_uv.is_some_and(|uv| !uv.contains_key("workspace") && OF_WORKSPACE.iter().any(|key| uv.contains_key(key)));
     for entry in reading.not_judged.iter_mut().skip(open).filter(|entry| entry.is_range) {
         entry.reason = "a range, not a pinned version; no lockfile pins what builds a project".into();
     }
 }
 
-/// What uv and pdm are to take whatever anybody asks for.
-fn written(manifest: &Manifest) -> Vec<Override> {
+/// What uv reads in the folder of a workspace only.
+const OF_WORKSPACE: [&str; 4] =
+    ["override-dependencies", "exclude-dependencies", uv_constraints::ALL, uv_constraints::BUILD];
+
+/// What uv and pdm are to take whatever anybody asks for. `of_uv` is the table that uv reads such lists of.
+fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> {
     let mut all = Vec::new();
-    let uv = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get("override-dependencies"));
+    let uv = of_uv.and_then(|uv| uv.get("override-dependencies"));
     for (text, line) in uv.into_iter().flat_map(|item| manifest.strings(item)) {
         // What is none is told of where the names are read.
         let Some(Requirement { name, specifiers, address }) = Requirement::parse(text.trim()) else { continue };
@@ -152,14 +176,14 @@ fn written(manifest: &Manifest) -> Vec<Override> {
 /// All that a text forces or holds; nothing where it cannot be read.
 pub(super) fn overrides_of(text: &str) -> Vec<Override> {
     let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
-    let mut all = written(&manifest);
+    let mut all = written(&manifest, manifest.table(&["tool", "uv"]));
     all.extend(uv_constraints::holding(&manifest));
     all
 }
 
 /// Judges what is forced, in the place of what is asked for.
-fn forced(manifest: &Manifest, sources: &Sources, reading: &mut Reading) {
-    let all = written(manifest);
+fn forced(manifest: &Manifest, of_uv: Option<&dyn TableLike>, sources: &Sources, reading: &mut Reading) {
+    let all = written(manifest, of_uv);
     let whole: HashSet<&str> = overrides::replaced(&all).collect();
     if !whole.is_empty() {
         reading.packages.retain(|package| !whole.contains(&*package.name));
@@ -185,17 +209,13 @@ fn forced(manifest: &Manifest, sources: &Sources, reading: &mut Reading) {
 }
 
 /// Names of which uv or pdm say elsewhere which version it is to be, or that there is to be none.
-fn overridden(manifest: &Manifest, reading: &mut Reading) {
+fn overridden(manifest: &Manifest, of_uv: Option<&dyn TableLike>, reading: &mut Reading) {
     let named = |text: &str| {
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
         normalise(text.get(..end.unwrap_or(text.len())).unwrap_or_default())
     };
-    for (path, key) in [
-        (&["tool", "uv"][..], "override-dependencies"),
-        (&["tool", "uv"][..], "exclude-dependencies"),
-        (&["tool", "pdm", "resolution"][..], "excludes"),
-    ] {
-        let table = manifest.table(path);
+    let of_pdm = manifest.table(&["tool", "pdm", "resolution"]);
+    for (table, key) in [(of_uv, "override-dependencies"), (of_uv, "exclude-dependencies"), (of_pdm, "excludes")] {
         if let Some(entry) = table.and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key)) {
             doubt_list(entry, reading);
             for (text, line) in manifest.strings(entry.1) {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use smol_str::SmolStr;
+use toml_edit::TableLike;
 
 use super::manifest::Manifest;
 use super::overrides::{Override, Reach};
@@ -22,8 +23,13 @@ pub(super) const ALL: &str = "constraint-dependencies";
 pub(super) const BUILD: &str = "build-constraint-dependencies";
 
 /// The constraints of one list, each with its line; of what is no requirement is told where one is needed.
-fn written(manifest: &Manifest, key: &str, mut doubt: impl FnMut(u32, &str)) -> Vec<(SmolStr, String, u32)> {
-    let item = manifest.table(&["tool", "uv"]).and_then(|uv| uv.get(key));
+fn written(
+    manifest: &Manifest,
+    uv: Option<&dyn TableLike>,
+    key: &str,
+    mut doubt: impl FnMut(u32, &str),
+) -> Vec<(SmolStr, String, u32)> {
+    let item = uv.and_then(|uv| uv.get(key));
     let mut all = Vec::new();
     for (text, line) in item.into_iter().flat_map(|item| manifest.strings(item)) {
         match Requirement::parse(text.trim()) {
@@ -37,13 +43,12 @@ fn written(manifest: &Manifest, key: &str, mut doubt: impl FnMut(u32, &str)) -> 
     all
 }
 
-/// Narrows the ranges from a place on by one of the lists.
-pub(super) fn narrow(manifest: &Manifest, key: &str, from: usize, reading: &mut Reading) {
-    let uv = manifest.table(&["tool", "uv"]);
+/// Narrows the ranges from a place on by one of the lists of a table of uv's, where it reads one.
+pub(super) fn narrow(manifest: &Manifest, uv: Option<&dyn TableLike>, key: &str, from: usize, reading: &mut Reading) {
     if let Some(entry) = uv.and_then(|uv| manifest.entries(uv).find(|(name, ..)| *name == key)) {
         doubt_list(entry, reading);
     }
-    let all = written(manifest, key, |line, text| reading.problem(line, no_requirement(text)));
+    let all = written(manifest, uv, key, |line, text| reading.problem(line, no_requirement(text)));
     let mut by_name: HashMap<SmolStr, Constraint> = HashMap::new();
     for (name, specifiers, line) in all {
         by_name.entry(name).or_default().add(specifiers, line);
@@ -97,7 +102,7 @@ impl Constraint {
 /// The same as what holds a package where it is.
 pub(super) fn holding(manifest: &Manifest) -> impl Iterator<Item = Override> {
     let of = |table: &'static str| {
-        let all = written(manifest, table, |_, _| {}).into_iter();
+        let all = written(manifest, manifest.table(&["tool", "uv"]), table, |_, _| {}).into_iter();
         all.map(move |(name, requirement, line)| Override {
             table,
             name: name.to_string(),

@@ -1,0 +1,66 @@
+//! Lists of `[tool.uv]` in the `pyproject.toml` of a member of a workspace, which uv does not read: it goes by those of the workspace's
+//! own folder.
+//!
+//! What such a file asks for is therefore judged as it stands, not narrowed by the workspace's either: that is more than what may be
+//! installed, never less. Nothing outside of the scanned root is read.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::find::Found;
+use super::globs::Globs;
+use super::join::{above, below, folder, inside};
+use super::kind::Kind;
+use super::manifest::Manifest;
+use super::reading::Reading;
+use super::walk::{Options, bytes};
+use super::{door, pyproject};
+
+/// What the folder of a workspace says of its members.
+struct Workspace {
+    members: Globs,
+    excluded: Globs,
+}
+
+/// Reads the members of workspaces that have such lists again, without them.
+pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
+    let has_lists = |found: &Found, reading: &Reading| {
+        found.kind == Kind::PyProject && !folder(&found.path).is_empty() && reading.links.is_for_workspace
+    };
+    if !readings.iter().any(|(found, reading)| has_lists(found, reading)) {
+        return;
+    }
+    let Ok(real_root) = root.canonicalize() else { return };
+    let text = |file: &Path| {
+        let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(&real_root));
+        let bytes = is_inside.then(|| bytes(file, options.largest_file).ok().flatten()).flatten()?;
+        door::open(&bytes).ok().map(|text| text.into_owned())
+    };
+    let mut known: HashMap<String, Option<Workspace>> = HashMap::new();
+    for (found, reading) in readings.iter_mut().filter(|(found, reading)| has_lists(found, reading)) {
+        let own = folder(&found.path);
+        // The nearest workspace further up decides.
+        let is_member = above(own).skip(1).find_map(|at| {
+            let file = || text(&root.join(inside(at, "pyproject.toml")));
+            let workspace = known.entry(at.to_owned()).or_insert_with(|| workspace(&file()?)).as_ref()?;
+            let path = below(at, own);
+            Some(workspace.members.matches(path) && !workspace.excluded.matches(path))
+        });
+        if is_member == Some(true)
+            && let Some(text) = text(&found.file)
+        {
+            *reading = pyproject::read_member(&text);
+        }
+    }
+}
+
+fn workspace(text: &str) -> Option<Workspace> {
+    let manifest = Manifest::parse(text).ok()?;
+    let table = manifest.table(&["tool", "uv", "workspace"])?;
+    let globs = |key| {
+        let all: Vec<&str> =
+            table.get(key).into_iter().flat_map(|item| manifest.strings(item)).map(|one| one.0).collect();
+        Globs::new(&all)
+    };
+    Some(Workspace { members: globs("members"), excluded: globs("exclude") })
+}
