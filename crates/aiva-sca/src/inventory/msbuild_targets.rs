@@ -2,7 +2,8 @@
 //! the project, so that its `Update` and `Remove` come after all that the project asks for.
 //!
 //! A version that it gives is judged there, where it stands. What a condition decides is judged beside it, or not at all. A
-//! `Directory.Build.props` comes before the project, and changes nothing of it.
+//! `Directory.Build.props` comes before the project, and changes nothing of it; but it may say, as the project may, that another file is
+//! taken in or none. Nothing is changed then: that judges more than what is built, never less.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +20,9 @@ use crate::package::NotJudged;
 
 /// The file.
 const TARGETS: &str = "Directory.Build.targets";
+
+/// The file that comes before the project.
+const PROPS: &str = "Directory.Build.props";
 
 /// Why nothing is judged of what may be taken away.
 const MAY_GO: &str = "a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
@@ -42,6 +46,12 @@ enum Fate {
 }
 
 impl Changes {
+    fn of(text: &str) -> Self {
+        let mut all = Self::default();
+        nuget_xml::changes(text).into_iter().for_each(|one| all.add(one));
+        all
+    }
+
     /// The last one has its way; of what is gone none has any. An update under a condition is judged beside what it may change.
     fn add(&mut self, one: Change) {
         let Change { name, version, line, is_sure } = one;
@@ -69,24 +79,36 @@ impl Changes {
 pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, files: &[Found]) {
     let is_project = |found: &Found| found.kind == Kind::DotnetProject && found.path.ends_with("proj");
     let mut known: HashMap<String, Option<Arc<Changes>>> = HashMap::new();
+    let mut choosing: HashMap<String, bool> = HashMap::new();
     for (found, reading) in readings.iter_mut().filter(|(found, _)| is_project(found)) {
-        let nearest = above(folder(&found.path)).map(|at| inside(at, TARGETS));
-        let at = nearest.into_iter().find_map(|path| files.binary_search_by(|file| file.path.cmp(&path)).ok());
-        let Some(file) = at.and_then(|at| files.get(at)) else { continue };
-        let changes = known.entry(file.path.clone()).or_insert_with(|| read(root, file, options)).clone();
-        if let Some(changes) = changes.filter(|changes| !changes.makes_none()) {
+        let mut all = above(folder(&found.path)).filter_map(|at| named(files, at, TARGETS));
+        let Some(file) = all.next().filter(|_| !reading.links.chooses_targets) else { continue };
+        let changes = || tell(root, file, options, |text| Arc::new(Changes::of(text)));
+        let changes = known.entry(file.path.clone()).or_insert_with(changes).clone();
+        let Some(changes) = changes.filter(|changes| !changes.makes_none()) else { continue };
+        // Of those further up any may be taken in by the nearest.
+        let chooses = above(folder(&found.path)).filter_map(|at| named(files, at, PROPS)).any(|file| {
+            let chooses = || tell(root, file, options, nuget_xml::chooses_targets).unwrap_or_default();
+            *choosing.entry(file.path.clone()).or_insert_with(chooses)
+        });
+        if !chooses {
             change(reading, &changes, &file.path);
         }
     }
 }
 
-fn read(root: &Path, file: &Found, options: &Options) -> Option<Arc<Changes>> {
+/// The file of this name in a folder.
+fn named<'f>(files: &'f [Found], folder: &str, name: &str) -> Option<&'f Found> {
+    let path = inside(folder, name);
+    files.binary_search_by(|file| file.path.cmp(&path)).ok().and_then(|at| files.get(at))
+}
+
+/// What the text of a file says; nothing where it cannot be read, or leads out of the root.
+fn tell<T>(root: &Path, file: &Found, options: &Options, told: impl FnOnce(&str) -> T) -> Option<T> {
     let real_root = root.canonicalize().ok()?;
     let is_inside = file.file.canonicalize().is_ok_and(|real| real.starts_with(real_root));
     let bytes = is_inside.then(|| bytes(&file.file, options.largest_file).ok().flatten()).flatten()?;
-    let mut all = Changes::default();
-    nuget_xml::changes(&door::open(&bytes).ok()?).into_iter().for_each(|one| all.add(one));
-    Some(Arc::new(all))
+    Some(told(&door::open(&bytes).ok()?))
 }
 
 fn change(reading: &mut Reading, changes: &Changes, path: &str) {

@@ -46,6 +46,8 @@ struct Elements {
     names: &'static [&'static str],
     /// How deep the outermost element with a condition is.
     conditional: Option<usize>,
+    /// Whether it says which `Directory.Build.targets` is taken in, if any.
+    chooses_targets: bool,
 }
 
 impl Visit for Elements {
@@ -90,6 +92,7 @@ impl Visit for Elements {
     fn close(&mut self, path: &[String], text: &str, _: u32) {
         // `<PackageReference Include="A"><Version>1.0.0</Version></PackageReference>`
         let Some(element) = path.last() else { return };
+        self.chooses_targets |= TARGETS.iter().any(|name| element.eq_ignore_ascii_case(name));
         if self.conditional.is_some_and(|depth| path.len() <= depth) {
             self.conditional = None;
         }
@@ -111,8 +114,18 @@ impl Visit for Elements {
     }
 }
 
+/// The properties by which a build takes in another `Directory.Build.targets`, or none.
+const TARGETS: [&str; 2] = ["ImportDirectoryBuildTargets", "DirectoryBuildTargetsPath"];
+
+/// Whether a file sets one of them, to whatever.
+pub(super) fn chooses_targets(text: &str) -> bool {
+    let mut reading = Reading::default();
+    elements(text, &[], "Project", &mut reading);
+    reading.links.chooses_targets
+}
+
 fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
-    let mut elements = Elements { found: Vec::new(), root: None, names, conditional: None };
+    let mut elements = Elements { found: Vec::new(), root: None, names, conditional: None, chooses_targets: false };
     match xml::tell(text, &mut elements) {
         Err(fault) => reading.fault(fault),
         Ok(()) if elements.root.as_deref() != Some(root) => {
@@ -120,6 +133,7 @@ fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mu
         }
         Ok(()) => {}
     }
+    reading.links.chooses_targets = elements.chooses_targets;
     elements.found
 }
 

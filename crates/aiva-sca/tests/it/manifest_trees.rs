@@ -224,6 +224,20 @@ fn a_directory_build_targets_comes_after_the_project() {
         check(&nearer, "src/a/a.csproj", &[b, a]);
         check(&[("Directory.Build.props", files[0].1), files[1]], "src/a/a.csproj", &[b, a]);
     }
+    // Where somebody says which one is taken in, if any, nothing is changed.
+    let targets = items("<PackageReference Remove=\"A\"/>");
+    for property in ["ImportDirectoryBuildTargets>false</", "DirectoryBuildTargetsPath>$(Root)/b.targets</"] {
+        let name = property.split_once('>').unwrap().0;
+        let group = format!("<PropertyGroup><{property}{name}></PropertyGroup>");
+        let chosen = project.replace("<Project>", &format!("<Project>{group}"));
+        let own = [("Directory.Build.targets", &*targets), ("src/a/a.csproj", &*chosen)];
+        check(&own, "src/a/a.csproj", &[b, a]);
+        let props = format!("<Project>{group}</Project>");
+        for path in ["Directory.Build.props", "src/Directory.Build.props", "b/Directory.Build.props"] {
+            let files = [own[0], ("src/a/a.csproj", &*project), (path, &props)];
+            check(&files, "src/a/a.csproj", [&[b][..], &[b, a]][usize::from(!path.starts_with("b/"))]);
+        }
+    }
     let shared = items("<PackageReference Include=\"S\" Version=\"[1.0.0]\"/>");
     check(&[("Directory.Build.props", &shared)], "Directory.Build.props", &["S 1.0.0"]);
     // The lockfile was written for what comes after.
