@@ -14,7 +14,7 @@ use super::pyproject::doubt_list;
 use super::python::normalise;
 use super::reading::Reading;
 use super::requirements::{Requirement, no_requirement};
-use crate::package::NotJudged;
+use crate::package::{NotJudged, Package};
 
 /// For all that is asked for.
 pub(super) const ALL: &str = "constraint-dependencies";
@@ -64,33 +64,35 @@ pub(super) fn narrow(manifest: &Manifest, uv: Option<&dyn TableLike>, key: &str,
     }
 }
 
-/// The most bytes of constraints that are put beside one range: many entries may have one name.
+/// The most bytes of constraints that are put beside one range, or in its place: many entries may have one name.
 const LONGEST: usize = 1024;
 
 /// All that a list says of one package.
 #[derive(Debug, Default)]
 struct Constraint {
-    pin: Option<(String, u32)>,
+    /// The version and its line; one text for all who have the name.
+    pin: Option<(SmolStr, u32)>,
     /// What fits of it, as one: the less, the wider is what is judged.
     specifiers: String,
 }
 
 impl Constraint {
     fn add(&mut self, specifiers: String, line: u32) {
+        if specifiers.len() > LONGEST {
+            return;
+        }
         if self.specifiers.len() + specifiers.len() <= LONGEST {
             let comma = if self.specifiers.is_empty() { "" } else { "," };
             self.specifiers.extend([comma, &specifiers]);
         }
-        let is_pin = Requirement { name: "", specifiers: &specifiers, address: None }.pin().is_some();
-        if self.pin.is_none() && is_pin {
-            self.pin = Some((specifiers, line));
-        }
+        let pin = Requirement { name: "", specifiers: &specifiers, address: None }.pin().map(SmolStr::new);
+        self.pin = self.pin.take().or(pin.zip(Some(line)));
     }
 
     fn put(&self, entry: NotJudged, reading: &mut Reading) {
         if let Some((pin, line)) = &self.pin {
-            let pin = Requirement { name: &entry.name, specifiers: pin, address: None };
-            return pin.note(reading, entry.scope, Some(true), *line);
+            let package = Package::new(entry.ecosystem, entry.name, pin.clone(), *line);
+            return reading.packages.push(Package { scope: entry.scope, direct: Some(true), ..package });
         }
         let own = entry.requirement.trim().trim_end_matches(',');
         let parts = [own, &self.specifiers].into_iter().filter(|one| !one.is_empty());

@@ -111,6 +111,11 @@ fn pyproject_with_constraints_of_uv() {
     let text = format!("[project]\ndependencies = [{asked}]\n[tool.uv]\nconstraint-dependencies = [{many}]\n");
     let reading = Kind::PyProject.read(text.as_bytes());
     assert!(reading.not_judged.len() == 5000 && reading.not_judged.iter().all(|one| one.requirement.len() < 1100));
+    let long = format!(
+        "[project]\ndependencies = [\"a>=1\"]\n[tool.uv]\nconstraint-dependencies = [\"a=={}\"]\n",
+        "1".repeat(1100)
+    );
+    check("pyproject.toml", &long, "parsed\n? a [>=1] 2 runtime");
     let forced = "[project]\ndependencies = [\"a\"]\n[tool.uv]\noverride-dependencies = [\"a>=2\"]\nconstraint-dependencies = [\"a<3\"]\n";
     check("pyproject.toml", forced, "parsed\n? a [>=2,<3] 4 runtime forced by override-dependencies");
 }
