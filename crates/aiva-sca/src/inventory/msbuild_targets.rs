@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::door;
 use super::find::Found;
 use super::join::{above, folder, inside};
@@ -23,6 +25,9 @@ const TARGETS: &str = "Directory.Build.targets";
 
 /// The file that comes before the project.
 const PROPS: &str = "Directory.Build.props";
+
+/// The most bytes of a version that is told to many projects.
+const LONGEST: usize = 1024;
 
 /// Why nothing is judged of what may be taken away.
 const MAY_GO: &str = "a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
@@ -40,8 +45,8 @@ struct Changes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
     MayGo,
-    /// There is another version in its place, which a line says.
-    Moves(String, u32),
+    /// There is another version in its place, which a line says; empty where it is not known.
+    Moves(SmolStr, u32),
     Goes,
 }
 
@@ -57,7 +62,12 @@ impl Changes {
         let Change { name, version, line, is_sure } = one;
         match (version, is_sure, self.by_name.get(&name)) {
             (_, _, Some(Fate::Goes)) | (Some(_), false, _) => {}
-            (Some(version), true, _) => drop(self.by_name.insert(name, Fate::Moves(version, line))),
+            (Some(version), true, _) => {
+                // What is computed, or too long for a version, is declared to be anything.
+                let is_plain = version.len() <= LONGEST && !version.contains(['$', '@']);
+                let version = if is_plain { version.into() } else { SmolStr::default() };
+                self.by_name.insert(name, Fate::Moves(version, line));
+            }
             (None, true, _) => drop(self.by_name.insert(name, Fate::Goes)),
             (None, false, _) if name.is_empty() => self.may_be_any = true,
             (None, false, Some(_)) => {}
@@ -126,9 +136,24 @@ fn change(reading: &mut Reading, changes: &Changes, path: &str) {
     reading.links.declared.retain(|one| !matches!(changes.fate(&one.name), Some(Fate::Goes | Fate::MayGo)));
     for one in &mut reading.links.declared {
         if let Some(Fate::Moves(version, line)) = changes.fate(&one.name) {
-            let is_computed = version.contains(['$', '@']);
-            one.requirement = if is_computed { "" } else { version.as_str() }.into();
+            one.requirement = version.clone();
             (one.stands, one.line) = (Stands::In(path.into()), *line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_computed_or_too_long_is_not_told_to_the_projects() {
+        let long = format!("[1.{}]", "1".repeat(LONGEST));
+        for (version, want) in [("[1.0]", "[1.0]"), ("$(V)", ""), ("@(V)", ""), (long.as_str(), "")] {
+            let text = format!(
+                "<Project><ItemGroup><PackageReference Update=\"a\" Version=\"{version}\"/></ItemGroup></Project>"
+            );
+            assert_eq!(Changes::of(&text).fate("A"), Some(&Fate::Moves(want.into(), 1)), "{version}");
         }
     }
 }
