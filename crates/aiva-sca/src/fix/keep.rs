@@ -16,6 +16,7 @@ use super::tied::Tied;
 use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder, without_secret};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
+use crate::version::{Requirement, Version};
 
 /// Who keeps a copy, or may.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -275,8 +276,14 @@ impl Forced {
         let mut all = self.of(lock, name).filter(|one| lock.is_some() || one.reach == Reach::All);
         // What refers to the entry of the same name moves with it.
         let Override { table, requirement, .. } = all.find(|one| one.requirement != own && !self.allows(one, to))?;
-        let requirement = without_secret(requirement);
-        Some(format!("{table} hold {name} at {requirement}; move that to {to} by hand"))
+        let (shown, range) = (without_secret(requirement), Requirement::parse(self.ecosystem, range_of(requirement)));
+        // Nobody is told to go down.
+        let is_above =
+            range.zip(Version::parse(self.ecosystem, to)).is_some_and(|(range, to)| range.floor() > to.key());
+        Some(match is_above {
+            true => format!("{table} hold {name} at {shown}, above {to}; say the same in all places by hand"),
+            false => format!("{table} hold {name} at {shown}; move that to {to} by hand"),
+        })
     }
 
     /// The override that has a version in store for some of those who ask for the package only, which nothing moves.
@@ -434,6 +441,10 @@ mod tests {
             (r#"{"overrides": {"x": {"a": "1.0.0"}}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
             (r#"{"overrides": {"a": {".": "1.0.0"}}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),
             (r#"{"resolutions": {"**/a": "1.0.0"}}"#, "resolutions hold a at 1.0.0; move that to 1.2.6 by hand"),
+            (
+                r#"{"overrides": {"a": "^2.0.0"}}"#,
+                "overrides hold a at ^2.0.0, above 1.2.6; say the same in all places by hand",
+            ),
             (
                 r#"{"pnpm": {"overrides": {"x>a@1": "1.0.0"}}}"#,
                 "pnpm.overrides hold a at 1.0.0; move that to 1.2.6 by hand",
