@@ -72,7 +72,9 @@ impl Build {
                     None => pen.write(ask.name, old, rule),
                 };
                 if let Some(new) = new {
-                    spans.put(place, new, ask.highest());
+                    // Each entry has a version of its own to go to, which need not be the highest.
+                    let to = pen.entries.last().map_or_else(|| ask.highest(), |entry| &entry.to).to_owned();
+                    spans.put(place, new, &to);
                 }
             }
         }

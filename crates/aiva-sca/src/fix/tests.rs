@@ -55,6 +55,12 @@ const ADVISORIES: &[Row<'_>] = &[
     ),
     ("Maven", "g:droid", "G-3", r#"{"introduced": "0"}, {"fixed": "32.0.0-jre"}"#),
     ("Maven", "g:plain", "G-4", r#"{"introduced": "0"}, {"fixed": "2.0"}"#),
+    (
+        "Maven",
+        "g:two",
+        "W-1",
+        r#"{"introduced": "0"}, {"fixed": "1.2.6"}, {"introduced": "2.0.0"}, {"fixed": "2.6.1"}"#,
+    ),
     ("NuGet", "N.J", "N-1", r#"{"introduced": "0"}, {"fixed": "13.0.1"}"#),
     ("crates.io", "hyper", "B-2", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),
     ("npm", "bringer", "B-1", r#"{"introduced": "0"}, {"fixed": "1.1.0"}"#),

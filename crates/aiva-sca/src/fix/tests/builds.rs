@@ -295,6 +295,17 @@ may stay a.csproj: L.N 2.0.5: N-2: its element moves to 13.0.1 for another packa
 }
 
 #[test]
+fn a_variable_goes_where_its_own_entry_has_to_and_not_where_another_has_to() {
+    check(
+        &[(
+            "build.gradle",
+            "ext.v = '1.0'\ndependencies {\n  api \"g:two:$v\"\n  api \"g:plain:$v\"\n  api 'g:two:2.0.0'\n}\n",
+        )],
+        "TODO",
+    );
+}
+
+#[test]
 fn a_property_moves_where_it_is_set_for_the_file() {
     let dependency = "<dependency><groupId>g</groupId><artifactId>a</artifactId><version>${a.v}</version></dependency>";
     let parent = format!(
