@@ -301,7 +301,15 @@ fn a_variable_goes_where_its_own_entry_has_to_and_not_where_another_has_to() {
             "build.gradle",
             "ext.v = '1.0'\ndependencies {\n  api \"g:two:$v\"\n  api \"g:plain:$v\"\n  api 'g:two:2.0.0'\n}\n",
         )],
-        "TODO",
+        "
+build.gradle: g:plain 1.0 -> 2.0: G-4
+  along g:two
+build.gradle: g:two 1.0 & 2.0.0 -> 2.0:
+  along g:plain
+  + ext.v = '2.0'
+  + api 'g:two:2.6.1'
+stays build.gradle: g:two 1.0: W-1: it is still affected after the edit
+may stay build.gradle: g:two 2.0.0: W-1: v moves to 2.0 for another package, where 1.2.6 would do; whether g:two has 2.0, nothing here says",
     );
 }
 
