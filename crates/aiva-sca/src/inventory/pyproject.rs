@@ -177,7 +177,9 @@ fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> 
 pub(super) fn overrides_of(text: &str) -> Vec<Override> {
     let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
     let mut all = written(&manifest, manifest.table(&["tool", "uv"]));
-    all.extend(uv_constraints::holding(&manifest));
+    // What builds the project is not among what it declares.
+    let runs = read(text.trim_start_matches('\u{feff}')).links.declared.into_iter().map(|one| one.name).collect();
+    all.extend(uv_constraints::holding(&manifest, &runs));
     all
 }
 
