@@ -242,7 +242,8 @@ fn parent(key: &str) -> Option<(&str, &str)> {
     Some((key.get(..at)?, key.get(at + 1..)?))
 }
 
-fn reach(key: &str) -> Reach {
+/// For whom the override of a key is.
+pub(super) fn reach(key: &str) -> Reach {
     let name = overridden(key);
     // To yarn `**/a` is every copy.
     let plain = key.strip_prefix("**/").unwrap_or(key);

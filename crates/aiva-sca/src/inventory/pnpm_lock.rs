@@ -16,7 +16,7 @@ use super::bytes::entries_in;
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name, table};
-use super::overrides::overridden;
+use super::overrides::{Reach, overridden, reach};
 use super::reading::{Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
@@ -161,9 +161,10 @@ impl<'a> Visit<'a> for Lock<'a> {
             }
             [key] if key == "pnpmfileChecksum" => self.has_hooks = true,
             [section, name] if section == "overrides" => {
+                let is_for_all = reach(name) == Reach::All;
                 let name = overridden(name).to_owned();
                 // Nobody gets it.
-                if value == "-" {
+                if value == "-" && is_for_all {
                     self.left_out.push(name.clone());
                 }
                 self.overridden.push(name);

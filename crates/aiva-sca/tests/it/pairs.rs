@@ -167,6 +167,15 @@ fn pnpm_yarn_and_bun() {
         "package.json",
         &[(r#"{"dependencies":{"left-pad":"^1.0.0","gone":"^1.0.0"}}"#, &[])],
     );
+    // Of one package's only it says nothing of the others.
+    rows(
+        ("pnpm-lock.yaml", &without.replace("gone:", "'x>gone':")),
+        "package.json",
+        &[(
+            r#"{"dependencies":{"left-pad":"^1.0.0","gone":"^1.0.0"}}"#,
+            &[r#"gone:1 package.json asks for "^1.0.0", pnpm-lock.yaml does not have it"#],
+        )],
+    );
     let bun = "{\n  \"lockfileVersion\": 1,\n  \"workspaces\": {\n    \"\": {\n      \"name\": \"app\",\n      \"dependencies\": {\n        \"left-pad\": \"^1.0.0\",\n      },\n    },\n  },\n  \"packages\": {\n    \"left-pad\": [\"left-pad@1.3.0\", \"\", {}, \"sha512-AA==\"],\n  }\n}\n";
     for (lock, text, line, is_recorded) in [
         ("pnpm-lock.yaml", pnpm, 15, true),
