@@ -81,9 +81,20 @@ pub(crate) fn read(text: &str) -> Reading {
 
 /// Whether a text begins as a marker does.
 fn is_marker(text: &str) -> bool {
-    const NAMES: [&str; 6] =
-        ["python_version", "python_full_version", "sys_platform", "os_name", "platform_", "implementation_"];
-    NAMES.iter().any(|name| text.starts_with(name))
+    const NAMES: [&str; 7] = [
+        "python_version",
+        "python_full_version",
+        "python_implementation",
+        "sys_platform",
+        "os_name",
+        "platform_",
+        "implementation_",
+    ];
+    // A package may be called `extra`, but its version has no quotes.
+    let is_extra = || {
+        text.strip_prefix("extra").is_some_and(|rest| rest.trim_start_matches(['=', '!', ' ']).starts_with(['"', '\'']))
+    };
+    NAMES.iter().any(|name| text.starts_with(name)) || is_extra()
 }
 
 fn requirement(text: &str, scope: Scope, line: u32, reading: &mut Reading) {

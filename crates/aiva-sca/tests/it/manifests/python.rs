@@ -130,6 +130,11 @@ fn what_python_s_files_cannot_mean_is_told() {
         ("setup.cfg", "[options]\ninstall_requires = a==1.0; python_version < '3'\n", "parsed\na 1.0 2 runtime".to_owned()),
         (
             "setup.cfg",
+            "[options]\ninstall_requires = a==1.0; extra == \"98\"; b==2.0; python_implementation == 'CPython'; extra==3.0; extras==4.0\n",
+            "parsed\na 1.0 2 runtime\nb 2.0 2 runtime\nextra 3.0 2 runtime\nextras 4.0 2 runtime".to_owned(),
+        ),
+        (
+            "setup.cfg",
             "[options]\nwords\ninstall_requires =\n  a==1.0\n",
             "partial\na 1.0 4 runtime\n! 2 neither a key with its value (`key = value`) nor indented below one: \"words\" is passed over".to_owned(),
         ),
