@@ -129,6 +129,8 @@ impl<'a> Visit<'a> for Written {
         // `<<` takes in what the map does not say itself.
         let into = catalog_at(path).or_else(|| match path {
             [catalog @ .., last] if last == "<<" => catalog_at(catalog),
+            // Of several the first that says it counts.
+            [catalog @ .., last, item] if last == "<<" && item == yaml::ITEM => catalog_at(catalog),
             _ => None,
         });
         let from = catalog_at(meant).and_then(|from| self.all.get(from));

@@ -100,6 +100,8 @@ fn a_catalog_may_be_an_alias() {
         "catalogs:\n  one: &c\n    a: &a ^18\n    b: 1.0.0\n    d: ^1\n  two: *c\ncatalog:\n  c: ^3\n",
         // What the map says itself counts.
         "catalog: &c {c: ^3, b: 9.0.0}\ncatalogs: {two: {b: 1.0.0, <<: *c, a: &a ^18}, one: {d: &d ^1, a: *a}}\n",
+        "catalogs: {one: &o {d: ^1, a: ^18}, three: &t {a: ^9, b: 1.0.0}, two: {<<: [*o, *t]}}\ncatalog: {c: ^3}\n",
+        "catalogs:\n  one: &o\n    d: ^1\n    a: ^18\n  three: &t\n    a: ^9\n    b: 1.0.0\n  two:\n    <<:\n      - *o\n      - *t\ncatalog:\n  c: ^3\n",
         "catalog: &c {c: &c3 ^3, b: 9.0.0}\ncatalogs: {two: {<<: *c, b: 1.0.0, a: ^18}, one: {d: ^1, a: *c3}}\n",
     ] {
         let files = [("pnpm-workspace.yaml", yaml), ("p/a/package.json", manifest)];
