@@ -3,9 +3,10 @@
 //!
 //! A version that it gives is judged there, where it stands. What a condition decides is judged beside it, or not at all. A
 //! `Directory.Build.props` comes before the project, and changes nothing of it; but it may say, as the project may, that another file is
-//! taken in or none. Nothing is changed then: that judges more than what is built, never less.
+//! taken in or none. Nothing is changed then: that judges more than what is built, never less. An `Update` in it of what neither it nor
+//! a file that it imports may ask for is judged nowhere.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -87,6 +88,7 @@ impl Changes {
 
 /// Makes the changes in every project. `files` are those of the tree, by path: what is not among them is judged nowhere, and not followed.
 pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, files: &[Found]) {
+    readings.iter_mut().filter(|(found, _)| is_named(found, PROPS)).for_each(|(_, reading)| forget_updates(reading));
     let is_project = |found: &Found| found.kind == Kind::DotnetProject && found.path.ends_with("proj");
     let mut known: HashMap<String, Option<Arc<Changes>>> = HashMap::new();
     let mut choosing: HashMap<String, bool> = HashMap::new();
@@ -105,6 +107,20 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
             change(reading, &changes, &file.path);
         }
     }
+}
+
+fn is_named(found: &Found, name: &str) -> bool {
+    found.kind == Kind::DotnetProject && found.path.rsplit('/').next() == Some(name)
+}
+
+/// Nothing stands before what it updates, so there is nothing of another version.
+fn forget_updates(reading: &mut Reading) {
+    let updated: HashSet<String> = std::mem::take(&mut reading.links.updated).into_iter().collect();
+    if updated.is_empty() {
+        return;
+    }
+    reading.packages.retain(|one| !updated.contains(&one.name.to_lowercase()));
+    reading.not_judged.retain(|one| !updated.contains(&one.name.to_lowercase()));
 }
 
 /// The file of this name in a folder.

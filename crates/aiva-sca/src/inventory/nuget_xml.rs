@@ -7,7 +7,7 @@
 //! `Update` says another version of what stands before it in the file, `Remove` takes it away; where it is not sure that it does, the
 //! entry is listed as not judged. What a `Directory.Build.targets` does to a project, [`msbuild_targets`](super::msbuild_targets) knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::msbuild::{Layers, Properties};
 use super::reading::{Declared, Reading, quote};
@@ -48,6 +48,8 @@ struct Elements {
     conditional: Option<usize>,
     /// Whether it says which `Directory.Build.targets` is taken in, if any.
     chooses_targets: bool,
+    /// Whether it takes in another file, which may ask for anything.
+    imports: bool,
 }
 
 impl Visit for Elements {
@@ -93,6 +95,7 @@ impl Visit for Elements {
         // `<PackageReference Include="A"><Version>1.0.0</Version></PackageReference>`
         let Some(element) = path.last() else { return };
         self.chooses_targets |= TARGETS.iter().any(|name| element.eq_ignore_ascii_case(name));
+        self.imports |= element == "Import";
         if self.conditional.is_some_and(|depth| path.len() <= depth) {
             self.conditional = None;
         }
@@ -125,7 +128,8 @@ pub(super) fn chooses_targets(text: &str) -> bool {
 }
 
 fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
-    let mut elements = Elements { found: Vec::new(), root: None, names, conditional: None, chooses_targets: false };
+    let mut elements =
+        Elements { found: Vec::new(), root: None, names, conditional: None, chooses_targets: false, imports: false };
     match xml::tell(text, &mut elements) {
         Err(fault) => reading.fault(fault),
         Ok(()) if elements.root.as_deref() != Some(root) => {
@@ -134,6 +138,9 @@ fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mu
         Ok(()) => {}
     }
     reading.links.chooses_targets = elements.chooses_targets;
+    if !elements.imports {
+        reading.links.updated = updated(&elements.found);
+    }
     elements.found
 }
 
@@ -281,6 +288,17 @@ pub(crate) fn read_project(text: &str) -> Reading {
         ask(&mut reading, &found.name, &version, scope, found.line);
     }
     reading.close()
+}
+
+/// The names that a file says another version of, and that nothing in it asks for.
+fn updated(found: &[Found]) -> Vec<String> {
+    let may_be_any = |one: &Found| one.does == Does::Include && one.name.contains(COMPUTING);
+    if found.iter().all(|one| one.does != Does::Update) || found.iter().any(may_be_any) {
+        return Vec::new();
+    }
+    let named = |does| found.iter().filter(move |one| one.does == does).map(|one| one.name.to_lowercase());
+    let asked: HashSet<String> = named(Does::Include).collect();
+    named(Does::Update).filter(|name| !asked.contains(name)).collect()
 }
 
 /// Adds one reference with its version.

@@ -224,7 +224,9 @@ fn a_directory_build_targets_comes_after_the_project() {
         // A nearer one is taken in its place, and what comes before the project changes nothing of it.
         let nearer = [files[0], files[1], ("src/Directory.Build.targets", "<Project/>")];
         check(&nearer, "src/a/a.csproj", &[b, a]);
-        check(&[("Directory.Build.props", files[0].1), files[1]], "src/a/a.csproj", &[b, a]);
+        let before = [("Directory.Build.props", files[0].1), files[1]];
+        check(&before, "src/a/a.csproj", &[b, a]);
+        check(&before, "Directory.Build.props", if change.contains("Update") { &[] } else { there });
     }
     // Where somebody says which one is taken in, if any, nothing is changed.
     let targets = items("<PackageReference Remove=\"A\"/>");
@@ -239,6 +241,16 @@ fn a_directory_build_targets_comes_after_the_project() {
             let files = [own[0], ("src/a/a.csproj", &*project), (path, &props)];
             check(&files, "src/a/a.csproj", [&[b][..], &[b, a]][usize::from(!path.starts_with("b/"))]);
         }
+    }
+    // Unless something may stand before it.
+    let update = "<PackageReference Update=\"a\" Version=\"2.0.0\"/>";
+    let import = items(update).replace("<Project>", "<Project><Import Project=\"b.props\"/>");
+    let computed = items(&format!("<PackageReference Include=\"$(All)\" Version=\"1.0.0\"/>{update}"));
+    let own = items(&format!("<PackageReference Include=\"A\" Version=\"1.0.0\"/>{update}"));
+    for (props, want) in
+        [(import, &["a [2.0.0]"][..]), (computed, &["$(All) [1.0.0]", "a [2.0.0]"]), (own, &["A [2.0.0]"])]
+    {
+        check(&[("Directory.Build.props", &props)], "Directory.Build.props", want);
     }
     let shared = items("<PackageReference Include=\"S\" Version=\"[1.0.0]\"/>");
     check(&[("Directory.Build.props", &shared)], "Directory.Build.props", &["S 1.0.0"]);
