@@ -15,15 +15,13 @@ use super::reading::Reading;
 use crate::package::Status;
 
 /// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
-/// no lockfile of another tool is. Answers with the manifests that it holds for.
-pub(super) fn settle(readings: &mut [(Found, Reading)]) -> Vec<usize> {
+/// no lockfile of another tool is, be it read apart from these (`files` is the whole tree). Answers with the manifests that it holds for.
+pub(super) fn settle(readings: &mut [(Found, Reading)], files: &[Found]) -> Vec<usize> {
     note(readings);
+    let others = files.iter().filter(|found| found.kind.locks() == Some(Kind::PackageJson));
+    let others: HashSet<&str> = others.map(|found| folder(&found.path)).collect();
     let mut locked: HashMap<String, HashSet<SmolStr>> = HashMap::new();
-    let mut others: HashSet<String> = HashSet::new();
     for (found, reading) in readings.iter() {
-        if found.kind.locks() == Some(Kind::PackageJson) {
-            others.insert(folder(&found.path).to_owned());
-        }
         if found.kind == Kind::DenoLock && matches!(reading.status, Status::Parsed | Status::Partial) {
             let npm = reading.packages.iter().filter(|package| package.direct == Some(true));
             locked.insert(folder(&found.path).to_owned(), npm.map(|package| package.name.clone()).collect());

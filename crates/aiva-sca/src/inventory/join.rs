@@ -95,7 +95,7 @@ pub(crate) fn join(
         }
     }
     overrides::settle_locked(&mut readings);
-    held.extend(by_deno::settle(&mut readings));
+    held.extend(by_deno::settle(&mut readings, standing.files));
     vendored(&mut readings);
     for at in covered(&readings) {
         if let Some((_, reading)) = readings.get_mut(at) {
