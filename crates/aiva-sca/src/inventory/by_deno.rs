@@ -17,9 +17,9 @@ use crate::package::Status;
 /// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
 /// no lockfile of another tool is, be it read apart from these (`files` is the whole tree). Answers with the manifests that it holds for.
 pub(super) fn settle(readings: &mut [(Found, Reading)], files: &[Found]) -> Vec<usize> {
-    note(readings);
     let others = files.iter().filter(|found| found.kind.locks() == Some(Kind::PackageJson));
     let others: HashSet<&str> = others.map(|found| folder(&found.path)).collect();
+    note(readings, &others);
     let mut locked: HashMap<String, HashSet<SmolStr>> = HashMap::new();
     for (found, reading) in readings.iter() {
         if found.kind == Kind::DenoLock && matches!(reading.status, Status::Parsed | Status::Partial) {
@@ -42,20 +42,19 @@ pub(super) fn settle(readings: &mut [(Found, Reading)], files: &[Found]) -> Vec<
 }
 
 /// Notes where a `deno.lock` and the `package.json` beside it disagree, which deno reads where no lockfile of another tool is.
-fn note(readings: &mut [(Found, Reading)]) {
+fn note(readings: &mut [(Found, Reading)], others: &HashSet<&str>) {
     let mut manifests: HashMap<String, usize> = HashMap::new();
-    let mut others: HashSet<String> = HashSet::new();
     for (at, (found, _)) in readings.iter().enumerate() {
-        if found.kind.locks() == Some(Kind::PackageJson) {
-            others.insert(folder(&found.path).to_owned());
-        } else if found.kind == Kind::PackageJson {
+        if found.kind == Kind::PackageJson {
             manifests.insert(folder(&found.path).to_owned(), at);
         }
     }
     for at in 0..readings.len() {
         let Some((found, _)) = readings.get(at).filter(|(found, _)| found.kind == Kind::DenoLock) else { continue };
         let own = folder(&found.path).to_owned();
-        let Some(manifest) = manifests.get(&own).filter(|_| !others.contains(&own)) else { continue };
+        let Some(manifest) = manifests.get(&own).filter(|_| !above(&own).any(|at| others.contains(at))) else {
+            continue;
+        };
         beside(readings, at, |readings, kind, lock| {
             let manifest = Manifest::of(readings, *manifest, &own);
             // It keeps its entries in any case: npm's lockfile may be its other one.
