@@ -312,7 +312,8 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
             continue;
         }
         let bump = |(name, draft): (String, Draft)| {
-            let along = along::told(&draft, versions)?;
+            let unknown = along::unknown(&draft, versions)?;
+            let along = draft.along.iter().cloned().collect();
             let from: BTreeSet<&str> = draft.serves.iter().map(|(_, version)| version.as_str()).collect();
             let from = from.into_iter().map(str::to_owned).collect();
             let files: BTreeSet<&str> = draft.serves.iter().map(|(file, _)| file.as_str()).collect();
@@ -325,7 +326,7 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
             clears.retain(|id| !staying.contains(id));
             let clears = clears.into_iter().map(str::to_owned).collect();
             let drops = draft.drops.into_iter().collect();
-            Ok(Bump { name, from, to: draft.to, clears, drops, eases, along })
+            Ok(Bump { name, from, to: draft.to, clears, drops, eases, along, unknown })
         };
         let bumps = sheet.bumps.into_iter().map(bump).collect::<Result<_, Damage>>()?;
         edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });

@@ -46,6 +46,8 @@ pub struct Bump {
     /// Packages that move along, because their version is the same property, or stands in the same element. Behind the last
     /// one stands which of them are not known to have the version.
     pub along: Vec<String>,
+    /// Those of them of which nothing here says that they have the version.
+    pub unknown: Vec<String>,
 }
 
 /// A command that moves a lockfile.

@@ -124,6 +124,7 @@ fn check_some(files: &[(&str, &str)], is_meant: impl Fn(&Finding) -> bool, want:
             writeln!(got, "{}: {} {from} -> {}: {clears}", edit.path, bump.name, bump.to).unwrap();
             bump.eases.iter().for_each(|id| writeln!(got, "  eases {id}").unwrap());
             bump.along.iter().for_each(|name| writeln!(got, "  along {name}").unwrap());
+            bump.unknown.iter().for_each(|name| writeln!(got, "  unknown of {name}").unwrap());
             bump.drops.iter().for_each(|bound| writeln!(got, "  drops {bound}").unwrap());
         }
         let old: Vec<&str> = originals[edit.path.as_str()].lines().collect();

@@ -165,9 +165,15 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             let from = bump.from.join(", ");
             say(printable(&format!("# {}: {verb} {} from {from} to {}; {clears}", edit.path, bump.name, bump.to)));
             if !bump.along.is_empty() {
-                let along = bump.along.join(", ");
+                let along = few(&bump.along);
                 say(printable(&format!(
                     "#   the same property or element is the version of these, which move along: {along}"
+                )));
+            }
+            if !bump.unknown.is_empty() {
+                let (unknown, to) = (few(&bump.unknown), &bump.to);
+                say(printable(&format!(
+                    "#   nothing here says that {to} is there of {unknown}: look before you build"
                 )));
             }
             if !bump.drops.is_empty() {
@@ -227,4 +233,14 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         }
     }
     out
+}
+
+/// The first of many names.
+fn few(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

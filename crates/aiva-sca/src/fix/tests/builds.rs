@@ -236,10 +236,13 @@ fn packages_of_one_property_move_together() {
         "
 pom.xml: g:a 2.14.0 -> 2.17.1: A-1
   along g:b
-  along g:c (nothing here says that they have 2.17.1: look before you build)
+  along g:c
+  unknown of g:b
+  unknown of g:c
 pom.xml: g:b 2.14.0 -> 2.17.1:
   along g:a
-  along g:c (nothing here says that g:c has 2.17.1: look before you build)
+  along g:c
+  unknown of g:c
   + <v>2.17.1</v>
 may stay pom.xml: g:b 2.14.0: B-1: v moves to 2.17.1 for another package, where 2.15.0 would do; whether g:b has 2.17.1, nothing here says",
     );
@@ -252,7 +255,8 @@ may stay pom.xml: g:b 2.14.0: B-1: v moves to 2.17.1 for another package, where 
 a.csproj: L.N 2.0.5 -> 13.0.1:
   along N.J
 a.csproj: N.J 2.0.5 -> 13.0.1: N-1
-  along L.N (nothing here says that L.N has 13.0.1: look before you build)
+  along L.N
+  unknown of L.N
   + <V>[13.0.1]</V>
 may stay a.csproj: L.N 2.0.5: N-2: V moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
     );
@@ -269,9 +273,7 @@ fn what_moves_along_is_known_to_have_the_version_where_a_file_here_has_it() {
     let pom = format!(
         "<project><properties>\n<v>2.14.0</v>\n</properties><dependencies>\n{a}\n{b}\n</dependencies></project>"
     );
-    for (version, unknown) in
-        [("2.17.1", ""), ("2.17.0", " (nothing here says that g:c has 2.17.1: look before you build)")]
-    {
+    for (version, unknown) in [("2.17.1", ""), ("2.17.0", "\n  unknown of g:c")] {
         let other = format!("<project><dependencies>\n{}\n</dependencies></project>", dependency("c", version));
         check(
             &[("pom.xml", &pom), ("other/pom.xml", &other)],
@@ -288,7 +290,8 @@ fn what_stands_in_one_element_moves_to_the_highest_that_is_needed() {
 a.csproj: L.N 2.0.5 -> 13.0.1:
   along N.J
 a.csproj: N.J 2.0.5 -> 13.0.1: N-1
-  along L.N (nothing here says that L.N has 13.0.1: look before you build)
+  along L.N
+  unknown of L.N
   + <PackageReference Include=\"L.N;N.J\" Version=\"[13.0.1]\" />
 may stay a.csproj: L.N 2.0.5: N-2: its element moves to 13.0.1 for another package, where 2.0.10 would do; whether L.N has 13.0.1, nothing here says",
     );

@@ -19,7 +19,8 @@ fn the_least_version_is_raised_below_the_same_ceiling() {
         &[("a.csproj", &project("12.0.1").replace("N.J", "N.J;Other"))],
         "
 a.csproj: N.J 12.0.1 -> 13.0.1: N-1
-  along Other (nothing here says that Other has 13.0.1: look before you build)
+  along Other
+  unknown of Other
   + <PackageReference Include=\"N.J;Other\" Version=\"13.0.1\" />",
     );
     // What floats is the newest anyway; and of some the least version is not named.
