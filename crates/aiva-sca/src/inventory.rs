@@ -96,6 +96,7 @@ mod vendor_modules;
 mod version_catalog;
 mod walk;
 mod workflow;
+mod workspaces;
 mod xml;
 mod yaml;
 mod yarn_lock;

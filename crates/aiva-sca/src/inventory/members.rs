@@ -4,7 +4,6 @@
 //! What such a file asks for is therefore judged as it stands. Nothing outside of the scanned root is read.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use super::find::Found;
@@ -13,11 +12,12 @@ use super::join::{above, below, folder, inside};
 use super::kind::Kind;
 use super::reading::Reading;
 use super::walk::{Options, bytes, read_file};
+use super::workspaces::Known;
 use super::yaml::{self, Visit};
 use super::{door, package_json};
 
 /// Reads the members of workspaces that force something again, without that.
-pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
+pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, known: &Known<Globs>) {
     let forces = |found: &Found, reading: &Reading| {
         found.kind == Kind::PackageJson && !folder(&found.path).is_empty() && !reading.links.overridden.is_empty()
     };
@@ -25,13 +25,10 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         return;
     }
     let Ok(real_root) = root.canonicalize() else { return };
-    let mut known: HashMap<String, Globs> = HashMap::new();
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| forces(found, reading)) {
         let own = folder(&found.path);
-        let is_member = above(own).skip(1).any(|at| {
-            let globs = known.entry(at.to_owned()).or_insert_with(|| globs(root, &real_root, at, options));
-            globs.matches(below(at, own))
-        });
+        let is_member =
+            above(own).skip(1).any(|at| known.of(at, || globs(root, &real_root, at, options)).matches(below(at, own)));
         if is_member
             && let Ok(Some(bytes)) = bytes(&found.file, options.largest_file)
             && let Ok(text) = door::open(&bytes)
@@ -97,7 +94,11 @@ mod tests {
             readings.push((Found { path, file, kind: Kind::PackageJson }, Kind::PackageJson.read(member.as_bytes())));
         }
         let before = BUILT.get();
-        settle(folder.path(), &mut readings, &Options::default());
+        // Without a lockfile each of them is a group by itself.
+        let known = Known::default();
+        for one in readings.chunks_mut(1) {
+            settle(folder.path(), one, &Options::default(), &known);
+        }
         assert!(readings.iter().all(|(_, reading)| reading.packages.is_empty() && reading.not_judged.len() == 1));
         // Those of `p`, each member's own folder not being asked, and those of the root.
         assert_eq!(BUILT.get() - before, 2);

@@ -4,7 +4,6 @@
 //! What such a file asks for is therefore judged as it stands, not narrowed by the workspace's either: that is more than what may be
 //! installed, never less. Nothing outside of the scanned root is read.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use super::find::Found;
@@ -14,16 +13,23 @@ use super::kind::Kind;
 use super::manifest::Manifest;
 use super::reading::Reading;
 use super::walk::{Options, bytes};
+use super::workspaces::Known;
 use super::{door, pyproject};
 
 /// What the folder of a workspace says of its members.
-struct Workspace {
+#[derive(Debug)]
+pub(super) struct Workspace {
     members: Globs,
     excluded: Globs,
 }
 
 /// Reads the members of workspaces that have such lists again, without them.
-pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
+pub(super) fn settle(
+    root: &Path,
+    readings: &mut [(Found, Reading)],
+    options: &Options,
+    known: &Known<Option<Workspace>>,
+) {
     let has_lists = |found: &Found, reading: &Reading| {
         found.kind == Kind::PyProject && !folder(&found.path).is_empty() && reading.links.is_for_workspace
     };
@@ -36,13 +42,13 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         let bytes = is_inside.then(|| bytes(file, options.largest_file).ok().flatten()).flatten()?;
         door::open(&bytes).ok().map(|text| text.into_owned())
     };
-    let mut known: HashMap<String, Option<Workspace>> = HashMap::new();
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| has_lists(found, reading)) {
         let own = folder(&found.path);
         // The nearest workspace further up decides.
         let is_member = above(own).skip(1).find_map(|at| {
             let file = || text(&root.join(inside(at, "pyproject.toml")));
-            let workspace = known.entry(at.to_owned()).or_insert_with(|| workspace(&file()?)).as_ref()?;
+            let workspace = known.of(at, || workspace(&file()?));
+            let workspace = workspace.as_ref().as_ref()?;
             let path = below(at, own);
             Some(workspace.members.matches(path) && !workspace.excluded.matches(path))
         });

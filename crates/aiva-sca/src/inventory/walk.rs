@@ -19,6 +19,7 @@ use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::nuget_xml;
 use super::reading::Reading;
+use super::workspaces::Workspaces;
 use crate::package::Input;
 
 /// How to walk.
@@ -138,6 +139,7 @@ pub fn visit<T: Send>(
         options,
         has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
         central: central(&finds.files),
+        workspaces: Workspaces::default(),
         done: AtomicUsize::new(0),
         files: finds.files,
         progress,
@@ -163,6 +165,7 @@ struct Tree<'w> {
     has_catalog: bool,
     /// The folders that keep NuGet's versions.
     central: Vec<String>,
+    workspaces: Workspaces,
     done: AtomicUsize,
     progress: &'w (dyn Fn(Progress) + Sync),
 }
@@ -245,6 +248,7 @@ impl Tree<'_> {
             has_catalog: self.has_catalog,
             files: &self.files,
             is_below: group.above.is_some(),
+            workspaces: &self.workspaces,
         };
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());

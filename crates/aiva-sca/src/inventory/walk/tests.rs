@@ -184,7 +184,8 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let one = Group { files: (0..files.len()).collect(), ..Group::default() };
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let central = central(&files);
-    let tree = Tree { root, options: &options, files, has_catalog, central, done, progress };
+    let workspaces = Workspaces::default();
+    let tree = Tree { root, options: &options, files, has_catalog, central, workspaces, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));
