@@ -7,14 +7,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::door;
 use super::find::Found;
 use super::join::{above, folder};
 use super::json::{Json, Value};
 use super::kind::Kind;
 use super::package_json;
 use super::reading::{Catalogued, Fault, Reading};
-use super::walk::{Options, bytes};
+use super::walk::{Options, text_within};
 use super::yaml::{self, Anchored, Visit};
 use crate::package::{Ecosystem, NotJudged};
 
@@ -69,11 +68,7 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
 fn of_folder(root: &Path, real_root: &Path, at: &str, options: &Options) -> Catalogs {
     for name in FILES {
         let file = root.join(at).join(name);
-        let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(real_root));
-        let Some(bytes) = is_inside.then(|| bytes(&file, options.largest_file).ok().flatten()).flatten() else {
-            continue;
-        };
-        let Ok(text) = door::open(&bytes) else { continue };
+        let Some(text) = text_within(real_root, &file, options) else { continue };
         let catalogs = if name == "package.json" { of_json(&text) } else { yaml::tell(&text, Written::default).0.all };
         if !catalogs.is_empty() {
             return catalogs;

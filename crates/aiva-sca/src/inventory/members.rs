@@ -10,11 +10,11 @@ use super::find::Found;
 use super::globs::Globs;
 use super::join::{above, below, folder, inside};
 use super::kind::Kind;
+use super::package_json;
 use super::reading::Reading;
-use super::walk::{Options, bytes, read_file};
-use super::workspaces::Known;
+use super::walk::{Options, text_within};
+use super::workspaces::{Known, Role};
 use super::yaml::{self, Visit};
-use super::{door, package_json};
 
 /// Reads the members of workspaces that force something again, without that.
 pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, known: &Known<Globs>) {
@@ -29,27 +29,18 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         let own = folder(&found.path);
         let is_member =
             above(own).skip(1).any(|at| known.of(at, || globs(root, &real_root, at, options)).matches(below(at, own)));
-        if is_member
-            && let Ok(Some(bytes)) = bytes(&found.file, options.largest_file)
-            && let Ok(text) = door::open(&bytes)
-        {
-            *reading = package_json::read_member(&text);
+        if is_member && let Some(text) = text_within(&real_root, &found.file, options) {
+            *reading = package_json::read_as(&text, Role::Member);
         }
     }
 }
 
 /// The folders that a folder's manifests call members of its workspace, as patterns.
 fn globs(root: &Path, real_root: &Path, at: &str, options: &Options) -> Globs {
-    let file = |name: &str| {
-        let file = root.join(inside(at, name));
-        file.canonicalize().is_ok_and(|real| real.starts_with(real_root)).then_some(file)
-    };
-    let manifest = file("package.json").map(|file| read_file(&file, Kind::PackageJson, options).links.members);
+    let text = |name: &str| text_within(real_root, &root.join(inside(at, name)), options);
+    let manifest = text("package.json").map(|text| package_json::read(&text).links.members);
     let mut all = manifest.unwrap_or_default();
-    if let Some(file) = file("pnpm-workspace.yaml")
-        && let Ok(Some(bytes)) = bytes(&file, options.largest_file)
-        && let Ok(text) = door::open(&bytes)
-    {
+    if let Some(text) = text("pnpm-workspace.yaml") {
         all.extend(yaml::tell(&text, Packages::default).0.0);
     }
     Globs::new(&all)

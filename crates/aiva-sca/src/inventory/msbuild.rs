@@ -12,13 +12,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::door;
 use super::find::Found;
 use super::join::{above, folder, inside, named_from};
 use super::kind::Kind;
 use super::nuget_xml::{self, CENTRAL, COMPUTED, KEPT_ELSEWHERE};
 use super::reading::{Reading, Stands};
-use super::walk::{Options, bytes};
+use super::walk::{Options, text_within};
 use super::xml::{self, Visit, attribute};
 
 /// The file that MSBuild takes into every project at and below its folder, if none is nearer.
@@ -288,11 +287,8 @@ impl Disk<'_> {
             return known.clone();
         }
         let file = self.root.join(path);
-        let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(&self.real_root));
-        let bytes = is_inside.then(|| bytes(&file, self.options.largest_file).ok().flatten()).flatten();
-        let read = bytes.and_then(|bytes| {
-            door::open(&bytes).ok().map(|text| Arc::new(Properties { path: path.to_owned(), ..Properties::of(&text) }))
-        });
+        let text = text_within(&self.real_root, &file, self.options);
+        let read = text.map(|text| Arc::new(Properties { path: path.to_owned(), ..Properties::of(&text) }));
         self.known.insert(path.to_owned(), read.clone());
         read
     }

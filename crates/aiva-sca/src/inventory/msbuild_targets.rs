@@ -12,13 +12,12 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::door;
 use super::find::Found;
 use super::join::{above, folder, inside};
 use super::kind::Kind;
 use super::nuget_xml::{self, Change};
 use super::reading::{Reading, Stands};
-use super::walk::{Options, bytes};
+use super::walk::{Options, text_within};
 use crate::package::NotJudged;
 
 /// The file.
@@ -132,9 +131,7 @@ fn named<'f>(files: &'f [Found], folder: &str, name: &str) -> Option<&'f Found> 
 /// What the text of a file says; nothing where it cannot be read, or leads out of the root.
 fn tell<T>(root: &Path, file: &Found, options: &Options, told: impl FnOnce(&str) -> T) -> Option<T> {
     let real_root = root.canonicalize().ok()?;
-    let is_inside = file.file.canonicalize().is_ok_and(|real| real.starts_with(real_root));
-    let bytes = is_inside.then(|| bytes(&file.file, options.largest_file).ok().flatten()).flatten()?;
-    Some(told(&door::open(&bytes).ok()?))
+    text_within(&real_root, &file.file, options).map(|text| told(&text))
 }
 
 fn change(reading: &mut Reading, changes: &Changes, path: &str) {

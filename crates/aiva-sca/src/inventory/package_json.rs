@@ -15,26 +15,16 @@ use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
 use super::overrides::{self, Scopes, Written};
 use super::reading::{Catalogued, Declared, Fault, Reading, quote};
+use super::workspaces::Role;
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
 pub(crate) fn read(text: &str) -> Reading {
-    read_as(text, Stands::Alone)
+    read_as(text, Role::Own)
 }
 
-/// Reads that of a member of a workspace, of which nobody reads the overrides.
-pub(super) fn read_member(text: &str) -> Reading {
-    read_as(text, Stands::Member)
-}
-
-/// Where a `package.json` stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stands {
-    Alone,
-    Member,
-}
-
-fn read_as(text: &str, stands: Stands) -> Reading {
+/// The same; of a member of a workspace nobody reads the overrides.
+pub(super) fn read_as(text: &str, role: Role) -> Reading {
     let mut reading = Reading::default();
     let mut json = Json::new(text);
     if json.next() != Value::Object {
@@ -69,7 +59,7 @@ fn read_as(text: &str, stands: Stands) -> Reading {
                 }
                 Ok(())
             }),
-            (None, Some(table)) if stands == Stands::Alone => overrides::read(json, table, &mut written),
+            (None, Some(table)) if role == Role::Own => overrides::read(json, table, &mut written),
             (None, _) => json.skip(),
         },
     });

@@ -15,26 +15,16 @@ use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::{Requirement, no_requirement};
 use super::uv_constraints;
+use super::workspaces::Role;
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// Reads a `pyproject.toml`.
 pub(crate) fn read(text: &str) -> Reading {
-    read_as(text, Stands::Alone)
+    read_as(text, Role::Own)
 }
 
-/// Reads the `pyproject.toml` of a member of uv's workspace, whose own lists of what is forced and narrowed uv passes over.
-pub(super) fn read_member(text: &str) -> Reading {
-    read_as(text, Stands::Member)
-}
-
-/// Where a `pyproject.toml` stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stands {
-    Alone,
-    Member,
-}
-
-fn read_as(text: &str, stands: Stands) -> Reading {
+/// The same; of a member of its workspace uv passes over the lists of what is forced and narrowed.
+pub(super) fn read_as(text: &str, role: Role) -> Reading {
     let manifest = match Manifest::parse(text) {
         Ok(manifest) => manifest,
         Err(fault) => return Reading::failed(fault.line, fault.message),
@@ -42,7 +32,7 @@ fn read_as(text: &str, stands: Stands) -> Reading {
     let mut reading = Reading::default();
     let name = manifest.string(&["project", "name"]).or_else(|| manifest.string(&["tool", "poetry", "name"]));
     reading.links.name = name.map(|name| normalise(name).into());
-    standard(&manifest, stands, &mut reading);
+    standard(&manifest, role, &mut reading);
     poetry(&manifest, &mut reading);
     dynamic::note(&manifest, &mut reading);
     reading.close()
@@ -104,7 +94,7 @@ fn tables(item: &Item) -> Vec<&dyn TableLike> {
     item.as_table_like().into_iter().collect()
 }
 
-fn standard(manifest: &Manifest, stands: Stands, reading: &mut Reading) {
+fn standard(manifest: &Manifest, role: Role, reading: &mut Reading) {
     let sources = &Sources::of(manifest);
     list_at(manifest, (&["project"], "dependencies"), Scope::Runtime, sources, reading);
     // The last two are from before PEP 735: pdm's groups, and uv's only one.
@@ -119,7 +109,7 @@ fn standard(manifest: &Manifest, stands: Stands, reading: &mut Reading) {
         }
     }
     list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
-    let of_uv = manifest.table(&["tool", "uv"]).filter(|_| stands == Stands::Alone);
+    let of_uv = manifest.table(&["tool", "uv"]).filter(|_| role == Role::Own);
     forced(manifest, of_uv, sources, reading);
     overridden(manifest, of_uv, reading);
     uv_constraints::narrow(manifest, of_uv, uv_constraints::ALL, 0, reading);

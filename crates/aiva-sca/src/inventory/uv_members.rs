@@ -11,10 +11,10 @@ use super::globs::Globs;
 use super::join::{above, below, folder, inside};
 use super::kind::Kind;
 use super::manifest::Manifest;
+use super::pyproject;
 use super::reading::Reading;
-use super::walk::{Options, bytes};
-use super::workspaces::Known;
-use super::{door, pyproject};
+use super::walk::{Options, text_within};
+use super::workspaces::{Known, Role};
 
 /// What the folder of a workspace says of its members.
 #[derive(Debug)]
@@ -37,11 +37,7 @@ pub(super) fn settle(
         return;
     }
     let Ok(real_root) = root.canonicalize() else { return };
-    let text = |file: &Path| {
-        let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(&real_root));
-        let bytes = is_inside.then(|| bytes(file, options.largest_file).ok().flatten()).flatten()?;
-        door::open(&bytes).ok().map(|text| text.into_owned())
-    };
+    let text = |file: &Path| text_within(&real_root, file, options);
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| has_lists(found, reading)) {
         let own = folder(&found.path);
         // The nearest workspace further up decides.
@@ -55,7 +51,7 @@ pub(super) fn settle(
         if is_member == Some(true)
             && let Some(text) = text(&found.file)
         {
-            *reading = pyproject::read_member(&text);
+            *reading = pyproject::read_as(&text, Role::Member);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No file is held longer than its group needs it, and none larger than [`Options::largest_file`] is held at all. Start reading at
 //! [`visit`].
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::crew;
+use super::door;
 use super::find::{Finds, Found, NOT_A_FILE, find};
 use super::group::{self, Group};
 use super::include;
@@ -310,6 +312,13 @@ pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     file.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= largest).then_some(bytes))
+}
+
+/// The text of a file that is within the root; `None` where it leads out of it, is too long, or is no text.
+pub(crate) fn text_within(real_root: &Path, file: &Path, options: &Options) -> Option<String> {
+    file.canonicalize().ok().filter(|real| real.starts_with(real_root))?;
+    let bytes = bytes(file, options.largest_file).ok().flatten()?;
+    door::open(&bytes).ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]

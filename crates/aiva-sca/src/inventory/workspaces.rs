@@ -1,10 +1,18 @@
-//! What the folders of a tree say of the members of their workspaces, found out once for all groups of files that ask.
+//! Workspaces: what the folders of a tree say of their members, found out once for all groups of files that ask.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::globs::Globs;
 use super::uv_members::Workspace;
+
+/// Whether a manifest is that of a member of a workspace, some of whose tables its tool passes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It stands alone, or is the workspace's own.
+    Own,
+    Member,
+}
 
 /// Of each folder, by its path below the root.
 #[derive(Debug, Default)]
