@@ -15,7 +15,7 @@ use aiva_chassis::panic::{self, Entry, Place};
 use aiva_chassis::resilience::Backoff;
 use aiva_chassis::telemetry::metrics::metrics;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Transaction};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, Transaction};
 
 use crate::error::{StoreError, TxError};
 
@@ -137,7 +137,7 @@ impl Postgres {
     where
         F: for<'t> Fn(&'t mut PgConnection) -> Work<'t, T, E>,
     {
-        let mut tx = self.pool.begin().await?; // dropped without a commit, it rolls back
+        let mut tx = self.begin("BEGIN").await?; // dropped without a commit, it rolls back
         let value = work(&mut tx).await?;
         tx.commit().await?;
         Ok(value)
@@ -148,7 +148,16 @@ impl Postgres {
     /// # Errors
     /// The store's fault.
     pub async fn snapshot(&self) -> Result<Transaction<'static, sqlx::Postgres>, StoreError> {
-        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+    }
+
+    /// Begins in a task of its own, because sqlx up to 0.9.0 forgets a transaction whose caller goes away while it begins
+    /// (transact-rs/sqlx#4393): the connection would go back to the pool inside it, and what is asked of it next would
+    /// neither be committed nor let go of its locks. The task ends the beginning, and drops it if nobody waits any more.
+    async fn begin(&self, statement: &'static str) -> Result<Transaction<'static, sqlx::Postgres>, StoreError> {
+        let connection = self.pool.acquire().await?;
+        let begin = tokio::spawn(Transaction::begin(connection, Some(statement.into_sql_str())));
+        begin.await.map_err(|lost| StoreError::Unavailable(Arc::new(lost)))?.map_err(StoreError::from)
     }
 
     /// For single statements and reads.

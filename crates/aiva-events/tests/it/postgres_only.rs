@@ -1,7 +1,11 @@
 //! What only several writers at once can get wrong: PostgreSQL.
 
+use std::pin::pin;
+use std::task::Poll;
+
 use aiva_events::{log, outbox};
-use aiva_store::{Database, Postgres};
+use aiva_store::postgres::PostgresOptions;
+use aiva_store::{Database, Plain, Postgres};
 
 use crate::world::{Applier, World, context, hear, tick};
 
@@ -61,4 +65,47 @@ async fn a_restored_dump_is_delivered_from_where_it_was() {
     running.stop().await;
     assert_eq!(copy.effects().await.len(), 3);
     assert_eq!(log::end(&copy.database).await.unwrap(), 3);
+}
+
+/// Polls a future a few times, and lets go of it.
+async fn give_up_after(polls: usize, work: impl Future) {
+    let (mut work, mut left) = (pin!(work), polls);
+    std::future::poll_fn(|context| {
+        if left == 0 || work.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        Poll::Pending
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_no_transaction_open() {
+    let Some(url) = aiva_testkit::postgres::database().await else { return };
+    let other = Postgres::connect(&url).await.unwrap();
+    sqlx::query("CREATE TABLE seen (n BIGINT)").execute(other.pool()).await.unwrap();
+    let one = PostgresOptions { connections: 1, ..PostgresOptions::default() };
+    let one = Postgres::connect_with(&url, one).await.unwrap();
+    let insert = async |n: i64| {
+        sqlx::query("INSERT INTO seen VALUES ($1)").bind(n).execute(one.pool()).await.unwrap();
+        sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT 1 FROM seen WHERE n = $1)")
+            .bind(n)
+            .fetch_one(other.pool())
+            .await
+            .unwrap()
+    };
+    for (number, polls) in (0..10).flat_map(|_| 0..8).enumerate() {
+        let number = i64::try_from(number).unwrap();
+        let write = one.write::<_, Plain, _>(|tx| {
+            Box::pin(async move {
+                sqlx::query("SELECT 1").execute(tx).await?;
+                Ok(())
+            })
+        });
+        give_up_after(polls, write).await;
+        assert!(insert(number).await, "after a write of {polls} polls");
+        give_up_after(polls, one.snapshot()).await;
+        assert!(insert(-1 - number).await, "after a snapshot of {polls} polls");
+    }
 }
