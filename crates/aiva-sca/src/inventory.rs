@@ -115,6 +115,7 @@ pub(crate) use pyproject::poetry_requirement;
 pub use reading::Reading;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, visit, walk};
+pub(crate) use workspaces::{Role, Workspaces};
 
 use crate::package::Input;
 

@@ -11,7 +11,7 @@ use super::keep::{Forced, Lock};
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
 use super::{cargo, locked, markup};
-use crate::inventory::{Kind, PomSources};
+use crate::inventory::{Kind, PomSources, Role, Workspaces};
 use crate::package::{Ecosystem, Input, Package};
 use crate::scan::label;
 use crate::version::Version;
@@ -32,10 +32,13 @@ pub(super) struct Desk<'r> {
     pub(super) crates: Option<BTreeMap<String, String>>,
     /// The project's own packages, once anybody asked.
     pub(super) own: Option<Rc<BTreeSet<String>>>,
+    /// What the folders here say of the members of their workspaces.
+    workspaces: Workspaces,
 }
 
 /// A manifest that is being edited.
 pub(super) struct Sheet {
+    pub(super) role: Role,
     pub(super) before: String,
     /// With what was moved, once [`Desk::prove`] was called.
     pub(super) after: String,
@@ -81,8 +84,9 @@ pub(super) struct Draft {
 pub(super) const UNREADABLE: &str = "it could not be read again as UTF-8 text, so it is not edited";
 
 impl Sheet {
-    fn new(text: String) -> Self {
+    fn new(text: String, role: Role) -> Self {
         Self {
+            role,
             before: text.clone(),
             after: text,
             seen: None,
@@ -97,17 +101,17 @@ impl Sheet {
     /// What it forces as it was found.
     pub(super) fn forced_before(&self, kind: Kind) -> &Forced {
         let [before, _] = &self.forced;
-        before.get_or_init(|| Forced::read(kind, &self.before))
+        before.get_or_init(|| Forced::read(kind, &self.before, self.role))
     }
 
     /// What it forces with everything moved, once [`Desk::prove`] was called.
     pub(super) fn forced_after(&self, kind: Kind) -> &Forced {
         let [_, after] = &self.forced;
-        after.get_or_init(|| Forced::read(kind, &self.after))
+        after.get_or_init(|| Forced::read(kind, &self.after, self.role))
     }
 
     fn look(&mut self, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
-        let seen = self.seen.get_or_insert_with(|| Seen::read(kind, &self.before));
+        let seen = self.seen.get_or_insert_with(|| Seen::read(kind, &self.before, self.role));
         seen.as_ref().map_err(String::clone)?.edit(kind, &self.before, ask)
     }
 
@@ -143,10 +147,10 @@ impl Sheet {
     fn prove(&mut self, path: &str) {
         let Some(kind) = self.asks.first().map(|asked| asked.kind) else { return };
         let text = self.before.clone();
-        let before = Read::of(kind, &text);
+        let before = Read::of(kind, &text, self.role);
         for is_first in [true, false] {
             self.after = self.puts.applied(&self.before);
-            let found = faults(path, &before, &Read::of(kind, &self.after), &mut self.bumps);
+            let found = faults(path, &before, &Read::of(kind, &self.after, self.role), &mut self.bumps);
             if found.is_empty() {
                 return;
             }
@@ -192,7 +196,8 @@ impl Asked {
 impl<'r> Desk<'r> {
     pub(super) fn new(read: &'r dyn Fn(&str) -> Option<String>) -> Self {
         let (texts, locks, manifests, asks) = Default::default();
-        Self { read, texts, locks, manifests, asks, poms: None, crates: None, own: None }
+        let workspaces = Workspaces::default();
+        Self { read, texts, locks, manifests, asks, poms: None, crates: None, own: None, workspaces }
     }
 }
 
@@ -212,26 +217,27 @@ impl Desk<'_> {
 
     /// An XML manifest as it was found; `None` where it is not there or cannot be read.
     pub(super) fn markup(&mut self, path: &str, kind: Kind) -> Option<&markup::Sheet> {
-        let sheet = self.sheet(path).ok()?;
-        match sheet.seen.get_or_insert_with(|| Seen::read(kind, &sheet.before)) {
+        let sheet = self.sheet(path, kind).ok()?;
+        match sheet.seen.get_or_insert_with(|| Seen::read(kind, &sheet.before, sheet.role)) {
             Ok(Seen::Markup(markup)) => Some(markup),
             _ => None,
         }
     }
 
-    fn sheet(&mut self, path: &str) -> Result<&mut Sheet, String> {
+    fn sheet(&mut self, path: &str, kind: Kind) -> Result<&mut Sheet, String> {
         match self.texts.entry(path.to_owned()) {
             Slot::Occupied(known) => Ok(known.into_mut()),
             Slot::Vacant(free) => {
                 let text = (self.read)(path).ok_or_else(|| UNREADABLE.to_owned())?;
-                Ok(free.insert(Sheet::new(text)))
+                let role = self.workspaces.role(kind, path, self.read);
+                Ok(free.insert(Sheet::new(text, role)))
             }
         }
     }
 
     /// What moving a package would do, and nothing done.
     pub(super) fn look(&mut self, path: &str, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
-        self.sheet(path)?.look(kind, ask)
+        self.sheet(path, kind)?.look(kind, ask)
     }
 
     /// Learns which crates these manifests describe.
@@ -284,6 +290,6 @@ impl Desk<'_> {
 
     /// Moves a package in a manifest; the entries are also those that were moved for somebody else before.
     pub(super) fn edit(&mut self, path: &str, kind: Kind, ask: &Ask<'_>, served: &str) -> Result<Edited, String> {
-        self.sheet(path)?.edit(ask, kind, served)
+        self.sheet(path, kind)?.edit(ask, kind, served)
     }
 }

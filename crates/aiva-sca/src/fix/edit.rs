@@ -10,7 +10,7 @@ use super::entries::{Entries, Spots};
 use super::requirement::dropped;
 use super::spans::{Lines, Spans, parted};
 use super::{cargo, catalog, golang, gradle, markup, object, program, python};
-use crate::inventory::{Kind, without_secret};
+use crate::inventory::{Kind, Role, without_secret};
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -35,23 +35,23 @@ thread_local! {
 }
 
 impl Seen {
-    /// Reads a manifest; an error says why it is not edited.
-    pub(super) fn read(kind: Kind, text: &str) -> Result<Self, String> {
+    /// Reads a manifest, without what nobody reads of one with its role; an error says why it is not edited.
+    pub(super) fn read(kind: Kind, text: &str, role: Role) -> Result<Self, String> {
         #[cfg(test)]
         READS.set(READS.get() + 1);
         let (_, text) = parted(text);
-        let toml = |find: fn(&Table, &mut Spots)| {
+        let toml = |find: &dyn Fn(&Table, &mut Spots)| {
             let document = Document::parse(text).map_err(|error| format!("not TOML: {}", error.message()))?;
             let mut spots = Spots::default();
             find(document.as_table(), &mut spots);
             Ok::<_, String>(Self::Entries(Entries::of(spots.0)))
         };
         Ok(match kind {
-            Kind::PackageJson | Kind::ComposerJson => Self::Entries(object::entries(text, kind)?),
-            Kind::CargoToml => toml(cargo::cargo_toml)?,
-            Kind::PyProject => toml(python::pyproject)?,
-            Kind::VersionCatalog => toml(catalog::catalog)?,
-            Kind::Pipfile => toml(python::pipfile)?,
+            Kind::PackageJson | Kind::ComposerJson => Self::Entries(object::entries(text, kind, role)?),
+            Kind::CargoToml => toml(&cargo::cargo_toml)?,
+            Kind::PyProject => toml(&|document, spots| python::pyproject(document, role, spots))?,
+            Kind::VersionCatalog => toml(&catalog::catalog)?,
+            Kind::Pipfile => toml(&python::pipfile)?,
             Kind::PnpmWorkspace => Self::Workspace(program::Workspace::read(text)),
             Kind::Requirements | Kind::Workflow => Self::Lines(Lines::read(text)),
             Kind::Gemfile | Kind::MixExs | Kind::PubspecYaml => Self::Declared(Declared::read(kind, text)),
@@ -213,7 +213,7 @@ mod tests {
             moves.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect();
         let lines = (1..20).collect();
         let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[], sorted: OnceCell::new() };
-        Seen::read(kind, text)?.edit(kind, text, &ask)
+        Seen::read(kind, text, Role::Own)?.edit(kind, text, &ask)
     }
 
     /// Every entry of the package to 1.2.6.

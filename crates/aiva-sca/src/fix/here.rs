@@ -194,7 +194,7 @@ pub(super) fn judge_again(
     let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };
     let judging = Judging::new(index);
     let judge = |text: &str| {
-        let reading = group.kind.read(text.as_bytes());
+        let reading = group.kind.read_as(text.as_bytes(), &|| sheet.role);
         let judged = judging.judge(&single_input(group.path, group.kind, reading))?;
         Ok(Told::of(judged, group.kind))
     };

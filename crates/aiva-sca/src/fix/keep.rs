@@ -13,7 +13,7 @@ use super::ask::Move;
 use super::edit::holds;
 use super::needs;
 use super::tied::Tied;
-use crate::inventory::{Kind, Override, Reach, overrides_of, own_folder, without_secret};
+use crate::inventory::{Kind, Override, Reach, Role, overrides_of, own_folder, without_secret};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 use crate::version::{Requirement, Version};
@@ -253,14 +253,14 @@ pub(super) struct Forced {
 }
 
 impl Forced {
-    pub(super) fn read(kind: Kind, manifest: &str) -> Self {
+    pub(super) fn read(kind: Kind, manifest: &str, role: Role) -> Self {
         #[cfg(test)]
         super::edit::READS.set(super::edit::READS.get() + 1);
         // Most have none.
         let may_have = ["override", "resolutions", "constraint"].iter().any(|word| manifest.contains(word));
         let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
         let mut forced = Self { ecosystem, by_name: HashMap::new() };
-        for one in if may_have && has_overrides(kind) { overrides_of(kind, manifest) } else { Vec::new() } {
+        for one in if may_have && has_overrides(kind) { overrides_of(kind, manifest, &|| role) } else { Vec::new() } {
             // pnpm leaves out what is to be `-`.
             if one.requirement != "-" {
                 forced.by_name.entry(one.name.clone()).or_default().push(one);
@@ -434,7 +434,7 @@ mod tests {
     fn an_override_keeps_every_copy() {
         let said = |text: &str| {
             let lock = if text.contains("pnpm") { Kind::PnpmLock } else { Kind::BunLock };
-            Forced::read(Kind::PackageJson, text).overridden(Some(lock), "a", "1.2.6").unwrap_or_default()
+            Forced::read(Kind::PackageJson, text, Role::Own).overridden(Some(lock), "a", "1.2.6").unwrap_or_default()
         };
         for (text, want) in [
             (r#"{"overrides": {"a": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),

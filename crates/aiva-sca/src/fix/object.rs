@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::entries::{Entries, Form, Spot};
-use crate::inventory::Kind;
+use crate::inventory::{Kind, Role};
 
 /// The tables of a `package.json`.
 const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", PEERS];
@@ -11,10 +11,12 @@ const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependenc
 /// What the dependant has to bring: a range that already allows the version is left as wide as it is.
 const PEERS: &str = "peerDependencies";
 
-/// The requirements of a `package.json` or a `composer.json` where they stand, and what the first forces upon every copy.
-pub(super) fn entries(text: &str, kind: Kind) -> Result<Entries, String> {
+/// The requirements of a `package.json` or a `composer.json` where they stand, and what the first forces upon every copy, which it does
+/// not as that of a member of a workspace.
+pub(super) fn entries(text: &str, kind: Kind, role: Role) -> Result<Entries, String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| format!("not JSON: {error}"))?;
     let is_node = kind == Kind::PackageJson;
+    let forces = is_node && role == Role::Own;
     let tables = if is_node { &TABLES[..] } else { &["require", "require-dev"] };
     let mut spots = Vec::new();
     let mut scanner = Scanner { text, at: 0 };
@@ -47,8 +49,8 @@ pub(super) fn entries(text: &str, kind: Kind) -> Result<Entries, String> {
         };
         match table {
             _ if tables.contains(&table) => entries(scanner, table == PEERS, false),
-            "overrides" | "resolutions" if is_node => entries(scanner, false, true),
-            "pnpm" if is_node => scanner.object(&mut |scanner, key| match key {
+            "overrides" | "resolutions" if forces => entries(scanner, false, true),
+            "pnpm" if forces => scanner.object(&mut |scanner, key| match key {
                 "overrides" => entries(scanner, false, true),
                 _ => scanner.value(),
             }),

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::Draft;
-use crate::inventory::{Kind, Reading};
+use crate::inventory::{Kind, Reading, Role};
 use crate::name::spelled;
 use crate::package::{Ecosystem, Problem, Status};
 use crate::scan::range_of;
@@ -58,8 +58,8 @@ enum Form {
 }
 
 impl<'t> Read<'t> {
-    pub(super) fn of(kind: Kind, text: &'t str) -> Self {
-        let reading = kind.read(text.as_bytes());
+    pub(super) fn of(kind: Kind, text: &'t str, role: Role) -> Self {
+        let reading = kind.read_as(text.as_bytes(), &|| role);
         let mut entries = Entries::new();
         for one in &reading.packages {
             let entry = Entry { line: one.line, said: one.version.to_string(), form: Form::Pin };
@@ -309,7 +309,8 @@ mod tests {
             ..Draft::default()
         };
         let mut bumps = BTreeMap::from([(name.to_owned(), draft)]);
-        let found = faults("f", &Read::of(kind, before), &Read::of(kind, after), &mut bumps);
+        let read = |text| Read::of(kind, text, Role::Own);
+        let found = faults("f", &read(before), &read(after), &mut bumps);
         let along = bumps[name].along.iter().map(|name| format!("along {name}"));
         let got: Vec<String> =
             found.by_name.into_values().chain(found.whole.map(|whole| format!("all: {whole}"))).chain(along).collect();

@@ -18,10 +18,9 @@ use super::graph::{self, stronger};
 use super::kind::Kind;
 use super::reading::Reading;
 use super::walk::Options;
-use super::workspaces::Workspaces;
 use super::{
-    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, members, msbuild,
-    msbuild_targets, nuget_xml, overrides, pom_tree, uv_members, yarn_lock,
+    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, msbuild,
+    msbuild_targets, nuget_xml, overrides, pom_tree, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
@@ -44,8 +43,6 @@ pub(crate) struct Standing<'t> {
     pub(crate) files: &'t [Found],
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
-    /// What the folders of the tree say of the members of their workspaces.
-    pub(super) workspaces: &'t Workspaces,
 }
 
 /// Ties the readings of one group together: each in its place, and what was taken in besides behind them.
@@ -55,12 +52,10 @@ pub(crate) fn join(
     options: &Options,
     standing: Standing<'_>,
 ) -> Vec<Joined> {
-    uv_members::settle(root, &mut readings, options, &standing.workspaces.uv);
     dynamic::settle(root, &mut readings, options);
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);
     go_work::settle(&mut readings);
-    members::settle(root, &mut readings, options, &standing.workspaces.node);
     catalog::settle(root, &mut readings, options);
     msbuild::settle(root, &mut readings, options);
     msbuild_targets::settle(root, &mut readings, options, standing.files);

@@ -4,6 +4,7 @@
 //! `tests/locks/`, a fuzz target.
 
 use super::reading::Reading;
+use super::workspaces::{Role, Tell};
 use super::{
     bill, build_gradle, bun_lock, cargo_lock, cargo_toml, composer_json, composer_lock, conan_lock, deno_json,
     deno_lock, door, gemfile, gemfile_lock, go_mod, go_sum, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock,
@@ -330,8 +331,13 @@ impl Kind {
         self.is_lockfile() && !matches!(self, Self::Requirements | Self::VendorModules | Self::GoSum)
     }
 
-    /// Reads a file of this kind.
+    /// Reads a file of this kind that stands alone.
     pub fn read(self, bytes: &[u8]) -> Reading {
+        self.read_as(bytes, &|| Role::Own)
+    }
+
+    /// Reads a file of this kind, whose role is told where it makes a difference.
+    pub(crate) fn read_as(self, bytes: &[u8], role: Tell<'_>) -> Reading {
         let reader = match self {
             Self::CargoLock => cargo_lock::read,
             Self::CargoToml => cargo_toml::read,
@@ -394,7 +400,11 @@ impl Kind {
             Ok(text) if self.is_never_empty() && text.trim().is_empty() => {
                 Reading::failed(0, format!("an empty file: what writes {} never leaves it empty", self.name()))
             }
-            Ok(text) => reader(&text),
+            Ok(text) => match self {
+                Self::PackageJson => package_json::read_as(&text, role),
+                Self::PyProject => pyproject::read_as(&text, role),
+                _ => reader(&text),
+            },
             Err(fault) => Reading::failed(fault.line, fault.message),
         }
     }

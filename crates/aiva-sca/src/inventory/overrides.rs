@@ -15,6 +15,7 @@ use super::join::folder;
 use super::json::{Json, Value};
 use super::kind::Kind;
 use super::reading::{Catalogued, Fault, Links, Reading, quote};
+use super::workspaces::{Role, Tell};
 use super::yaml::{self, Anchored, Visit};
 use super::{door, ending, package_json, pyproject};
 use crate::package::{Ecosystem, NotJudged, Origin, Scope, Status};
@@ -56,9 +57,10 @@ pub(super) struct Written {
     odd: Vec<(String, u32)>,
 }
 
-/// All that a manifest of this kind forces; nothing where it is of another kind, or cannot be read.
-pub(crate) fn of_text(kind: Kind, text: &str) -> Vec<Override> {
+/// All that a manifest of this kind and role forces; nothing where it is of another kind, or cannot be read.
+pub(crate) fn of_text(kind: Kind, text: &str, role: Tell<'_>) -> Vec<Override> {
     match kind {
+        Kind::PackageJson if role() == Role::Member => Vec::new(),
         Kind::PackageJson => {
             let mut written = Written::default();
             let mut json = Json::new(text.trim_start_matches('\u{feff}'));
@@ -68,7 +70,7 @@ pub(crate) fn of_text(kind: Kind, text: &str) -> Vec<Override> {
             });
             outcome.map(|()| written.all).unwrap_or_default()
         }
-        Kind::PyProject => pyproject::overrides_of(text),
+        Kind::PyProject => pyproject::overrides_of(text, role),
         Kind::PnpmWorkspace => yaml::tell(text.trim_start_matches('\u{feff}'), Workspace::default).0.all,
         _ => Vec::new(),
     }

@@ -5,6 +5,7 @@
 //! in the place of what is asked for.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use smol_str::SmolStr;
@@ -15,18 +16,18 @@ use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
 use super::overrides::{self, Scopes, Written};
 use super::reading::{Catalogued, Declared, Fault, Reading, quote};
-use super::workspaces::Role;
+use super::workspaces::{Role, Tell};
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
 pub(crate) fn read(text: &str) -> Reading {
-    read_as(text, Role::Own)
+    read_as(text, &|| Role::Own)
 }
 
 /// The same; of a member of a workspace nobody reads the overrides.
-pub(super) fn read_as(text: &str, role: Role) -> Reading {
+pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
     let mut reading = Reading::default();
-    let mut json = Json::new(text);
+    let (mut json, role) = (Json::new(text), LazyCell::new(role));
     if json.next() != Value::Object {
         return Reading::failed(json.line(), "not a manifest: package.json begins with `{`");
     }
@@ -59,7 +60,7 @@ pub(super) fn read_as(text: &str, role: Role) -> Reading {
                 }
                 Ok(())
             }),
-            (None, Some(table)) if role == Role::Own => overrides::read(json, table, &mut written),
+            (None, Some(table)) if *role == Role::Own => overrides::read(json, table, &mut written),
             (None, _) => json.skip(),
         },
     });
@@ -96,6 +97,16 @@ pub(super) fn read_as(text: &str, role: Role) -> Reading {
         }
     }
     reading.close()
+}
+
+/// The folders that a `package.json` calls members of its workspace, as patterns; what comes before it cannot be read on counts.
+pub(super) fn members_of(text: &str) -> Vec<String> {
+    let (mut json, mut all) = (Json::new(text), Vec::new());
+    if json.next() == Value::Object {
+        // That it cannot be read on is told of where it is read itself.
+        let _ = json.object(|json, key, _| if key == "workspaces" { members(json, &mut all) } else { json.skip() });
+    }
+    all
 }
 
 /// `["packages/*"]` or yarn's `{"packages": [...]}`.

@@ -15,16 +15,16 @@ use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::{Requirement, no_requirement};
 use super::uv_constraints;
-use super::workspaces::Role;
+use super::workspaces::{Role, Tell};
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// Reads a `pyproject.toml`.
 pub(crate) fn read(text: &str) -> Reading {
-    read_as(text, Role::Own)
+    read_as(text, &|| Role::Own)
 }
 
 /// The same; of a member of its workspace uv passes over the lists of what is forced and narrowed.
-pub(super) fn read_as(text: &str, role: Role) -> Reading {
+pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
     let manifest = match Manifest::parse(text) {
         Ok(manifest) => manifest,
         Err(fault) => return Reading::failed(fault.line, fault.message),
@@ -94,7 +94,7 @@ fn tables(item: &Item) -> Vec<&dyn TableLike> {
     item.as_table_like().into_iter().collect()
 }
 
-fn standard(manifest: &Manifest, role: Role, reading: &mut Reading) {
+fn standard(manifest: &Manifest, role: Tell<'_>, reading: &mut Reading) {
     let sources = &Sources::of(manifest);
     list_at(manifest, (&["project"], "dependencies"), Scope::Runtime, sources, reading);
     // The last two are from before PEP 735: pdm's groups, and uv's only one.
@@ -109,7 +109,7 @@ fn standard(manifest: &Manifest, role: Role, reading: &mut Reading) {
         }
     }
     list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
-    let of_uv = manifest.table(&["tool", "uv"]).filter(|_| role == Role::Own);
+    let of_uv = of_uv(manifest, role);
     forced(manifest, of_uv, sources, reading);
     overridden(manifest, of_uv, reading);
     uv_constraints::narrow(manifest, of_uv, uv_constraints::ALL, 0, reading);
@@ -118,9 +118,6 @@ fn standard(manifest: &Manifest, role: Role, reading: &mut Reading) {
     list_at(manifest, (&["build-system"], "requires"), Scope::Build, sources, reading);
     reading.links.declared.truncate(declared);
     uv_constraints::narrow(manifest, of_uv, uv_constraints::BUILD, open, reading);
-    // The folder of a workspace is nobody's member.
-    reading.links.is_for_workspace =
-        of_uv.is_some_and(|uv| !uv.contains_key("workspace") && OF_WORKSPACE.iter().any(|key| uv.contains_key(key)));
     for entry in reading.not_judged.iter_mut().skip(open).filter(|entry| entry.is_range) {
         entry.reason = "a range, not a pinned version; no lockfile pins what builds a project".into();
     }
@@ -129,6 +126,12 @@ fn standard(manifest: &Manifest, role: Role, reading: &mut Reading) {
 /// What uv reads in the folder of a workspace only.
 const OF_WORKSPACE: [&str; 4] =
     ["override-dependencies", "exclude-dependencies", uv_constraints::ALL, uv_constraints::BUILD];
+
+/// The table that uv reads such lists of; none of a member of a workspace.
+fn of_uv<'m>(manifest: &'m Manifest, role: Tell<'_>) -> Option<&'m dyn TableLike> {
+    let uv = manifest.table(&["tool", "uv"])?;
+    OF_WORKSPACE.iter().any(|key| uv.contains_key(key)).then_some(uv).filter(|_| role() == Role::Own)
+}
 
 /// What uv and pdm are to take whatever anybody asks for. `of_uv` is the table that uv reads such lists of.
 fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> {
@@ -164,12 +167,13 @@ fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> 
 }
 
 /// All that a text forces or holds; nothing where it cannot be read.
-pub(super) fn overrides_of(text: &str) -> Vec<Override> {
+pub(super) fn overrides_of(text: &str, role: Tell<'_>) -> Vec<Override> {
     let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
-    let mut all = written(&manifest, manifest.table(&["tool", "uv"]));
+    let of_uv = of_uv(&manifest, role);
+    let mut all = written(&manifest, of_uv);
     // What builds the project is not among what it declares.
     let runs = read(text.trim_start_matches('\u{feff}')).links.declared.into_iter().map(|one| one.name).collect();
-    all.extend(uv_constraints::holding(&manifest, &runs));
+    all.extend(uv_constraints::holding(&manifest, of_uv, &runs));
     all
 }
 

@@ -63,8 +63,6 @@ pub(crate) struct Links {
     pub(crate) lacks_dev: bool,
     /// Cargo.toml: what the workspace offers to its members.
     pub(crate) offered: Vec<Offered>,
-    /// pyproject.toml: whether it has lists that uv reads in the folder of a workspace only.
-    pub(crate) is_for_workspace: bool,
     /// pyproject.toml: what it leaves to that which builds the project, where nothing here says it, with the line.
     pub(crate) dynamic: Vec<(Scope, u32)>,
     /// setup.cfg: of which scopes it has a list, were it empty.

@@ -103,9 +103,13 @@ impl Constraint {
 
 /// The same as what holds a package where it is. What is for building holds what is asked for to build only: what runs may have the
 /// same name, which `runs` knows.
-pub(super) fn holding(manifest: &Manifest, runs: &HashSet<SmolStr>) -> impl Iterator<Item = Override> {
+pub(super) fn holding(
+    manifest: &Manifest,
+    uv: Option<&dyn TableLike>,
+    runs: &HashSet<SmolStr>,
+) -> impl Iterator<Item = Override> {
     let of = |table: &'static str| {
-        let all = written(manifest, manifest.table(&["tool", "uv"]), table, |_, _| {}).into_iter();
+        let all = written(manifest, uv, table, |_, _| {}).into_iter();
         all.map(move |(name, requirement, line)| Override {
             table,
             name: name.to_string(),
@@ -120,6 +124,7 @@ pub(super) fn holding(manifest: &Manifest, runs: &HashSet<SmolStr>) -> impl Iter
 #[cfg(test)]
 mod tests {
     use super::super::pyproject::overrides_of;
+    use super::super::workspaces::Role;
 
     #[test]
     fn what_is_for_building_holds_nothing_that_runs() {
@@ -130,7 +135,7 @@ mod tests {
             ("[tool.poetry.dependencies]\na-b = \"^1\"\n", &["a", "s"]),
             ("[build-system]\nrequires = [\"a-b\", \"s\"]\n", &["a", "a-b", "s"]),
         ] {
-            let all = overrides_of(&format!("{project}[tool.uv]\n{lists}"));
+            let all = overrides_of(&format!("{project}[tool.uv]\n{lists}"), &|| Role::Own);
             let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
             assert_eq!(names, want, "{project}");
         }

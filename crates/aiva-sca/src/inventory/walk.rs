@@ -21,7 +21,7 @@ use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::nuget_xml;
 use super::reading::Reading;
-use super::workspaces::Workspaces;
+use super::workspaces::{Role, Tell, Workspaces};
 use crate::package::Input;
 
 /// How to walk.
@@ -233,7 +233,8 @@ impl Tree<'_> {
         let mut files = handed;
         for at in &group.files {
             let Some(found) = self.files.get(*at).cloned() else { continue };
-            let (reading, text) = read_with_text(&found.file, found.kind, self.options);
+            let role = || self.workspaces.role(found.kind, &found.path, &|path| self.text(path));
+            let (reading, text) = read_with_text(&found.file, found.kind, self.options, &role);
             files.push(Read { at: *at, found, reading, text: text.filter(|_| size <= MOST_TEXT) });
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(Progress::Read { done, total });
@@ -250,7 +251,6 @@ impl Tree<'_> {
             has_catalog: self.has_catalog,
             files: &self.files,
             is_below: group.above.is_some(),
-            workspaces: &self.workspaces,
         };
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());
@@ -263,6 +263,11 @@ impl Tree<'_> {
             }
         }
         (inputs, left)
+    }
+
+    /// The text of a file, by its path below the root, which it does not lead out of.
+    fn text(&self, path: &str) -> Option<String> {
+        text_within(&self.root.canonicalize().ok()?, &self.root.join(path), self.options)
     }
 }
 
@@ -278,18 +283,18 @@ fn single(file: &Path) -> Found {
     Found { path: name, file: file.to_owned(), kind }
 }
 
-/// Reads one file with its kind's reader.
+/// Reads one file with its kind's reader, as one that stands alone.
 pub(crate) fn read_file(file: &Path, kind: Kind, options: &Options) -> Reading {
-    read_with_text(file, kind, options).0
+    read_with_text(file, kind, options, &|| Role::Own).0
 }
 
 /// The same, with what was read.
-fn read_with_text(file: &Path, kind: Kind, options: &Options) -> (Reading, Option<Vec<u8>>) {
+fn read_with_text(file: &Path, kind: Kind, options: &Options, role: Tell<'_>) -> (Reading, Option<Vec<u8>>) {
     if let Kind::Unread(_) = kind {
         return (kind.read(&[]), None);
     }
     match bytes(file, options.largest_file) {
-        Ok(Some(bytes)) => (kind.read(&bytes), Some(bytes)),
+        Ok(Some(bytes)) => (kind.read_as(&bytes, role), Some(bytes)),
         Ok(None) => {
             let limit = options.largest_file / (1024 * 1024);
             (Reading::failed(0, format!("larger than {limit} MiB, the limit for one file: not read")), None)

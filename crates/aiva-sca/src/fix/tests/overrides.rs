@@ -118,6 +118,61 @@ $ npm update lodash:"#,
 }
 
 #[test]
+fn what_a_member_of_a_workspace_forces_nobody_reads() {
+    let member = "{\"dependencies\": {\"lodash\": \"4.17.4\"},\n";
+    let want = r#"
+m/package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"dependencies": {"lodash": "4.17.21"},"#;
+    for root in [("package.json", r#"{"workspaces": ["m"]}"#), ("pnpm-workspace.yaml", "packages: [m]\n")] {
+        for forced in [
+            r#""overrides": {"lodash": "4.17.4"}"#,
+            r#""overrides": {"lodash": "$x"}"#,
+            r#""resolutions": {"lodash": "4.17.4"}"#,
+            r#""pnpm": {"overrides": {"lodash": "3.10.1"}}"#,
+        ] {
+            check(&[root, ("m/package.json", &format!("{member}{forced}}}"))], want);
+        }
+    }
+    // One that stands alone forces it.
+    check(
+        &[
+            ("package.json", r#"{"workspaces": ["other"]}"#),
+            ("m/package.json", &format!("{member}\"overrides\": {{\"lodash\": \"4.17.4\"}}}}")),
+        ],
+        &format!("{want}\n  + \"overrides\": {{\"lodash\": \"4.17.21\"}}}}"),
+    );
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"workspaces": ["m"]}, "m": {"dependencies": {"lodash": "4.17.4"}},
+        "node_modules/m": {"resolved": "m", "link": true}, "node_modules/lodash": {"version": "4.17.4"}}}"#;
+    check(
+        &[
+            ("package.json", r#"{"workspaces": ["m"]}"#),
+            ("m/package.json", &format!("{member}\"overrides\": {{\"lodash\": \"4.17.4\"}}}}")),
+            ("package-lock.json", lock),
+        ],
+        &format!("{want}\n$ npm update lodash:"),
+    );
+}
+
+#[test]
+fn lists_of_a_member_of_uv_s_workspace_hold_nothing() {
+    let root = "[tool.uv.workspace]\nmembers = [\"m\"]\n";
+    let member = "[project]\ndependencies = [\"jinja2==2.10\"]\n[build-system]\nrequires = [\"two==1.0\"]\n[tool.uv]\n";
+    for lists in [
+        "constraint-dependencies = [\"jinja2<2.11\"]\nbuild-constraint-dependencies = [\"two<1.5\"]\n",
+        "override-dependencies = [\"jinja2==2.10\"]\nbuild-constraint-dependencies = [\"two==1.0\"]\n",
+    ] {
+        check(
+            &[("pyproject.toml", root), ("m/pyproject.toml", &format!("{member}{lists}"))],
+            "
+m/pyproject.toml: jinja2 2.10 -> 2.11.3: J-1
+m/pyproject.toml: two 1.0 -> 2.0: T-2 T-3
+  + dependencies = [\"jinja2==2.11.3\"]
+  + requires = [\"two==2.0\"]",
+        );
+    }
+}
+
+#[test]
 fn a_constraint_of_uv_holds_what_it_shuts_out() {
     for (constraint, said) in [("<2.11", "<2.11"), ("==2.10", "==2.10")] {
         let text = format!(
