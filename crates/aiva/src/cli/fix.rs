@@ -36,7 +36,7 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
     let findings: Vec<&Finding> =
         result.findings.iter().filter(|finding| is_bump(finding) && !is_accepted(finding, &mut judge)).collect();
     let root = root(&command.path);
-    let read = |path: &str| fs::read_to_string(root.join(path)).ok();
+    let read = |path: &str| text_within(&root, path);
     let possible: Vec<Possible> = result.can_resolve.iter().filter_map(|one| open(one, &mut judge)).collect();
     let plan = fix::plan(&inventory.inputs, &findings, &possible, &index, &read).context("the plan was stopped")?;
     if command.apply {
@@ -119,7 +119,14 @@ fn is_accepted(finding: &Finding, judge: &mut Judge) -> bool {
 }
 
 fn root(path: &Path) -> PathBuf {
-    if path.is_file() { path.parent().unwrap_or(Path::new("")).to_path_buf() } else { path.to_path_buf() }
+    let folder = if path.is_file() { path.parent().unwrap_or(Path::new("")) } else { path };
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_path_buf() }
+}
+
+/// The text of a file by its path below the root, which no link leads out of.
+fn text_within(root: &Path, path: &str) -> Option<String> {
+    let real = root.join(path).canonicalize().ok()?;
+    fs::read_to_string(real.starts_with(root.canonicalize().ok()?).then_some(real)?).ok()
 }
 
 /// All of the file or none of it, with the rights that it has; not over what somebody changed meanwhile.
@@ -242,5 +249,25 @@ fn few(names: &[String]) -> String {
     match names.len().saturating_sub(MOST) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_link_leads_out_of_the_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        fs::write(folder.path().join("out"), "out").unwrap();
+        fs::write(root.join("in"), "in").unwrap();
+        for (name, to) in [("far", "../out"), ("near", "in")] {
+            std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        }
+        for (path, want) in [("in", Some("in")), ("near", Some("in")), ("far", None), ("../out", None), ("no", None)] {
+            assert_eq!(text_within(&root, path).as_deref(), want, "{path}");
+        }
     }
 }
