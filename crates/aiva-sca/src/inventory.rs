@@ -15,6 +15,7 @@ mod bill;
 mod bill_spdx3;
 mod bill_xml;
 mod build_gradle;
+mod builds;
 mod bun_lock;
 mod by_deno;
 mod bytes;

@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rapidhash::RapidHashMap;
 use smol_str::SmolStr;
 
 use super::asked::behind_alias;
 use super::beside::{Manifest, beside, compare, without_dev};
+use super::builds::Builds;
 use super::described::Described;
 use super::find::Found;
 use super::globs::Globs;
@@ -43,6 +45,8 @@ pub(crate) struct Standing<'t> {
     pub(crate) files: &'t [Found],
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
+    /// What .NET's projects take in.
+    pub(super) builds: &'t OnceLock<Builds>,
 }
 
 /// Ties the readings of one group together: each in its place, and what was taken in besides behind them.
@@ -58,7 +62,7 @@ pub(crate) fn join(
     go_work::settle(&mut readings);
     catalog::settle(root, &mut readings, options);
     msbuild::settle(root, &mut readings, options);
-    msbuild_targets::settle(root, &mut readings, options, standing.files);
+    msbuild_targets::settle(root, &mut readings, options, standing.files, standing.builds);
     go_locks::note(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);

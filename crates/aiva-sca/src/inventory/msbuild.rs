@@ -48,6 +48,8 @@ pub(crate) struct Properties {
     versions: HashMap<String, Option<(String, u32)>>,
     /// The `PackageVersion` that is open, while the file is read.
     kept: Option<Kept>,
+    /// Whether targets of the file may run before the packages are restored; what others set is of no use to that.
+    restores: bool,
 }
 
 /// A `PackageVersion`.
@@ -70,17 +72,16 @@ struct Property {
 impl Visit for Properties {
     fn open(&mut self, path: &[String], attributes: &[(String, String)], line: u32) {
         let element = path.last().map(String::as_str).unwrap_or_default();
-        if attribute(attributes, "condition").is_some() || element == "Choose" {
+        if attribute(attributes, "condition").is_some() || matches!(element, "Choose" | "Target") {
             self.conditional.get_or_insert(path.len());
         }
-        if element == "PackageVersion" {
+        if element == "PackageVersion" && !self.is_late(path) {
             let include = attribute(attributes, "include");
             let names = include.or_else(|| attribute(attributes, "update")).or_else(|| attribute(attributes, "remove"));
-            let in_target = path.iter().any(|element| element == "Target");
             self.kept = names.map(|names| Kept {
                 names: names.to_lowercase(),
                 version: attribute(attributes, "version").map(str::to_owned),
-                is_certain: include.is_some() && self.conditional.is_none() && !in_target,
+                is_certain: include.is_some() && self.conditional.is_none(),
                 line,
             });
         }
@@ -110,7 +111,7 @@ impl Visit for Properties {
             kept.version = Some(text.to_owned());
             kept.is_certain &= !is_conditional;
         }
-        if group != "PropertyGroup" {
+        if group != "PropertyGroup" || self.is_late(path) {
             return;
         }
         let text = text.trim();
@@ -130,12 +131,17 @@ impl Visit for Properties {
 impl Properties {
     /// The properties that a file sets.
     pub(crate) fn of(text: &str) -> Self {
-        let mut properties = Self::default();
+        let mut properties = Self { restores: nuget_xml::restores(text), ..Self::default() };
         // What is wrong with the file is told of where it is read.
         if xml::tell(text, &mut properties).is_err() {
             return Self::default();
         }
         properties
+    }
+
+    /// Whether it is of use only when the packages are restored already.
+    fn is_late(&self, path: &[String]) -> bool {
+        !self.restores && nuget_xml::is_in_target(path)
     }
 
     fn keep(&mut self, kept: Kept) {

@@ -1,17 +1,19 @@
 //! What the nearest `Directory.Build.targets` does to the packages of the projects at and below its folder: MSBuild takes it in behind
-//! the project, so that its `Update` and `Remove` come after all that the project asks for.
+//! the project, so that its `Update` and `Remove` come after all that the project asks for, and the `Directory.Build.props` before it.
 //!
-//! A version that it gives is judged there, where it stands. What a condition decides is judged beside it, or not at all. A
-//! `Directory.Build.props` comes before the project, and changes nothing of it; but it may say, as the project may, that another file is
-//! taken in or none. Nothing is changed then: that judges more than what is built, never less. An `Update` in it of what neither it nor
-//! a file that it imports may ask for is judged nowhere.
+//! A version that it gives is judged there, where it stands. What a condition decides is judged beside it, or not at all. Props ask for
+//! the packages of many projects: they are changed only where every one of those gets the same targets. What chooses the targets, or
+//! none, changes nothing: that judges more than what is built, never less ([`Builds`]).
+//!
+//! An `Update` in a `Directory.Build.props` of what neither it nor a file that it imports may ask for is judged nowhere.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smol_str::SmolStr;
 
+use super::builds::{Builds, PROPS, TARGETS, is_named};
 use super::find::Found;
 use super::join::{above, folder, inside};
 use super::kind::Kind;
@@ -19,12 +21,6 @@ use super::nuget_xml::{self, Change};
 use super::reading::{Reading, Stands};
 use super::walk::{Options, text_within};
 use crate::package::NotJudged;
-
-/// The file.
-const TARGETS: &str = "Directory.Build.targets";
-
-/// The file that comes before the project.
-const PROPS: &str = "Directory.Build.props";
 
 /// The most bytes of a version that is told to many projects.
 const LONGEST: usize = 1024;
@@ -80,36 +76,42 @@ impl Changes {
         named.or(self.may_be_any.then_some(&Fate::MayGo))
     }
 
-    fn makes_none(&self) -> bool {
-        self.by_name.is_empty() && !self.may_be_any
+    /// Whether anything that a file asks for is changed.
+    fn reach(&self, reading: &Reading) -> bool {
+        let changes = |name: &str| self.fate(name).is_some();
+        !(self.by_name.is_empty() && !self.may_be_any)
+            && (reading.packages.iter().any(|one| changes(&one.name))
+                || reading.not_judged.iter().any(|one| changes(&one.name))
+                || reading.links.declared.iter().any(|one| changes(&one.name)))
     }
 }
 
-/// Makes the changes in every project. `files` are those of the tree, by path: what is not among them is judged nowhere, and not followed.
-pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, files: &[Found]) {
-    readings.iter_mut().filter(|(found, _)| is_named(found, PROPS)).for_each(|(_, reading)| forget_updates(reading));
+/// Makes the changes in every project, and in props whose every project gets them. `files` are those of the tree, by path: what is not
+/// among them is judged nowhere, and not followed.
+pub(super) fn settle(
+    root: &Path,
+    readings: &mut [(Found, Reading)],
+    options: &Options,
+    files: &[Found],
+    builds: &OnceLock<Builds>,
+) {
+    let is_props = |found: &Found| found.kind == Kind::DotnetProject && is_named(&found.path, PROPS);
     let is_project = |found: &Found| found.kind == Kind::DotnetProject && found.path.ends_with("proj");
+    readings.iter_mut().filter(|(found, _)| is_props(found)).for_each(|(_, reading)| forget_updates(reading));
     let mut known: HashMap<String, Option<Arc<Changes>>> = HashMap::new();
-    let mut choosing: HashMap<String, bool> = HashMap::new();
-    for (found, reading) in readings.iter_mut().filter(|(found, _)| is_project(found)) {
+    for (found, reading) in readings.iter_mut().filter(|(found, _)| is_project(found) || is_props(found)) {
         let mut all = above(folder(&found.path)).filter_map(|at| named(files, at, TARGETS));
-        let Some(file) = all.next().filter(|_| !reading.links.chooses_targets) else { continue };
-        let changes = || tell(root, file, options, |text| Arc::new(Changes::of(text)));
+        let Some(file) = all.next() else { continue };
+        let changes = || tell(root, file, options);
         let changes = known.entry(file.path.clone()).or_insert_with(changes).clone();
-        let Some(changes) = changes.filter(|changes| !changes.makes_none()) else { continue };
-        // Of those further up any may be taken in by the nearest.
-        let chooses = above(folder(&found.path)).filter_map(|at| named(files, at, PROPS)).any(|file| {
-            let chooses = || tell(root, file, options, nuget_xml::chooses_targets).unwrap_or_default();
-            *choosing.entry(file.path.clone()).or_insert_with(chooses)
-        });
-        if !chooses {
+        let Some(changes) = changes.filter(|changes| changes.reach(reading)) else { continue };
+        let builds = builds.get_or_init(|| Builds::of(root, files, options));
+        let is_sure =
+            if is_props(found) { builds.reaches_all(&file.path, &found.path) } else { !builds.chooses(&found.path) };
+        if is_sure {
             change(reading, &changes, &file.path);
         }
     }
-}
-
-fn is_named(found: &Found, name: &str) -> bool {
-    found.kind == Kind::DotnetProject && found.path.rsplit('/').next() == Some(name)
 }
 
 /// Nothing stands before what it updates, so there is nothing of another version.
@@ -128,10 +130,10 @@ fn named<'f>(files: &'f [Found], folder: &str, name: &str) -> Option<&'f Found> 
     files.binary_search_by(|file| file.path.cmp(&path)).ok().and_then(|at| files.get(at))
 }
 
-/// What the text of a file says; nothing where it cannot be read, or leads out of the root.
-fn tell<T>(root: &Path, file: &Found, options: &Options, told: impl FnOnce(&str) -> T) -> Option<T> {
+/// What a file changes; nothing where it cannot be read, or leads out of the root.
+fn tell(root: &Path, file: &Found, options: &Options) -> Option<Arc<Changes>> {
     let real_root = root.canonicalize().ok()?;
-    text_within(&real_root, &file.file, options).map(|text| told(&text))
+    text_within(&real_root, &file.file, options).map(|text| Arc::new(Changes::of(&text)))
 }
 
 fn change(reading: &mut Reading, changes: &Changes, path: &str) {

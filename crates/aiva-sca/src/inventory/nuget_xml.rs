@@ -6,6 +6,8 @@
 //!
 //! `Update` says another version of what stands before it in the file, `Remove` takes it away; where it is not sure that it does, the
 //! entry is listed as not judged. What a `Directory.Build.targets` does to a project, [`msbuild_targets`](super::msbuild_targets) knows.
+//! What stands in a `<Target>` runs while the project is built, when the packages are restored already: it changes nothing, and what
+//! it asks for is listed as not judged. Only where a target of the file may run before that ([`Hooks`]) it counts as if under a condition.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,6 +31,8 @@ struct Found {
     open: bool,
     /// Whether it is asked for in every build, by this very element.
     is_certain: bool,
+    /// Whether it is asked for when the packages are restored already.
+    is_late: bool,
 }
 
 /// What an element does to the list of packages.
@@ -46,10 +50,10 @@ struct Elements {
     names: &'static [&'static str],
     /// How deep the outermost element with a condition is.
     conditional: Option<usize>,
-    /// Whether it says which `Directory.Build.targets` is taken in, if any.
-    chooses_targets: bool,
     /// Whether it takes in another file, which may ask for anything.
     imports: bool,
+    /// Whether targets of the file may run before the packages are restored.
+    restores: bool,
 }
 
 impl Visit for Elements {
@@ -66,6 +70,10 @@ impl Visit for Elements {
             [("include", Does::Include), ("update", Does::Update), ("id", Does::Include), ("remove", Does::Remove)];
         let found = keys.into_iter().find_map(|(key, does)| Some((attribute(attributes, key)?, does)));
         let Some((name, does)) = found.filter(|(name, _)| !name.is_empty()) else { return };
+        let is_late = !self.restores && is_in_target(path);
+        if is_late && does != Does::Include {
+            return;
+        }
         let version = ["versionoverride", "version"].into_iter().find_map(|key| attribute(attributes, key));
         let is_dev = attribute(attributes, "developmentDependency") == Some("true")
             || element == "DotNetCliToolReference"
@@ -87,6 +95,7 @@ impl Visit for Elements {
                 is_dev,
                 open: true,
                 is_certain,
+                is_late,
             });
         }
     }
@@ -94,7 +103,6 @@ impl Visit for Elements {
     fn close(&mut self, path: &[String], text: &str, _: u32) {
         // `<PackageReference Include="A"><Version>1.0.0</Version></PackageReference>`
         let Some(element) = path.last() else { return };
-        self.chooses_targets |= TARGETS.iter().any(|name| element.eq_ignore_ascii_case(name));
         self.imports |= element == "Import";
         if self.conditional.is_some_and(|depth| path.len() <= depth) {
             self.conditional = None;
@@ -117,19 +125,42 @@ impl Visit for Elements {
     }
 }
 
-/// The properties by which a build takes in another `Directory.Build.targets`, or none.
-const TARGETS: [&str; 2] = ["ImportDirectoryBuildTargets", "DirectoryBuildTargetsPath"];
+/// Whether an element stands in a `<Target>`.
+pub(super) fn is_in_target(path: &[String]) -> bool {
+    path.iter().any(|element| element == "Target")
+}
 
-/// Whether a file sets one of them, to whatever.
-pub(super) fn chooses_targets(text: &str) -> bool {
-    let mut reading = Reading::default();
-    elements(text, &[], "Project", &mut reading);
-    reading.links.chooses_targets
+/// Whether any target of a file may run before the packages are restored: it hooks into what NuGet runs then, takes the name of
+/// that, or runs first of all. By what it depends on any other may run with it.
+pub(super) fn restores(text: &str) -> bool {
+    let mut hooks = Hooks(false);
+    // What is wrong with the file is told of where it is read.
+    memchr::memmem::find(text.as_bytes(), b"<Target").is_some() && xml::tell(text, &mut hooks).is_ok() && hooks.0
+}
+
+struct Hooks(bool);
+
+impl Visit for Hooks {
+    fn open(&mut self, path: &[String], attributes: &[(String, String)], _: u32) {
+        let is_restore = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            ["restore", "collectpackage", "collectcentralpackage", "$("].iter().any(|part| name.contains(part))
+        };
+        self.0 |= match path {
+            [_] => attribute(attributes, "initialtargets").is_some_and(|names| !names.is_empty()),
+            [.., element] if element == "Target" => ["beforetargets", "aftertargets", "name"]
+                .iter()
+                .any(|key| attribute(attributes, key).is_some_and(is_restore)),
+            _ => false,
+        };
+    }
+
+    fn close(&mut self, _: &[String], _: &str, _: u32) {}
 }
 
 fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
     let mut elements =
-        Elements { found: Vec::new(), root: None, names, conditional: None, chooses_targets: false, imports: false };
+        Elements { found: Vec::new(), root: None, names, conditional: None, imports: false, restores: restores(text) };
     match xml::tell(text, &mut elements) {
         Err(fault) => reading.fault(fault),
         Ok(()) if elements.root.as_deref() != Some(root) => {
@@ -137,7 +168,6 @@ fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mu
         }
         Ok(()) => {}
     }
-    reading.links.chooses_targets = elements.chooses_targets;
     if !elements.imports {
         reading.links.updated = updated(&elements.found);
     }
@@ -153,6 +183,10 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
     // The places of what is there, by element and name.
     let mut there: HashMap<String, HashMap<String, Vec<usize>>> = HashMap::new();
     for one in found {
+        if one.is_late {
+            all.push(Some(one));
+            continue;
+        }
         let names = there.entry(one.element.clone()).or_default();
         let key = one.name.to_lowercase();
         match one.does {
@@ -262,6 +296,12 @@ pub(crate) const COMPUTED: &str = "MSBuild computes its version";
 /// The file that keeps versions for the projects at and below its folder.
 pub(crate) const CENTRAL: &str = "Directory.Packages.props";
 
+/// Why nothing is judged of what something may take away.
+const MAY_GO: &str = "a `Remove` that is computed or under a condition may take it away";
+
+/// Why nothing is judged of what only a build asks for.
+const LATE: &str = "a <Target> asks for it while the project is built, and packages are restored before that";
+
 /// Reads a project file or a `Directory.Packages.props`.
 pub(crate) fn read_project(text: &str) -> Reading {
     let mut reading = Reading::default();
@@ -279,8 +319,8 @@ pub(crate) fn read_project(text: &str) -> Reading {
             let requirement = if version.contains(['$', '@']) { String::new() } else { version.clone() };
             reading.links.declared.push(Declared::new(found.name.to_lowercase(), requirement, scope, found.line));
         }
-        if found.may_go {
-            let reason = "a `Remove` that is computed or under a condition may take it away";
+        if found.may_go || found.is_late {
+            let reason = if found.is_late { LATE } else { MAY_GO };
             let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
             reading.not_judged.push(NotJudged { scope, ..entry });
             continue;
@@ -292,11 +332,12 @@ pub(crate) fn read_project(text: &str) -> Reading {
 
 /// The names that a file says another version of, and that nothing in it asks for.
 fn updated(found: &[Found]) -> Vec<String> {
-    let may_be_any = |one: &Found| one.does == Does::Include && one.name.contains(COMPUTING);
+    let may_be_any = |one: &Found| one.does == Does::Include && !one.is_late && one.name.contains(COMPUTING);
     if found.iter().all(|one| one.does != Does::Update) || found.iter().any(may_be_any) {
         return Vec::new();
     }
-    let named = |does| found.iter().filter(move |one| one.does == does).map(|one| one.name.to_lowercase());
+    let is = |one: &&Found, does| one.does == does && !one.is_late;
+    let named = |does| found.iter().filter(move |one| is(one, does)).map(|one| one.name.to_lowercase());
     let asked: HashSet<String> = named(Does::Include).collect();
     named(Does::Update).filter(|name| !asked.contains(name)).collect()
 }

@@ -79,8 +79,6 @@ pub(crate) struct Links {
     pub(crate) module: Option<Box<Module>>,
     /// MSBuild: names in small letters that it says another version of, and that nothing in it asks for.
     pub(crate) updated: Vec<String>,
-    /// MSBuild: whether it says itself which Directory.Build.targets is taken in, if any.
-    pub(crate) chooses_targets: bool,
     /// pom.xml: what it says, for its children and its heirs.
     pub(crate) pom: Option<Box<Pom>>,
 }

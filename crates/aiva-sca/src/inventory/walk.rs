@@ -10,8 +10,9 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::builds::Builds;
 use super::crew;
 use super::door;
 use super::find::{Finds, Found, NOT_A_FILE, find};
@@ -142,6 +143,7 @@ pub fn visit<T: Send>(
         has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
         central: central(&finds.files),
         workspaces: Workspaces::default(),
+        builds: OnceLock::new(),
         done: AtomicUsize::new(0),
         files: finds.files,
         progress,
@@ -168,6 +170,7 @@ struct Tree<'w> {
     /// The folders that keep NuGet's versions.
     central: Vec<String>,
     workspaces: Workspaces,
+    builds: OnceLock<Builds>,
     done: AtomicUsize,
     progress: &'w (dyn Fn(Progress) + Sync),
 }
@@ -251,6 +254,7 @@ impl Tree<'_> {
             has_catalog: self.has_catalog,
             files: &self.files,
             is_below: group.above.is_some(),
+            builds: &self.builds,
         };
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());

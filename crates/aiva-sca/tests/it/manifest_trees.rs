@@ -269,6 +269,99 @@ fn a_directory_build_targets_comes_after_the_project() {
 }
 
 #[test]
+fn a_directory_build_targets_comes_after_what_the_props_ask_for() {
+    let items = |items: &str| format!("<Project><ItemGroup>{items}</ItemGroup></Project>");
+    let asked = items("<PackageReference Include=\"A\" Version=\"[1.0.0]\"/>");
+    let may_go =
+        "- A [1.0.0]: a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
+    let (a, project) = ("A 1.0.0", ("src/a/a.csproj", "<Project/>"));
+    for (change, want) in [
+        ("<PackageReference Remove=\"A\"/>", &[][..]),
+        ("<PackageReference Update=\"a\" Version=\"2.0.0\"/>", &[]),
+        ("<PackageReference Remove=\"A\" Condition=\"'$(X)'=='1'\"/>", &[may_go]),
+        ("<PackageReference Remove=\"B\"/>", &[a]),
+    ] {
+        let targets = items(change);
+        for props in ["Directory.Build.props", "src/Directory.Build.props"] {
+            let files = [("Directory.Build.targets", &*targets), (props, &*asked), project];
+            check(&files, props, want);
+            // Some project takes in the props and not the targets, or may.
+            let choosing = "<Project><PropertyGroup><ImportDirectoryBuildTargets>false</ImportDirectoryBuildTargets></PropertyGroup></Project>";
+            for other in [
+                ("src/b/Directory.Build.targets", "<Project/>"),
+                ("src/b/b.csproj", choosing),
+                ("src/b/Directory.Build.props", choosing),
+            ] {
+                check(&[files[0], files[1], project, other], props, &[a]);
+            }
+        }
+    }
+    // Those further down are not behind these props, and those of another folder are taken in by name.
+    let targets = items("<PackageReference Remove=\"A\"/>");
+    let below = [("Directory.Build.props", &*asked), ("src/Directory.Build.targets", &targets), project];
+    check(&below, "Directory.Build.props", &[a]);
+    let named = |file: &str| format!("<Project><Import Project=\"{file}\"/></Project>");
+    for (file, want) in [
+        ("..\\src\\Directory.Build.props", &[a][..]),
+        ("$(MSBuildThisFileDirectory)../src/Directory.Build.props", &[a]),
+        ("$(Root)/src/Directory.Build.props", &[a]),
+        ("..\\Directory.Build.props", &[]),
+        ("$([MSBuild]::GetPathOfFileAbove('Directory.Build.props', '$(MSBuildThisFileDirectory)../'))", &[]),
+    ] {
+        let files = [
+            ("src/Directory.Build.targets", &*targets),
+            ("src/Directory.Build.props", &asked),
+            ("tests/Directory.Build.props", &named(file)),
+        ];
+        check(&files, "src/Directory.Build.props", want);
+    }
+}
+
+#[test]
+fn what_a_target_does_comes_after_packages_are_restored() {
+    let target = |hook: &str, items: &str| {
+        format!(
+            "<Project><ItemGroup><PackageReference Include=\"A\" Version=\"[1.0.0]\"/></ItemGroup>\
+             <Target Name=\"X\"{hook}><PropertyGroup><V>[2.0.0]</V></PropertyGroup><ItemGroup>{items}</ItemGroup></Target>\
+             <ItemGroup><PackageReference Include=\"V\" Version=\"$(V)\"/></ItemGroup></Project>"
+        )
+    };
+    let late =
+        "- C [[3.0.0]]: a <Target> asks for it while the project is built, and packages are restored before that";
+    let may_go = "- A [[1.0.0]]: a `Remove` that is computed or under a condition may take it away";
+    let (a, v) = ("A 1.0.0", "- V [$(V)]: MSBuild computes its version");
+    let before = " BeforeTargets=\"CollectPackageReferences\"";
+    for (hook, change, want) in [
+        ("", "<PackageReference Remove=\"A\"/>", &[a, v][..]),
+        ("", "<PackageReference Remove=\"@(PackageReference)\"/>", &[a, v]),
+        (" AfterTargets=\"Build\"", "<PackageReference Update=\"A\" Version=\"[2.0.0]\"/>", &[a, v]),
+        ("", "<PackageReference Include=\"C\" Version=\"[3.0.0]\"/>", &[a, late, v]),
+        ("", "<PackageReference Include=\"C\"><Version>[3.0.0]</Version></PackageReference>", &[a, late, v]),
+        // One that runs before that, or may.
+        (before, "<PackageReference Remove=\"A\"/>", &["V 2.0.0", may_go]),
+        (before, "<PackageReference Update=\"A\" Version=\"[2.0.0]\"/>", &[a, "A 2.0.0", "V 2.0.0"]),
+        (
+            " BeforeTargets=\"$(First)\"",
+            "<PackageReference Include=\"C\" Version=\"[3.0.0]\"/>",
+            &[a, "C 3.0.0", "V 2.0.0"],
+        ),
+    ] {
+        check(&[("a.csproj", &target(hook, change))], "a.csproj", want);
+    }
+    // Whoever depends on it takes it along.
+    let depends = target("", "<PackageReference Remove=\"A\"/>")
+        .replace("</Project>", "<Target Name=\"Y\" DependsOnTargets=\"X\" BeforeTargets=\"Restore\"/></Project>");
+    check(&[("a.csproj", &depends)], "a.csproj", &["V 2.0.0", may_go]);
+    let first = target("", "").replace("<Project>", "<Project InitialTargets=\"X\">");
+    check(&[("a.csproj", &first)], "a.csproj", &[a, "V 2.0.0"]);
+    // Nor does it change a project from elsewhere, or the version that is kept for it.
+    let one = "<Project><ItemGroup><PackageReference Include=\"A\" Version=\"[1.0.0]\"/></ItemGroup></Project>";
+    let targets =
+        "<Project><Target Name=\"X\"><ItemGroup><PackageReference Remove=\"A\"/></ItemGroup></Target></Project>";
+    check(&[("Directory.Build.targets", targets), ("a.csproj", one)], "a.csproj", &[a]);
+}
+
+#[test]
 fn compiled_requirements_say_what_their_source_asks_for() {
     let source = ("requirements.in", "flask\ndjango==3.2.0\n");
     check(&[source], "requirements.in", &["django 3.2.0", "flask []"]);

@@ -185,7 +185,8 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let central = central(&files);
     let workspaces = Workspaces::default();
-    let tree = Tree { root, options: &options, files, has_catalog, central, workspaces, done, progress };
+    let builds = OnceLock::new();
+    let tree = Tree { root, options: &options, files, has_catalog, central, workspaces, builds, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));

@@ -1,0 +1,126 @@
+//! Which `Directory.Build.props` and `.targets` the projects of a tree take in, as far as their files say: found out once for the tree.
+//!
+//! A project takes in the nearest of each at or above its folder, unless it, or such a file, says otherwise. Start reading at
+//! [`Builds::reaches_all`].
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use super::find::Found;
+use super::join::{above, folder, inside, named_from};
+use super::kind::Kind;
+use super::nuget_xml::is_in_target;
+use super::walk::{Options, text_within};
+use super::xml::{self, Visit, attribute};
+
+/// The file that comes behind the project.
+pub(super) const TARGETS: &str = "Directory.Build.targets";
+
+/// The file that comes before the project.
+pub(super) const PROPS: &str = "Directory.Build.props";
+
+/// What the files of .NET's projects say of each other, by their paths below the root.
+#[derive(Debug, Default)]
+pub(super) struct Builds {
+    targets: BTreeSet<String>,
+    /// Those that say which targets are taken in, if any.
+    choosing: BTreeSet<String>,
+    /// By the props that are named where they stand, who names them.
+    importers: HashMap<String, Vec<String>>,
+    /// Those that name props in a way that is computed.
+    computing: BTreeSet<String>,
+}
+
+impl Builds {
+    /// Of all files of the tree; what leads out of it is not read.
+    pub(super) fn of(root: &Path, files: &[Found], options: &Options) -> Self {
+        let mut builds = Self::default();
+        let Ok(real_root) = root.canonicalize() else { return builds };
+        for found in files.iter().filter(|found| found.kind == Kind::DotnetProject) {
+            if is_named(&found.path, TARGETS) {
+                builds.targets.insert(found.path.clone());
+            }
+            if let Some(text) = text_within(&real_root, &found.file, options) {
+                builds.add(&found.path, &text);
+            }
+        }
+        builds
+    }
+
+    fn add(&mut self, path: &str, text: &str) {
+        let mut said = Said::default();
+        // What is wrong with the file is told of where it is read; what it says before that counts.
+        let _ = xml::tell(text, &mut said);
+        if said.chooses {
+            self.choosing.insert(path.to_owned());
+        }
+        if said.computes {
+            self.computing.insert(path.to_owned());
+        }
+        for named in said.props.iter().filter_map(|named| named_from(folder(path), named)) {
+            self.importers.entry(named).or_default().push(path.to_owned());
+        }
+    }
+
+    /// Whether the project or any props that it may take in say which targets follow it.
+    pub(super) fn chooses(&self, project: &str) -> bool {
+        // Of the props further up any may be taken in by the nearest.
+        self.choosing.contains(project) || above(folder(project)).any(|at| self.choosing.contains(&inside(at, PROPS)))
+    }
+
+    /// Whether every project that takes in these props takes in these targets behind them, which are the nearest at or above.
+    pub(super) fn reaches_all(&self, targets: &str, props: &str) -> bool {
+        let own = folder(props);
+        let start = if own.is_empty() { String::new() } else { format!("{own}/") };
+        let has_below = |all: &BTreeSet<String>, but: &str| {
+            let mut below = all.range(start.clone()..).take_while(|path| path.starts_with(&start));
+            below.any(|path| path != but)
+        };
+        let named = self.importers.get(props).map(Vec::as_slice).unwrap_or_default();
+        let mut outside = self.computing.iter().chain(named).filter(|path| !path.starts_with(&start));
+        !has_below(&self.targets, targets)
+            && !has_below(&self.choosing, "")
+            && !self.chooses(props)
+            && outside.next().is_none()
+    }
+}
+
+/// Whether this is the name of a file.
+pub(super) fn is_named(path: &str, name: &str) -> bool {
+    path.rsplit('/').next() == Some(name)
+}
+
+/// The properties by which a build takes in other targets, or none.
+const CHOOSING: [&str; 2] = ["ImportDirectoryBuildTargets", "DirectoryBuildTargetsPath"];
+
+/// What a file says of those.
+#[derive(Default)]
+struct Said {
+    /// The props that it takes in by name.
+    props: Vec<String>,
+    /// Whether it takes in props in a way that is computed.
+    computes: bool,
+    /// Whether it says which targets are taken in, if any.
+    chooses: bool,
+}
+
+impl Visit for Said {
+    fn open(&mut self, path: &[String], attributes: &[(String, String)], _: u32) {
+        let Some(element) = path.last() else { return };
+        self.chooses |= CHOOSING.iter().any(|name| element.eq_ignore_ascii_case(name)) && !is_in_target(path);
+        let file = attribute(attributes, "project").filter(|_| element == "Import");
+        let Some(file) = file.map(|file| file.replace('\\', "/")) else { return };
+        // Those further up are taken in by who is below them.
+        if !is_named(&file, PROPS) || file.contains("OfFileAbove") {
+            return;
+        }
+        let file = file.strip_prefix("$(MSBuildThisFileDirectory)").unwrap_or(&file);
+        if file.contains(['$', '*']) {
+            self.computes = true;
+        } else {
+            self.props.push(file.to_owned());
+        }
+    }
+
+    fn close(&mut self, _: &[String], _: &str, _: u32) {}
+}
