@@ -59,6 +59,7 @@ mod members;
 mod mix_exs;
 mod mix_lock;
 mod msbuild;
+mod msbuild_hooks;
 mod msbuild_targets;
 mod npm_license;
 mod npm_lock;

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::find::Found;
 use super::join::{above, folder, inside, named_from};
 use super::kind::Kind;
-use super::nuget_xml::is_in_target;
+use super::msbuild_hooks::is_in_target;
 use super::walk::{Options, text_within};
 use super::xml::{self, Visit, attribute};
 

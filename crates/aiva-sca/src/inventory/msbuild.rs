@@ -12,9 +12,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::find::Found;
 use super::join::{above, folder, inside, named_from};
 use super::kind::Kind;
+use super::msbuild_hooks;
 use super::nuget_xml::{self, CENTRAL, COMPUTED, KEPT_ELSEWHERE};
 use super::reading::{Reading, Stands};
 use super::walk::{Options, text_within};
@@ -45,7 +48,7 @@ pub(crate) struct Properties {
     /// Where the file is, below the root.
     path: String,
     /// The versions that it keeps for projects with their lines, by names in small letters; nothing where it is not sure which.
-    versions: HashMap<String, Option<(String, u32)>>,
+    versions: HashMap<String, Option<(SmolStr, u32)>>,
     /// The `PackageVersion` that is open, while the file is read.
     kept: Option<Kept>,
     /// Whether targets of the file may run before the packages are restored; what others set is of no use to that.
@@ -56,7 +59,7 @@ pub(crate) struct Properties {
 #[derive(Debug, PartialEq, Eq)]
 struct Kept {
     names: String,
-    version: Option<String>,
+    version: Option<SmolStr>,
     is_certain: bool,
     line: u32,
 }
@@ -80,7 +83,7 @@ impl Visit for Properties {
             let names = include.or_else(|| attribute(attributes, "update")).or_else(|| attribute(attributes, "remove"));
             self.kept = names.map(|names| Kept {
                 names: names.to_lowercase(),
-                version: attribute(attributes, "version").map(str::to_owned),
+                version: attribute(attributes, "version").map(nuget_xml::bounded),
                 is_certain: include.is_some() && self.conditional.is_none(),
                 line,
             });
@@ -108,7 +111,7 @@ impl Visit for Properties {
         }
         let [.., group, name] = path else { return };
         if let Some(kept) = self.kept.as_mut().filter(|_| group == "PackageVersion" && name == "Version") {
-            kept.version = Some(text.to_owned());
+            kept.version = Some(nuget_xml::bounded(text));
             kept.is_certain &= !is_conditional;
         }
         if group != "PropertyGroup" || self.is_late(path) {
@@ -131,7 +134,7 @@ impl Visit for Properties {
 impl Properties {
     /// The properties that a file sets.
     pub(crate) fn of(text: &str) -> Self {
-        let mut properties = Self { restores: nuget_xml::restores(text), ..Self::default() };
+        let mut properties = Self { restores: msbuild_hooks::restores(text), ..Self::default() };
         // What is wrong with the file is told of where it is read.
         if xml::tell(text, &mut properties).is_err() {
             return Self::default();
@@ -141,11 +144,12 @@ impl Properties {
 
     /// Whether it is of use only when the packages are restored already.
     fn is_late(&self, path: &[String]) -> bool {
-        !self.restores && nuget_xml::is_in_target(path)
+        !self.restores && msbuild_hooks::is_in_target(path)
     }
 
     fn keep(&mut self, kept: Kept) {
-        let version = kept.version.filter(|version| kept.is_certain && !version.is_empty());
+        let is_known = |version: &SmolStr| kept.is_certain && !version.is_empty() && !version.ends_with(nuget_xml::CUT);
+        let version = kept.version.filter(is_known);
         for name in kept.names.split(';').map(str::trim).filter(|name| !name.is_empty()) {
             match self.versions.entry(name.to_owned()) {
                 Entry::Vacant(slot) => {
@@ -192,13 +196,13 @@ impl Layers {
     }
 
     /// The version that is kept for a package, and the file and the line that have it; nothing where it may be one of several.
-    fn kept(&self, name: &str) -> Option<(String, &str, u32)> {
+    fn kept(&self, name: &str) -> Option<(&SmolStr, &str, u32)> {
         let mut all = self.0.iter().filter_map(|layer| Some((layer.versions.get(name)?.as_ref(), &*layer.path)));
         let (first, path) = all.next()?;
-        let version = |kept: Option<&(String, u32)>| kept.map(|(version, _)| version.clone());
+        let version = |kept: Option<&'_ (SmolStr, u32)>| kept.map(|(version, _)| version.clone());
         let is_one = all.all(|(other, _)| version(other) == version(first));
         let (version, line) = first.filter(|_| is_one)?;
-        Some((self.resolved(version)?, path, *line))
+        Some((version, path, *line))
     }
 
     /// A text with its properties put in; `None` where one of them is unknown.
@@ -222,6 +226,21 @@ impl Layers {
         }
         out.push_str(rest);
         (!out.contains("@(") && !out.contains("%(")).then_some(out)
+    }
+}
+
+/// Texts with their properties put in, each of which is put together once.
+#[derive(Default)]
+pub(super) struct Resolved(HashMap<SmolStr, Option<SmolStr>>);
+
+impl Resolved {
+    /// See [`Layers::resolved`]; always of the same layers.
+    pub(super) fn of(&mut self, layers: &Layers, text: &SmolStr) -> Option<SmolStr> {
+        if !text.contains('(') {
+            return Some(text.clone());
+        }
+        let found = self.0.entry(text.clone()).or_insert_with(|| layers.resolved(text).map(SmolStr::from));
+        found.clone()
     }
 }
 
@@ -253,8 +272,9 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
             std::mem::take(&mut reading.not_judged).into_iter().partition(|entry| entry.reason == COMPUTED);
         reading.not_judged = rest;
         let computed: Vec<crate::package::NotJudged> = computed;
+        let mut known = Resolved::default();
         for entry in computed {
-            match properties.resolved(&entry.requirement).filter(|version| !version.is_empty()) {
+            match known.of(&properties, &entry.requirement).filter(|version| !version.is_empty()) {
                 Some(version) => nuget_xml::ask(reading, &entry.name, &version, entry.scope, entry.line),
                 None => reading.not_judged.push(entry),
             }
@@ -272,9 +292,13 @@ fn take(reading: &mut Reading, layers: &Layers) {
     }
     let bare = reading.not_judged.iter().filter(|entry| entry.reason == KEPT_ELSEWHERE);
     let bare: HashSet<String> = bare.map(|entry| entry.name.to_lowercase()).collect();
+    let mut known = Resolved::default();
     for one in reading.links.declared.iter_mut().filter(|one| bare.contains(one.name.as_str())) {
-        if let Some((version, path, line)) = layers.kept(&one.name) {
-            (one.requirement, one.stands, one.line) = (version.into(), Stands::In(path.into()), line);
+        let kept = layers.kept(&one.name);
+        if let Some((version, path, line)) =
+            kept.and_then(|(text, path, line)| Some((known.of(layers, text)?, path, line)))
+        {
+            (one.requirement, one.stands, one.line) = (version, Stands::In(path.into()), line);
         }
     }
 }

@@ -17,13 +17,10 @@ use super::builds::{Builds, PROPS, TARGETS, is_named};
 use super::find::Found;
 use super::join::{above, folder, inside};
 use super::kind::Kind;
-use super::nuget_xml::{self, Change};
+use super::nuget_xml::{self, CUT, Change};
 use super::reading::{Reading, Stands};
 use super::walk::{Options, text_within};
 use crate::package::NotJudged;
-
-/// The most bytes of a version that is told to many projects.
-const LONGEST: usize = 1024;
 
 /// Why nothing is judged of what may be taken away.
 const MAY_GO: &str = "a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
@@ -60,8 +57,7 @@ impl Changes {
             (_, _, Some(Fate::Goes)) | (Some(_), false, _) => {}
             (Some(version), true, _) => {
                 // What is computed, or too long for a version, is declared to be anything.
-                let is_plain = version.len() <= LONGEST && !version.contains(['$', '@']);
-                let version = if is_plain { version.into() } else { SmolStr::default() };
+                let version = if version.contains(['$', '@', CUT]) { SmolStr::default() } else { version };
                 self.by_name.insert(name, Fate::Moves(version, line));
             }
             (None, true, _) => drop(self.by_name.insert(name, Fate::Goes)),
@@ -79,7 +75,7 @@ impl Changes {
     /// Whether anything that a file asks for is changed.
     fn reach(&self, reading: &Reading) -> bool {
         let changes = |name: &str| self.fate(name).is_some();
-        !(self.by_name.is_empty() && !self.may_be_any)
+        (self.may_be_any || !self.by_name.is_empty())
             && (reading.packages.iter().any(|one| changes(&one.name))
                 || reading.not_judged.iter().any(|one| changes(&one.name))
                 || reading.links.declared.iter().any(|one| changes(&one.name)))
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_version_that_is_computed_or_too_long_is_not_told_to_the_projects() {
-        let long = format!("[1.{}]", "1".repeat(LONGEST));
+        let long = format!("[1.{}]", "1".repeat(1024));
         for (version, want) in [("[1.0]", "[1.0]"), ("$(V)", ""), ("@(V)", ""), (long.as_str(), "")] {
             let text = format!(
                 "<Project><ItemGroup><PackageReference Update=\"a\" Version=\"{version}\"/></ItemGroup></Project>"

@@ -7,26 +7,32 @@
 //! `Update` says another version of what stands before it in the file, `Remove` takes it away; where it is not sure that it does, the
 //! entry is listed as not judged. What a `Directory.Build.targets` does to a project, [`msbuild_targets`](super::msbuild_targets) knows.
 //! What stands in a `<Target>` runs while the project is built, when the packages are restored already: it changes nothing, and what
-//! it asks for is listed as not judged. Only where a target of the file may run before that ([`Hooks`]) it counts as if under a condition.
+//! it asks for is listed as not judged. Only where a target of the file may run before that ([`restores`]) it counts as if under a condition.
 
 use std::collections::{HashMap, HashSet};
 
-use super::msbuild::{Layers, Properties};
+use smol_str::SmolStr;
+
+use super::msbuild::{Layers, Properties, Resolved};
+use super::msbuild_hooks::{is_in_target, restores};
 use super::reading::{Declared, Reading, quote};
 use super::xml::{self, Visit, attribute};
 use crate::package::{Ecosystem, NotJudged, Package, Scope};
 
 struct Found {
     line: u32,
-    element: String,
+    element: &'static str,
     name: String,
     does: Does,
     /// Whether it does so in every build, to the package of this very name.
     is_sure: bool,
     /// Whether something may take it away.
     may_go: bool,
-    version: Option<String>,
+    /// One text for all that an element names.
+    version: Option<SmolStr>,
     is_dev: bool,
+    /// Whether its element names others as well.
+    is_of_several: bool,
     /// Whether its element is not closed yet.
     open: bool,
     /// Whether it is asked for in every build, by this very element.
@@ -63,9 +69,7 @@ impl Visit for Elements {
         if attribute(attributes, "condition").is_some() || matches!(element.as_str(), "Choose" | "Target") {
             self.conditional.get_or_insert(path.len());
         }
-        if !self.names.contains(&element.as_str()) {
-            return;
-        }
+        let Some(element) = self.names.iter().copied().find(|name| name == element) else { return };
         let keys =
             [("include", Does::Include), ("update", Does::Update), ("id", Does::Include), ("remove", Does::Remove)];
         let found = keys.into_iter().find_map(|(key, does)| Some((attribute(attributes, key)?, does)));
@@ -74,7 +78,8 @@ impl Visit for Elements {
         if is_late && does != Does::Include {
             return;
         }
-        let version = ["versionoverride", "version"].into_iter().find_map(|key| attribute(attributes, key));
+        let version =
+            ["versionoverride", "version"].into_iter().find_map(|key| attribute(attributes, key)).map(bounded);
         let is_dev = attribute(attributes, "developmentDependency") == Some("true")
             || element == "DotNetCliToolReference"
             || attribute(attributes, "privateassets").is_some_and(|assets| assets.eq_ignore_ascii_case("all"));
@@ -83,16 +88,19 @@ impl Visit for Elements {
             && attribute(attributes, "include").is_some()
             && !name.contains(['$', '@', '*']);
         // MSBuild takes a list wherever it takes a name.
-        for name in name.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+        let names = || name.split(';').map(str::trim).filter(|name| !name.is_empty());
+        let is_of_several = names().nth(1).is_some();
+        for name in names() {
             self.found.push(Found {
                 line,
-                element: element.clone(),
+                element,
                 name: name.to_owned(),
                 does,
                 is_sure: self.conditional.is_none() && !name.contains(COMPUTING),
                 may_go: false,
-                version: version.map(str::to_owned),
+                version: version.clone(),
                 is_dev,
+                is_of_several,
                 open: true,
                 is_certain,
                 is_late,
@@ -115,47 +123,15 @@ impl Visit for Elements {
         if !self.names.contains(&outer.as_str()) {
             return;
         }
+        let version = bounded(text);
         for last in self.found.iter_mut().rev().take_while(|found| found.open) {
             match element.as_str() {
-                "Version" | "VersionOverride" => last.version = Some(text.to_owned()),
+                "Version" | "VersionOverride" => last.version = Some(version.clone()),
                 "PrivateAssets" => last.is_dev |= text.eq_ignore_ascii_case("all"),
                 _ => {}
             }
         }
     }
-}
-
-/// Whether an element stands in a `<Target>`.
-pub(super) fn is_in_target(path: &[String]) -> bool {
-    path.iter().any(|element| element == "Target")
-}
-
-/// Whether any target of a file may run before the packages are restored: it hooks into what NuGet runs then, takes the name of
-/// that, or runs first of all. By what it depends on any other may run with it.
-pub(super) fn restores(text: &str) -> bool {
-    let mut hooks = Hooks(false);
-    // What is wrong with the file is told of where it is read.
-    memchr::memmem::find(text.as_bytes(), b"<Target").is_some() && xml::tell(text, &mut hooks).is_ok() && hooks.0
-}
-
-struct Hooks(bool);
-
-impl Visit for Hooks {
-    fn open(&mut self, path: &[String], attributes: &[(String, String)], _: u32) {
-        let is_restore = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            ["restore", "collectpackage", "collectcentralpackage", "$("].iter().any(|part| name.contains(part))
-        };
-        self.0 |= match path {
-            [_] => attribute(attributes, "initialtargets").is_some_and(|names| !names.is_empty()),
-            [.., element] if element == "Target" => ["beforetargets", "aftertargets", "name"]
-                .iter()
-                .any(|key| attribute(attributes, key).is_some_and(is_restore)),
-            _ => false,
-        };
-    }
-
-    fn close(&mut self, _: &[String], _: &str, _: u32) {}
 }
 
 fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
@@ -181,13 +157,13 @@ const MOST_SAME: usize = 32;
 fn settled(found: Vec<Found>) -> Vec<Found> {
     let mut all: Vec<Option<Found>> = Vec::new();
     // The places of what is there, by element and name.
-    let mut there: HashMap<String, HashMap<String, Vec<usize>>> = HashMap::new();
+    let mut there: HashMap<&str, HashMap<String, Vec<usize>>> = HashMap::new();
     for one in found {
         if one.is_late {
             all.push(Some(one));
             continue;
         }
-        let names = there.entry(one.element.clone()).or_default();
+        let names = there.entry(one.element).or_default();
         let key = one.name.to_lowercase();
         match one.does {
             Does::Include => {
@@ -239,13 +215,27 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
     all.into_iter().flatten().collect()
 }
 
+/// More text than any version has, were it a list of them; each name of an element gets the version again.
+const LONGEST: usize = 1024;
+
+/// Stands at the end of a version that was cut because it was longer than that.
+pub(super) const CUT: char = '…';
+
+/// A version, of which not more than that is kept.
+pub(super) fn bounded(version: &str) -> SmolStr {
+    if version.len() <= LONGEST {
+        return version.into();
+    }
+    version.chars().take(30).chain([CUT]).collect()
+}
+
 /// What a file changes of packages that another one asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     /// Their name in small letters; empty where it is computed, and may be any.
     pub(super) name: String,
     /// Another version; `None` where they are taken away.
-    pub(super) version: Option<String>,
+    pub(super) version: Option<SmolStr>,
     /// The line that says so, from 1.
     pub(super) line: u32,
     /// Whether it is so in every build.
@@ -280,6 +270,13 @@ pub(crate) fn read_config(text: &str) -> Reading {
             reading.problem(found.line, format!("{} has no version", quote(&found.name)));
             continue;
         };
+        if version.ends_with(CUT) {
+            reading.problem(
+                found.line,
+                format!("{} has more text in the place of its version than any", quote(&found.name)),
+            );
+            continue;
+        }
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let package = Package::new(Ecosystem::NuGet, found.name, version, found.line);
         reading.packages.push(Package { scope, ..package });
@@ -302,6 +299,12 @@ const MAY_GO: &str = "a `Remove` that is computed or under a condition may take 
 /// Why nothing is judged of what only a build asks for.
 const LATE: &str = "a <Target> asks for it while the project is built, and packages are restored before that";
 
+/// Why nothing is judged of several packages that have several versions together.
+const PRODUCT: &str = "one list of versions for several packages: write an element for each";
+
+/// Why nothing is judged of a version that was cut.
+const TOO_LONG: &str = "more text in the place of its version than any version has";
+
 /// Reads a project file or a `Directory.Packages.props`.
 pub(crate) fn read_project(text: &str) -> Reading {
     let mut reading = Reading::default();
@@ -311,16 +314,20 @@ pub(crate) fn read_project(text: &str) -> Reading {
     let is_computed = |found: &Found| found.version.as_deref().is_some_and(|version| version.contains("$("));
     let properties =
         if found.iter().any(is_computed) { Layers::of(Properties::of(text).certain()) } else { Layers::default() };
+    let mut known = Resolved::default();
     for found in found {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();
-        let version = properties.resolved(&version).filter(|_| version.contains("$(")).unwrap_or(version);
+        let version = known.of(&properties, &version).filter(|_| version.contains("$(")).unwrap_or(version);
         if found.is_certain && !found.may_go {
-            let requirement = if version.contains(['$', '@']) { String::new() } else { version.clone() };
+            let requirement = if version.contains(['$', '@', CUT]) { SmolStr::default() } else { version.clone() };
             reading.links.declared.push(Declared::new(found.name.to_lowercase(), requirement, scope, found.line));
         }
-        if found.may_go || found.is_late {
-            let reason = if found.is_late { LATE } else { MAY_GO };
+        let is_product = found.is_of_several && version.contains("];[");
+        if let Some(reason) = [(found.is_late, LATE), (found.may_go, MAY_GO), (is_product, PRODUCT)]
+            .into_iter()
+            .find_map(|(is_so, reason)| is_so.then_some(reason))
+        {
             let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
             reading.not_judged.push(NotJudged { scope, ..entry });
             continue;
@@ -343,7 +350,7 @@ fn updated(found: &[Found]) -> Vec<String> {
 }
 
 /// Adds one reference with its version.
-pub(super) fn ask(reading: &mut Reading, name: &str, version: &str, scope: Scope, line: u32) {
+pub(super) fn ask(reading: &mut Reading, name: &str, version: &SmolStr, scope: Scope, line: u32) {
     // Only what is downloaded may name several versions.
     let pins: Vec<&str> = match version.contains("];[") {
         true => version.split(';').filter_map(pinned).collect(),
@@ -354,12 +361,13 @@ pub(super) fn ask(reading: &mut Reading, name: &str, version: &str, scope: Scope
         let all = pins.into_iter().map(|pin| Package { scope, direct: Some(true), ..pinned(pin) });
         return reading.packages.extend(all);
     }
-    let (is_range, reason) = match version {
+    let (is_range, reason) = match version.as_str() {
         "" => (false, KEPT_ELSEWHERE),
+        version if version.ends_with(CUT) => (false, TOO_LONG),
         version if version.contains("$(") || version.contains("@(") => (false, COMPUTED),
         _ => (true, "the lowest version that will do, not a pinned one; packages.lock.json would pin it"),
     };
-    let entry = NotJudged::new(Ecosystem::NuGet, name, version, line, reason);
+    let entry = NotJudged::new(Ecosystem::NuGet, name, version.clone(), line, reason);
     reading.not_judged.push(NotJudged { scope, is_range, ..entry });
 }
 
@@ -367,4 +375,58 @@ pub(super) fn ask(reading: &mut Reading, name: &str, version: &str, scope: Scope
 fn pinned(version: &str) -> Option<&str> {
     let inner = version.strip_prefix('[')?.strip_suffix(']')?.trim();
     (!inner.is_empty() && !inner.contains([',', '*', '$'])).then_some(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(items: &str) -> Reading {
+        read_project(&format!(
+            "<Project><PropertyGroup><V>[1,2)</V></PropertyGroup><ItemGroup>{items}</ItemGroup></Project>"
+        ))
+    }
+
+    #[test]
+    fn names_of_one_element_share_its_version() {
+        let long = format!("[1.0,{})", "9".repeat(500));
+        let computed = format!("$(V){long}");
+        for version in [&long, &computed] {
+            for items in [
+                format!("<PackageReference Include=\"a;b;c\" Version=\"{version}\"/>"),
+                format!("<PackageReference Include=\"a;b;c\"><Version>{version}</Version></PackageReference>"),
+            ] {
+                let reading = project(&items);
+                let texts = reading.not_judged.iter().map(|one| &one.requirement);
+                let texts: Vec<&SmolStr> =
+                    texts.chain(reading.links.declared.iter().map(|one| &one.requirement)).collect();
+                let first = texts.first().map(|text| text.as_ptr());
+                assert!(texts.iter().all(|text| Some(text.as_ptr()) == first), "{items}");
+                assert!(texts.len() >= 3 && texts.iter().all(|text| text.len() > 500), "{items}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_text_than_a_version_has_is_not_kept() {
+        let (long, several) = ("9".repeat(LONGEST + 1), "[1.0];[2.0]");
+        for (items, want) in [
+            (format!("<PackageReference Include=\"a\" Version=\"{long}\"/>"), TOO_LONG),
+            (format!("<PackageReference Include=\"a\" Version=\"[{long}]\"/>"), TOO_LONG),
+            (format!("<PackageReference Include=\"a\" Version=\"$(V){long}\"/>"), TOO_LONG),
+            (format!("<PackageDownload Include=\"a;b\" Version=\"{several}\"/>"), PRODUCT),
+        ] {
+            let reading = project(&items);
+            let told: Vec<&str> = reading.not_judged.iter().map(|one| &*one.reason).collect();
+            assert!(!told.is_empty() && told.iter().all(|reason| *reason == want), "{told:?}");
+            assert!(
+                reading.packages.is_empty()
+                    && reading.not_judged.iter().all(|one| one.requirement.len() < 100 && !one.is_range)
+            );
+        }
+        let one = project(&format!("<PackageDownload Include=\"a\" Version=\"{several}\"/>"));
+        assert_eq!(one.packages.len(), 2);
+        let pins = read_config(&format!("<packages><package id=\"a\" version=\"{long}\"/></packages>"));
+        assert_eq!((pins.packages.len(), pins.problems.len()), (0, 1));
+    }
 }
