@@ -73,6 +73,7 @@ mod package_resolved;
 mod pdm_lock;
 mod pipfile;
 mod pipfile_lock;
+mod pnpm_left_out;
 mod pnpm_lock;
 mod podfile_lock;
 mod poetry_lock;

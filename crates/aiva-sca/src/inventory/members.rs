@@ -18,9 +18,14 @@ pub(super) fn is_member(own: &str, known: &Known<Globs>, texts: Texts<'_>) -> bo
 fn globs(at: &str, texts: Texts<'_>) -> Globs {
     let mut all = texts(&inside(at, "package.json")).map(|text| package_json::members_of(&text)).unwrap_or_default();
     if let Some(text) = texts(&inside(at, "pnpm-workspace.yaml")) {
-        all.extend(yaml::tell(&text, Packages::default).0.0);
+        all.extend(of_pnpm(&text));
     }
     Globs::new(&all)
+}
+
+/// The folders that a `pnpm-workspace.yaml` calls members, as patterns.
+pub(super) fn of_pnpm(text: &str) -> Vec<String> {
+    yaml::tell(text, Packages::default).0.0
 }
 
 /// `packages` of a `pnpm-workspace.yaml`.

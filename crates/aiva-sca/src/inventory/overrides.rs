@@ -324,7 +324,8 @@ pub(super) fn replaced(all: &[Override]) -> impl Iterator<Item = &str> {
 
 /// Names that pnpm leaves out, whoever asks for them.
 pub(super) fn left_out(all: &[Override]) -> impl Iterator<Item = &str> {
-    let is_none = |one: &&Override| one.table == "pnpm.overrides" && one.reach == Reach::All && one.requirement == "-";
+    let is_pnpms = |one: &Override| matches!(one.table, "pnpm.overrides" | OF_PNPM);
+    let is_none = move |one: &&Override| is_pnpms(one) && one.reach == Reach::All && one.requirement == "-";
     all.iter().filter(is_none).map(|one| one.name.as_str())
 }
 

@@ -26,6 +26,11 @@ pub(crate) fn read(text: &str) -> Reading {
 
 /// The same; of a member of a workspace nobody reads the overrides.
 pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
+    read_without(text, role, &HashSet::new())
+}
+
+/// The same, in a workspace whose `pnpm-workspace.yaml` leaves out what has one of these names.
+pub(super) fn read_without(text: &str, role: Tell<'_>, left_out: &HashSet<String>) -> Reading {
     let mut reading = Reading::default();
     let (mut json, role) = (Json::new(text), LazyCell::new(role));
     if json.next() != Value::Object {
@@ -67,7 +72,7 @@ pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
     let outcome = outcome.and_then(|()| json.end());
     overrides::doubt(&mut reading, &written);
     let forced: HashSet<&str> = overrides::replaced(&written.all).collect();
-    let left_out: HashSet<&str> = overrides::left_out(&written.all).collect();
+    let left_out_here: HashSet<&str> = overrides::left_out(&written.all).collect();
     let mut scopes = Scopes::new();
     peers.settle(&mut asked, &mut reading);
     reading.links.declared.reserve(asked.len());
@@ -76,8 +81,12 @@ pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
             let scope = scopes.entry(one.name.clone()).or_insert(one.scope);
             *scope = stronger(*scope, one.scope);
         }
-        if left_out.contains(&*one.name) {
-            let reason = "pnpm leaves it out: pnpm.overrides say `-`";
+        let left_out = match (left_out_here.contains(&*one.name), left_out.contains(&*one.name)) {
+            (true, _) => Some("pnpm leaves it out: pnpm.overrides say `-`"),
+            (_, true) => Some("pnpm leaves it out: the overrides of pnpm-workspace.yaml say `-`"),
+            _ => None,
+        };
+        if let Some(reason) = left_out {
             let entry = NotJudged::new(Ecosystem::Npm, &*one.name, without_secret(&one.requirement), one.line, reason);
             reading.not_judged.push(NotJudged { scope: one.scope, ..entry });
             reading.links.conditional.push(one.name.to_string());

@@ -21,8 +21,9 @@ use super::include;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::nuget_xml;
+use super::pnpm_left_out::LeftOut;
 use super::reading::Reading;
-use super::workspaces::{Role, Tell, Workspaces};
+use super::workspaces::{Known, Role, Tell, Workspaces};
 use crate::package::Input;
 
 /// How to walk.
@@ -143,6 +144,7 @@ pub fn visit<T: Send>(
         has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
         central: central(&finds.files),
         workspaces: Workspaces::default(),
+        left_out: Known::default(),
         builds: OnceLock::new(),
         done: AtomicUsize::new(0),
         files: finds.files,
@@ -170,6 +172,7 @@ struct Tree<'w> {
     /// The folders that keep NuGet's versions.
     central: Vec<String>,
     workspaces: Workspaces,
+    left_out: Known<Option<LeftOut>>,
     builds: OnceLock<Builds>,
     done: AtomicUsize,
     progress: &'w (dyn Fn(Progress) + Sync),
@@ -254,6 +257,7 @@ impl Tree<'_> {
             has_catalog: self.has_catalog,
             files: &self.files,
             is_below: group.above.is_some(),
+            left_out: &self.left_out,
             builds: &self.builds,
         };
         let joined = join::join(self.root, readings, self.options, standing);

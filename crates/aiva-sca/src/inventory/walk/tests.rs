@@ -185,8 +185,9 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let central = central(&files);
     let workspaces = Workspaces::default();
-    let builds = OnceLock::new();
-    let tree = Tree { root, options: &options, files, has_catalog, central, workspaces, builds, done, progress };
+    let (left_out, builds) = (Known::default(), OnceLock::new());
+    let tree =
+        Tree { root, options: &options, files, has_catalog, central, workspaces, left_out, builds, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));

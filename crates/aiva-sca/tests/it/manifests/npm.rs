@@ -134,3 +134,36 @@ chalk 5.3.0 5 runtime
         "failed\n! 1 the imports are in \"./map.json\", which is not read",
     );
 }
+
+#[test]
+fn what_a_pnpm_workspace_leaves_out_is_judged_nowhere_in_it() {
+    let yaml = "packages:\n  - 'p/*'\noverrides:\n  qs: '-'\n  b@1: '-'\n  x>c: '-'\ncatalog:\n  qs: 1.0.0\n";
+    let manifest = r#"{"dependencies": {"qs": "6.0.0", "b": "1.0.0"}, "devDependencies": {"c": "1.0.0"}}"#;
+    let catalog = r#"{"dependencies": {"qs": "catalog:"}}"#;
+    let files = [
+        ("pnpm-workspace.yaml", yaml),
+        ("package.json", manifest),
+        ("p/a/package.json", manifest),
+        ("p/b/package.json", catalog),
+        ("other/package.json", manifest),
+        ("p/own/pnpm-workspace.yaml", "overrides: {}\n"),
+        ("p/own/package.json", manifest),
+    ];
+    let inputs = tree(&files);
+    let left_out = "- qs: pnpm leaves it out: the overrides of pnpm-workspace.yaml say `-`";
+    for (path, want) in [
+        ("package.json", &["b 1.0.0", "c 1.0.0", left_out][..]),
+        ("p/a/package.json", &["b 1.0.0", "c 1.0.0", left_out]),
+        ("p/b/package.json", &[left_out]),
+        ("other/package.json", &["b 1.0.0", "c 1.0.0", "qs 6.0.0"]), // No member.
+        ("p/own/package.json", &["b 1.0.0", "c 1.0.0", "qs 6.0.0"]), // Another workspace.
+        ("pnpm-workspace.yaml", &[]),
+    ] {
+        let input = inputs.iter().find(|input| input.path == path).unwrap();
+        let pins = input.packages.iter().map(|one| format!("{} {}", one.name, one.version));
+        let open = input.not_judged.iter().map(|one| format!("- {}: {}", one.name, one.reason));
+        let mut told: Vec<String> = pins.chain(open).collect();
+        told.sort_by_key(|line| line.trim_start_matches("- ").to_owned());
+        assert_eq!(told, want, "{path}");
+    }
+}
