@@ -27,8 +27,40 @@ const FILES: [&str; 3] = ["pnpm-workspace.yaml", ".yarnrc.yml", "package.json"];
 const UNKNOWN: &str = "its range is kept in a catalog of the workspace, and no pnpm-workspace.yaml, .yarnrc.yml or package.json at or \
                        above has it: scan the folder of the workspace";
 
+/// What the files of a folder say.
+#[derive(Debug, Default)]
+struct Catalogs {
+    /// Ranges by catalog and package.
+    all: Ranges,
+    /// Why a catalog is not known whole, or the range of a package in it: what stands there.
+    odd: HashMap<String, Odd>,
+}
+
 /// Ranges by catalog and package.
-type Catalogs = HashMap<String, HashMap<String, String>>;
+type Ranges = HashMap<String, HashMap<String, String>>;
+
+/// What stands in the place of a catalog, or of some of its ranges.
+#[derive(Debug, Default)]
+struct Odd {
+    whole: Option<String>,
+    by_name: HashMap<String, String>,
+}
+
+impl Catalogs {
+    fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.odd.is_empty()
+    }
+
+    fn range(&self, catalog: &str, name: &str) -> Option<&str> {
+        // A catalog that points to a catalog leads nowhere.
+        self.all.get(catalog)?.get(name).map(String::as_str).filter(|range| !range.starts_with("catalog:"))
+    }
+
+    fn odd(&self, catalog: &str, name: &str) -> Option<&str> {
+        let odd = self.odd.get(catalog)?;
+        odd.by_name.get(name).or(odd.whole.as_ref()).map(String::as_str)
+    }
+}
 
 /// The most bytes that aliases of one file may stand for.
 const MOST_PUT_IN: usize = 64 * 1024;
@@ -52,11 +84,12 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         });
         let catalogs = holder.and_then(|at| known.get(at));
         for Catalogued { name, catalog, scope, line } in asked {
-            match catalogs.and_then(|catalogs| catalogs.get(&catalog)?.get(name.as_str())) {
-                // A catalog that points to a catalog leads nowhere.
-                Some(range) if !range.starts_with("catalog:") => package_json::ask(reading, &name, range, scope, line),
-                _ => {
-                    let entry = NotJudged::new(Ecosystem::Npm, name, format!("catalog:{catalog}"), line, UNKNOWN);
+            match catalogs.and_then(|catalogs| catalogs.range(&catalog, &name)) {
+                Some(range) => package_json::ask(reading, &name, range, scope, line),
+                None => {
+                    let odd = catalogs.and_then(|catalogs| catalogs.odd(&catalog, &name));
+                    let reason = odd.map_or(Cow::Borrowed(UNKNOWN), |odd| Cow::Owned(odd.to_owned()));
+                    let entry = NotJudged::new(Ecosystem::Npm, name, format!("catalog:{catalog}"), line, reason);
                     reading.not_judged.push(NotJudged { scope, ..entry });
                 }
             }
@@ -69,18 +102,23 @@ fn of_folder(root: &Path, real_root: &Path, at: &str, options: &Options) -> Cata
     for name in FILES {
         let file = root.join(at).join(name);
         let Some(text) = text_within(real_root, &file, options) else { continue };
-        let catalogs = if name == "package.json" { of_json(&text) } else { yaml::tell(&text, Written::default).0.all };
+        let catalogs = match name {
+            "package.json" => Catalogs { all: of_json(&text), ..Catalogs::default() },
+            file => yaml::tell(&text, || Written { file, ..Written::default() }).0.catalogs,
+        };
         if !catalogs.is_empty() {
             return catalogs;
         }
     }
-    Catalogs::new()
+    Catalogs::default()
 }
 
 /// `catalog` and `catalogs` of a YAML file.
 #[derive(Default)]
 struct Written {
-    all: Catalogs,
+    /// Its name.
+    file: &'static str,
+    catalogs: Catalogs,
     /// How many bytes aliases were put in for.
     put_in: usize,
 }
@@ -94,18 +132,49 @@ fn catalog_at<'p>(path: &'p [Cow<'_, str>]) -> Option<&'p str> {
     }
 }
 
+/// Which catalog takes in all of what stands at a place: its own, or that of `<<` in it, also of one in a list there.
+fn taken_into<'p>(path: &'p [Cow<'_, str>]) -> Option<&'p str> {
+    catalog_at(path).or_else(|| match path {
+        [catalog @ .., last] if last == "<<" => catalog_at(catalog),
+        [catalog @ .., last, item] if last == "<<" && item == yaml::ITEM => catalog_at(catalog),
+        _ => None,
+    })
+}
+
 impl Written {
     fn put(&mut self, catalog: &str, name: &str, range: &str) {
-        let ranges = self.all.entry(catalog.to_owned()).or_default();
+        let ranges = self.catalogs.all.entry(catalog.to_owned()).or_default();
         ranges.insert(name.to_owned(), range.trim().to_owned());
     }
+
+    /// Notes that something stands where a catalog belongs, or a range.
+    fn doubt(&mut self, path: yaml::Path<'_, '_>, line: u32, what: &str) {
+        let file = self.file;
+        let place = |of: &str| format!("line {line} of {file} has {what} in the place of the {of}");
+        if let Some(catalog) = taken_into(path) {
+            self.catalogs.odd.entry(catalog.to_owned()).or_default().whole.get_or_insert_with(|| place("catalog"));
+        } else if let [catalog @ .., name] = path
+            && let Some(catalog) = catalog_at(catalog)
+        {
+            let odd = self.catalogs.odd.entry(catalog.to_owned()).or_default();
+            odd.by_name.insert(name.to_string(), place("range"));
+        }
+    }
 }
+
+/// What is said of aliases that stand for more than is put in.
+const TOO_MUCH: &str = "a YAML alias, which is not followed after 64 KiB of text of others,";
 
 impl<'a> Visit<'a> for Written {
     fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
 
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, _: u32) {
-        if let [catalog @ .., name] = path
+    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
+        if taken_into(path).is_some() {
+            // A key without a value is a catalog without ranges.
+            if !matches!(&*value, "" | "~" | "null") {
+                self.doubt(path, line, "a text");
+            }
+        } else if let [catalog @ .., name] = path
             && let Some(catalog) = catalog_at(catalog)
         {
             self.put(catalog, name, &value);
@@ -120,36 +189,48 @@ impl<'a> Visit<'a> for Written {
         catalog_at(path).is_some()
     }
 
-    fn alias_of_map(&mut self, path: yaml::Path<'_, 'a>, meant: yaml::Path<'_, 'a>, _: u32) -> bool {
-        // `<<` takes in what the map does not say itself.
-        let into = catalog_at(path).or_else(|| match path {
-            [catalog @ .., last] if last == "<<" => catalog_at(catalog),
-            // Of several the first that says it counts.
-            [catalog @ .., last, item] if last == "<<" && item == yaml::ITEM => catalog_at(catalog),
-            _ => None,
-        });
-        let from = catalog_at(meant).and_then(|from| self.all.get(from));
-        let (Some(into), Some(from)) = (into, from) else { return true };
+    fn alias_of_map(&mut self, path: yaml::Path<'_, 'a>, meant: yaml::Path<'_, 'a>, line: u32) -> bool {
+        // `<<` takes in what the map does not say itself; of several the first that says it counts.
+        let Some(into) = taken_into(path) else {
+            self.doubt(path, line, "a YAML alias for a catalog");
+            return true;
+        };
+        let Some(from) = catalog_at(meant).and_then(|from| self.catalogs.all.get(from)) else { return true };
+        // Once too much none is looked at again.
+        if self.put_in <= MOST_PUT_IN {
+            self.put_in += from.iter().map(|(name, range)| name.len() + range.len()).sum::<usize>();
+        }
         if self.put_in > MOST_PUT_IN {
+            self.doubt(path, line, TOO_MUCH);
             return true;
         }
-        // Once too much none is looked at again.
-        self.put_in += from.iter().map(|(name, range)| name.len() + range.len()).sum::<usize>();
-        if self.put_in <= MOST_PUT_IN {
-            let from = from.clone();
-            let ranges = self.all.entry(into.to_owned()).or_default();
-            for (name, range) in from {
-                ranges.entry(name).or_insert(range);
-            }
+        let from = from.clone();
+        let ranges = self.catalogs.all.entry(into.to_owned()).or_default();
+        for (name, range) in from {
+            ranges.entry(name).or_insert(range);
         }
         true
     }
 
-    fn alias(&mut self, path: yaml::Path<'_, 'a>, meant: Option<&Anchored<'a>>, _: u32) -> bool {
-        if let [catalog @ .., name] = path
-            && let Some((catalog, one)) = catalog_at(catalog).zip(meant)
-            && self.put_in + one.value.len() <= MOST_PUT_IN
+    fn alias_of_list(&mut self, path: yaml::Path<'_, 'a>, line: u32) -> bool {
+        self.doubt(path, line, "a YAML alias for a list");
+        true
+    }
+
+    fn alias(&mut self, path: yaml::Path<'_, 'a>, meant: Option<&Anchored<'a>>, line: u32) -> bool {
+        let Some(one) = meant else {
+            self.doubt(path, line, "a YAML alias for what is written elsewhere and is not followed");
+            return true;
+        };
+        if taken_into(path).is_some() {
+            self.doubt(path, line, "a YAML alias for a text");
+        } else if let [catalog @ .., name] = path
+            && let Some(catalog) = catalog_at(catalog)
         {
+            if self.put_in + one.value.len() > MOST_PUT_IN {
+                self.doubt(path, line, TOO_MUCH);
+                return true;
+            }
             self.put_in += one.value.len();
             self.put(catalog, name, &one.value);
         }
@@ -158,20 +239,20 @@ impl<'a> Visit<'a> for Written {
 }
 
 /// bun keeps them at the top, or beside the folders of its workspaces.
-fn of_json(text: &str) -> Catalogs {
-    let mut catalogs = Catalogs::new();
+fn of_json(text: &str) -> Ranges {
+    let mut catalogs = Ranges::new();
     let mut json = Json::new(text);
     // What cannot be read to its end is told of where the file itself is read.
     if json.next() == Value::Object {
         let outcome = json.object(|json, key, _| table(json, &key, &mut catalogs));
         if outcome.is_err() {
-            return Catalogs::new();
+            return Ranges::new();
         }
     }
     catalogs
 }
 
-fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
+fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Ranges) -> Result<(), Fault> {
     match (key, json.next()) {
         ("workspaces", Value::Object) => json.object(|json, key, _| match key.as_ref() {
             "catalog" | "catalogs" => table(json, &key, catalogs),
@@ -183,7 +264,7 @@ fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Catalogs) -> Result<(), 
     }
 }
 
-fn ranges(json: &mut Json<'_>, catalog: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
+fn ranges(json: &mut Json<'_>, catalog: &str, catalogs: &mut Ranges) -> Result<(), Fault> {
     json.object(|json, name, _| {
         if let Some(range) = json.string()?.map(Cow::into_owned) {
             catalogs.entry(catalog.to_owned()).or_default().insert(name.into_owned(), range);

@@ -6,7 +6,7 @@
 //! alias is told what it is for.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Marker, Parser};
 
@@ -40,6 +40,10 @@ pub(crate) trait Visit<'a> {
     }
     /// An alias for a map that was [kept](Self::keeps_map), by the place where that stands.
     fn alias_of_map(&mut self, path: Path<'_, 'a>, _meant: Path<'_, 'a>, line: u32) -> bool {
+        self.alias(path, None, line)
+    }
+    /// An alias for a list.
+    fn alias_of_list(&mut self, path: Path<'_, 'a>, line: u32) -> bool {
         self.alias(path, None, line)
     }
     /// An alias in the place of a value; `false` where files of this kind have none.
@@ -364,6 +368,7 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
     // What is no scalar is told where it stands, and need not be known.
     let mut anchored: HashMap<usize, Anchored<'a>> = HashMap::new();
     let mut maps: HashMap<usize, Vec<Cow<'a, str>>> = HashMap::new();
+    let mut lists: HashSet<usize> = HashSet::new();
     while let Some(event) = parser.next_event() {
         let (event, span) =
             event.map_err(|error| Fault::new(lines.at(error.marker()), format!("not YAML: {}", error.info())))?;
@@ -395,7 +400,10 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                 open(&mut frames, &mut path, Frame::Map { wants_key: true }, line)?;
                 false
             }
-            Event::SequenceStart(..) => {
+            Event::SequenceStart(anchor, _) => {
+                if anchor != 0 {
+                    lists.insert(anchor);
+                }
                 open(&mut frames, &mut path, Frame::List, line)?;
                 false
             }
@@ -419,6 +427,7 @@ fn slow<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(), Fault> {
                 }
                 let is_known = match maps.get(&anchor) {
                     Some(meant) => visitor.alias_of_map(&path, meant, line),
+                    None if lists.contains(&anchor) => visitor.alias_of_list(&path, line),
                     None => visitor.alias(&path, anchored.get(&anchor), line),
                 };
                 if !is_known {

@@ -114,6 +114,41 @@ fn a_catalog_may_be_an_alias() {
         format!("catalogs:\n  one: &c {{{many} d: ^1}}\n{more}  two: {{a: ^18, b: 1.0.0}}\ncatalog: {{c: ^3}}\n");
     let files = [("pnpm-workspace.yaml", yaml.as_str()), ("p/a/package.json", manifest)];
     check(&files, "p/a/package.json", &["b 1.0.0", "a [^18]", "c [^3]", "d [^1]"]);
+    let last = r#"{"dependencies": {"k0": "catalog:a1999"}}"#;
+    let too_much = "- k0 [catalog:a1999]: line 2002 of pnpm-workspace.yaml has a YAML alias, which is not followed after 64 KiB of text of \
+                    others, in the place of the catalog";
+    check(&[files[0], ("p/a/package.json", last)], "p/a/package.json", &[too_much]);
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_catalog_is_told() {
+    let manifest = r#"{"dependencies": {"a": "catalog:two"}}"#;
+    let (list, text) = ("a YAML alias for a list", "a YAML alias for a text");
+    let elsewhere = "a YAML alias for what is written elsewhere and is not followed";
+    for (yaml, line, what, of) in [
+        ("x: &x ^18\ncatalogs:\n  two: *x\n", 3, text, "catalog"),
+        ("x: &x [^18]\ncatalogs:\n  two: *x\n", 3, list, "catalog"),
+        ("x: &x {a: ^18}\ncatalogs:\n  two: *x\n", 3, elsewhere, "catalog"),
+        ("catalogs:\n  two: text\n", 2, "a text", "catalog"),
+        ("x: &x ^18\ncatalogs:\n  two:\n    <<: *x\n    b: ^1\n", 4, text, "catalog"),
+        ("x: &x [a]\ncatalogs:\n  two:\n    <<: [*x]\n    b: ^1\n", 4, list, "catalog"),
+        ("x: &x [a]\ncatalogs: {two: {a: *x}}\n", 2, list, "range"),
+        ("x: &x {y: a}\ncatalogs: {two: {a: *x}}\n", 2, elsewhere, "range"),
+        ("catalog: &x {b: ^1}\ncatalogs: {two: {a: *x}}\n", 2, "a YAML alias for a catalog", "range"),
+    ] {
+        for holder in ["pnpm-workspace.yaml", ".yarnrc.yml"] {
+            let want = format!("- a [catalog:two]: line {line} of {holder} has {what} in the place of the {of}");
+            check(&[(holder, yaml), ("p/a/package.json", manifest)], "p/a/package.json", &[&want]);
+        }
+    }
+    // What is known is known, and an empty catalog has nothing.
+    let known = "x: &x [a]\ncatalogs: {two: {a: ^18, <<: *x}}\n";
+    check(&[("pnpm-workspace.yaml", known), ("package.json", manifest)], "package.json", &["a [^18]"]);
+    for empty in ["catalogs: {two: &x {}, one: *x}\n", "catalogs:\n  two:\ncatalog: {c: ^1}\n"] {
+        let inputs = tree(&[("pnpm-workspace.yaml", empty), ("p/package.json", manifest)]);
+        let told = inputs.iter().flat_map(|input| &input.not_judged).map(|one| &*one.reason);
+        assert!(told.clone().count() == 1 && told.clone().all(|reason| reason.contains("scan the folder")), "{empty}");
+    }
 }
 
 #[test]
