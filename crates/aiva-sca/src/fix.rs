@@ -44,12 +44,12 @@ use crate::finding::Finding;
 use crate::inventory::Kind;
 use crate::package::{Ecosystem, Input};
 use crate::scan::Possible;
-use crate::version::Version;
 use aim::Versions;
+use along::Along;
 use ask::Move;
 use desk::{Desk, Draft};
 pub use mask::masked;
-pub use plan::{Bump, Edit, Plan, Remaining, Run, Stay};
+pub use plan::{Bump, Edit, Few, Plan, Remaining, Run, Stay};
 use ranges::Range;
 pub use ranges::Ranges;
 
@@ -226,7 +226,7 @@ pub fn plan(
         here::judge_again(group, &desk, index, &mut judged)?;
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
-    share(&mut desk, &mut cases);
+    along::share(&desk, &mut cases);
     let ranges = ranges::settled(&cases);
     let (edits, commands) = (edits(desk, &cases, &versions)?, commands_of(commands, &cases));
     Ok(Plan { edits, commands, remaining: remaining(&cases), ranges })
@@ -243,65 +243,6 @@ fn is_manifest(kind: Kind) -> bool {
     kind.locks().is_none() && (!kind.is_lockfile() || matches!(kind, Kind::GoMod | Kind::Requirements))
 }
 
-/// Packages whose version is one property move together, to the highest version that one of them needs. Whether the others have that,
-/// nothing here says.
-fn share(desk: &mut Desk<'_>, cases: &mut [Case<'_>]) {
-    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-    cases.iter().enumerate().for_each(|(at, case)| by_name.entry(case.name).or_default().push(at));
-    for sheet in desk.texts.values_mut() {
-        let mut highest: BTreeMap<String, (Version, String)> = BTreeMap::new();
-        let all = sheet.bumps.values().flat_map(|draft| draft.entries.iter().map(|entry| (draft.ecosystem, entry)));
-        for (ecosystem, entry) in all {
-            let version = ecosystem.and_then(|ecosystem| Version::parse(ecosystem, &entry.to));
-            let Some((property, version)) = entry.property.as_deref().map(str::to_ascii_lowercase).zip(version) else {
-                continue;
-            };
-            let known = highest.get(&property);
-            if known.is_none_or(|(known, _)| *known < version) {
-                highest.insert(property, (version, entry.to.clone()));
-            }
-        }
-        let beside = beside(&sheet.bumps);
-        for (name, draft) in &mut sheet.bumps {
-            let lower = draft.entries.iter().find_map(|entry| {
-                let property = entry.property.as_ref()?;
-                let (_, to) = highest.get(&property.to_ascii_lowercase()).filter(|(_, to)| *to != entry.to)?;
-                Some((property.clone(), entry.to.clone(), to.clone()))
-            });
-            let shared = || Some(("its element".to_owned(), draft.to.clone(), beside.get(name)?.clone()));
-            let Some((property, wanted, to)) = lower.or_else(shared) else { continue };
-            draft.to.clone_from(&to);
-            for at in by_name.get(name.as_str()).into_iter().flatten() {
-                let Some(case) = cases.get_mut(*at) else { continue };
-                let is_served = draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()));
-                if case.stays.is_some() || !is_served {
-                    continue;
-                }
-                let reason = format!(
-                    "{property} moves to {to} for another package, where {wanted} would do; whether {name} has {to}, nothing here says"
-                );
-                case.stays = Some((Stay::Perhaps, reason));
-            }
-        }
-    }
-}
-
-/// The packages that stand in one element with one that needs a higher version, with that version.
-fn beside(bumps: &BTreeMap<String, desk::Draft>) -> BTreeMap<String, String> {
-    let mut higher: BTreeMap<String, String> = BTreeMap::new();
-    for draft in bumps.values().filter(|draft| draft.entries.iter().all(|entry| entry.property.is_none())) {
-        let Some(ecosystem) = draft.ecosystem else { continue };
-        for name in &draft.along {
-            let known = higher.get(name).or(bumps.get(name).map(|own| &own.to));
-            let version = |text: &String| Version::parse(ecosystem, text);
-            if known.is_some_and(|known| version(known) < version(&draft.to)) {
-                higher.insert(name.clone(), draft.to.clone());
-            }
-        }
-    }
-    higher
-}
-
 /// The manifests that changed, with what is known to be cleared.
 fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<Vec<Edit>, Damage> {
     let mut by_name: HashMap<&str, Vec<&Case<'_>>> = HashMap::new();
@@ -311,9 +252,10 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
         if sheet.before == sheet.after {
             continue;
         }
+        let mut shared = Along::new(versions, &sheet.puts);
         let bump = |(name, draft): (String, Draft)| {
-            let unknown = along::unknown(&draft, versions)?;
-            let along = draft.along.iter().cloned().collect();
+            let [along, unknown] = shared.with(&name, &draft)?;
+            let to = draft.to(&sheet.puts).into_iter().map(str::to_owned).collect();
             let from: BTreeSet<&str> = draft.serves.iter().map(|(_, version)| version.as_str()).collect();
             let from = from.into_iter().map(str::to_owned).collect();
             let files: BTreeSet<&str> = draft.serves.iter().map(|(file, _)| file.as_str()).collect();
@@ -326,7 +268,7 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
             clears.retain(|id| !staying.contains(id));
             let clears = clears.into_iter().map(str::to_owned).collect();
             let drops = draft.drops.into_iter().collect();
-            Ok(Bump { name, from, to: draft.to, clears, drops, eases, along, unknown })
+            Ok(Bump { name, from, to, clears, drops, eases, along, unknown })
         };
         let bumps = sheet.bumps.into_iter().map(bump).collect::<Result<_, Damage>>()?;
         edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });

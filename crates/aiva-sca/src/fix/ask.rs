@@ -75,7 +75,19 @@ pub(super) struct Entry {
     pub(super) is_kept: bool,
     /// The property that is its version, which may be that of others as well.
     pub(super) property: Option<String>,
+    /// Where its version was put, the first of its places: what stands there in the end may be for another package.
+    pub(super) at: Option<usize>,
 }
+
+impl Entry {
+    /// The version that stands in its place once all is put there: the highest that one of those needs who share it.
+    pub(super) fn stands<'e>(&'e self, puts: &'e Spans) -> &'e str {
+        self.at.and_then(|at| puts.to(at)).unwrap_or(&self.to)
+    }
+}
+
+/// By place, the packages that have their version from it; those who move what stands there share the list.
+pub(super) type Shared = BTreeMap<usize, Rc<[String]>>;
 
 /// A manifest after a package was moved in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,8 +102,8 @@ pub(super) struct Edited {
     pub(super) refused_at: BTreeMap<u32, String>,
     /// Properties that are its version and that the file does not set.
     pub(super) lacking: BTreeSet<String>,
-    /// Other packages that the file gives the same version by a property which was moved.
-    pub(super) along: BTreeSet<String>,
+    /// Who has a version from the places where one was put, with the package itself.
+    pub(super) shared: Shared,
     /// Upper bounds that go.
     pub(super) drops: BTreeSet<String>,
 }
@@ -139,6 +151,7 @@ impl Ask<'_> {
             held: self.sorted().all.clone(),
             is_kept: false,
             property: None,
+            at: None,
         }
     }
 

@@ -9,7 +9,6 @@ use std::ops::Range;
 use super::ask::{Ask, Edited};
 use super::edit::{Pen, refusal};
 use super::requirement::{dropped, moved, moved_all};
-use super::spans::Spans;
 use crate::inventory::Kind;
 use crate::package::Ecosystem;
 
@@ -49,17 +48,16 @@ impl Declared {
 
     /// Moves a package in the text that was read; an error says why none of its requirements is.
     pub(super) fn edit(&self, ask: &Ask<'_>) -> Result<Edited, String> {
-        let mut spans = Spans::default();
+        let mut pen = Pen::new(ask);
         let mut drops = Vec::new();
         let all = self.0.get(ask.name).map(Vec::as_slice).unwrap_or_default();
+        pen.entries.extend((!all.is_empty()).then(|| ask.whole()));
         for asking in all {
             let (new, lost) = asking.form.moved(ask.name, ask.highest())?;
-            spans.put(asking.at.clone(), new, ask.highest());
+            pen.put(asking.at.clone(), new);
             drops.extend(lost);
         }
-        let mut pen = Pen::new(ask);
-        pen.entries.extend((!all.is_empty()).then(|| ask.whole()));
-        let edited = pen.put(spans);
+        let edited = pen.edited();
         Ok(Edited { drops: drops.into_iter().collect(), ..edited })
     }
 

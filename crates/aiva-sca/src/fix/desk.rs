@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use super::ask::{Ask, Edited, Entry, Move, Stands, held};
+use super::ask::{Ask, Edited, Entry, Move, Shared, Stands, held};
 use super::edit::Seen;
 use super::keep::{Forced, Lock};
 use super::proof::{Faults, Read, faults};
@@ -47,7 +47,7 @@ pub(super) struct Sheet {
     /// What it forces, before and after.
     forced: [OnceCell<Forced>; 2],
     /// What is put in those places; `after` has it once all is there.
-    puts: Spans,
+    pub(super) puts: Spans,
     /// What was moved, by package.
     pub(super) bumps: BTreeMap<String, Draft>,
     /// What it was moved for, to be able to do it again.
@@ -72,9 +72,11 @@ struct Asked {
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) entries: Vec<Entry>,
-    pub(super) to: String,
     pub(super) drops: BTreeSet<String>,
-    pub(super) along: BTreeSet<String>,
+    /// Who has a version from the places of the entries.
+    pub(super) shared: Shared,
+    /// What turned out to have the property too when the file was read again.
+    pub(super) found: Rc<[String]>,
     pub(super) ecosystem: Option<Ecosystem>,
     /// The files that have the findings, with the versions.
     pub(super) serves: BTreeSet<(String, String)>,
@@ -82,6 +84,18 @@ pub(super) struct Draft {
 
 /// Why a manifest is not edited.
 pub(super) const UNREADABLE: &str = "it could not be read again as UTF-8 text, so it is not edited";
+
+impl Draft {
+    /// The versions that stand in its places once all is put there, each once and the highest last.
+    pub(super) fn to<'d>(&'d self, puts: &'d Spans) -> Vec<&'d str> {
+        let mut all: Vec<&str> = self.entries.iter().map(|entry| entry.stands(puts)).collect();
+        all.sort_unstable();
+        all.dedup();
+        let ecosystem = self.ecosystem;
+        all.sort_by_cached_key(|to| ecosystem.and_then(|ecosystem| Version::parse(ecosystem, to)));
+        all
+    }
+}
 
 impl Sheet {
     fn new(text: String, role: Role) -> Self {
@@ -126,12 +140,9 @@ impl Sheet {
         }
         let draft = self.bumps.entry(ask.name.to_owned()).or_default();
         draft.ecosystem = Some(ask.ecosystem);
-        draft.along.extend(edited.along.iter().cloned());
+        draft.shared.append(&mut edited.shared);
         draft.drops.extend(edited.drops.iter().cloned());
         let written = edited.entries.iter().filter(|entry| !entry.is_kept);
-        let moved = written.clone().map(|entry| entry.to.as_str()).chain([draft.to.as_str()]);
-        let later = moved.max_by_key(|to| Version::parse(ask.ecosystem, to)).unwrap_or_default().to_owned();
-        draft.to = later;
         // Many modules may have it from one parent.
         let known: HashSet<Entry> = draft.entries.iter().cloned().collect();
         draft.entries.extend(written.filter(|entry| !known.contains(entry)).cloned());
@@ -150,7 +161,7 @@ impl Sheet {
         let before = Read::of(kind, &text, self.role);
         for is_first in [true, false] {
             self.after = self.puts.applied(&self.before);
-            let found = faults(path, &before, &Read::of(kind, &self.after, self.role), &mut self.bumps);
+            let found = faults(path, (&before, &Read::of(kind, &self.after, self.role)), &mut self.bumps, &self.puts);
             if found.is_empty() {
                 return;
             }

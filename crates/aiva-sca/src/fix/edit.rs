@@ -1,10 +1,11 @@
 //! One package moved in one manifest, everything else left to the byte.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use toml_edit::{Document, Table};
 
-use super::ask::{Ask, Edited, Entry, Stands};
+use super::ask::{Ask, Edited, Entry, Shared, Stands};
 use super::declared::Declared;
 use super::entries::{Entries, Spots};
 use super::requirement::dropped;
@@ -113,8 +114,9 @@ pub(super) struct Pen<'a> {
     pub(super) ask: &'a Ask<'a>,
     pub(super) entries: Vec<Entry>,
     pub(super) refused: Vec<String>,
-    /// What gets the same version by a property that is moved.
-    pub(super) along: BTreeSet<String>,
+    /// Who has a version from the places where one was put.
+    pub(super) shared: Shared,
+    puts: Spans,
     /// The entry at hand as its reader puts it, where that may be something else than what is written.
     pub(super) said: Option<String>,
     drops: BTreeSet<String>,
@@ -126,7 +128,8 @@ impl<'a> Pen<'a> {
             ask,
             entries: Vec::new(),
             refused: Vec::new(),
-            along: BTreeSet::new(),
+            shared: Shared::new(),
+            puts: Spans::default(),
             said: None,
             drops: BTreeSet::new(),
         }
@@ -152,7 +155,7 @@ impl<'a> Pen<'a> {
         let new = new.filter(|new| stands != Stands::HereSomehow || !takes_newest(ecosystem) || new != old);
         self.drops.extend(new.iter().flat_map(|new| dropped(old, new)));
         let (key, old, to, is_kept) = (key.to_owned(), old.to_owned(), to.to_owned(), new.is_none());
-        self.entries.push(Entry { key, old, to, held, is_kept, property: None });
+        self.entries.push(Entry { key, old, to, held, is_kept, property: None, at: None });
         new
     }
 
@@ -170,10 +173,18 @@ impl<'a> Pen<'a> {
         Some(new)
     }
 
+    /// Puts what was written last in its place.
+    pub(super) fn put(&mut self, place: Range<usize>, new: String) {
+        if let Some(last) = self.entries.last_mut() {
+            last.at.get_or_insert(place.start);
+            self.puts.put(place, new, &last.to);
+        }
+    }
+
     /// What was learnt, with what is put where.
-    pub(super) fn put(self, puts: Spans) -> Edited {
-        let Self { entries, refused, along, drops, .. } = self;
-        Edited { puts, entries, refused, along, drops, ..Edited::default() }
+    pub(super) fn edited(self) -> Edited {
+        let Self { entries, refused, shared, puts, drops, .. } = self;
+        Edited { puts, entries, refused, shared, drops, ..Edited::default() }
     }
 }
 

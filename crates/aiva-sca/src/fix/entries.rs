@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::rc::Rc;
 
 use toml_edit::{Item, Value};
 
@@ -11,7 +12,6 @@ use super::ask::{Ask, Edited, Stands};
 use super::edit::{Pen, holds};
 use super::python;
 use super::requirement::moved;
-use super::spans::Spans;
 use crate::package::Ecosystem;
 
 /// What a requirement is when it is moved to a version.
@@ -55,25 +55,30 @@ pub(super) struct Spot {
 pub(super) struct Entries {
     spots: Vec<Spot>,
     by_name: HashMap<String, Vec<usize>>,
-    by_property: HashMap<String, BTreeSet<String>>,
+    by_property: HashMap<String, Rc<[String]>>,
 }
 
 impl Entries {
     pub(super) fn of(spots: Vec<Spot>) -> Self {
         let mut entries = Self::default();
+        let mut by_property: HashMap<&str, BTreeSet<&str>> = HashMap::new();
         for (at, spot) in spots.iter().enumerate() {
             entries.by_name.entry(spot.name.clone()).or_default().push(at);
             if let Some(property) = &spot.property {
-                entries.by_property.entry(property.clone()).or_default().insert(spot.name.clone());
+                by_property.entry(property).or_default().insert(&spot.name);
             }
         }
+        let listed = |(property, names): (&str, BTreeSet<&str>)| {
+            (property.to_owned(), names.into_iter().map(str::to_owned).collect())
+        };
+        entries.by_property = by_property.into_iter().map(listed).collect();
         Self { spots, ..entries }
     }
 
     /// Moves a package in the text that was read.
     pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
         let mut pen = Pen::new(ask);
-        let (mut spans, mut seen) = (Spans::default(), BTreeSet::new());
+        let mut seen = BTreeSet::new();
         let name = match ask.ecosystem {
             Ecosystem::Packagist => ask.name.to_ascii_lowercase(),
             _ => ask.name.to_owned(),
@@ -87,20 +92,19 @@ impl Entries {
             let known = pen.entries.len();
             pen.said.clone_from(&spot.read);
             if let Some(new) = spot.moved(&mut pen) {
-                let to = pen.entries.last().map_or_else(|| ask.highest(), |entry| &entry.to).to_owned();
                 let raw = text.get(spot.at.clone()).unwrap_or_default();
-                spans.put(spot.at.clone(), spot.quoted(raw, new), &to);
+                pen.put(spot.at.clone(), spot.quoted(raw, new));
             }
             if let Some(property) = &spot.property {
                 let mut new = pen.entries.iter_mut().skip(known).peekable();
                 if new.peek().is_some() {
-                    let along = self.by_property.get(property).into_iter().flatten();
-                    pen.along.extend(along.filter(|other| **other != name).cloned());
+                    let names = self.by_property.get(property);
+                    pen.shared.extend(names.map(|names| (spot.at.start, Rc::clone(names))));
                 }
                 new.for_each(|entry| entry.property = Some(property.clone()));
             }
         }
-        pen.put(spans)
+        pen.edited()
     }
 }
 

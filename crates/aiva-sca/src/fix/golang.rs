@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::ask::{Ask, Edited};
+use super::ask::{Ask, Edited, Entry};
 use super::spans::Lines;
 
 /// What of a `go.mod` concerns all its lines.
@@ -58,7 +58,7 @@ pub(super) fn go_mod(text: &str, module: &Module, ask: &Ask<'_>) -> Edited {
         };
         if let Some(new) = new {
             if edited.entries.is_empty() {
-                edited.entries.push(ask.whole());
+                edited.entries.push(Entry { at: Some(place.start), ..ask.whole() });
             }
             edited.puts.put(place, new, to);
         }

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::ask::{Ask, Edited};
 use super::edit::Pen;
 use super::requirement::moved;
 use super::rich::{Decided, decided};
-use super::spans::Spans;
 use crate::inventory::literal::{self, Kind, Language, Token};
 use crate::inventory::plugin_marker;
 
@@ -31,7 +31,7 @@ pub(super) struct Build {
     /// The tokens from which on a package may be named.
     by_name: HashMap<String, Vec<usize>>,
     /// The modules whose version is a variable.
-    by_variable: HashMap<String, BTreeSet<String>>,
+    by_variable: HashMap<String, Rc<[String]>>,
 }
 
 impl Build {
@@ -48,13 +48,13 @@ impl Build {
                 by_variable.entry(variable).or_default().insert(module);
             }
         }
-        Self { tokens, set, by_name, by_variable }
+        let listed = |(variable, modules): (_, BTreeSet<String>)| (variable, modules.into_iter().collect());
+        Self { tokens, set, by_name, by_variable: by_variable.into_iter().map(listed).collect() }
     }
 
     /// Moves a package in the text that was read.
     pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
         let mut pen = Pen::new(ask);
-        let mut spans = Spans::default();
         for at in self.by_name.get(ask.name).into_iter().flatten() {
             let Some(version) = self.tokens.get(*at..).and_then(|tokens| said_of(tokens, ask.name)) else { continue };
             let (places, property) = match self.places(version, ask) {
@@ -72,16 +72,13 @@ impl Build {
                     None => pen.write(ask.name, old, rule),
                 };
                 if let Some(new) = new {
-                    // Each entry has a version of its own to go to, which need not be the highest.
-                    let to = pen.entries.last().map_or_else(|| ask.highest(), |entry| &entry.to).to_owned();
-                    spans.put(place, new, &to);
+                    let modules = property.as_ref().and_then(|property| self.by_variable.get(property));
+                    pen.shared.extend(modules.map(|modules| (place.start, Rc::clone(modules))));
+                    pen.put(place, new);
                 }
             }
         }
-        let properties = pen.entries.iter().filter_map(|entry| entry.property.as_deref());
-        let along = properties.filter_map(|property| self.by_variable.get(property)).flatten();
-        pen.along = along.filter(|own| *own != ask.name).cloned().collect();
-        pen.put(spans)
+        pen.edited()
     }
 
     /// Where a version stands, and the variable that it is.

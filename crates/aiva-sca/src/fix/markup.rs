@@ -3,8 +3,9 @@
 //! A version is replaced where it stands, also where that is a property which is the whole version; all else is left to the byte.
 //! A property that the file does not set is named, for whoever knows the files above it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -12,7 +13,6 @@ use quick_xml::reader::Reader;
 use super::ask::{Ask, Edited};
 use super::edit::Pen;
 use super::requirement::moved;
-use super::spans::Spans;
 use crate::inventory::Kind;
 use crate::name::spelled;
 use crate::package::Ecosystem;
@@ -33,6 +33,8 @@ struct Written {
 struct Markup {
     /// Packages by name, with the version that is asked for.
     asked: Vec<(String, Written)>,
+    /// Places in it whose version one further down says again for sure.
+    replaced: HashSet<usize>,
     /// By their names in small letters; a property may be set again under a condition or in a profile.
     properties: HashMap<String, Vec<Written>>,
 }
@@ -57,13 +59,14 @@ impl Marks {
 pub(super) struct Sheet {
     markup: Markup,
     marks: Marks,
-    ecosystem: Ecosystem,
     /// The places in [`Markup::asked`], by the registry's spelling of a name.
     by_name: HashMap<String, Vec<usize>>,
-    /// The same by the property that is the version, and by where the version stands: who moves with whom.
-    by_property: HashMap<String, Vec<usize>>,
-    by_start: HashMap<usize, Vec<usize>>,
+    /// Who has a version from where: who moves with whom.
+    by_start: HashMap<usize, Rc<[String]>>,
 }
+
+/// How many properties are looked at for the version of one package: one may be another one.
+const MOST_PROPERTIES: usize = 64;
 
 impl Sheet {
     /// Reads a `pom.xml` or a project file of .NET.
@@ -73,22 +76,16 @@ impl Sheet {
             tell(text, &mut pom)?;
             (Ecosystem::Maven, pom.markup(), Marks { open: "${", close: "}" })
         } else {
-            let mut project = ProjectVisit { text, names: Vec::new(), markup: Markup::default() };
+            let mut project = ProjectVisit::of(text);
             tell(text, &mut project)?;
             (Ecosystem::NuGet, project.markup, Marks { open: "$(", close: ")" })
         };
-        let (by_name, by_property, by_start) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut sheet = Self { markup, marks, ecosystem, by_name, by_property, by_start };
-        for (at, (own, version)) in sheet.markup.asked.iter().enumerate() {
-            sheet.by_name.entry(spelled(ecosystem, own).into_owned()).or_default().push(at);
-            if let Some(property) = marks.property(&version.text) {
-                sheet.by_property.entry(property.to_ascii_lowercase()).or_default().push(at);
-            }
-            if let Some(place) = &version.at {
-                sheet.by_start.entry(place.start).or_default().push(at);
-            }
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, (own, _)) in markup.asked.iter().enumerate() {
+            by_name.entry(spelled(ecosystem, own).into_owned()).or_default().push(at);
         }
-        Ok(sheet)
+        let by_start = markup.by_start(marks);
+        Ok(Self { markup, marks, by_name, by_start })
     }
 
     /// What the file asks for of a package.
@@ -106,7 +103,7 @@ impl Sheet {
     /// Moves a package.
     pub(super) fn edit(&self, ask: &Ask<'_>) -> Edited {
         let Self { markup, marks, .. } = self;
-        let mut work = Work { pen: Pen::new(ask), ask, spans: Spans::default() };
+        let mut work = Work { pen: Pen::new(ask), ask, by_start: &self.by_start };
         let mut lacking = BTreeSet::new();
         let mut through: Vec<String> = ask.through.to_vec();
         for (own, version) in self.asked(ask.ecosystem, ask.name) {
@@ -120,44 +117,61 @@ impl Sheet {
                 None => work.put(own, version, false),
             }
         }
-        let mut moved: BTreeSet<String> = BTreeSet::new();
-        // A property may be another one.
-        while let Some(property) = through.pop() {
-            let key = property.to_ascii_lowercase();
-            if moved.contains(&key) {
-                continue;
-            }
-            match markup.properties.get(&key) {
-                None => drop(lacking.insert(property)),
-                Some(set) => {
-                    moved.insert(key);
-                    for version in set {
-                        match marks.property(&version.text) {
-                            Some(next) => through.push(next.to_owned()),
-                            None => work.put(&property, version, true),
-                        }
-                    }
-                }
-            }
-        }
-        if !work.pen.entries.is_empty() {
-            work.pen.along = self.along(ask.name, &moved, &work.spans);
-        }
-        Edited { lacking, ..work.pen.put(work.spans) }
-    }
-
-    /// Other packages of these properties, and of what is put in these places.
-    fn along(&self, name: &str, moved: &BTreeSet<String>, spans: &Spans) -> BTreeSet<String> {
-        let name = spelled(self.ecosystem, name);
-        let shared = moved.iter().filter_map(|property| self.by_property.get(property));
-        let beside = spans.starts().filter_map(|start| self.by_start.get(&start).cloned());
-        let places = shared.cloned().chain(beside).flatten();
-        let all = places.filter_map(|at| self.markup.asked.get(at)).map(|(own, _)| own);
-        all.filter(|own| spelled(self.ecosystem, own) != name).cloned().collect()
+        markup.follow(*marks, through, |property, set| match set {
+            Some(version) => work.put(property, version, true),
+            None => drop(lacking.insert(property.to_owned())),
+        });
+        Edited { lacking, ..work.pen.edited() }
     }
 }
 
 impl Markup {
+    /// Shows what is set for properties, and for those that they are in turn; nothing where that is none here.
+    fn follow(&self, marks: Marks, mut open: Vec<String>, mut show: impl FnMut(&str, Option<&Written>)) {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        while let Some(property) = open.pop().filter(|_| seen.len() < MOST_PROPERTIES) {
+            let key = property.to_ascii_lowercase();
+            let Some(set) = self.properties.get(&key) else {
+                show(&property, None);
+                continue;
+            };
+            if seen.insert(key) {
+                for version in set {
+                    match marks.property(&version.text) {
+                        Some(next) => open.push(next.to_owned()),
+                        None => show(&property, Some(version)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who has a version from where, each name once.
+    fn by_start(&self, marks: Marks) -> HashMap<usize, Rc<[String]>> {
+        let mut all: HashMap<usize, BTreeSet<&str>> = HashMap::new();
+        let mut by_property: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+        for (_, (own, version)) in self.asked.iter().enumerate().filter(|(at, _)| !self.replaced.contains(at)) {
+            match marks.property(&version.text) {
+                Some(property) => by_property.entry(property).or_default().extend([own.as_str()]),
+                None => {
+                    let start = version.at.as_ref().map(|at| at.start);
+                    start.into_iter().for_each(|start| all.entry(start).or_default().extend([own.as_str()]));
+                }
+            }
+        }
+        for (property, names) in by_property {
+            let mut left = MOST_PROPERTIES;
+            self.follow(marks, vec![property.to_owned()], |_, version| {
+                if let Some(at) = version.and_then(|version| version.at.as_ref()).filter(|_| left > 0) {
+                    left -= 1;
+                    all.entry(at.start).or_default().extend(&names);
+                }
+            });
+        }
+        let several = all.into_iter().filter(|(_, names)| names.len() > 1);
+        several.map(|(start, names)| (start, names.into_iter().map(str::to_owned).collect())).collect()
+    }
+
     fn add(&mut self, property: &str, version: Written) {
         self.properties.entry(property.to_ascii_lowercase()).or_default().push(version);
     }
@@ -167,7 +181,7 @@ impl Markup {
 struct Work<'a> {
     pen: Pen<'a>,
     ask: &'a Ask<'a>,
-    spans: Spans,
+    by_start: &'a HashMap<usize, Rc<[String]>>,
 }
 
 impl Work<'_> {
@@ -184,8 +198,8 @@ impl Work<'_> {
             false => self.pen.write(key, &version.text, rule),
         };
         if let Some(new) = new {
-            let to = self.pen.entries.last().map_or_else(|| self.ask.highest(), |entry| &entry.to).to_owned();
-            self.spans.put(at.clone(), new, &to);
+            self.pen.shared.extend(self.by_start.get(&at.start).map(|names| (at.start, Rc::clone(names))));
+            self.pen.put(at.clone(), new);
         }
     }
 }
@@ -334,25 +348,48 @@ impl PomVisit {
 
 struct ProjectVisit<'a> {
     text: &'a str,
-    /// Names of the reference that is open: MSBuild takes a list wherever it takes a name.
+    /// What kind of reference is open.
+    own: String,
+    /// Its names: MSBuild takes a list wherever it takes a name.
     names: Vec<String>,
+    /// Whether that says another version of what was asked for before.
+    is_update: bool,
+    /// How deep the outermost open element with a condition is.
+    condition: Option<usize>,
+    /// The places in [`Markup::asked`] of each kind of reference and name, in small letters, whose version may still be said again.
+    open: HashMap<(String, String), Vec<usize>>,
     markup: Markup,
 }
 
 const REFERENCES: [&str; 5] =
     ["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
 
-impl ProjectVisit<'_> {
+impl<'a> ProjectVisit<'a> {
+    fn of(text: &'a str) -> Self {
+        let (own, names, open, markup) = Default::default();
+        Self { text, own, names, is_update: false, condition: None, open, markup }
+    }
+
     fn ask(&mut self, version: &Written) {
-        self.markup.asked.extend(self.names.iter().map(|name| (name.clone(), version.clone())));
+        for name in &self.names {
+            let before = self.open.entry((self.own.clone(), name.to_ascii_lowercase())).or_default();
+            if self.is_update && self.condition.is_none() {
+                self.markup.replaced.extend(before.drain(..));
+            }
+            before.push(self.markup.asked.len());
+            self.markup.asked.push((name.clone(), version.clone()));
+        }
     }
 }
 
 impl Visit for ProjectVisit<'_> {
     fn open(&mut self, path: &[&str], tag: Range<usize>) {
-        if !path.last().is_some_and(|name| REFERENCES.contains(name)) {
-            return;
+        let words = self.text.get(tag.clone()).unwrap_or_default().to_ascii_lowercase();
+        if ["condition", "otherwise"].iter().any(|word| words.contains(word)) {
+            self.condition.get_or_insert(path.len());
         }
+        let Some(own) = path.last().filter(|name| REFERENCES.contains(name)) else { return };
+        (*own).clone_into(&mut self.own);
         let attributes = attributes(self.text, tag);
         let value = |keys: &[&str]| {
             let key = keys.iter().find_map(|key| attributes.iter().find(|(own, _)| own.eq_ignore_ascii_case(key)));
@@ -365,12 +402,14 @@ impl Visit for ProjectVisit<'_> {
         let names = names.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
         let version = value(&["VersionOverride", "Version"]);
         self.names = names.collect();
+        self.is_update = value(&["Include"]).is_none();
         if let Some(version) = version {
             self.ask(&version);
         }
     }
 
     fn close(&mut self, path: &[&str], text: Written) {
+        self.condition = self.condition.filter(|depth| *depth < path.len());
         match path {
             [.., own, "Version" | "VersionOverride"] if REFERENCES.contains(own) => self.ask(&text),
             [.., "PropertyGroup", name] => self.markup.add(name, text),

@@ -1,5 +1,7 @@
 //! What a plan says: the edits, the commands after them, and what stays.
 
+use std::fmt;
+
 use super::ranges::Ranges;
 
 /// What to do.
@@ -35,19 +37,50 @@ pub struct Bump {
     pub name: String,
     /// Versions that are there now, or ranges as written.
     pub from: Vec<String>,
-    /// The version to move to.
-    pub to: String,
+    /// The versions to move to, the highest last: entries of a package may each have one of their own.
+    pub to: Vec<String>,
     /// The findings that are gone then.
     pub clears: Vec<String>,
     /// What else the edit changes: upper bounds that go.
     pub drops: Vec<String>,
     /// Findings of which some go, and others of the same names stay.
     pub eases: Vec<String>,
-    /// Packages that move along, because their version is the same property, or stands in the same element. Behind the last
-    /// one stands which of them are not known to have the version.
-    pub along: Vec<String>,
-    /// Those of them of which nothing here says that they have the version.
-    pub unknown: Vec<String>,
+    /// Packages that move along, because their version is the same property, or stands in the same element.
+    pub along: Few,
+    /// Those of them, each with its version, of which nothing here says that it is there.
+    pub unknown: Few,
+}
+
+/// The first of many names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Few {
+    /// Some of them, or all.
+    pub names: Vec<String>,
+    /// How many there are besides.
+    pub more: usize,
+}
+
+impl Few {
+    /// How many are named.
+    const MOST: usize = 5;
+
+    /// Of so many names the first.
+    pub(super) fn of<'n>(names: impl Iterator<Item = &'n String>, all: usize) -> Self {
+        let names: Vec<String> = names.take(Self::MOST).cloned().collect();
+        Self { more: all.saturating_sub(names.len()), names }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+impl fmt::Display for Few {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.names.join(", "))?;
+        if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
+    }
 }
 
 /// A command that moves a lockfile.

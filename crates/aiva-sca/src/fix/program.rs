@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::ask::{Ask, Edited};
 use super::edit::{Pen, refusal};
 use super::requirement::moved;
-use super::spans::{Lines, Spans};
+use super::spans::Lines;
 use crate::package::Ecosystem;
 
 /// A `pnpm-workspace.yaml`: the lines below `overrides` by name, and under which keys each anchor is referred to.
@@ -50,7 +50,7 @@ impl Workspace {
 
     /// Moves what is forced for a package in the text that was read.
     pub(super) fn edit(&self, text: &str, ask: &Ask<'_>) -> Edited {
-        let (mut pen, mut spans) = (Pen::new(ask), Spans::default());
+        let mut pen = Pen::new(ask);
         for place in self.by_name.get(ask.name).into_iter().flatten() {
             let whole = text.get(place.clone()).unwrap_or_default();
             let (key, rest) = entry(whole.trim_start());
@@ -69,10 +69,10 @@ impl Workspace {
                 pen.refused.push(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
             } else if let Some(new) = pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to)) {
                 let from = place.end - value.len() + value.find(bare).unwrap_or_default();
-                spans.put(from..from + bare.len(), new, ask.highest());
+                pen.put(from..from + bare.len(), new);
             }
         }
-        pen.put(spans)
+        pen.edited()
     }
 }
 
@@ -91,7 +91,7 @@ fn anchored(value: &str) -> &str {
 /// `uses: owner/name/path@v1.2.3`, on the lines of the findings or below such a line. A commit is not moved: which one the release is,
 /// nothing here says.
 pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
-    let (mut pen, mut spans) = (Pen::new(ask), Spans::default());
+    let mut pen = Pen::new(ask);
     let mut refused_at = BTreeMap::new();
     let value = |line: &'_ str| line.split_once("uses:").map(|(_, value)| value.len());
     for (number, place) in lines.of(ask) {
@@ -108,11 +108,11 @@ pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
         let length = if is_below { Some(line.len()) } else { value(line) };
         let new = length.and_then(|length| action(line, line.get(line.len() - length..)?, &mut pen));
         if let Some(new) = new {
-            spans.put(place, new, ask.highest());
+            pen.put(place, new);
         }
         refused_at.extend(pen.refused.get(known).map(|reason| (number, reason.clone())));
     }
-    Edited { refused_at, ..pen.put(spans) }
+    Edited { refused_at, ..pen.edited() }
 }
 
 /// Whether nothing stands behind a key but what opens a value on the next line: `>-`, `|`, an anchor.

@@ -7,8 +7,10 @@
 //! Start reading at [`faults`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::desk::Draft;
+use super::spans::Spans;
 use crate::inventory::{Kind, Reading, Role};
 use crate::name::spelled;
 use crate::package::{Ecosystem, Problem, Status};
@@ -82,17 +84,18 @@ fn key(ecosystem: Ecosystem, name: &str) -> (Ecosystem, String) {
     }
 }
 
-/// What stands in the way of the edits that made the one of the other. What turns out to move along is added to the drafts.
-pub(super) fn faults(path: &str, before: &Read<'_>, after: &Read<'_>, bumps: &mut BTreeMap<String, Draft>) -> Faults {
+/// What stands in the way of the edits that made the one of the other. What turns out to move along the drafts are told.
+pub(super) fn faults(
+    path: &str,
+    (before, after): (&Read<'_>, &Read<'_>),
+    bumps: &mut BTreeMap<String, Draft>,
+    puts: &Spans,
+) -> Faults {
     let lines = Lines::of(before.text, after.text);
     let nothing = BTreeSet::new();
     let mut found = Faults::default();
-    let moves = moves(bumps);
-    let known: BTreeSet<(Ecosystem, String)> = bumps
-        .values()
-        .filter_map(|draft| Some((draft.ecosystem?, &draft.along)))
-        .flat_map(|(ecosystem, along)| along.iter().map(move |name| key(ecosystem, name)))
-        .collect();
+    let moves = moves(bumps, puts);
+    let known = known(bumps);
     let mut by_line: BTreeMap<u32, &str> = BTreeMap::new();
     let mut along: BTreeSet<String> = BTreeSet::new();
     for name in before.entries.keys().chain(after.entries.keys()).collect::<BTreeSet<_>>() {
@@ -126,9 +129,19 @@ pub(super) fn faults(path: &str, before: &Read<'_>, after: &Read<'_>, bumps: &mu
             None => drop(found.whole.get_or_insert(reason)),
         }
     }
+    let along: Rc<[String]> = along.into_iter().collect();
     let shared = bumps.values_mut().filter(|draft| draft.entries.iter().any(|entry| entry.property.is_some()));
-    shared.for_each(|draft| draft.along.extend(along.iter().cloned()));
+    shared.for_each(|draft| draft.found = Rc::clone(&along));
     found
+}
+
+/// Who is known to have a version from a place where one was put.
+fn known(bumps: &BTreeMap<String, Draft>) -> BTreeSet<(Ecosystem, String)> {
+    let places = bumps.values().filter_map(|draft| Some((draft.ecosystem?, &draft.shared)));
+    let lists: BTreeMap<usize, (Ecosystem, &Rc<[String]>)> = places
+        .flat_map(|(ecosystem, shared)| shared.iter().map(move |(at, names)| (*at, (ecosystem, names))))
+        .collect();
+    lists.into_values().flat_map(|(ecosystem, names)| names.iter().map(move |name| key(ecosystem, name))).collect()
 }
 
 /// What the file will be read worse in.
@@ -163,35 +176,16 @@ struct Moved<'d> {
     is_shared: bool,
 }
 
-fn moves(bumps: &BTreeMap<String, Draft>) -> BTreeMap<(Ecosystem, String), Moved<'_>> {
-    let known = || bumps.iter().filter_map(|(name, draft)| Some((name.as_str(), draft.ecosystem?, draft)));
-    let mut highest: BTreeMap<String, (Version, &str)> = BTreeMap::new();
-    for (_, ecosystem, draft) in known() {
-        for entry in &draft.entries {
-            let Some(property) = entry.property.as_ref().map(|name| name.to_ascii_lowercase()) else { continue };
-            let Some(version) = Version::parse(ecosystem, &entry.to) else { continue };
-            if highest.get(&property).is_none_or(|(known, _)| *known < version) {
-                highest.insert(property, (version, &entry.to));
-            }
-        }
-    }
+fn moves<'d>(bumps: &'d BTreeMap<String, Draft>, puts: &'d Spans) -> BTreeMap<(Ecosystem, String), Moved<'d>> {
+    let known = bumps.iter().filter_map(|(name, draft)| Some((name.as_str(), draft.ecosystem?, draft)));
     let mut moves: BTreeMap<_, Moved<'_>> = BTreeMap::new();
-    for (name, ecosystem, draft) in known() {
+    for (name, ecosystem, draft) in known {
         let (from, to, is_shared) = (BTreeSet::new(), BTreeSet::new(), false);
         let one = moves.entry(key(ecosystem, name)).or_insert(Moved { name, ecosystem, from, to, is_shared });
         one.from.extend(draft.serves.iter().map(|(_, version)| version.as_str()));
         for entry in &draft.entries {
-            let shared = entry.property.as_ref().and_then(|property| highest.get(&property.to_ascii_lowercase()));
-            one.to.insert(shared.map_or(&entry.to, |(_, to)| to));
+            one.to.insert(entry.stands(puts));
             one.is_shared |= entry.property.is_some();
-        }
-    }
-    // What stands in one element has the highest version that one of them needs.
-    for (_, ecosystem, draft) in known() {
-        for other in &draft.along {
-            if let Some(one) = moves.get_mut(&key(ecosystem, other)) {
-                one.to.extend(draft.entries.iter().map(|entry| entry.to.as_str()));
-            }
         }
     }
     moves
@@ -300,18 +294,18 @@ mod tests {
             held: ["1.0".to_owned()].into(),
             is_kept: false,
             property: before.contains("$v").then(|| "v".to_owned()),
+            at: None,
         };
         let draft = Draft {
             entries: vec![entry],
-            to: "2.0".to_owned(),
             ecosystem: Some(ecosystem),
             serves: BTreeSet::from([("f".to_owned(), "1.0".to_owned())]),
             ..Draft::default()
         };
         let mut bumps = BTreeMap::from([(name.to_owned(), draft)]);
         let read = |text| Read::of(kind, text, Role::Own);
-        let found = faults("f", &read(before), &read(after), &mut bumps);
-        let along = bumps[name].along.iter().map(|name| format!("along {name}"));
+        let found = faults("f", (&read(before), &read(after)), &mut bumps, &Spans::default());
+        let along = bumps[name].found.iter().map(|name| format!("along {name}"));
         let got: Vec<String> =
             found.by_name.into_values().chain(found.whole.map(|whole| format!("all: {whole}"))).chain(along).collect();
         assert_eq!(got.join("; "), want, "{before} -> {after}");

@@ -6,7 +6,7 @@ use super::ask::{Ask, Edited, Stands};
 use super::edit::{Pen, holds};
 use super::entries::{Form, Spots};
 use super::requirement::moved;
-use super::spans::{Lines, Spans};
+use super::spans::Lines;
 use crate::inventory::{Role, poetry_requirement};
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
@@ -144,13 +144,13 @@ pub(super) fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
 pub(super) fn requirements(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
     // A line says enough by itself.
     let by_line = Ask { stands: Stands::HereSomehow, ..ask.clone() };
-    let (mut pen, mut spans) = (Pen::new(&by_line), Spans::default());
+    let mut pen = Pen::new(&by_line);
     for (_, place) in lines.of(ask) {
         let whole = text.get(place.clone()).unwrap_or_default();
         let body = whole.trim_end_matches(['\n', '\r']);
         if let Some(new) = line(body, &mut pen) {
-            spans.put(place.start..place.start + body.len(), new, ask.highest());
+            pen.put(place.start..place.start + body.len(), new);
         }
     }
-    pen.put(spans)
+    pen.edited()
 }

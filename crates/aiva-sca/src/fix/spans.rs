@@ -25,9 +25,9 @@ impl Spans {
         self.0.insert(place.start, Put { end: place.end, new, to: to.to_owned() });
     }
 
-    /// Where something is put.
-    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
-        self.0.keys().copied()
+    /// The version for which something is put in a place.
+    pub(super) fn to(&self, start: usize) -> Option<&str> {
+        self.0.get(&start).map(|put| put.to.as_str())
     }
 
     /// Takes more of the same text in; in a place that two packages share the higher version stands.

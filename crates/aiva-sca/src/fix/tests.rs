@@ -120,11 +120,11 @@ fn check_some(files: &[(&str, &str)], is_meant: impl Fn(&Finding) -> bool, want:
     let originals: BTreeMap<&str, &str> = files.iter().copied().collect();
     for edit in &plan.edits {
         for bump in &edit.bumps {
-            let (from, clears) = (bump.from.join(" & "), bump.clears.join(" "));
-            writeln!(got, "{}: {} {from} -> {}: {clears}", edit.path, bump.name, bump.to).unwrap();
+            let (from, to, clears) = (bump.from.join(" & "), bump.to.join(" & "), bump.clears.join(" "));
+            writeln!(got, "{}: {} {from} -> {to}: {clears}", edit.path, bump.name).unwrap();
             bump.eases.iter().for_each(|id| writeln!(got, "  eases {id}").unwrap());
-            bump.along.iter().for_each(|name| writeln!(got, "  along {name}").unwrap());
-            bump.unknown.iter().for_each(|name| writeln!(got, "  unknown of {name}").unwrap());
+            bump.along.names.iter().for_each(|name| writeln!(got, "  along {name}").unwrap());
+            bump.unknown.names.iter().for_each(|name| writeln!(got, "  unknown {name}").unwrap());
             bump.drops.iter().for_each(|bound| writeln!(got, "  drops {bound}").unwrap());
         }
         let old: Vec<&str> = originals[edit.path.as_str()].lines().collect();

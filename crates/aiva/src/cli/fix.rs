@@ -169,23 +169,22 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
                     format!("clears {}; {} not everywhere, see below", clears.join(", "), bump.eases.join(", "))
                 }
             };
-            let from = bump.from.join(", ");
-            say(printable(&format!("# {}: {verb} {} from {from} to {}; {clears}", edit.path, bump.name, bump.to)));
-            if !bump.along.is_empty() {
-                let along = few(&bump.along);
+            let (from, to, along) = (bump.from.join(", "), bump.to.join(", "), &bump.along);
+            say(printable(&format!("# {}: {verb} {} from {from} to {to}; {clears}", edit.path, bump.name)));
+            if !along.is_empty() {
                 say(printable(&format!(
                     "#   the same property or element is the version of these, which move along: {along}"
                 )));
             }
             if !bump.unknown.is_empty() {
-                let (unknown, to) = (few(&bump.unknown), &bump.to);
+                let unknown = &bump.unknown;
                 say(printable(&format!(
-                    "#   nothing here says that {to} is there of {unknown}: look before you build"
+                    "#   nothing here says that these versions are there: {unknown}; look before you build"
                 )));
             }
             if !bump.drops.is_empty() {
                 let drops = bump.drops.join(", ");
-                say(printable(&format!("#   the upper bound {drops} would shut {} out, so it goes", bump.to)));
+                say(printable(&format!("#   the upper bound {drops} would shut {to} out, so it goes")));
             }
         }
         if !applied {
@@ -240,16 +239,6 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         }
     }
     out
-}
-
-/// The first of many names.
-fn few(names: &[String]) -> String {
-    const MOST: usize = 5;
-    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MOST) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 #[cfg(all(test, unix))]

@@ -20,7 +20,7 @@ fn the_least_version_is_raised_below_the_same_ceiling() {
         "
 a.csproj: N.J 12.0.1 -> 13.0.1: N-1
   along Other
-  unknown of Other
+  unknown Other 13.0.1
   + <PackageReference Include=\"N.J;Other\" Version=\"13.0.1\" />",
     );
     // What floats is the newest anyway; and of some the least version is not named.
