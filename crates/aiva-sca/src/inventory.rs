@@ -91,6 +91,7 @@ mod rules;
 mod setup_cfg;
 mod signs;
 mod toml;
+mod typed;
 mod unlocked;
 mod uv_constraints;
 mod uv_lock;

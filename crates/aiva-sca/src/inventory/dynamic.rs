@@ -12,8 +12,8 @@ use super::find::Found;
 use super::join::{folder, inside, place};
 use super::kind::Kind;
 use super::manifest::Manifest;
-use super::pyproject::doubt_list;
 use super::reading::{Include, Reading, quote};
+use super::typed::doubt_list;
 use super::walk::{Options, read_file};
 use crate::package::Scope;
 
@@ -25,7 +25,7 @@ pub(super) fn note(manifest: &Manifest, reading: &mut Reading) {
     let project = manifest.table(&["project"]);
     let entry = project.and_then(|project| manifest.entries(project).find(|(key, ..)| *key == "dynamic"));
     let Some(entry @ (_, list, _)) = entry else { return };
-    doubt_list(entry, reading);
+    doubt_list(manifest, entry, reading);
     for (field, scope) in FIELDS {
         let Some((_, line)) = manifest.strings(list).find(|(name, _)| *name == field) else { continue };
         let before = reading.links.includes.len();

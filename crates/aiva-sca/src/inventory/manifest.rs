@@ -46,12 +46,15 @@ impl Manifest {
         })
     }
 
+    /// The values of an array with their lines.
+    pub(crate) fn values<'t>(&'t self, item: &'t Item) -> impl Iterator<Item = (&'t Value, u32)> {
+        let values = item.as_array().into_iter().flat_map(toml_edit::Array::iter);
+        values.map(|value| (value, value.span().map_or(0, |span| line(&self.breaks, span.start))))
+    }
+
     /// The strings of an array with their lines.
     pub(crate) fn strings<'t>(&'t self, item: &'t Item) -> impl Iterator<Item = (&'t str, u32)> {
-        let values = item.as_array().into_iter().flat_map(toml_edit::Array::iter);
-        values.filter_map(|value: &Value| {
-            Some((value.as_str()?, value.span().map_or(0, |span| line(&self.breaks, span.start))))
-        })
+        self.values(item).filter_map(|(value, line)| Some((value.as_str()?, line)))
     }
 }
 

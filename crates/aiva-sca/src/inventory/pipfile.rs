@@ -7,6 +7,7 @@ use super::manifest::Manifest;
 use super::python::{self, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::Requirement;
+use super::typed;
 use crate::package::{Ecosystem, Scope, Source};
 
 /// Reads a `Pipfile`.
@@ -46,6 +47,9 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
                 quote(name)
             ),
         );
+    }
+    if let Some(wrong) = typed::wrong(item, ">=1.2") {
+        return reading.problem(line, format!("{} is asked for by {wrong} and is not judged", quote(name)));
     }
     const MARKERS: [&str; 12] = [
         "markers",

@@ -14,6 +14,7 @@ use super::overrides::{self, Override, Reach, Scopes};
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::{Requirement, no_requirement};
+use super::typed::{doubt_list, table_at, tables, wrong};
 use super::uv_constraints;
 use super::workspaces::{Role, Tell};
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
@@ -82,18 +83,6 @@ impl Sources {
     }
 }
 
-/// The tables of `[[a]]`, `a = [{}]`, or the one that an item is.
-fn tables(item: &Item) -> Vec<&dyn TableLike> {
-    if let Some(all) = item.as_array_of_tables() {
-        return all.iter().map(|table| table as &dyn TableLike).collect();
-    }
-    if let Some(all) = item.as_array() {
-        let inline = all.iter().filter_map(|value| value.as_inline_table());
-        return inline.map(|table| table as &dyn TableLike).collect();
-    }
-    item.as_table_like().into_iter().collect()
-}
-
 fn standard(manifest: &Manifest, role: Tell<'_>, reading: &mut Reading) {
     let sources = &Sources::of(manifest);
     list_at(manifest, (&["project"], "dependencies"), Scope::Runtime, sources, reading);
@@ -103,7 +92,7 @@ fn standard(manifest: &Manifest, role: Tell<'_>, reading: &mut Reading) {
         (&["dependency-groups"][..], Scope::Dev),
         (&["tool", "pdm", "dev-dependencies"][..], Scope::Dev),
     ] {
-        let Some(table) = manifest.table(path) else { continue };
+        let Some(table) = table_at(manifest, path, reading) else { continue };
         for entry in manifest.entries(table) {
             requirements(manifest, entry, scope, sources, reading);
         }
@@ -213,7 +202,7 @@ fn overridden(manifest: &Manifest, of_uv: Option<&dyn TableLike>, reading: &mut 
     let of_pdm = manifest.table(&["tool", "pdm", "resolution"]);
     for (table, key) in [(of_uv, "override-dependencies"), (of_uv, "exclude-dependencies"), (of_pdm, "excludes")] {
         if let Some(entry) = table.and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key)) {
-            doubt_list(entry, reading);
+            doubt_list(manifest, entry, reading);
             for (text, line) in manifest.strings(entry.1) {
                 reading.links.overridden.push(named(text).to_string());
                 if Requirement::parse(text.trim()).is_none() {
@@ -221,6 +210,12 @@ fn overridden(manifest: &Manifest, of_uv: Option<&dyn TableLike>, reading: &mut 
                 }
             }
         }
+    }
+    let forced = table_at(manifest, &["tool", "pdm", "resolution", "overrides"], reading);
+    for (name, _, line) in
+        forced.into_iter().flat_map(|all| manifest.entries(all)).filter(|(_, item, _)| !item.is_str())
+    {
+        reading.problem(line, format!("the override of {} is not a string", quote(name)));
     }
     for path in [&["tool", "uv", "sources"][..], &["tool", "pdm", "resolution", "overrides"][..]] {
         let names = manifest.table(path).into_iter().flat_map(TableLike::iter);
@@ -230,16 +225,9 @@ fn overridden(manifest: &Manifest, of_uv: Option<&dyn TableLike>, reading: &mut 
 
 /// The requirements of one key of a table.
 fn list_at(manifest: &Manifest, (table, key): (&[&str], &str), scope: Scope, sources: &Sources, reading: &mut Reading) {
-    let entry = manifest.table(table).and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key));
-    if let Some(entry) = entry {
+    let table = table_at(manifest, table, reading);
+    if let Some(entry) = table.and_then(|table| manifest.entries(table).find(|(name, ..)| *name == key)) {
         requirements(manifest, entry, scope, sources, reading);
-    }
-}
-
-/// Notes what is no list where one belongs.
-pub(super) fn doubt_list((key, item, line): (&str, &Item, u32), reading: &mut Reading) {
-    if !item.is_array() {
-        reading.problem(line, format!("{} is no list: nothing of it is read", quote(key)));
     }
 }
 
@@ -250,7 +238,7 @@ fn requirements(
     sources: &Sources,
     reading: &mut Reading,
 ) {
-    doubt_list(entry, reading);
+    doubt_list(manifest, entry, reading);
     for (text, line) in manifest.strings(entry.1) {
         // pdm: a folder of the project, `-e file:///${PROJECT_ROOT}/own#egg=own`.
         if let Some(folder) = text.trim().strip_prefix("-e ") {
@@ -305,7 +293,7 @@ fn poetry(manifest: &Manifest, reading: &mut Reading) {
     let root = ["tool", "poetry"];
     list(manifest, &[&root[..], &["dependencies"]].concat(), Scope::Runtime, reading);
     list(manifest, &[&root[..], &["dev-dependencies"]].concat(), Scope::Dev, reading);
-    let Some(groups) = manifest.table(&["tool", "poetry", "group"]) else { return };
+    let Some(groups) = table_at(manifest, &["tool", "poetry", "group"], reading) else { return };
     for (group, _) in groups.iter() {
         let scope = if group == "main" { Scope::Runtime } else { Scope::Dev };
         list(manifest, &["tool", "poetry", "group", group, "dependencies"], scope, reading);
@@ -313,15 +301,7 @@ fn poetry(manifest: &Manifest, reading: &mut Reading) {
 }
 
 fn list(manifest: &Manifest, path: &[&str], scope: Scope, reading: &mut Reading) {
-    let Some(table) = manifest.table(path) else {
-        if let Some((last, above)) = path.split_last()
-            && let Some((key, _, line)) =
-                manifest.table(above).and_then(|above| manifest.entries(above).find(|(key, ..)| key == last))
-        {
-            reading.problem(line, format!("{} is no table of packages: nothing of it is read", quote(key)));
-        }
-        return;
-    };
+    let Some(table) = table_at(manifest, path, reading) else { return };
     for (name, item, line) in manifest.entries(table).filter(|(name, _, _)| *name != "python") {
         entry(name, item, scope, line, reading);
     }
@@ -378,6 +358,9 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     if allowed.is_empty() && from.is_empty() {
         let message = "is asked for by neither a version (\"^1.2\") nor a table with one, and is not judged";
         return reading.problem(line, format!("{} {message}", quote(name)));
+    }
+    if let Some(wrong) = wrong(item, "^1.2") {
+        return reading.problem(line, format!("{} is asked for by {wrong} and is not judged", quote(name)));
     }
     let has_marker =
         |table: &&dyn TableLike| ["markers", "python", "platform"].iter().any(|key| table.contains_key(key));

@@ -69,3 +69,60 @@ pub(crate) fn exact(version: &str) -> bool {
     version.starts_with(|c: char| c.is_ascii_digit() || c == 'v')
         && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'_' | b'!'))
 }
+
+/// Whether a text says versions, as PEP 440, pipenv and Poetry write it: an operator or none, and what begins as a version does. What
+/// is empty allows any.
+pub(crate) fn is_specifier(text: &str) -> bool {
+    let mut waits = false; // An operator, for its version.
+    for word in text.split([',', '|', ' ', '\t']).filter(|word| !word.is_empty()) {
+        let version = word.trim_start_matches(['<', '>', '=', '!', '~', '^']);
+        let has_operator = version.len() < word.len();
+        if waits && has_operator {
+            return false;
+        }
+        let number = version.strip_prefix(['v', 'V']).unwrap_or(version);
+        // Whatever stands behind `===` is compared as it is written; between two versions `-` makes a range.
+        let is_version = number.starts_with(|c: char| c.is_ascii_digit())
+            || version == "*"
+            || word == "-"
+            || word.starts_with("===")
+            || waits && text.contains("===");
+        if !version.is_empty() && !is_version {
+            return false;
+        }
+        waits = version.is_empty();
+    }
+    !waits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_specifier_begins_as_versions_do() {
+        for text in [
+            "",
+            "*",
+            "1.2",
+            "v1",
+            "==1.*",
+            ">= 1.2, <2",
+            ">=1.2 <2",
+            "^1.2||~2",
+            "1.0 - 2.0",
+            "===foo",
+            "=== foo",
+            "<2,>=1!1.0",
+            "!=1.0,",
+            "5.1 | *",
+            "<>1.0",
+            "==*",
+        ] {
+            assert!(is_specifier(text), "{text}");
+        }
+        for text in ["nonsense", "==", ">=1,<", "> =1", "1.0, latest", "==x", "@ 1", "{1}", "\u{661}"] {
+            assert!(!is_specifier(text), "{text}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::address::without_secret;
 use super::ending;
 use super::graph::index;
-use super::python::{self, exact, normalise};
+use super::python::{self, exact, is_specifier, normalise};
 use super::reading::{Include, Reading, quote};
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
@@ -303,7 +303,7 @@ impl<'a> Requirement<'a> {
             ["==", ">=", "<=", "!=", "~=", ">", "<"].iter().any(|op| one.starts_with(op) && one.len() > op.len())
         };
         let good = specifiers.is_empty() || specifiers.trim_end_matches(',').split(',').all(known);
-        good.then_some(Self { name, specifiers, address: None })
+        (good && is_specifier(specifiers)).then_some(Self { name, specifiers, address: None })
     }
 
     /// The exact version, if one of the specifiers is `==` or `===` without a wildcard.

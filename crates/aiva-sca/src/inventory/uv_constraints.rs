@@ -10,10 +10,10 @@ use toml_edit::TableLike;
 
 use super::manifest::Manifest;
 use super::overrides::{Override, Reach};
-use super::pyproject::doubt_list;
 use super::python::normalise;
 use super::reading::Reading;
 use super::requirements::{Requirement, no_requirement};
+use super::typed::doubt_list;
 use crate::package::{NotJudged, Package};
 
 /// For all that is asked for.
@@ -46,7 +46,7 @@ fn written(
 /// Narrows the ranges from a place on by one of the lists of a table of uv's, where it reads one.
 pub(super) fn narrow(manifest: &Manifest, uv: Option<&dyn TableLike>, key: &str, from: usize, reading: &mut Reading) {
     if let Some(entry) = uv.and_then(|uv| manifest.entries(uv).find(|(name, ..)| *name == key)) {
-        doubt_list(entry, reading);
+        doubt_list(manifest, entry, reading);
     }
     let all = written(manifest, uv, key, |line, text| reading.problem(line, no_requirement(text)));
     let mut by_name: HashMap<SmolStr, Constraint> = HashMap::new();

@@ -174,3 +174,85 @@ fn pyproject_with_alternatives_of_poetry() {
         check("pyproject.toml", &format!("[tool.poetry.dependencies]\na = {asked}\n"), &format!("parsed\n{want}"));
     }
 }
+
+#[test]
+fn what_says_no_version_is_never_taken_for_any() {
+    let and = "and is not judged";
+    let no_version = |text: &str, example: &str| {
+        format!("! 3 \"a\" is asked for by {text:?}, which is no version ({example:?}), {and}")
+    };
+    let field = |key: &str, kind: &str, example: &str| {
+        let of = if key == "version" { format!("a text ({example:?})") } else { "a text".to_owned() };
+        format!("! 3 \"a\" is asked for by a `{key}` of the type {kind}, where {of} belongs, {and}")
+    };
+    for (file, head, example, whole) in [
+        ("Pipfile", "[packages]", ">=1.2", "(\"*\", \">=1.2\")"),
+        ("pyproject.toml", "[tool.poetry.dependencies]", "^1.2", "(\"^1.2\")"),
+        ("pyproject.toml", "[tool.poetry.group.x.dependencies]", "^1.2", "(\"^1.2\")"),
+    ] {
+        let neither = format!("! 3 \"a\" is asked for by neither a version {whole} nor a table with one, {and}");
+        for (asked, want) in [
+            ("4.2", neither.clone()),
+            ("3", neither.clone()),
+            ("true", neither),
+            ("\"nonsense\"", no_version("nonsense", example)),
+            ("\"==\"", no_version("==", example)),
+            ("{ version = \"latest\", extras = [\"x\"] }", no_version("latest", example)),
+            ("{ version = [\"==\"] }", field("version", "array", example)),
+            ("{ version = 3 }", field("version", "integer", example)),
+            ("{ version = { min = \"1\" } }", field("version", "inline table", example)),
+            ("{ git = 3 }", field("git", "integer", example)),
+            ("{ path = [\"x\"] }", field("path", "array", example)),
+        ] {
+            let text = format!("{head}\nb = \"==1.0\"\na = {asked}\n");
+            let scope = if head.contains("group") { "dev" } else { "runtime" };
+            check(file, &text, &format!("partial\nb 1.0 2 {scope}\n{want}"));
+        }
+    }
+    let poetry = "[tool.poetry.dependencies]\nb = \"1.0\"\na = ";
+    for (asked, want) in [
+        (
+            "[\"1.0\", 4.2]",
+            format!("! 3 \"a\" is asked for by a float in its list, where \"^1.2\" or a table belongs, {and}"),
+        ),
+        ("[\"1.0\", \"x\"]", no_version("x", "^1.2")),
+        ("[{ version = \"1.0\" }, { version = 2 }]", field("version", "integer", "^1.2")),
+    ] {
+        check("pyproject.toml", &format!("{poetry}{asked}\n"), &format!("partial\nb 1.0 2 runtime\n{want}"));
+    }
+    let text = |kind: &str, list: &str| {
+        format!("a {kind} in the list {list:?}, where a text such as \"name>=1.2\" belongs: it is not judged")
+    };
+    for (tables, want) in [
+        ("dependencies = [\n\"b==1.0\",\n3]\n", format!("partial\nb 1.0 3 runtime\n! 4 {}", text("integer", "dependencies"))),
+        ("dependencies = [\"b==1.0\", [\"c\"]]\n", format!("partial\nb 1.0 2 runtime\n! 2 {}", text("array", "dependencies"))),
+        (
+            "dependencies = [\"b==1.0\", \"c>=nonsense\"]\n",
+            "partial\nb 1.0 2 runtime\n! 2 not a requirement, and not judged: \"c>=nonsense\"; a name and its versions belong here, as in \"name>=1.2\"".to_owned(),
+        ),
+        (
+            "[dependency-groups]\na = [\"b==1.0\", {include-group = \"c\"}, {include = \"c\"}]\nc = []\n",
+            format!("partial\nb 1.0 3 dev\n! 3 {}", text("inline table", "a")),
+        ),
+        ("optional-dependencies = 3\n", "failed\n! 2 \"optional-dependencies\" is no table of packages: nothing of it is read".to_owned()),
+        ("[tool]\npoetry = 3\n", "failed\n! 3 \"poetry\" is no table of packages: nothing of it is read".to_owned()),
+        (
+            "[tool.pdm.resolution.overrides]\na = 1.2\nb = \"1.0\"\n",
+            "partial\nb 1.0 4 runtime ? forced by resolution.overrides\n! 3 the override of \"a\" is not a string".to_owned(),
+        ),
+        (
+            "[tool.uv]\noverride-dependencies = [\"b==1.0\", 3]\nconstraint-dependencies = [3]\n",
+            format!(
+                "partial\nb 1.0 3 runtime ? forced by override-dependencies\n! 3 {}\n! 4 {}",
+                text("integer", "override-dependencies"),
+                text("integer", "constraint-dependencies")
+            ),
+        ),
+    ] {
+        check("pyproject.toml", &format!("[project]\n{tables}"), &want);
+    }
+    // What it looks like where it is right.
+    let fine = "[packages]\na = \"==1.0; python_version < '3'\"\nb = {version = \"*\", index = \"pypi\"}\nc = {extras = [\"x\"]}\nd = \">= 1.0, <2\"\n";
+    let reading = Kind::Pipfile.read(fine.as_bytes());
+    assert_eq!((reading.problems.len(), reading.packages.len() + reading.not_judged.len()), (0, 4));
+}
