@@ -13,8 +13,9 @@ use super::join::{folder, inside, place};
 use super::kind::Kind;
 use super::manifest::Manifest;
 use super::reading::{Include, Reading, quote};
+use super::setup_cfg;
 use super::typed::doubt_list;
-use super::walk::{Options, read_file};
+use super::walk::{Options, text_within};
 use crate::package::Scope;
 
 /// What may be dynamic, and whose requirements it has.
@@ -74,10 +75,9 @@ pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
     let Ok(real_root) = root.canonicalize() else { return };
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| asks(found, reading)) {
         let file = root.join(inside(folder(&found.path), "setup.cfg"));
-        if file.canonicalize().is_ok_and(|real| real.starts_with(&real_root)) {
-            let stated = read_file(&file, Kind::SetupCfg, options).links.stated;
-            reading.links.dynamic.retain(|(scope, _)| !stated.contains(scope));
-        }
+        let stated = text_within(&real_root, &file, options).map(|text| setup_cfg::read(&text).links.stated);
+        let stated = stated.unwrap_or_default();
+        reading.links.dynamic.retain(|(scope, _)| !stated.contains(scope));
     }
 }
 

@@ -14,7 +14,7 @@ use super::go_mod::Module;
 use super::join::folder;
 use super::kind::Kind;
 use super::reading::Reading;
-use super::walk::{Options, bytes};
+use super::walk::{Options, text_within};
 use crate::package::{Ecosystem, Fact, Locked, Package, Place, Sign, Status};
 
 /// Notes where they disagree: on the `go.mod` what has no hash, on the `modules.txt` what it lacks.
@@ -42,13 +42,9 @@ pub(crate) fn note(root: &Path, readings: &mut [(Found, Reading)], options: &Opt
             }
             continue;
         }
-        let real_root = real_root.get_or_insert_with(|| root.canonicalize().unwrap_or_else(|_| root.to_owned()));
-        let file = found.file.with_file_name("go.sum");
-        if !file.canonicalize().is_ok_and(|real| real.starts_with(&*real_root)) {
-            continue;
-        }
-        let Ok(Some(sum)) = bytes(&file, options.largest_file) else { continue };
-        let signs = std::str::from_utf8(&sum).map(|sum| not_summed(module, &found.path, sum)).unwrap_or_default();
+        let Some(real_root) = real_root.get_or_insert_with(|| root.canonicalize().ok()) else { return };
+        let sum = text_within(real_root, &found.file.with_file_name("go.sum"), options);
+        let signs = sum.map(|sum| not_summed(module, &found.path, &sum)).unwrap_or_default();
         if let Some((_, reading)) = readings.get_mut(at) {
             reading.links.signs.extend(signs);
         }

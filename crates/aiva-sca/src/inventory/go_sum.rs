@@ -13,7 +13,7 @@ use super::graph::index;
 use super::join::{folder, inside};
 use super::kind::Kind;
 use super::reading::{Reading, quote};
-use super::walk::{Options, read_file};
+use super::walk::{Options, read_within};
 use crate::package::{Ecosystem, NotJudged, Package};
 use crate::version::Version;
 
@@ -54,7 +54,7 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
         .filter(|(found, _)| found.kind == Kind::VendorModules)
         .map(|(found, _)| folder(folder(&found.path)).to_owned())
         .collect();
-    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let Ok(real_root) = root.canonicalize() else { return };
     let mut added = Vec::new();
     for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::GoMod) {
         let Some(line) = reading.links.partial_graph.take() else { continue };
@@ -64,8 +64,7 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
         }
         let path = inside(own, "go.sum");
         let file = found.file.with_file_name("go.sum");
-        if file.canonicalize().is_ok_and(|real| real.starts_with(&real_root)) {
-            let mut sum = read_file(&file, Kind::GoSum, options);
+        if let Some(mut sum) = read_within(&real_root, &file, Kind::GoSum, options) {
             sum.packages = selected(std::mem::take(&mut sum.packages), &reading.packages);
             added.push((Found { path, file, kind: Kind::GoSum }, sum));
         } else {

@@ -14,7 +14,7 @@ use super::find::Found;
 use super::join::{above, folder, place};
 use super::kind::Kind;
 use super::reading::{Include, Reading, quote};
-use super::walk::{Options, bytes, read_file};
+use super::walk::{Options, bytes, is_within, read_file};
 use crate::package::Status;
 
 /// Files that one tree may add by including them: more than that is not a project.
@@ -211,11 +211,11 @@ fn resolve(root: &Path, real_root: &Path, from: &str, include: &Include) -> Resu
     let outside = || format!("{what} is outside of the scanned folder: not read");
     let path = place(from, asked).ok_or_else(outside)?;
     let file = root.join(&path);
-    let real = file.canonicalize().map_err(|error| format!("{what} is included, but could not be read: {error}"))?;
-    if !real.starts_with(real_root) {
+    let unread = |error| format!("{what} is included, but could not be read: {error}");
+    if !is_within(real_root, &file).map_err(unread)? {
         return Err(outside());
     }
-    if !real.is_file() {
+    if !file.is_file() {
         return Err(format!("{what} is included, but is not a file"));
     }
     Ok((path, file))

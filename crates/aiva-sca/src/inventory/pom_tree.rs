@@ -14,7 +14,7 @@ use super::join::{folder, inside, named_from};
 use super::kind::Kind;
 use super::pom_xml::{self, Dependency, Inherited, Pom};
 use super::reading::Reading;
-use super::walk::{Options, read_file};
+use super::walk::{Options, read_within};
 
 /// The longest chain of parents, and of BOMs that import BOMs.
 const DEEPEST: usize = 32;
@@ -121,13 +121,12 @@ impl Tree {
             let Some(path) = said.filter(|path| !self.by_path.contains_key(path) && path.ends_with(".xml")) else {
                 continue;
             };
-            let file = root.join(&path);
-            let is_inside = file.canonicalize().is_ok_and(|real| real.starts_with(&real_root) && real.is_file());
-            if read >= MOST_OTHERS || !is_inside {
-                continue;
+            if read >= MOST_OTHERS {
+                return;
             }
+            let Some(reading) = read_within(&real_root, &root.join(&path), Kind::PomXml, options) else { continue };
             read += 1;
-            if let Some(pom) = read_file(&file, Kind::PomXml, options).links.pom {
+            if let Some(pom) = reading.links.pom {
                 self.add(&path, *pom);
             }
         }

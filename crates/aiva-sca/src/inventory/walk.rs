@@ -136,7 +136,9 @@ pub fn visit<T: Send>(
     } else if !metadata.is_file() {
         return Err(WalkError::NotAFile { path: root.to_owned() });
     } else {
-        (root.parent().unwrap_or(Path::new("")), Finds { files: vec![single(root)], ..Finds::default() })
+        // A bare name is one of the folder that we are in.
+        let folder = root.parent().filter(|folder| !folder.as_os_str().is_empty());
+        (folder.unwrap_or(Path::new(".")), Finds { files: vec![single(root)], ..Finds::default() })
     };
     let tree = Tree {
         root: folder,
@@ -327,9 +329,20 @@ pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>
     Ok((bytes.len() as u64 <= largest).then_some(bytes))
 }
 
+/// Whether a file is within the root, wherever links lead to; an error where there is none.
+pub(crate) fn is_within(real_root: &Path, file: &Path) -> std::io::Result<bool> {
+    file.canonicalize().map(|real| real.starts_with(real_root))
+}
+
+/// Reads a file as [`read_file`] does; `None` where there is none, or it leads out of the root.
+pub(crate) fn read_within(real_root: &Path, file: &Path, kind: Kind, options: &Options) -> Option<Reading> {
+    is_within(real_root, file).ok().filter(|is_within| *is_within)?;
+    Some(read_file(file, kind, options))
+}
+
 /// The text of a file that is within the root; `None` where it leads out of it, is too long, or is no text.
 pub(crate) fn text_within(real_root: &Path, file: &Path, options: &Options) -> Option<String> {
-    file.canonicalize().ok().filter(|real| real.starts_with(real_root))?;
+    is_within(real_root, file).ok().filter(|is_within| *is_within)?;
     let bytes = bytes(file, options.largest_file).ok().flatten()?;
     door::open(&bytes).ok().map(Cow::into_owned)
 }

@@ -153,6 +153,66 @@ fn links_never_lead_out_and_loops_end() {
 
 #[cfg(unix)]
 #[test]
+fn what_a_manifest_names_never_leads_out_either() {
+    let go = |version: &str| format!("module example.com/a\n\ngo {version}\n\nrequire example.com/b v1.0.0\n");
+    let sum = "example.com/c v1.0.0 h1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\n";
+    let parent = "<project><groupId>g</groupId><artifactId>p</artifactId><version>1</version><properties><v>2.0</v></properties></project>";
+    let child = |at: &str| {
+        format!(
+            "<project><parent><groupId>g</groupId><artifactId>p</artifactId><version>1</version><relativePath>{at}</relativePath></parent>\
+             <artifactId>c</artifactId><dependencies><dependency><groupId>x</groupId><artifactId>y</artifactId><version>${{v}}</version></dependency></dependencies></project>"
+        )
+    };
+    let setup = "[options]\ninstall_requires =\n  a==1.0\n";
+    let named = [("setup.txt", setup), ("go.txt", sum), ("base.txt", "z==1.0\n"), ("parent.xml", parent)];
+    // Each file that is named is a link, out of the folder or to another place in it, or has a path out of it.
+    let (outside, inside) = (tree(&named), tree(&named));
+    for (place, is_inside) in [(&outside, false), (&inside, true)] {
+        let root = inside.path();
+        let files = [
+            ("py/pyproject.toml", "[project]\ndynamic = [\"dependencies\"]\n".to_owned()),
+            ("new/go.mod", go("1.21")),
+            ("old/go.mod", go("1.16")),
+            ("req/requirements.txt", "-r link.txt\n".to_owned()),
+            ("pom/pom.xml", child("link.xml")),
+        ];
+        for (path, text) in &files {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        }
+        for (to, name) in [
+            ("setup.txt", "py/setup.cfg"),
+            ("go.txt", "new/go.sum"),
+            ("go.txt", "old/go.sum"),
+            ("base.txt", "req/link.txt"),
+            ("parent.xml", "pom/link.xml"),
+        ] {
+            drop(fs::remove_file(root.join(name)));
+            std::os::unix::fs::symlink(place.path().join(to), root.join(name)).unwrap();
+        }
+        let inventory = take(root);
+        assert_eq!(find(&inventory, "py/pyproject.toml").problems.is_empty(), is_inside, "what is dynamic");
+        assert_eq!(find(&inventory, "new/go.mod").signs.is_empty(), !is_inside, "what has no hash");
+        let has_sum = paths(&inventory).contains(&"old/go.sum");
+        assert_eq!((has_sum, find(&inventory, "old/go.mod").not_judged.is_empty()), (is_inside, is_inside));
+        let asked = find(&inventory, "req/requirements.txt");
+        assert_eq!((asked.problems.is_empty(), paths(&inventory).contains(&"req/link.txt")), (is_inside, is_inside));
+        let pins = find(&inventory, "pom/pom.xml").packages.iter().map(|one| one.version.to_string());
+        assert_eq!(pins.collect::<Vec<_>>(), if is_inside { vec!["2.0"] } else { vec![] });
+    }
+    let parent = outside.path().file_name().unwrap().to_str().unwrap();
+    let up = tree(&[
+        ("requirements.txt", &format!("-r ../{parent}/base.txt\n")),
+        ("pom.xml", &child(&format!("../{parent}/parent.xml"))),
+    ]);
+    let inventory = take(up.path());
+    assert_eq!(paths(&inventory), ["pom.xml", "requirements.txt"]);
+    assert!(inventory.inputs.iter().all(|input| input.packages.is_empty()));
+    assert!(find(&inventory, "requirements.txt").problems[0].message.contains("outside of the scanned folder"));
+}
+
+#[cfg(unix)]
+#[test]
 fn what_is_no_file_or_may_not_be_read_is_said() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
