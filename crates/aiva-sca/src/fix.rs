@@ -46,12 +46,12 @@ use crate::package::{Ecosystem, Input};
 use crate::scan::Possible;
 use aim::Versions;
 use along::Along;
-use ask::Move;
+use ask::{Move, Refused};
 use desk::{Desk, Draft};
 pub use mask::masked;
 pub use plan::{Bump, Edit, Few, Plan, Remaining, Run, Stay};
 use ranges::Range;
-pub use ranges::Ranges;
+pub use ranges::{RangeKey, Ranges};
 
 /// One version of a package in one file, and what becomes of it.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ struct Case<'a> {
     path: &'a str,
     name: &'a str,
     version: &'a str,
+    /// That as it is written, where a list of the file narrows it.
+    written: Option<String>,
     /// What the move would end.
     findings: Vec<&'a Finding>,
     /// Why that stays; `None` once it is known to go.
@@ -71,6 +73,13 @@ struct Case<'a> {
     is_range: bool,
     /// What a range that was raised still allows.
     still: Option<String>,
+}
+
+impl Case<'_> {
+    /// The version, or the range as written.
+    fn shown(&self) -> &str {
+        self.written.as_deref().unwrap_or(self.version)
+    }
 }
 
 /// What moves a locked version.
@@ -101,17 +110,16 @@ struct Group<'a> {
 /// Why entries of a package could not be moved.
 #[derive(Default)]
 struct Refusals {
-    /// The first of them.
-    any: Option<String>,
+    all: Vec<Refused>,
     /// By line, where only that line is meant.
     at: BTreeMap<u32, String>,
 }
 
 impl Refusals {
-    /// Why those of these findings could not be.
-    fn of(&self, findings: &[&Finding]) -> Option<&String> {
-        let here = findings.iter().find_map(|finding| self.at.get(&finding.line));
-        here.or(self.any.as_ref().filter(|_| self.at.is_empty()))
+    /// Why those of a version with these findings could not be.
+    fn of(&self, version: &str, findings: &[&Finding]) -> Option<&str> {
+        let here = findings.iter().find_map(|finding| self.at.get(&finding.line)).map(String::as_str);
+        here.or_else(|| Refused::of(&self.all, version).filter(|_| self.at.is_empty()))
     }
 }
 
@@ -158,6 +166,7 @@ pub fn plan(
             path,
             name,
             version,
+            written: None,
             findings,
             stays,
             step: None,
@@ -227,9 +236,10 @@ pub fn plan(
     }
     cases.extend(manifests.into_iter().flat_map(|group| group.cases));
     along::share(&desk, &mut cases);
+    let narrowed = ranges::narrowed(possible, &by_path, &mut desk);
     let ranges = ranges::settled(&cases);
     let (edits, commands) = (edits(desk, &cases, &versions)?, commands_of(commands, &cases));
-    Ok(Plan { edits, commands, remaining: remaining(&cases), ranges })
+    Ok(Plan { edits, commands, remaining: remaining(&cases), ranges, narrowed })
 }
 
 fn aims(locked: &[Group<'_>]) -> Aims {
@@ -256,11 +266,13 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
         let bump = |(name, draft): (String, Draft)| {
             let [along, unknown] = shared.with(&name, &draft)?;
             let to = draft.to(&sheet.puts).into_iter().map(str::to_owned).collect();
-            let from: BTreeSet<&str> = draft.serves.iter().map(|(_, version)| version.as_str()).collect();
-            let from = from.into_iter().map(str::to_owned).collect();
             let files: BTreeSet<&str> = draft.serves.iter().map(|(file, _)| file.as_str()).collect();
             let own = by_name.get(name.as_str()).into_iter().flatten().copied();
             let is_served = |case: &&Case<'_>| draft.serves.contains(&(case.path.to_owned(), case.version.to_owned()));
+            let from: BTreeSet<&str> = own.clone().filter(is_served).map(Case::shown).collect();
+            let from = from.into_iter().map(str::to_owned).collect();
+            let is_open = |case: &&Case<'_>| matches!(case.stays, Some((Stay::Perhaps | Stay::Follows, _)));
+            let may = ids(own.clone().filter(is_served).filter(is_open)).into_iter().map(str::to_owned).collect();
             let mut clears: BTreeSet<&str> = ids(own.clone().filter(is_served).filter(|case| case.stays.is_none()));
             let stays = own.filter(|case| files.contains(case.path));
             let staying = ids(stays.filter(|case| case.stays.is_some()));
@@ -268,7 +280,7 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
             clears.retain(|id| !staying.contains(id));
             let clears = clears.into_iter().map(str::to_owned).collect();
             let drops = draft.drops.into_iter().collect();
-            Ok(Bump { name, from, to, clears, drops, eases, along, unknown })
+            Ok(Bump { name, from, to, clears, drops, eases, may, along, unknown })
         };
         let bumps = sheet.bumps.into_iter().map(bump).collect::<Result<_, Damage>>()?;
         edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });
@@ -326,7 +338,7 @@ fn remaining(cases: &[Case<'_>]) -> Vec<Remaining> {
         }
     }
     let told = |((path, name, stay, reason), cases): ((&str, &str, Stay, &str), Vec<&Case<'_>>)| {
-        let versions: BTreeSet<&str> = cases.iter().map(|case| case.version).collect();
+        let versions: BTreeSet<&str> = cases.iter().map(|case| case.shown()).collect();
         let versions: Vec<&str> = versions.into_iter().collect();
         let lines: BTreeSet<u32> = cases.iter().flat_map(|case| &case.findings).map(|finding| finding.line).collect();
         Remaining {

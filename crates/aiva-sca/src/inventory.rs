@@ -106,6 +106,7 @@ mod yaml;
 mod yarn_lock;
 
 pub(crate) use address::{host, without_secret};
+pub(crate) use catalog::Kept as Catalogs;
 pub(crate) use door::western;
 pub(crate) use graph::stronger;
 pub use installed::{Expect, ImageError, Piece, Platform, What, image, is_root, read as read_installed, rootfs, what};

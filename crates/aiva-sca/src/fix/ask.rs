@@ -79,6 +79,28 @@ pub(super) struct Entry {
     pub(super) at: Option<usize>,
 }
 
+/// Why an entry could not be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) reason: String,
+    /// The versions that it allows and that have to go, where that is known.
+    pub(super) held: Option<Held>,
+}
+
+impl Refused {
+    /// The first reason why a version stays where it is.
+    pub(super) fn of<'r>(all: &'r [Self], version: &str) -> Option<&'r str> {
+        let is_meant = |one: &&Self| one.held.as_ref().is_none_or(|held| held.iter().any(|held| held == version));
+        all.iter().find(is_meant).map(|one| one.reason.as_str())
+    }
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self { reason, held: None }
+    }
+}
+
 impl Entry {
     /// The version that stands in its place once all is put there: the highest that one of those needs who share it.
     pub(super) fn stands<'e>(&'e self, puts: &'e Spans) -> &'e str {
@@ -97,7 +119,7 @@ pub(super) struct Edited {
     /// What was moved; empty where the manifest asks for nothing of it.
     pub(super) entries: Vec<Entry>,
     /// Why entries could not be moved.
-    pub(super) refused: Vec<String>,
+    pub(super) refused: Vec<Refused>,
     /// The same by line, where only that line is meant.
     pub(super) refused_at: BTreeMap<u32, String>,
     /// Properties that are its version and that the file does not set.

@@ -43,7 +43,7 @@ fn inline(value: &Value, key: &str, is_plugin: bool) -> Option<Spot> {
     let (module, version) = value.as_str()?.rsplit_once(':')?;
     let name = if is_plugin { plugin_marker(module) } else { module.to_owned() };
     let (key, said, form) = (key.to_owned(), Some(version.to_owned()), Form::Behind(module.to_owned()));
-    Some(Spot { name, key, said, read: None, at: value.span()?, form, property: None })
+    Some(Spot { name, key, said, read: None, kept_in: None, at: value.span()?, form, property: None })
 }
 
 /// The artifact that an entry names.
@@ -64,7 +64,16 @@ fn rich(version: &Item, module: &str, key: &str, spots: &mut Spots) {
     let words: Vec<&str> = parts.iter().map(|(part, _)| part).filter(is_one).collect();
     if words.len() > 1 {
         let (name, key, form) = (module.to_owned(), key.to_owned(), Form::Words(words.join(" and ")));
-        return spots.0.push(Spot { name, key, said: Some(String::new()), read: None, at: 0..0, form, property: None });
+        return spots.0.push(Spot {
+            name,
+            key,
+            said: Some(String::new()),
+            read: None,
+            kept_in: None,
+            at: 0..0,
+            form,
+            property: None,
+        });
     }
     let one = words.first().filter(|word| !word.starts_with("reject"));
     if let Some(item) = one.and_then(|word| parts.get(word)) {

@@ -10,8 +10,8 @@ use super::edit::Seen;
 use super::keep::{Forced, Lock};
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
-use super::{cargo, locked, markup};
-use crate::inventory::{Kind, PomSources, Role, Workspaces};
+use super::{cargo, folder, locked, markup};
+use crate::inventory::{Catalogs, Kind, PomSources, Role, Workspaces};
 use crate::package::{Ecosystem, Input, Package};
 use crate::scan::label;
 use crate::version::Version;
@@ -32,8 +32,9 @@ pub(super) struct Desk<'r> {
     pub(super) crates: Option<BTreeMap<String, String>>,
     /// The project's own packages, once anybody asked.
     pub(super) own: Option<Rc<BTreeSet<String>>>,
-    /// What the folders here say of the members of their workspaces.
+    /// What the folders here say of the members of their workspaces, and the catalogs that they keep.
     workspaces: Workspaces,
+    catalogs: Catalogs,
 }
 
 /// A manifest that is being edited.
@@ -207,8 +208,8 @@ impl Asked {
 impl<'r> Desk<'r> {
     pub(super) fn new(read: &'r dyn Fn(&str) -> Option<String>) -> Self {
         let (texts, locks, manifests, asks) = Default::default();
-        let workspaces = Workspaces::default();
-        Self { read, texts, locks, manifests, asks, poms: None, crates: None, own: None, workspaces }
+        let (workspaces, catalogs) = Default::default();
+        Self { read, texts, locks, manifests, asks, poms: None, crates: None, own: None, workspaces, catalogs }
     }
 }
 
@@ -241,9 +242,25 @@ impl Desk<'_> {
             Slot::Vacant(free) => {
                 let text = (self.read)(path).ok_or_else(|| UNREADABLE.to_owned())?;
                 let role = self.workspaces.role(kind, path, self.read);
-                Ok(free.insert(Sheet::new(text, role)))
+                let mut sheet = Sheet::new(text, role);
+                if kind == Kind::PackageJson && sheet.before.contains("catalog:") {
+                    let mut seen = Seen::read(kind, &sheet.before, role);
+                    if let Ok(Seen::Entries(entries)) = &mut seen {
+                        entries.look_up(|catalog, name| {
+                            let (file, range) = self.catalogs.find(folder(path), catalog, name, self.read)?;
+                            Some((file.to_owned(), range.to_owned()))
+                        });
+                    }
+                    sheet.seen = Some(seen);
+                }
+                Ok(free.insert(sheet))
             }
         }
+    }
+
+    /// What is written of a range that a list of its file narrows, and the list.
+    pub(super) fn written(&mut self, path: &str, name: &str, range: &str) -> Option<(String, String)> {
+        self.sheet(path, Kind::PyProject).ok()?.forced_before(Kind::PyProject).written(name, range)
     }
 
     /// What moving a package would do, and nothing done.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Table};
 
-use super::ask::{Ask, Edited, Entry, Shared, Stands};
+use super::ask::{Ask, Edited, Entry, Refused, Shared, Stands};
 use super::declared::Declared;
 use super::entries::{Entries, Spots};
 use super::requirement::dropped;
@@ -113,7 +113,7 @@ pub(super) const fn is_edited(kind: Kind) -> bool {
 pub(super) struct Pen<'a> {
     pub(super) ask: &'a Ask<'a>,
     pub(super) entries: Vec<Entry>,
-    pub(super) refused: Vec<String>,
+    pub(super) refused: Vec<Refused>,
     /// Who has a version from the places where one was put.
     pub(super) shared: Shared,
     puts: Spans,
@@ -148,7 +148,7 @@ impl<'a> Pen<'a> {
         let new = rule(old, to);
         let is_enough = stands == Stands::Locked && takes_newest(ecosystem) && holds(ecosystem, old, to);
         if new.is_none() && !is_enough {
-            self.refused.push(refusal(key, old));
+            self.refused.push(Refused { reason: refusal(key, old), held: Some(held) });
             return None;
         }
         // What is safe as it is was not meant.
@@ -171,6 +171,11 @@ impl<'a> Pen<'a> {
             last.property = Some(property.to_owned());
         }
         Some(new)
+    }
+
+    /// Notes why an entry cannot be moved.
+    pub(super) fn refuse(&mut self, reason: String) {
+        self.refused.push(reason.into());
     }
 
     /// Puts what was written last in its place.
@@ -232,7 +237,7 @@ mod tests {
     fn check(kind: Kind, text: &str, name: &str, want: Result<Option<&str>, &str>) {
         let got = bumped(kind, text, name, &[("1.0.0", "1.2.6")], Stands::HereSomehow);
         let got = got.and_then(|edited| match edited.refused.first() {
-            Some(reason) => Err(reason.clone()),
+            Some(refused) => Err(refused.reason.clone()),
             None => Ok((!edited.entries.is_empty()).then(|| edited.puts.applied(text))),
         });
         assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");

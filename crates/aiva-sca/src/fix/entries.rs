@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use toml_edit::{Item, Value};
 
-use super::ask::{Ask, Edited, Stands};
+use super::ask::{Ask, Edited, Refused, Stands};
 use super::edit::{Pen, holds};
-use super::python;
 use super::requirement::moved;
+use super::{object, python};
 use crate::package::Ecosystem;
 
 /// What a requirement is when it is moved to a version.
@@ -43,6 +43,8 @@ pub(super) struct Spot {
     pub(super) said: Option<String>,
     /// That as its reader puts it, where that may be something else.
     pub(super) read: Option<String>,
+    /// The file with the catalog that has its version.
+    pub(super) kept_in: Option<String>,
     /// Where that stands, with its quotes.
     pub(super) at: Range<usize>,
     pub(super) form: Form,
@@ -73,6 +75,19 @@ impl Entries {
         };
         entries.by_property = by_property.into_iter().map(listed).collect();
         Self { spots, ..entries }
+    }
+
+    /// Learns what the catalogs of a workspace have: by the name of a catalog and the key of an entry the file and the range.
+    pub(super) fn look_up(&mut self, mut find: impl FnMut(&str, &str) -> Option<(String, String)>) {
+        for (at, spot) in self.spots.iter_mut().enumerate() {
+            let catalog = spot.said.as_deref().and_then(|said| said.trim().strip_prefix("catalog:"));
+            if let Some((file, range)) = catalog.and_then(|catalog| find(catalog, &spot.key)) {
+                if let Some(real) = object::behind_alias(&range) {
+                    self.by_name.entry(real.to_owned()).or_default().push(at);
+                }
+                (spot.kept_in, spot.read) = (Some(file), Some(range));
+            }
+        }
     }
 
     /// Moves a package in the text that was read.
@@ -113,10 +128,17 @@ impl Spot {
     fn moved(&self, pen: &mut Pen<'_>) -> Option<String> {
         let Self { key, form, .. } = self;
         let Some(said) = &self.said else {
-            pen.refused.push(format!("the requirement of {key} is not a string"));
+            pen.refuse(format!("the requirement of {key} is not a string"));
             return None;
         };
         let ecosystem = pen.ask.ecosystem;
+        if let Some((file, range)) = self.kept_in.as_ref().zip(self.read.as_ref()) {
+            let (to, held) = pen.ask.to(range)?;
+            let reason =
+                format!("{key} is asked for as {said:?}, for which {file} has {range}; move that to {to} by hand");
+            pen.refused.push(Refused { reason, held: Some(held) });
+            return None;
+        }
         match form {
             Form::Json { is_peer: true } if holds(ecosystem, said, pen.ask.highest()) => None,
             Form::Json { .. } => pen.write(key, said, |old, to| moved(ecosystem, old, to)),
@@ -127,7 +149,7 @@ impl Spot {
             Form::Behind(_) => pen.write(key, said, |old, to| moved(ecosystem, old, to)),
             Form::Words(words) => {
                 let to = pen.ask.highest();
-                pen.refused.push(format!("the version of {key} is said by {words}; move it to {to} by hand"));
+                pen.refuse(format!("the version of {key} is said by {words}; move it to {to} by hand"));
                 None
             }
         }
@@ -175,6 +197,6 @@ impl Spots {
     pub(super) fn value(&mut self, name: &str, key: &str, value: &Value, form: Form) {
         let Some((said, at)) = value.as_str().zip(value.span()) else { return };
         let (name, key, said) = (name.to_owned(), key.to_owned(), Some(said.to_owned()));
-        self.0.push(Spot { name, key, said, read: None, at, form, property: None });
+        self.0.push(Spot { name, key, said, read: None, kept_in: None, at, form, property: None });
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn go_mod(text: &str, module: &Module, ask: &Ask<'_>) -> Edited {
     let to = ask.highest();
     // A line that is replaced is no line that builds.
     if module.replaced.contains(ask.name) {
-        edited.refused.push(format!("{} is replaced; move the replacement to v{to} by hand", ask.name));
+        edited.refused.push(format!("{} is replaced; move the replacement to v{to} by hand", ask.name).into());
         return edited;
     }
     for (_, place) in module.lines.of(ask) {

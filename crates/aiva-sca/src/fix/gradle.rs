@@ -60,7 +60,7 @@ impl Build {
             let (places, property) = match self.places(version, ask) {
                 Ok(places) => places,
                 Err(reason) => {
-                    pen.refused.push(reason);
+                    pen.refuse(reason);
                     continue;
                 }
             };
@@ -365,7 +365,7 @@ mod tests {
             };
             let edited = Build::read(text).edit(text, &ask);
             let got = match edited {
-                edited if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
+                edited if !edited.refused.is_empty() => format!("refused: {}", edited.refused[0].reason),
                 edited if edited.entries.is_empty() => "-".to_owned(),
                 edited => edited.puts.applied(text),
             };

@@ -3,14 +3,14 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
-use super::ask::{Ask, Edited, Move, Stands, held};
+use super::ask::{Ask, Edited, Move, Refused, Stands, held};
 use super::desk::Desk;
-use super::keep::has_overrides;
+use super::keep::{Whom, has_overrides};
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};
-use crate::package::Input;
+use crate::package::{Input, Scope};
 use crate::scan::{Judged, Judging, Possible};
 use crate::version::Version;
 
@@ -54,19 +54,25 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
             edited = desk.edit(group.path, group.kind, &ask, group.path);
         }
     }
-    let (entries, refused): (_, Vec<String>) = match edited {
+    let (entries, refused): (_, Vec<Refused>) = match edited {
         Ok(edited) => {
             group.refusals.at = edited.refused_at;
-            let lacking = edited.lacking.iter().map(|property| not_set(property, ask(Stands::Here).highest()));
+            let lacking = edited.lacking.iter().map(|property| not_set(property, ask(Stands::Here).highest()).into());
             (edited.entries, edited.refused.into_iter().chain(lacking).collect())
         }
-        Err(reason) => (Vec::new(), vec![reason]),
+        Err(reason) => (Vec::new(), vec![reason.into()]),
     };
-    group.refusals.any = refused.into_iter().next();
+    group.refusals.all = refused;
+    if let Some(sheet) = desk.texts.get(group.path).filter(|_| has_overrides(group.kind)) {
+        let forced = sheet.forced_before(group.kind);
+        group.cases.iter_mut().for_each(|case| {
+            case.written = forced.written(group.name, case.version).map(|(written, _)| written);
+        });
+    }
     let held = held(entries.iter().filter(|entry| !entry.is_kept));
     for ((case, step), scoped) in group.cases.iter_mut().zip(&group.moves).zip(scoped) {
         if !held.contains(step.from.as_str()) {
-            let reason = group.refusals.of(&case.findings).cloned().or(scoped);
+            let reason = group.refusals.of(case.version, &case.findings).map(str::to_owned).or(scoped);
             let reason =
                 reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
             case.stays = Some((Stay::Surely, reason));
@@ -76,19 +82,20 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
 
 /// Says of what was taken back why, and of the rest what is to be run.
 pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
-    let sheet = desk.texts.get(group.path).filter(|_| has_overrides(group.kind));
-    let held = sheet.and_then(|sheet| {
-        let to = group.moves.iter().map(|step| step.to.as_str());
-        let to = to.max_by_key(|to| Version::parse(group.ecosystem, to))?;
-        sheet.forced_after(group.kind).overridden(None, group.name, to)
-    });
-    if let Some(held) = held {
-        let cleared = group.cases.iter_mut().filter(|case| case.stays.is_none());
-        cleared.for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
+    let to = group.moves.iter().map(|step| step.to.as_str());
+    let to = to.max_by_key(|to| Version::parse(group.ecosystem, to)).unwrap_or_default();
+    if let Some(sheet) = desk.texts.get(group.path).filter(|_| has_overrides(group.kind)) {
+        let forced = sheet.forced_after(group.kind);
+        let [runs, builds] = [Whom::Runs, Whom::Builds].map(|whom| forced.overridden(whom, group.name, to));
+        for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
+            let is_build = case.findings.iter().all(|finding| finding.scope == Scope::Build);
+            let held = if is_build { &builds } else { &runs };
+            case.stays = held.clone().map(|held| (Stay::Surely, held));
+        }
     }
     let path = group.elsewhere.as_deref().unwrap_or(group.path);
     if let Some(fault) = desk.fault(path, group.name) {
-        let refused = group.refusals.any.as_ref().map(|refused| format!(" ({refused})")).unwrap_or_default();
+        let refused = group.refusals.all.first().map(|one| format!(" ({})", one.reason)).unwrap_or_default();
         for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
             case.stays = Some((Stay::Surely, format!("{fault}{refused}")));
         }
@@ -220,14 +227,17 @@ pub(super) fn judge_again(
             fates = vec![(worst, fates.into_iter().flat_map(|(_, findings)| findings).collect())];
         }
         for (fate, findings) in fates {
-            let refused = group.refusals.of(&findings).filter(|_| matches!(fate, Some((Stay::Surely, _))));
-            let stays = fate.map(|(stay, reason)| (stay, refused.cloned().unwrap_or(reason)));
+            let refused = group.refusals.of(case.version, &findings);
+            let refused = refused.filter(|_| matches!(fate, Some((Stay::Surely, _)))).map(str::to_owned);
+            let stays = fate.map(|(stay, reason)| (stay, refused.unwrap_or(reason)));
             if case.findings.is_empty() {
                 (case.stays, case.findings) = (stays, findings);
                 continue;
             }
             let Case { path, name, version, is_asked, is_range, .. } = *case;
-            parts.push(Case { path, name, version, findings, stays, step: None, is_asked, is_range, still: None });
+            let written = case.written.clone();
+            let (step, still) = (None, None);
+            parts.push(Case { path, name, version, written, findings, stays, step, is_asked, is_range, still });
         }
     }
     group.cases.extend(parts);

@@ -269,11 +269,10 @@ impl Forced {
         forced
     }
 
-    /// What is said of a package. `lock` is the lockfile beside the manifest, whose tool reads some of the tables only; without one it is the
-    /// manifest's own entry that is to move, over which only what is said for everybody has a say.
-    pub(super) fn overridden(&self, lock: Option<Kind>, name: &str, to: &str) -> Option<String> {
+    /// What is said of a package and shuts a version out of what is to move there.
+    pub(super) fn overridden(&self, whom: Whom, name: &str, to: &str) -> Option<String> {
         let own = format!("${name}");
-        let mut all = self.of(lock, name).filter(|one| lock.is_some() || one.reach == Reach::All);
+        let mut all = self.all(name).filter(|one| whom.is_held(one));
         // What refers to the entry of the same name moves with it.
         let Override { table, requirement, .. } = all.find(|one| one.requirement != own && !self.allows(one, to))?;
         let (shown, range) = (without_secret(requirement), Requirement::parse(self.ecosystem, range_of(requirement)));
@@ -292,7 +291,7 @@ impl Forced {
             let said = [one.requirement.as_str(), range_of(&one.requirement)];
             one.reach == Reach::Some && (said.contains(&step.from.as_str()) || self.allows(one, &step.from))
         };
-        let mut all = self.of(None, name).filter(|one| is_meant(one));
+        let mut all = self.all(name).filter(|one| is_meant(one));
         let Override { table, requirement, .. } = all.find(|one| !self.allows(one, &step.to))?;
         let (to, requirement) = (&step.to, without_secret(requirement));
         Some(format!("{table} hold {name} at {requirement}, an override for some versions; move it to {to} by hand"))
@@ -302,16 +301,46 @@ impl Forced {
     pub(super) fn forces(&self, lock: Kind, name: &str, step: &Move) -> bool {
         let is_sure =
             |one: &Override| one.reach == Reach::All && self.allows(one, &step.to) && !self.allows(one, &step.from);
-        self.of(Some(lock), name).any(is_sure)
+        self.all(name).any(|one| is_read_by(lock, one.table) && is_sure(one))
     }
 
-    fn of(&self, lock: Option<Kind>, name: &str) -> impl Iterator<Item = &Override> {
-        let all = self.by_name.get(name).into_iter().flatten();
-        all.filter(move |one| lock.is_none_or(|lock| is_read_by(lock, one.table)))
+    /// What is written of a range that a list narrows, and the list; `None` where it is written as it is.
+    pub(super) fn written(&self, name: &str, range: &str) -> Option<(String, String)> {
+        let narrows = |reach: Reach| {
+            let all = self.all(name).filter(|one| one.is_constraint() && one.reach == reach);
+            all.map(|one| one.requirement.as_str()).collect::<Vec<_>>().join(",")
+        };
+        let mut lists = [Reach::All, Reach::Build].map(narrows).into_iter().filter(|list| !list.is_empty());
+        lists.find_map(|list| Some((range.strip_suffix(&list)?.trim_end_matches(',').to_owned(), list)))
+    }
+
+    fn all(&self, name: &str) -> impl Iterator<Item = &Override> {
+        self.by_name.get(name).into_iter().flatten()
     }
 
     fn allows(&self, one: &Override, version: &str) -> bool {
         holds(self.ecosystem, &one.requirement, version)
+    }
+}
+
+/// Of what it is asked what holds it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whom {
+    /// What a lockfile beside the manifest has, whose tool reads some of the tables only.
+    Locked(Kind),
+    /// The manifest's own entry, over which only what is said for everybody has a say.
+    Runs,
+    /// The same for what builds the project.
+    Builds,
+}
+
+impl Whom {
+    fn is_held(self, by: &Override) -> bool {
+        match self {
+            Self::Locked(lock) => is_read_by(lock, by.table),
+            Self::Runs => by.reach == Reach::All,
+            Self::Builds => matches!(by.reach, Reach::All | Reach::Build),
+        }
     }
 }
 
@@ -434,7 +463,9 @@ mod tests {
     fn an_override_keeps_every_copy() {
         let said = |text: &str| {
             let lock = if text.contains("pnpm") { Kind::PnpmLock } else { Kind::BunLock };
-            Forced::read(Kind::PackageJson, text, Role::Own).overridden(Some(lock), "a", "1.2.6").unwrap_or_default()
+            Forced::read(Kind::PackageJson, text, Role::Own)
+                .overridden(Whom::Locked(lock), "a", "1.2.6")
+                .unwrap_or_default()
         };
         for (text, want) in [
             (r#"{"overrides": {"a": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),

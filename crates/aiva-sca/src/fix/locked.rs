@@ -7,10 +7,10 @@ use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
-use super::ask::{Ask, Entry, Move, Stands};
+use super::ask::{Ask, Entry, Move, Refused, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, Own, dependants, has_overrides, keepers, spoken};
+use super::keep::{Keepers, Lock, Own, Whom, dependants, has_overrides, keepers, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
 use crate::inventory::{Kind, above};
 use crate::package::{Ecosystem, Input, Source};
@@ -148,7 +148,7 @@ pub(super) struct Asked {
     paths: Vec<String>,
     /// Where these manifests are, from the lockfile's folder on.
     folders: Vec<String>,
-    refused: Vec<String>,
+    refused: Vec<Refused>,
     /// Overrides that shut the version out, by the version.
     overridden: Option<String>,
     /// Versions in whose place an override puts the one to move to.
@@ -167,7 +167,7 @@ impl Asked {
         for (entry, path) in all {
             match desk.fault(&path, name).filter(|_| !entry.is_kept) {
                 Some(fault) => {
-                    self.refused.push(fault.to_owned());
+                    self.refused.push(fault.to_owned().into());
                     is_whole = false;
                 }
                 None => {
@@ -186,7 +186,7 @@ impl Asked {
             let forced = sheet.forced_after(*kind);
             let to = group.moves.iter().map(|step| step.to.as_str());
             let to = to.max_by_key(|to| Version::parse(group.ecosystem, to)).unwrap_or_default();
-            if let Some(said) = forced.overridden(Some(group.kind), group.name, to) {
+            if let Some(said) = forced.overridden(Whom::Locked(group.kind), group.name, to) {
                 self.overridden = Some(format!("{path}: {said}"));
             }
             let all = group.moves.iter().filter(|step| forced.forces(group.kind, group.name, step));
@@ -223,12 +223,12 @@ fn ask(group: &Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> Asked {
                 }
                 asked.paths.extend(entries.iter().map(|_| path.clone()));
                 asked.entries.extend(entries);
-                let lacking = edited.lacking.iter().map(|property| not_set(property, ask.highest()));
-                asked
-                    .refused
-                    .extend(edited.refused.into_iter().chain(lacking).map(|reason| format!("{path}: {reason}")));
+                let lacking = edited.lacking.iter().map(|property| not_set(property, ask.highest()).into());
+                let refused = edited.refused.into_iter().chain(lacking);
+                let of_file = |one: Refused| Refused { reason: format!("{path}: {}", one.reason), ..one };
+                asked.refused.extend(refused.map(of_file));
             }
-            Err(reason) => asked.refused.push(format!("{path}: {reason}")),
+            Err(reason) => asked.refused.push(format!("{path}: {reason}").into()),
         }
         // Only the manifest beside the lockfile has a say over all.
         if has_overrides(kind) && folder(&path) == top {
@@ -286,7 +286,9 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     let lead = lead(&brought);
     let surely = |reason: String| Fate { stays: Some((Stay::Surely, reason)), moves: is_asked };
     let Some(lock) = scene.lock else { return surely(UNREADABLE.to_owned()) };
-    if let Some(reason) = asked.overridden.clone().or_else(|| asked.refused.first().cloned()) {
+    if let Some(reason) =
+        asked.overridden.clone().or_else(|| Refused::of(&asked.refused, &step.from).map(str::to_owned))
+    {
         return surely(reason);
     }
     if asked.forced.contains(&step.from) {

@@ -112,7 +112,7 @@ impl Sheet {
                 None if version.text.contains(marks.open) => {
                     let (to, text) = (ask.highest(), &version.text);
                     let reason = format!("the version of {own} is put together ({text}); move it to {to} by hand");
-                    work.pen.refused.push(reason);
+                    work.pen.refuse(reason);
                 }
                 None => work.put(own, version, false),
             }
@@ -188,7 +188,7 @@ impl Work<'_> {
     fn put(&mut self, key: &str, version: &Written, is_property: bool) {
         let Some(at) = &version.at else {
             let to = self.ask.highest();
-            self.pen.refused.push(format!("{key} is not written in plain text; move it to {to} by hand"));
+            self.pen.refuse(format!("{key} is not written in plain text; move it to {to} by hand"));
             return;
         };
         let ecosystem = self.ask.ecosystem;

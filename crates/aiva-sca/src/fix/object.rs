@@ -63,15 +63,28 @@ pub(super) fn entries(text: &str, kind: Kind, role: Role) -> Result<Entries, Str
 /// An entry: an alias of npm's is about the package behind it.
 fn spot(key: &str, value: &str, at: Range<usize>, is_peer: bool, is_node: bool) -> Spot {
     let said: Option<String> = serde_json::from_str(value).ok();
-    let alias = said.as_deref().and_then(|said| said.trim().strip_prefix("npm:")).filter(|_| is_node);
+    let alias = said.as_deref().and_then(behind_alias).filter(|_| is_node);
     let name = match alias {
-        Some(alias) => {
-            alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |split| split.0).to_owned()
-        }
+        Some(name) => name.to_owned(),
         None if is_node => key.to_owned(),
         None => key.to_ascii_lowercase(),
     };
-    Spot { name, key: key.to_owned(), said, read: None, at, form: Form::Json { is_peer }, property: None }
+    Spot {
+        name,
+        key: key.to_owned(),
+        said,
+        read: None,
+        kept_in: None,
+        at,
+        form: Form::Json { is_peer },
+        property: None,
+    }
+}
+
+/// The package behind an alias of npm's.
+pub(super) fn behind_alias(said: &str) -> Option<&str> {
+    let alias = said.trim().strip_prefix("npm:")?;
+    Some(alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |split| split.0))
 }
 
 /// Steps over JSON that is known to be sound.

@@ -1,8 +1,9 @@
 //! What a plan says: the edits, the commands after them, and what stays.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::ranges::Ranges;
+use super::ranges::{RangeKey, Ranges};
 
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Plan {
     pub remaining: Vec<Remaining>,
     /// What became of the ranges that can resolve to an affected version and that could be raised.
     pub ranges: Ranges,
+    /// The ranges among them all that a list of the same file narrows, each with what is written and what narrows it.
+    pub narrowed: BTreeMap<RangeKey, (String, String)>,
 }
 
 /// A manifest before and after.
@@ -45,6 +48,8 @@ pub struct Bump {
     pub drops: Vec<String>,
     /// Findings of which some go, and others of the same names stay.
     pub eases: Vec<String>,
+    /// Findings of which nothing here proves that they go.
+    pub may: Vec<String>,
     /// Packages that move along, because their version is the same property, or stands in the same element.
     pub along: Few,
     /// Those of them, each with its version, of which nothing here says that it is there.

@@ -66,7 +66,7 @@ impl Workspace {
             let keys = anchor.and_then(|own| self.aliases.get(own));
             let is_shared = keys.is_some_and(|keys| keys.iter().any(|key| **key != *ask.name));
             if written.starts_with(['&', '*', '!', '|', '>']) || is_shared {
-                pen.refused.push(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
+                pen.refuse(refusal(key, rest.split(" #").next().unwrap_or_default().trim()));
             } else if let Some(new) = pen.write(key, bare, |old, to| moved(Ecosystem::Npm, old, to)) {
                 let from = place.end - value.len() + value.find(bare).unwrap_or_default();
                 pen.put(from..from + bare.len(), new);
@@ -110,7 +110,7 @@ pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
         if let Some(new) = new {
             pen.put(place, new);
         }
-        refused_at.extend(pen.refused.get(known).map(|reason| (number, reason.clone())));
+        refused_at.extend(pen.refused.get(known).map(|refused| (number, refused.reason.clone())));
     }
     Edited { refused_at, ..pen.edited() }
 }
@@ -135,7 +135,7 @@ fn action(line: &str, value: &str, pen: &mut Pen<'_>) -> Option<String> {
     }
     if release.len() >= 40 && release.bytes().all(|b| b.is_ascii_hexdigit()) {
         let to = pen.ask.highest();
-        pen.refused.push(format!("{action} is pinned by a commit; pin that of its release {to}"));
+        pen.refuse(format!("{action} is pinned by a commit; pin that of its release {to}"));
         return None;
     }
     let mark = if release.starts_with('v') { "v" } else { "" };

@@ -118,7 +118,7 @@ pub(super) fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
     let end = [";", " #", "\t#", " --", "\\"].iter().filter_map(|stop| after.find(stop)).min().unwrap_or(after.len());
     let (specifier, tail) = after.split_at_checked(end).unwrap_or((after, ""));
     if specifier.trim_start().starts_with('@') {
-        pen.refused.push(format!("{name} comes from an address"));
+        pen.refuse(format!("{name} comes from an address"));
         return None;
     }
     let blank = specifier.len() - specifier.trim_start().len();
@@ -126,12 +126,12 @@ pub(super) fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
     let bare = specifier.trim().trim_start_matches('(').trim_end_matches(')');
     let (to, _) = pen.ask.to(bare)?;
     if tail.contains("--hash") {
-        pen.refused.push(format!("{name} is pinned with hashes; compile the requirements again with {name}>={to}"));
+        pen.refuse(format!("{name} is pinned with hashes; compile the requirements again with {name}>={to}"));
         return None;
     }
     // What goes on in the next line may be its hashes.
     if text.trim_end().ends_with('\\') {
-        pen.refused.push(format!("{name} goes on over several lines; move it to {to} by hand"));
+        pen.refuse(format!("{name} goes on over several lines; move it to {to} by hand"));
         return None;
     }
     let new = pen.write(own, bare, |old, to| moved(Ecosystem::PyPi, old, to))?;

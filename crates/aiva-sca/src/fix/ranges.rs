@@ -3,19 +3,24 @@
 //! That is what is installed then; what else the range allows is told of as before. Only where an ecosystem takes the least version that a range allows, as NuGet does, and that one is affected: it is what is
 //! installed, and nobody loses a choice. A version that floats (`1.*`) is what the newest is, and stays as it is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::Case;
 use super::aim::Versions;
+use super::desk::Desk;
+use super::{Case, kind_of};
 use crate::advisory::Damage;
 use crate::finding::Finding;
-use crate::package::Ecosystem;
+use crate::inventory::Kind;
+use crate::package::{Ecosystem, Input};
 use crate::purl::purl;
 use crate::scan::Possible;
 
 /// Ranges by file, line, package and requirement, each with why it was not raised or what it still allows, or nothing where it was raised
 /// to where nothing is affected any more.
-pub type Ranges = BTreeMap<(String, u32, String, String), Option<String>>;
+pub type Ranges = BTreeMap<RangeKey, Option<String>>;
+
+/// A range by its file, line, package and requirement.
+pub type RangeKey = (String, u32, String, String);
 
 /// A range that can be raised.
 pub(super) struct Range {
@@ -73,6 +78,23 @@ fn range(one: &Possible, to: String) -> Range {
         to,
         findings: one.verdicts.iter().cloned().map(finding).collect(),
     }
+}
+
+/// Those that a list of uv's in the same file narrows, each with what is written there and the list.
+pub(super) fn narrowed(
+    possible: &[Possible],
+    by_path: &HashMap<&str, &Input>,
+    desk: &mut Desk<'_>,
+) -> BTreeMap<RangeKey, (String, String)> {
+    let is_narrowed = |one: &&Possible| {
+        one.ecosystem == Ecosystem::PyPi
+            && by_path.get(one.path.as_str()).copied().and_then(kind_of) == Some(Kind::PyProject)
+    };
+    let all = possible.iter().filter(is_narrowed).filter_map(|one| {
+        let key = (one.path.clone(), one.line, one.name.clone(), one.requirement.clone());
+        Some((key, desk.written(&one.path, &one.name, &one.requirement)?))
+    });
+    all.collect()
 }
 
 /// What became of the ranges among these cases.

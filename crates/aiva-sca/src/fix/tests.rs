@@ -149,6 +149,9 @@ fn check_some(files: &[(&str, &str)], is_meant: impl Fn(&Finding) -> bool, want:
             writeln!(got, "not raised {path}:{line}: {name} {requirement}: {reason}").unwrap();
         }
     }
+    for ((path, line, name, requirement), (written, by)) in &plan.narrowed {
+        writeln!(got, "narrowed {path}:{line}: {name} {requirement}: {written} by {by}").unwrap();
+    }
     let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
     assert_eq!(lines(got.trim()), lines(want.trim()), "\n--- got\n{got}");
 }

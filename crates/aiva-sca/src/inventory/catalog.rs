@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::find::Found;
-use super::join::{above, folder};
+use super::join::{above, folder, inside};
 use super::json::{Json, Value};
 use super::kind::Kind;
 use super::package_json;
 use super::reading::{Catalogued, Fault, Reading};
 use super::walk::{Options, text_within};
+use super::workspaces::Texts;
 use super::yaml::{self, Anchored, Visit};
 use crate::package::{Ecosystem, NotJudged};
 
@@ -65,6 +66,26 @@ impl Catalogs {
 /// The most bytes that aliases of one file may stand for.
 const MOST_PUT_IN: usize = 64 * 1024;
 
+/// The catalogs of folders, each read once, with the file that has them.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(HashMap<String, Option<(String, Catalogs)>>);
+
+impl Kept {
+    /// Those for the manifests in a folder: the nearest that there are.
+    fn of(&mut self, folder: &str, texts: Texts<'_>) -> Option<&(String, Catalogs)> {
+        let known = |at: &&str| self.0.entry((*at).to_owned()).or_insert_with(|| of_folder(at, texts)).is_some();
+        let holder = above(folder).find(known)?;
+        self.0.get(holder)?.as_ref()
+    }
+
+    /// What a catalog, by its name behind `catalog:`, has of a package for the manifests in a folder: the file, and the range.
+    pub(crate) fn find(&mut self, folder: &str, catalog: &str, name: &str, texts: Texts<'_>) -> Option<(&str, &str)> {
+        let catalog = if catalog.trim().is_empty() { DEFAULT } else { catalog.trim() };
+        let (file, catalogs) = self.of(folder, texts)?;
+        Some((file, catalogs.range(catalog, name)?))
+    }
+}
+
 /// Gives every `package.json` the ranges that it takes from a catalog.
 pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
     let asks = |reading: &Reading| !reading.links.catalogued.is_empty();
@@ -72,17 +93,14 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
         return;
     }
     let Ok(real_root) = root.canonicalize() else { return };
-    let mut known: HashMap<String, Catalogs> = HashMap::new();
+    let texts = |path: &str| text_within(&real_root, &root.join(path), options);
+    let mut kept = Kept::default();
     for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::PackageJson) {
         let asked = std::mem::take(&mut reading.links.catalogued);
         if asked.is_empty() {
             continue;
         }
-        let holder = above(folder(&found.path)).find(|at| {
-            let catalogs = known.entry((*at).to_owned()).or_insert_with(|| of_folder(root, &real_root, at, options));
-            !catalogs.is_empty()
-        });
-        let catalogs = holder.and_then(|at| known.get(at));
+        let catalogs = kept.of(folder(&found.path), &texts).map(|(_, catalogs)| catalogs);
         for Catalogued { name, catalog, scope, line } in asked {
             match catalogs.and_then(|catalogs| catalogs.range(&catalog, &name)) {
                 Some(range) => package_json::ask(reading, &name, range, scope, line),
@@ -98,19 +116,16 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
 }
 
 /// The catalogs of one folder; of several files that have any the first counts.
-fn of_folder(root: &Path, real_root: &Path, at: &str, options: &Options) -> Catalogs {
-    for name in FILES {
-        let file = root.join(at).join(name);
-        let Some(text) = text_within(real_root, &file, options) else { continue };
+fn of_folder(at: &str, texts: Texts<'_>) -> Option<(String, Catalogs)> {
+    FILES.into_iter().find_map(|name| {
+        let path = inside(at, name);
+        let text = texts(&path)?;
         let catalogs = match name {
             "package.json" => Catalogs { all: of_json(&text), ..Catalogs::default() },
             file => yaml::tell(&text, || Written { file, ..Written::default() }).0.catalogs,
         };
-        if !catalogs.is_empty() {
-            return catalogs;
-        }
-    }
-    Catalogs::default()
+        (!catalogs.is_empty()).then_some((path, catalogs))
+    })
 }
 
 /// `catalog` and `catalogs` of a YAML file.

@@ -17,7 +17,7 @@ use super::kind::Kind;
 use super::reading::{Catalogued, Fault, Links, Reading, quote};
 use super::workspaces::{Role, Tell};
 use super::yaml::{self, Anchored, Visit};
-use super::{door, ending, package_json, pyproject};
+use super::{door, ending, package_json, pyproject, uv_constraints};
 use crate::package::{Ecosystem, NotJudged, Origin, Scope, Status};
 
 /// How deep overrides are followed.
@@ -47,6 +47,15 @@ pub(crate) enum Reach {
     Some,
     /// What one package asks for.
     Below,
+    /// What builds the project.
+    Build,
+}
+
+impl Override {
+    /// Whether it narrows only what is asked for.
+    pub(crate) fn is_constraint(&self) -> bool {
+        matches!(self.table, uv_constraints::ALL | uv_constraints::BUILD)
+    }
 }
 
 /// What the tables of a `package.json` say.

@@ -160,9 +160,7 @@ pub(super) fn overrides_of(text: &str, role: Tell<'_>) -> Vec<Override> {
     let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
     let of_uv = of_uv(&manifest, role);
     let mut all = written(&manifest, of_uv);
-    // What builds the project is not among what it declares.
-    let runs = read(text.trim_start_matches('\u{feff}')).links.declared.into_iter().map(|one| one.name).collect();
-    all.extend(uv_constraints::holding(&manifest, of_uv, &runs));
+    all.extend(uv_constraints::holding(&manifest, of_uv));
     all
 }
 

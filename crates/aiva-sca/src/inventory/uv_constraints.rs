@@ -3,7 +3,7 @@
 //! A constraint asks for nothing: it narrows what is asked for by its name. A pin among them is the version that is installed, so it is
 //! judged in the place of the range; a range is put beside it. One behind a marker holds on some machines only, and narrows nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use smol_str::SmolStr;
 use toml_edit::TableLike;
@@ -101,43 +101,10 @@ impl Constraint {
     }
 }
 
-/// The same as what holds a package where it is. What is for building holds what is asked for to build only: what runs may have the
-/// same name, which `runs` knows.
-pub(super) fn holding(
-    manifest: &Manifest,
-    uv: Option<&dyn TableLike>,
-    runs: &HashSet<SmolStr>,
-) -> impl Iterator<Item = Override> {
-    let of = |table: &'static str| {
+/// The same as what holds a package where it is.
+pub(super) fn holding(manifest: &Manifest, uv: Option<&dyn TableLike>) -> impl Iterator<Item = Override> {
+    [(ALL, Reach::All), (BUILD, Reach::Build)].into_iter().flat_map(move |(table, reach)| {
         let all = written(manifest, uv, table, |_, _| {}).into_iter();
-        all.map(move |(name, requirement, line)| Override {
-            table,
-            name: name.to_string(),
-            requirement,
-            line,
-            reach: Reach::All,
-        })
-    };
-    of(ALL).chain(of(BUILD).filter(|one| !runs.contains(one.name.as_str())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::pyproject::overrides_of;
-    use super::super::workspaces::Role;
-
-    #[test]
-    fn what_is_for_building_holds_nothing_that_runs() {
-        let lists = "constraint-dependencies = [\"a<2\"]\nbuild-constraint-dependencies = [\"A-b<3\", \"s<4\"]\n";
-        for (project, want) in [
-            ("[project]\ndependencies = [\"a_b\"]\n", &["a", "s"][..]),
-            ("[project]\n[dependency-groups]\ntest = [\"a-b>1\", \"s\"]\n", &["a"]),
-            ("[tool.poetry.dependencies]\na-b = \"^1\"\n", &["a", "s"]),
-            ("[build-system]\nrequires = [\"a-b\", \"s\"]\n", &["a", "a-b", "s"]),
-        ] {
-            let all = overrides_of(&format!("{project}[tool.uv]\n{lists}"), &|| Role::Own);
-            let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
-            assert_eq!(names, want, "{project}");
-        }
-    }
+        all.map(move |(name, requirement, line)| Override { table, name: name.to_string(), requirement, line, reach })
+    })
 }

@@ -78,7 +78,8 @@ fn open(possible: &Possible, judge: &mut Judge) -> Option<Possible> {
 /// What a range can resolve to, and the version from which on it cannot; `None` where the plan raises it to that.
 fn spoken(possible: &Possible, plan: &Plan) -> Option<String> {
     let Possible { path, line, name, requirement, .. } = possible;
-    let why_not = match plan.ranges.get(&(path.clone(), *line, name.clone(), requirement.clone())) {
+    let key = (path.clone(), *line, name.clone(), requirement.clone());
+    let why_not = match plan.ranges.get(&key) {
         Some(None) => return None,
         Some(Some(reason)) => format!("; {reason}"),
         None => String::new(),
@@ -89,8 +90,11 @@ fn spoken(possible: &Possible, plan: &Plan) -> Option<String> {
         (None, None) => "no version that it allows is known from which on all are safe".to_owned(),
     };
     let ids: Vec<&str> = possible.verdicts.iter().map(|verdict| verdict.id.as_str()).collect();
-    let what = format!("{name} {requirement}");
-    Some(format!("{path}:{line}: {}: {}: {floor}{why_not}", what.trim_end(), ids.join(", ")))
+    let what = match plan.narrowed.get(&key) {
+        Some((written, by)) => format!("{} (narrowed to {by})", format!("{name} {written}").trim_end()),
+        None => format!("{name} {requirement}").trim_end().to_owned(),
+    };
+    Some(format!("{path}:{line}: {what}: {}: {floor}{why_not}", ids.join(", ")))
 }
 
 fn listed(possible: &[String], gaps: &Gaps) -> String {
@@ -162,7 +166,8 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         for bump in &edit.bumps {
             let verb = if applied { "moved" } else { "move" };
             let clears = match bump.clears.as_slice() {
-                [] if bump.eases.is_empty() => "alone that clears nothing, see below".to_owned(),
+                [] if bump.eases.is_empty() && bump.may.is_empty() => "alone that clears nothing, see below".to_owned(),
+                [] if bump.eases.is_empty() => format!("it may clear {}, see below", bump.may.join(", ")),
                 [] => format!("clears {} here, but not everywhere, see below", bump.eases.join(", ")),
                 clears if bump.eases.is_empty() => format!("clears {}", clears.join(", ")),
                 clears => {

@@ -13,7 +13,7 @@ fn edit(kind: Kind, ecosystem: Ecosystem, name: &str, through: &[String], text: 
         Ask { ecosystem, name, moves: &moves, lines: &lines, stands: Stands::Here, through, sorted: OnceCell::new() };
     match Sheet::read(kind, text).map(|sheet| sheet.edit(&ask)) {
         Err(reason) => format!("error: {reason}"),
-        Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused.join("; ")),
+        Ok(edited) if !edited.refused.is_empty() => format!("refused: {}", edited.refused[0].reason),
         Ok(edited) if !edited.lacking.is_empty() => {
             format!("lacks {}", edited.lacking.into_iter().collect::<Vec<_>>().join(" "))
         }

@@ -178,7 +178,8 @@ fn a_constraint_of_uv_holds_what_it_shuts_out() {
         let text = format!(
             "[project]\ndependencies = [\"jinja2<2.10.5\"]\n[tool.uv]\nconstraint-dependencies = [\"jinja2{constraint}\"]\n"
         );
-        let version = if constraint == "==2.10" { "2.10" } else { "<2.10.5,<2.11" };
+        // Of a range it is said what stands there.
+        let version = if constraint == "==2.10" { "2.10" } else { "<2.10.5" };
         check(
             &[("pyproject.toml", &text)],
             &format!(
@@ -186,6 +187,104 @@ fn a_constraint_of_uv_holds_what_it_shuts_out() {
             ),
         );
     }
+}
+
+#[test]
+fn what_is_for_building_is_held_by_what_constrains_builds() {
+    for (constraint, version) in [("==1.0", "1.0"), ("<1.5", ">=0.5")] {
+        check(
+            &[(
+                "pyproject.toml",
+                &format!(
+                    "[project]\ndependencies = [\"two==4.0\"]\n[build-system]\nrequires = [\"two>=0.5\"]\n[tool.uv]\nbuild-constraint-dependencies = [\"two{constraint}\"]\n"
+                ),
+            )],
+            &format!(
+                "stays pyproject.toml: two {version}: T-2 T-3: build-constraint-dependencies hold two at {constraint}; move that to 2.0 by hand"
+            ),
+        );
+    }
+    // What runs they do not hold.
+    check(
+        &[(
+            "pyproject.toml",
+            "[project]\ndependencies = [\"two==1.0\"]\n[tool.uv]\nbuild-constraint-dependencies = [\"two<1.5\"]\n",
+        )],
+        "
+pyproject.toml: two 1.0 -> 2.0: T-2 T-3
+  + dependencies = [\"two==2.0\"]",
+    );
+}
+
+#[test]
+fn of_a_range_that_is_narrowed_it_is_said_what_is_written() {
+    let project = |range: &str| {
+        format!("[project]\ndependencies = [\"jinja2{range}\"]\n[tool.uv]\nconstraint-dependencies = [\"jinja2<3\"]\n")
+    };
+    check(
+        &[("pyproject.toml", &project("<2.5"))],
+        "
+pyproject.toml: jinja2 <2.5 -> 2.11.3: J-1
+  drops <2.5
+  + dependencies = [\"jinja2>=2.11.3\"]",
+    );
+    for (range, written) in [(">=2.0", ">=2.0"), ("", "")] {
+        let read = if range.is_empty() { "<3" } else { ">=2.0,<3" };
+        check(
+            &[("pyproject.toml", &project(range))],
+            &format!("narrowed pyproject.toml:2: jinja2 {read}: {written} by <3"),
+        );
+    }
+}
+
+#[test]
+fn what_a_catalog_has_is_named_with_its_file() {
+    let yaml = "packages: [m]\ncatalog:\n  lodash: 4.17.4\n  alias: npm:lodash@^3.10.0\ncatalogs:\n  old:\n    lodash: 3.10.1\n";
+    let one = |name: &str, of: &str, range: &str, file: &str, to: &str| {
+        format!("{name} is asked for as \"catalog:{of}\", for which {file} has {range}; move that to {to} by hand")
+    };
+    let workspace = "pnpm-workspace.yaml";
+    check(
+        &[
+            (workspace, yaml),
+            (
+                "m/package.json",
+                "{\"dependencies\": {\"lodash\": \"catalog:\", \"x\": \"npm:lodash@3.10.0\"},\n\"peerDependencies\": {\"lodash\": \"catalog:old\"}}",
+            ),
+            ("n/package.json", "{\"peerDependencies\": {\"lodash\": \"catalog:old\"}}"),
+        ],
+        &format!(
+            "
+m/package.json: lodash 3.10.0 -> 3.10.2:
+  eases L-3
+  + {{\"dependencies\": {{\"lodash\": \"catalog:\", \"x\": \"npm:lodash@3.10.2\"}},
+stays m/package.json: lodash 4.17.4: L-3: {}
+stays n/package.json: lodash 3.10.1: L-3: {}",
+            one("lodash", "", "4.17.4", workspace, "4.17.21"),
+            one("lodash", "old", "3.10.1", workspace, "3.10.2"),
+        ),
+    );
+    let bun = "{\"workspaces\": {\"catalog\": {\"lodash\": \"4.17.4\"}},\n\"dependencies\": {\"lodash\": \"catalog:\"},\n\"devDependencies\": {\"ms\": \"catalog:\"}}";
+    check(
+        &[("package.json", bun)],
+        &format!("stays package.json: lodash 4.17.4: L-3: {}", one("lodash", "", "4.17.4", "package.json", "4.17.21")),
+    );
+    let lock = "lockfileVersion: '9.0'\n\nimporters:\n  .: {}\n  m:\n    dependencies:\n      lodash:\n        specifier: 'catalog:'\n        version: 4.17.4\n  n:\n    dependencies:\n      lodash:\n        specifier: catalog:old\n        version: 3.10.1\n\n\
+                packages:\n  lodash@3.10.1:\n    resolution: {integrity: sha512-aa}\n  lodash@4.17.4:\n    resolution: {integrity: sha512-aa}\n\nsnapshots:\n  lodash@3.10.1: {}\n  lodash@4.17.4: {}\n";
+    check(
+        &[
+            (workspace, yaml),
+            ("package.json", "{}"),
+            ("m/package.json", "{\"dependencies\": {\"lodash\": \"catalog:\"}}"),
+            ("n/package.json", "{\"dependencies\": {\"lodash\": \"catalog:old\"}}"),
+            ("pnpm-lock.yaml", lock),
+        ],
+        &format!(
+            "stays pnpm-lock.yaml: lodash 4.17.4: L-3: m/package.json: {}\nstays pnpm-lock.yaml: lodash 3.10.1: L-3: n/package.json: {}",
+            one("lodash", "", "4.17.4", workspace, "4.17.21"),
+            one("lodash", "old", "3.10.1", workspace, "3.10.2"),
+        ),
+    );
 }
 
 #[test]
