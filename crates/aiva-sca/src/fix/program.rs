@@ -93,14 +93,14 @@ fn anchored(value: &str) -> &str {
 pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
     let mut pen = Pen::new(ask);
     let mut refused_at = BTreeMap::new();
-    let value = |line: &'_ str| line.split_once("uses:").map(|(_, value)| value.len());
+    let value = |line: &'_ str| used(line).map(str::len);
     for (number, place) in lines.of(ask) {
         let known = pen.refused.len();
         let whole = text.get(place.clone()).unwrap_or_default();
         let opens = value(whole).filter(|length| stands_below(whole.get(whole.len() - length..).unwrap_or_default()));
         // The action may stand below its key.
         let below = opens.and_then(|_| lines.filled_after(number, text));
-        let is_above = |line: &str| line.split_once("uses:").is_some_and(|(_, value)| stands_below(value));
+        let is_above = |line: &str| used(line).is_some_and(stands_below);
         let before = || lines.filled_before(number, text).and_then(|place| text.get(place));
         let is_below = below.is_some() || value(whole).is_none() && before().is_some_and(is_above);
         let place = below.unwrap_or(place);
@@ -113,6 +113,23 @@ pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
         refused_at.extend(pen.refused.get(known).map(|refused| (number, refused.reason.clone())));
     }
     Edited { refused_at, ..pen.edited() }
+}
+
+/// What stands behind the key `uses` of a line, which may have quotes, and blanks before its colon.
+fn used(line: &str) -> Option<&str> {
+    line.match_indices("uses").find_map(|(at, key)| {
+        let (before, behind) = (line.get(..at)?, line.get(at + key.len()..)?);
+        let quote = before.chars().next_back().filter(|c| matches!(c, '"' | '\''));
+        let (before, behind) = match quote {
+            Some(quote) => (before.strip_suffix(quote)?, behind.strip_prefix(quote)?),
+            None => (before, behind),
+        };
+        let is_begin = |c: char| c.is_whitespace() || matches!(c, '{' | ',');
+        let value = behind.trim_start_matches([' ', '\t']).strip_prefix(':')?;
+        // In braces nothing need stand behind the colon of a key in quotes.
+        let is_key = quote.is_some() || value.chars().next().is_none_or(char::is_whitespace);
+        (is_key && before.chars().next_back().is_none_or(is_begin)).then_some(value)
+    })
 }
 
 /// Whether nothing stands behind a key but what opens a value on the next line: `>-`, `|`, an anchor.
@@ -173,6 +190,27 @@ fn commented(behind: &str, from: &str, to: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_an_action_may_have_quotes_and_blanks() {
+        for (line, want) in [
+            ("      - uses: o/a@v1\n", Some(" o/a@v1\n")),
+            ("uses : o/a@v1", Some(" o/a@v1")),
+            ("- \"uses\": o/a@v1", Some(" o/a@v1")),
+            ("- 'uses' :\to/a@v1", Some("\to/a@v1")),
+            ("{id: d,\"uses\":\"o/a@v1\"}", Some("\"o/a@v1\"}")),
+            ("{uses: o/a@v1}", Some(" o/a@v1}")),
+            ("- name: it reuses: x, uses: o/a@v1", Some(" o/a@v1")),
+            ("- uses:", Some("")),
+            ("- uses:o/a@v1", None),
+            ("- \"uses': o/a@v1", None),
+            ("- reuses: o/a@v1", None),
+            ("- uses-it: o/a@v1", None),
+            ("uses", None),
+        ] {
+            assert_eq!(used(line), want, "{line}");
+        }
+    }
 
     #[test]
     fn a_comment_that_names_the_release_moves_with_it() {

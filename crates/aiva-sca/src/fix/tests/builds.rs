@@ -196,6 +196,18 @@ fn an_action_moves_where_it_is_used_by_release() {
             ".github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1\n  + o/a@v4.2.0",
         );
     }
+    for key in ["\"uses\":", "'uses' :", "uses :"] {
+        let text = workflow("o/a@v4.1.0 # v4.1.0").replace("uses:", key);
+        check(
+            &[(".github/workflows/a.yml", &text)],
+            &format!(".github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1\n  + - {key} o/a@v4.2.0 # v4.2.0"),
+        );
+        let below = workflow("\n          o/a@v4.1.0").replace("uses:", key);
+        check(
+            &[(".github/workflows/a.yml", &below)],
+            ".github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1\n  + o/a@v4.2.0",
+        );
+    }
     // A step may stand in braces.
     let braces = "on: push\njobs: {x: {steps: [\n{name: d, uses: o/a@v4.1.0},\n{uses: o/a@v4.1.0, id: d}]}}\n";
     check(
@@ -213,8 +225,8 @@ fn an_action_moves_where_it_is_used_by_release() {
 
 #[test]
 fn a_commit_is_the_reason_of_its_own_line_only() {
-    // Of the second it is not known how to write it.
-    let text = "on: push\njobs:\n  x:\n    steps:\n      - uses: o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0\n      - \"uses\": o/a@v4.0.0\n";
+    // The second is put together of two lines.
+    let text = "on: push\njobs:\n  x:\n    steps:\n      - uses: o/a@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v4.1.0\n      - ? uses\n        : o/a@v4.0.0\n";
     check(
         &[(".github/workflows/a.yml", text)],
         "
