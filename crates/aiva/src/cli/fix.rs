@@ -105,7 +105,7 @@ fn listed(possible: &[String], gaps: &Gaps) -> String {
     ] {
         if !lines.is_empty() {
             out.push_str(&format!("{title}\n"));
-            lines.iter().for_each(|line| out.push_str(&format!("# {}\n", printable(line))));
+            lines.iter().for_each(|line| out.push_str(&format!("# {}\n", printable(&fix::masked_addresses(line)))));
         }
     }
     out
@@ -240,7 +240,8 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
         }
         for one in lines {
             let place = spoken_place(&one.path, &one.lines);
-            say(printable(&format!("# {place}: {}: {}: {}", one.package, one.ids.join(", "), one.reason)));
+            let line = format!("# {place}: {}: {}: {}", one.package, one.ids.join(", "), one.reason);
+            say(printable(&fix::masked_addresses(&line)));
         }
     }
     out
