@@ -5,11 +5,13 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use aiva_sca::inventory::Platform;
 use aiva_sca::system::Distribution;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use super::Global;
 
@@ -53,7 +55,7 @@ impl Terminal {
         // The standard output's own buffer ends at every line, and looks for their ends in all that is written.
         let mut own = io::stdout().lock();
         own.flush()?;
-        let mut out = io::BufWriter::with_capacity(BUFFER, File::from(own.as_fd().try_clone_to_owned()?));
+        let mut out = io::BufWriter::with_capacity(BUFFER, Patient(File::from(own.as_fd().try_clone_to_owned()?)));
         match write(&mut out).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 drop(out.into_parts()); // What is left in the buffer has no reader.
@@ -75,7 +77,34 @@ impl Terminal {
 pub(crate) fn complain(text: &str) {
     let lines: Vec<String> = text.lines().map(printable).collect();
     // A closed error stream leaves nobody to tell.
-    drop(writeln!(io::stderr().lock(), "{}", lines.join("\n")));
+    drop(writeln!(Patient(io::stderr().lock()), "{}", lines.join("\n")));
+}
+
+/// A stream that its maker may have set not to block, as some runners do with a pipe: waits until the reader takes more.
+struct Patient<W>(W);
+
+impl<W: io::Write + AsFd> io::Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
+                other => return other,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<W: AsFd> Patient<W> {
+    fn wait(&self) -> io::Result<()> {
+        match poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()), // What is wrong with it the next write says.
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// A line as a terminal may show it: what a file or a server says must not move the cursor or turn the text around.

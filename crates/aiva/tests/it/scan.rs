@@ -149,6 +149,16 @@ fn a_range_that_can_resolve_to_an_affected_version_is_neither_a_finding_nor_unju
 }
 
 #[test]
+fn a_file_by_its_bare_name_is_read_with_what_stands_beside_it() {
+    let world = World::new().with_advisories();
+    world.write("package.json", "{\"dependencies\": {\"nobody-knows\": \"catalog:\"}}");
+    assert_eq!(world.aiva(&["scan", "package.json"]).code(), 3);
+    world.write("pnpm-workspace.yaml", "catalog:\n  nobody-knows: 1.0.0\n");
+    let run = world.aiva(&["scan", "package.json"]);
+    assert_eq!(run.code(), 0, "{}", run.out());
+}
+
+#[test]
 fn without_advisories_nothing_is_ever_clean() {
     let world = World::new();
     world.write("code/Cargo.lock", CLEAN);

@@ -1,5 +1,8 @@
 //! How the result of a scan is written: every form of it, and where it cannot be written.
 
+use std::io::Read as _;
+use std::process::Stdio;
+
 use super::{AFFECTED, CLEAN, TREE};
 use crate::program::World;
 
@@ -13,6 +16,72 @@ fn a_result_that_cannot_be_written_is_an_error() {
     let run = crate::program::Run::new(out);
     assert_eq!(run.code(), 2);
     assert!(run.err().contains("cannot write the result"), "{}", run.err());
+}
+
+/// A world whose scan has more to say than a pipe holds, and ends with 1.
+fn wordy() -> World {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", AFFECTED);
+    let names: Vec<String> =
+        (0..3000).map(|at| format!("\"node_modules/p{at}\": {{\"version\": \"1.0.0\"}}")).collect();
+    world.write(
+        "code/package-lock.json",
+        &format!("{{\"lockfileVersion\": 3, \"packages\": {{{}}}}}", names.join(", ")),
+    );
+    world
+}
+
+/// All forms whose length follows from the packages, and one that is short.
+const FORMS: [&str; 4] = ["cyclonedx", "spdx", "json", "table"];
+
+#[test]
+fn a_reader_that_goes_away_changes_nothing_of_how_it_ends() {
+    let world = wordy();
+    for form in FORMS {
+        // Before the first byte, and in the midst of it.
+        for taken in [0, 100] {
+            let (mut from, to) = std::io::pipe().unwrap();
+            let mut command = crate::program::command(world.folder.path());
+            command.args(["scan", "code", "--data-dir", "data", "--format", form]);
+            let child = command.stdout(to).stderr(Stdio::piped()).spawn().unwrap();
+            drop(command); // It holds the end that is written to.
+            from.read_exact(&mut vec![0; taken]).unwrap();
+            drop(from);
+            let run = crate::program::Run::new(child.wait_with_output().unwrap());
+            assert_eq!(run.code(), 1, "{form}: {}", run.err());
+            assert!(run.err().is_empty(), "{form}: {}", run.err());
+        }
+    }
+}
+
+#[test]
+fn a_pipe_that_does_not_block_gets_all_of_it() {
+    let world = wordy();
+    for form in FORMS {
+        let whole = world.aiva(&["scan", "code", "--format", form]);
+        let (mut from, to) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&to, true).unwrap();
+        let mut command = crate::program::command(world.folder.path());
+        command.args(["scan", "code", "--data-dir", "data", "--format", form]);
+        // Both go to it, as the log of a build takes them.
+        let mut child = command.stdout(to.try_clone().unwrap()).stderr(to).spawn().unwrap();
+        drop(command);
+        let mut all = Vec::new();
+        // A slow reader: the pipe is full most of the time.
+        let mut part = [0; 3000];
+        loop {
+            let read = from.read(&mut part).unwrap();
+            if read == 0 {
+                break;
+            }
+            all.extend_from_slice(part.get(..read).unwrap());
+            std::thread::yield_now();
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{form}");
+        // The time and the number of a bill are its own.
+        assert!(all.len() >= whole.out().len(), "{form}: {} of {}", all.len(), whole.out().len());
+        assert!(String::from_utf8_lossy(&all).contains("p2999") || form == "table" || form == "json", "{form}");
+    }
 }
 
 #[test]
