@@ -4,6 +4,7 @@
 //! Start reading at [`settle`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use smol_str::SmolStr;
 
@@ -14,12 +15,25 @@ use super::kind::Kind;
 use super::reading::Reading;
 use crate::package::Status;
 
+/// The folders of a tree that have a lockfile of another tool for a `package.json`; looked for once, where there is a `deno.lock`.
+#[derive(Debug, Default)]
+pub(super) struct Others(OnceLock<HashSet<String>>);
+
+impl Others {
+    fn of(&self, files: &[Found]) -> &HashSet<String> {
+        let locks = |found: &&Found| found.kind.locks() == Some(Kind::PackageJson);
+        self.0.get_or_init(|| files.iter().filter(locks).map(|found| folder(&found.path).to_owned()).collect())
+    }
+}
+
 /// What the nearest `deno.lock` at or above pins is not judged again by the range of a `package.json`, which deno reads as well where
 /// no lockfile of another tool is, be it read apart from these (`files` is the whole tree). Answers with the manifests that it holds for.
-pub(super) fn settle(readings: &mut [(Found, Reading)], files: &[Found]) -> Vec<usize> {
-    let others = files.iter().filter(|found| found.kind.locks() == Some(Kind::PackageJson));
-    let others: HashSet<&str> = others.map(|found| folder(&found.path)).collect();
-    note(readings, &others);
+pub(super) fn settle(readings: &mut [(Found, Reading)], files: &[Found], others: &Others) -> Vec<usize> {
+    if !readings.iter().any(|(found, _)| found.kind == Kind::DenoLock) {
+        return Vec::new();
+    }
+    let others = others.of(files);
+    note(readings, others);
     let mut locked: HashMap<String, HashSet<SmolStr>> = HashMap::new();
     for (found, reading) in readings.iter() {
         if found.kind == Kind::DenoLock && matches!(reading.status, Status::Parsed | Status::Partial) {
@@ -42,7 +56,7 @@ pub(super) fn settle(readings: &mut [(Found, Reading)], files: &[Found]) -> Vec<
 }
 
 /// Notes where a `deno.lock` and the `package.json` beside it disagree, which deno reads where no lockfile of another tool is.
-fn note(readings: &mut [(Found, Reading)], others: &HashSet<&str>) {
+fn note(readings: &mut [(Found, Reading)], others: &HashSet<String>) {
     let mut manifests: HashMap<String, usize> = HashMap::new();
     for (at, (found, _)) in readings.iter().enumerate() {
         if found.kind == Kind::PackageJson {

@@ -45,6 +45,8 @@ pub(crate) struct Standing<'t> {
     pub(crate) has_catalog: bool,
     /// Every file of the tree, by path.
     pub(crate) files: &'t [Found],
+    /// The folders of the tree with lockfiles that deno leaves to other tools.
+    pub(super) other_locks: &'t by_deno::Others,
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
     /// What each `pnpm-workspace.yaml` leaves out, by its folder.
@@ -102,7 +104,7 @@ pub(crate) fn join(
         }
     }
     overrides::settle_locked(&mut readings);
-    held.extend(by_deno::settle(&mut readings, standing.files));
+    held.extend(by_deno::settle(&mut readings, standing.files, standing.other_locks));
     vendored(&mut readings);
     for at in covered(&readings) {
         if let Some((_, reading)) = readings.get_mut(at) {

@@ -17,6 +17,7 @@ use super::crew;
 use super::door;
 use super::find::{Finds, Found, NOT_A_FILE, find};
 use super::group::{self, Group};
+use super::by_deno;
 use super::include;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
@@ -149,6 +150,7 @@ pub fn visit<T: Send>(
         left_out: Known::default(),
         builds: OnceLock::new(),
         done: AtomicUsize::new(0),
+        other_locks: by_deno::Others::default(),
         files: finds.files,
         progress,
     };
@@ -177,6 +179,7 @@ struct Tree<'w> {
     left_out: Known<Option<LeftOut>>,
     builds: OnceLock<Builds>,
     done: AtomicUsize,
+    other_locks: by_deno::Others,
     progress: &'w (dyn Fn(Progress) + Sync),
 }
 
@@ -262,6 +265,7 @@ impl Tree<'_> {
             left_out: &self.left_out,
             builds: &self.builds,
         };
+            other_locks: &self.other_locks,
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());
         // What was taken in besides comes behind all files of its group.

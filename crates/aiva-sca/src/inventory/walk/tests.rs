@@ -185,9 +185,10 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let central = central(&files);
     let workspaces = Workspaces::default();
-    let (left_out, builds) = (Known::default(), OnceLock::new());
+    let (left_out, builds, other_locks) = (Known::default(), OnceLock::new(), by_deno::Others::default());
+    let options = &options;
     let tree =
-        Tree { root, options: &options, files, has_catalog, central, workspaces, left_out, builds, done, progress };
+        Tree { root, options, files, has_catalog, central, other_locks, workspaces, left_out, builds, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));
