@@ -241,7 +241,7 @@ impl<'a> Lock<'a> {
             return self.top.get(name).copied();
         }
         let mut folder = from;
-        let mut place = String::new();
+        let mut place = String::with_capacity(folder.len() + 1 + TOP.len() + name.len());
         loop {
             place.clear();
             if !folder.is_empty() {

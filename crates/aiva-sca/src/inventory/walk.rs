@@ -7,17 +7,21 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use rustix::buffer::spare_capacity;
+use rustix::fs::OFlags;
+use rustix::io::{Errno, retry_on_intr};
+
 use super::builds::Builds;
+use super::by_deno;
 use super::crew;
 use super::door;
 use super::find::{Finds, Found, NOT_A_FILE, find};
 use super::group::{self, Group};
-use super::by_deno;
 use super::include;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
@@ -146,11 +150,11 @@ pub fn visit<T: Send>(
         options,
         has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
         central: central(&finds.files),
+        other_locks: by_deno::Others::default(),
         workspaces: Workspaces::default(),
         left_out: Known::default(),
         builds: OnceLock::new(),
         done: AtomicUsize::new(0),
-        other_locks: by_deno::Others::default(),
         files: finds.files,
         progress,
     };
@@ -175,11 +179,11 @@ struct Tree<'w> {
     has_catalog: bool,
     /// The folders that keep NuGet's versions.
     central: Vec<String>,
+    other_locks: by_deno::Others,
     workspaces: Workspaces,
     left_out: Known<Option<LeftOut>>,
     builds: OnceLock<Builds>,
     done: AtomicUsize,
-    other_locks: by_deno::Others,
     progress: &'w (dyn Fn(Progress) + Sync),
 }
 
@@ -261,11 +265,11 @@ impl Tree<'_> {
             central: &self.central,
             has_catalog: self.has_catalog,
             files: &self.files,
+            other_locks: &self.other_locks,
             is_below: group.above.is_some(),
             left_out: &self.left_out,
             builds: &self.builds,
         };
-            other_locks: &self.other_locks,
         let joined = join::join(self.root, readings, self.options, standing);
         let (mut inputs, mut left) = (Vec::with_capacity(joined.len()), Vec::new());
         // What was taken in besides comes behind all files of its group.
@@ -317,20 +321,37 @@ fn read_with_text(file: &Path, kind: Kind, options: &Options, role: Tell<'_>) ->
     }
 }
 
+/// Opens what nobody writes to, or what is no file, at once.
+const NO_WAITING: i32 = OFlags::NONBLOCK.bits().cast_signed();
+
+/// How much more is read at once of a file that has grown since its length was asked for.
+const MORE: usize = 64 * 1024;
+
 /// The content of a file; `None` if there is too much of it. Trusts no length that was asked for beforehand.
 pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
-    // To open a pipe is to wait for a writer, and a device may never end.
-    if !fs::metadata(file)?.is_file() {
+    // To open a pipe would be to wait for a writer, and a device may never end. A socket cannot be opened.
+    let file = match File::options().read(true).custom_flags(NO_WAITING).open(file) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => Err(std::io::Error::other(NOT_A_FILE)),
+        opened => opened,
+    }?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(std::io::Error::other(NOT_A_FILE));
     }
-    let file = File::open(file)?;
-    let length = file.metadata()?.len();
-    if length > largest {
+    if metadata.len() > largest {
         return Ok(None);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-    file.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= largest).then_some(bytes))
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    // Into all the room that there is: a reader that must not read too much begins with a little.
+    while bytes.len() as u64 <= largest {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(MORE);
+        }
+        if retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))? == 0 {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a file is within the root, wherever links lead to; an error where there is none.
