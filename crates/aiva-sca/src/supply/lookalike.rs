@@ -70,10 +70,10 @@ pub fn lookalike(ecosystem: Ecosystem, name: &str) -> Option<Lookalike> {
 
 /// The well-known names of a registry, where there is a list of them.
 fn names(ecosystem: Ecosystem) -> Option<&'static Names> {
-    match ecosystem.purl_type() {
-        "npm" => Some(&NPM),
-        "pypi" => Some(&PYPI),
-        "cargo" => Some(&CRATES),
+    match ecosystem {
+        Ecosystem::Npm => Some(&NPM),
+        Ecosystem::PyPi => Some(&PYPI),
+        Ecosystem::CratesIo => Some(&CRATES),
         _ => None,
     }
 }
@@ -357,6 +357,31 @@ mod tests {
             }
         }
         assert!(turned_away > 500, "{turned_away}");
+    }
+
+    #[test]
+    fn nothing_one_edit_away_is_turned_away() {
+        for name in include_str!("../../data/names/npm.txt").lines().skip(1).step_by(23) {
+            let name = name.as_bytes();
+            for at in 0..name.len() {
+                let (before, behind) = (&name[..at], &name[at + 1..]);
+                let swapped = match name.get(at + 1) {
+                    Some(next) => [before, &[*next, name[at]], &name[at + 2..]].concat(),
+                    None => name.to_vec(),
+                };
+                let changed = [
+                    [before, behind].concat(),
+                    [before, b"q", behind].concat(),
+                    [before, b"q", &name[at..]].concat(),
+                    [before, &name[at..=at], &name[at..]].concat(),
+                    [name, b"q"].concat(),
+                    swapped,
+                ];
+                for changed in changed.map(|changed| String::from_utf8(changed).unwrap()) {
+                    assert!(NPM.near.holds(&changed), "{changed}");
+                }
+            }
+        }
     }
 
     #[test]

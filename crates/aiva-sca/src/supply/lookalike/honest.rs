@@ -4,7 +4,7 @@
 //! of a keyed hash whose key nobody outside knows, so nobody can make a name that passes for another one.
 
 use std::cell::RefCell;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 /// How many names there is room for: 256 KiB.
 const PLACES: usize = 1 << 15;
@@ -22,7 +22,11 @@ thread_local! {
 /// Whether a name looks like none of a list. `ask` is asked where that is not known; it must always give the same answer.
 pub(super) fn is_honest(list: u8, name: &str, ask: impl FnOnce() -> bool) -> bool {
     HONEST.with_borrow_mut(|Honest { places, hasher }| {
-        let hash = hasher.hash_one((list, name));
+        // In one piece where it can be: what is written apart is gathered first.
+        let mut hasher = hasher.build_hasher();
+        hasher.write(name.as_bytes());
+        hasher.write_u8(list);
+        let hash = hasher.finish();
         let Some(place) = places.get_mut(hash as usize % PLACES) else { return ask() };
         if *place == hash && hash != 0 {
             return true;
