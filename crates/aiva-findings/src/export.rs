@@ -24,8 +24,9 @@ mod html;
 mod junit;
 mod markdown;
 mod sarif;
+mod story;
 
-pub use draft::{Draft, Spot};
+pub use draft::{Draft, Spot, Teller};
 pub use github::annotations;
 pub use gitlab::gitlab;
 pub use html::html;

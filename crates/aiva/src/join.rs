@@ -13,7 +13,7 @@ use aiva_contracts::api::{
 use aiva_findings::export::Spot;
 use aiva_findings::observation::{Context, Observation};
 use aiva_sca::advisory::{Index, IndexedEcosystem};
-use aiva_sca::finding::Finding;
+use aiva_sca::finding::{Finding, Introduced};
 use aiva_sca::package::{Input, Package, Scope};
 use aiva_sca::purl::purl;
 use aiva_sca::report;
@@ -27,13 +27,14 @@ pub(crate) fn observation(finding: &Finding) -> Observation {
         interval: one.interval.clone(),
         events: one.events.clone(),
     });
-    let path = |path: &Vec<Arc<str>>| path.iter().map(|step| step.to_string()).collect();
-    let paths = finding.introduced.as_ref().map(|known| DocumentPaths {
-        shortest: known.paths.iter().map(path).collect(),
-        count: known.count.min(1_000_000_000),
-    });
-    let context = Context { matched: matched.collect(), paths, ..context(finding) };
+    let context = Context { matched: matched.collect(), paths: paths(finding), ..context(finding) };
     Observation { context, ..Observation::as_told(report::finding(finding)) }
+}
+
+/// A finding without what its verdict says in words and matches, for who has that already.
+pub(crate) fn own(finding: &Finding) -> Observation {
+    let context = Context { paths: paths(finding), ..context(finding) };
+    Observation { context, ..Observation::as_told(report::outline(finding)) }
 }
 
 /// A finding without the words that are only read.
@@ -44,6 +45,15 @@ pub(crate) fn outline(finding: &Finding) -> Observation {
 /// Where a finding is among those that are as bad.
 pub(crate) fn spot(finding: &Finding) -> Spot<'_> {
     (&finding.path, &finding.name, finding.line, &finding.verdict.id, &finding.version)
+}
+
+fn paths(finding: &Finding) -> Option<DocumentPaths> {
+    let path = |path: &Vec<Arc<str>>| path.iter().map(|step| step.to_string()).collect();
+    let paths = |known: &Arc<Introduced>| DocumentPaths {
+        shortest: known.paths.iter().map(path).collect(),
+        count: known.count.min(1_000_000_000),
+    };
+    finding.introduced.as_ref().map(paths)
 }
 
 fn context(finding: &Finding) -> Context {

@@ -7,20 +7,20 @@
 //! Start reading at [`Draft::new`].
 
 use std::cmp::{Ordering, Reverse};
-use std::io::{self, Write as _};
+use std::hash::Hash;
+use std::io;
 
 use aiva_contracts::api::{
     Acceptance, DocumentFinding, DocumentInput, DocumentSchema, DocumentStatement, DocumentSummary, Guard, Level,
 };
 use rayon::prelude::*;
 
+use super::story::{Stories, Story};
 use super::{Document, Results, Standing, count_inputs, count_of, no_findings, stands, whole};
 use crate::exception::{Exception, Judge};
 use crate::fingerprint::{Fingerprint, Place};
 use crate::observation::Observation;
 
-/// How much is gathered before it is written.
-const BUFFER: usize = 64 * 1024;
 /// How many findings are in memory with their words while they are written, and how many of them one thread makes.
 const WINDOW: usize = 256;
 const AT_ONCE: usize = 16;
@@ -42,6 +42,19 @@ pub struct Draft<F> {
 
 /// Path, name, line, id and version: where a finding is among those that are as bad.
 pub type Spot<'f> = (&'f str, &'f str, u32, &'f str, &'f str);
+
+/// Says of a finding what its draft does not keep.
+pub trait Teller<F>: Sync {
+    /// What findings have in common of which the same is said: names, kind, severity, versions, words, matches and priority.
+    type Story: Eq + Hash + Send;
+
+    /// That of a finding.
+    fn story(&self, fact: &F) -> Self::Story;
+    /// All that there is to say of it.
+    fn whole(&self, fact: &F) -> Observation;
+    /// The same; of its story no more than the names need be there.
+    fn own(&self, fact: &F) -> Observation;
+}
 
 /// What is said of a finding that its guard does not know.
 #[derive(Debug)]
@@ -171,17 +184,17 @@ impl<F> Draft<F> {
 
     /// The whole document; `tell` says all that there is to say of a finding.
     pub fn document(&self, tell: impl Fn(&F) -> Observation) -> Document {
-        let findings = self.rows.iter().filter_map(|row| self.finding(row, &tell)).collect();
+        let facts = self.rows.iter().filter_map(|row| Some((row, self.facts.get(row.at)?)));
+        let findings = facts.map(|(row, fact)| self.finding(row, tell(fact))).collect();
         Document { findings, ..self.head.clone() }
     }
 
-    /// Writes the document as JSON: the fields of [`Document`] in their order, the findings made a few at a time, by all cores.
-    pub fn write(&self, out: impl io::Write, tell: impl Fn(&F) -> Observation + Sync) -> io::Result<()>
+    /// Writes the document as JSON: the fields of [`Document`] in their order, the findings made a few at a time, by all cores. What
+    /// is not a finding is written in small pieces, so there should be a buffer before what is behind `out`.
+    pub fn write(&self, mut out: impl io::Write, teller: &impl Teller<F>) -> io::Result<()>
     where
         F: Sync,
     {
-        // Each of many small pieces would be a call to whatever is behind `out`.
-        let mut out = io::BufWriter::with_capacity(BUFFER, out);
         // Named one by one, so that a field of the contract that is not written here does not compile.
         let Document { schema, advisories, inputs, packages, findings: _, summary, contents } = &self.head;
         out.write_all(b"{\"schema\":")?;
@@ -195,7 +208,7 @@ impl<F> Draft<F> {
             serde_json::to_writer(&mut out, packages)?;
         }
         out.write_all(b",\"findings\":[")?;
-        self.write_findings(&mut out, &tell)?;
+        self.write_findings(&mut out, teller)?;
         out.write_all(b"],\"summary\":")?;
         serde_json::to_writer(&mut out, summary)?;
         if let Some(contents) = contents {
@@ -206,13 +219,14 @@ impl<F> Draft<F> {
         out.flush()
     }
 
-    fn write_findings(&self, out: &mut impl io::Write, tell: &(impl Fn(&F) -> Observation + Sync)) -> io::Result<()>
+    fn write_findings(&self, out: &mut impl io::Write, teller: &impl Teller<F>) -> io::Result<()>
     where
         F: Sync,
     {
+        let stories = Stories::new();
         let mut before: &[u8] = b"";
         for window in self.rows.chunks(WINDOW) {
-            let text = |rows: &[Row]| self.text(rows, tell);
+            let text = |rows: &[Row]| self.text(rows, teller, &stories);
             // Whoever has few findings need not wait for threads.
             let texts: Vec<Vec<u8>> = match self.rows.len() {
                 0..=WINDOW => vec![text(window)?],
@@ -228,24 +242,26 @@ impl<F> Draft<F> {
     }
 
     /// Findings as JSON, with commas between them.
-    fn text(&self, rows: &[Row], tell: &impl Fn(&F) -> Observation) -> serde_json::Result<Vec<u8>> {
+    fn text<T: Teller<F>>(&self, rows: &[Row], teller: &T, stories: &Stories<T::Story>) -> serde_json::Result<Vec<u8>> {
         let mut text = Vec::with_capacity(rows.len() * USUAL);
-        for finding in rows.iter().filter_map(|row| self.finding(row, tell)) {
+        let facts = rows.iter().filter_map(|row| Some((row, self.facts.get(row.at)?)));
+        for (row, fact) in facts {
+            let story = stories
+                .get(teller.story(fact), || Story::of(&teller.whole(fact).bounded().document(String::new(), None)))?;
             if !text.is_empty() {
                 text.push(b',');
             }
-            serde_json::to_writer(&mut text, &finding)?;
+            story.write(&self.finding(row, teller.own(fact)), &mut text)?;
         }
         Ok(text)
     }
 
-    fn finding(&self, row: &Row, tell: &impl Fn(&F) -> Observation) -> Option<DocumentFinding> {
-        let mut seen = tell(self.facts.get(row.at)?);
+    fn finding(&self, row: &Row, mut seen: Observation) -> DocumentFinding {
         seen.context.known = row.known;
         seen.context.statement = row.statement().cloned();
         let seen = seen.bounded();
         let fingerprint = Fingerprint::new(place(self.guard, &self.service, &seen), seen.names()).to_string();
-        Some(seen.document(fingerprint, row.acceptance().cloned()))
+        seen.document(fingerprint, row.acceptance().cloned())
     }
 }
 

@@ -14,13 +14,13 @@ use aiva_contracts::api::{
     AdvisoryState, DocumentContents, DocumentFinding, ExceptionMatch, Guard, Level, Origin, PackageScope,
 };
 use aiva_findings::exception::{Exception, Judge, Rule};
-use aiva_findings::export::{self, Clean, Document, Draft, Results, Standing};
+use aiva_findings::export::{self, Clean, Document, Draft, Results, Standing, Teller};
 use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::finding::Finding;
 use aiva_sca::inventory::{self, Expect};
 use aiva_sca::licence::policy::{self as licence, Idle, Policy};
-use aiva_sca::package::Input;
+use aiva_sca::package::{Input, Scope};
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -63,16 +63,28 @@ struct Report {
     inputs: Vec<Input>,
 }
 
-impl Report {
-    /// All that there is to say of a finding.
-    fn tell(&self, finding: &Finding) -> Observation {
+impl Teller<Arc<Finding>> for Report {
+    /// The verdict, which is one for all that share it, and what else a priority is made of.
+    type Story = (usize, Scope, Option<usize>);
+
+    fn story(&self, finding: &Arc<Finding>) -> Self::Story {
+        (Arc::as_ptr(&finding.verdict).addr(), finding.scope, priority::depth(finding))
+    }
+
+    fn whole(&self, finding: &Arc<Finding>) -> Observation {
         let mut seen = join::observation(finding);
         seen.context.priority = Some(self.priorities.of(finding));
         seen
     }
 
+    fn own(&self, finding: &Arc<Finding>) -> Observation {
+        join::own(finding)
+    }
+}
+
+impl Report {
     fn document(&self) -> &Document {
-        self.whole.get_or_init(|| self.draft.document(|finding| self.tell(finding)))
+        self.whole.get_or_init(|| self.draft.document(|finding| self.whole(finding)))
     }
 
     /// What a server is told: what VEX rules out is not there, so that the server takes it for fixed. What the files list is, with

@@ -15,8 +15,8 @@ use rustix::io::Errno;
 
 use super::Global;
 
-/// How much is gathered before it is written.
-pub(crate) const BUFFER: usize = 64 * 1024;
+/// How much is gathered before it is written. The findings of a document come in longer pieces, which are not gathered again.
+pub(crate) const BUFFER: usize = 16 * 1024;
 
 /// How the two streams may be written to.
 #[derive(Debug, Clone, Copy)]

@@ -71,7 +71,7 @@ impl<'r> Form<'r> {
     fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Document(report) => {
-                report.draft.write(&mut out, |finding| report.tell(finding))?;
+                report.draft.write(&mut out, *report)?;
                 out.write_all(b"\n")
             }
             Self::Text(text) => out.write_all(text.as_bytes()),

@@ -40,7 +40,6 @@ impl Priorities {
 
     fn facts(&self, finding: &Finding) -> Facts {
         let severity = &finding.verdict.severity;
-        let path = finding.introduced.as_ref().and_then(|known| known.paths.first());
         Facts {
             level: severity.level,
             score: severity.score,
@@ -51,13 +50,19 @@ impl Priorities {
                 .as_ref()
                 .map(|signals| worst(signals, finding)),
             scope: finding.scope,
-            depth: match (path, finding.direct) {
-                (_, Some(true)) => Some(1),
-                (Some(path), _) => Some(path.len()),
-                (None, _) => None,
-            },
+            depth: depth(finding),
             symbols: finding.verdict.symbols.count(),
         }
+    }
+}
+
+/// How many packages the shortest way to the finding's names; `None` where that is not known. With its verdict and its scope it decides
+/// the priority.
+pub(super) fn depth(finding: &Finding) -> Option<usize> {
+    match (finding.direct, &finding.introduced) {
+        (Some(true), _) => Some(1),
+        (_, Some(known)) => known.paths.first().map(Vec::len),
+        (_, None) => None,
     }
 }
 
