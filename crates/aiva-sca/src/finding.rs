@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::package::{Ecosystem, Package, Scope};
 use crate::severity::Severity;
 
@@ -123,13 +125,13 @@ pub struct Finding {
     /// Whose names and versions apply.
     pub ecosystem: Ecosystem,
     /// The package's name.
-    pub name: String,
+    pub name: SmolStr,
     /// The package's version, as the file has it.
-    pub version: String,
+    pub version: SmolStr,
     /// The package URL, with version.
     pub purl: String,
-    /// The file, relative to the scan's root.
-    pub path: String,
+    /// The file, relative to the scan's root; shared by all that is found in it.
+    pub path: Arc<str>,
     /// The line that names the package, from 1.
     pub line: u32,
     /// The column in it, in characters from 1, where somebody looked and it is sure.
@@ -179,10 +181,10 @@ pub fn of_rule(path: &str, package: &Package, purl: String, rule: Rule) -> Findi
             symbols: Symbols::default(),
         }),
         ecosystem: package.ecosystem,
-        name: package.name.to_string(),
-        version: package.version.to_string(),
+        name: package.name.clone(),
+        version: package.version.clone(),
         purl,
-        path: path.to_owned(),
+        path: path.into(),
         line: package.line,
         column: None,
         direct: package.direct,

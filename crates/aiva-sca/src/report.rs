@@ -31,10 +31,10 @@ pub fn outline(finding: &Finding) -> message::ObservedFinding {
         aliases: verdict.aliases.clone(),
         kind: kind(verdict).into(),
         purl: finding.purl.clone(),
-        package_name: finding.name.clone(),
-        version: finding.version.clone(),
+        package_name: finding.name.to_string(),
+        version: finding.version.to_string(),
         ecosystem: finding.ecosystem.osv_name().to_owned(),
-        path: finding.path.clone(),
+        path: finding.path.to_string(),
         line: finding.line,
         severity: Some(message::Severity {
             level: level(verdict).into(),

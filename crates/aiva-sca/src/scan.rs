@@ -166,10 +166,10 @@ impl<'i> Judging<'i> {
     /// Judges the packages of one input.
     pub fn judge(&self, input: &Input) -> Result<Judged, Damage> {
         let named = self.look_up(input)?;
-        let introduced = introducers(input, &named);
+        let (introduced, path) = (introducers(input, &named), Arc::from(input.path.as_str()));
         let mut judged = Judged::default();
         for entry in &input.not_judged {
-            self.judge_open(input, entry, &mut judged)?;
+            self.judge_open((input, &path), entry, &mut judged)?;
         }
         // The packages of a file are nearly always those of one ecosystem.
         let mut known = None;
@@ -204,10 +204,10 @@ impl<'i> Judging<'i> {
             judged.findings.extend(new.map(|verdict| Finding {
                 verdict: with_origin(verdict, package),
                 ecosystem: package.ecosystem,
-                name: package.name.to_string(),
-                version: package.version.to_string(),
+                name: package.name.clone(),
+                version: package.version.clone(),
                 purl: purl(package.ecosystem, &package.name, &package.version),
-                path: input.path.clone(),
+                path: Arc::clone(&path),
                 line: package.line,
                 column: None,
                 direct: package.direct,
@@ -242,7 +242,12 @@ impl<'i> Judging<'i> {
     }
 
     /// Judges an entry without a pin by all that it allows: always affected, can resolve to an affected version, or never.
-    fn judge_open(&self, input: &Input, entry: &NotJudged, judged: &mut Judged) -> Result<(), Damage> {
+    fn judge_open(
+        &self,
+        (input, path): (&Input, &Arc<str>),
+        entry: &NotJudged,
+        judged: &mut Judged,
+    ) -> Result<(), Damage> {
         let open = |reason: String| Unjudged {
             path: input.path.clone(),
             line: entry.line,
@@ -262,10 +267,10 @@ impl<'i> Judging<'i> {
         judged.findings.extend(judgement.always.into_iter().map(|verdict| Finding {
             verdict: with_force(verdict, entry),
             ecosystem: entry.ecosystem,
-            name: entry.name.to_string(),
-            version: entry.requirement.to_string(),
+            name: entry.name.clone(),
+            version: entry.requirement.clone(),
             purl: purl(entry.ecosystem, &entry.name, ""),
-            path: input.path.clone(),
+            path: Arc::clone(path),
             line: entry.line,
             column: None,
             direct: Some(true),

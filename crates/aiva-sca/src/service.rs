@@ -211,7 +211,7 @@ impl Service {
             let prefix = prefix(source, &root);
             let found_besides = self.parts.checks.run(&root, &found.inputs, Some(&index), today);
             facts.extend(
-                found_besides.into_iter().map(|fact| Finding { path: format!("{prefix}{}", fact.path), ..fact }),
+                found_besides.into_iter().map(|fact| Finding { path: [&*prefix, &fact.path].concat().into(), ..fact }),
             );
             all.inputs.extend(found.inputs.into_iter().map(|input| below(&prefix, input)));
             all.ignored_lockfiles.extend(found.ignored_lockfiles.into_iter().map(|path| format!("{prefix}{path}")));

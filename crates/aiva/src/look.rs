@@ -194,7 +194,7 @@ fn all_unjudged(input: &Input) -> Vec<Unjudged> {
 fn again(folder: &Path, findings: &mut [Finding]) {
     // Findings are in the order of their paths.
     for of_file in findings.chunk_by_mut(|one, other| one.path == other.path) {
-        let Some(file) = of_file.first().map(|first| folder.join(&first.path)) else { continue };
+        let Some(file) = of_file.first().map(|first| folder.join(&*first.path)) else { continue };
         // What changed or went away since it was read has no column.
         if let Some(text) = read(&file) {
             column::set(&text, of_file);

@@ -161,21 +161,21 @@ impl Told {
     fn of(judged: Judged, kind: Kind) -> Self {
         let mut told = Self { findings: HashMap::new(), can_resolve: HashMap::new() };
         for one in judged.findings {
-            told.findings.entry((place(kind, one.line), one.name.clone())).or_default().push(one);
+            told.findings.entry((place(kind, one.line), one.name.to_string())).or_default().push(one);
         }
         for one in judged.can_resolve {
-            told.can_resolve.entry((place(kind, one.line), one.name.clone())).or_default().push(one);
+            told.can_resolve.entry((place(kind, one.line), one.name.to_string())).or_default().push(one);
         }
         told
     }
 
     fn found(&self, one: &Finding, kind: Kind) -> bool {
-        let here = self.findings.get(&(place(kind, one.line), one.name.clone()));
+        let here = self.findings.get(&(place(kind, one.line), one.name.to_string()));
         here.into_iter().flatten().any(|other| shares_name(&other.verdict, &one.verdict))
     }
 
     fn possible(&self, one: &Finding, kind: Kind) -> Option<&Possible> {
-        let here = self.can_resolve.get(&(place(kind, one.line), one.name.clone()));
+        let here = self.can_resolve.get(&(place(kind, one.line), one.name.to_string()));
         let is_same = |other: &&Possible| other.verdicts.iter().any(|verdict| shares_name(verdict, &one.verdict));
         here.into_iter().flatten().find(is_same)
     }

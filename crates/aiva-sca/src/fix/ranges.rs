@@ -57,10 +57,10 @@ fn range(one: &Possible, to: String) -> Range {
     let finding = |verdict| Finding {
         verdict,
         ecosystem: one.ecosystem,
-        name: one.name.clone(),
-        version: one.requirement.clone(),
+        name: one.name.clone().into(),
+        version: one.requirement.clone().into(),
         purl: purl(one.ecosystem, &one.name, ""),
-        path: one.path.clone(),
+        path: one.path.as_str().into(),
         line: one.line,
         column: None,
         direct: Some(true),
@@ -102,7 +102,7 @@ pub(super) fn settled(cases: &[Case<'_>]) -> Ranges {
     let mut ranges = Ranges::new();
     for case in cases.iter().filter(|case| case.is_range) {
         for one in &case.findings {
-            let key = (one.path.clone(), one.line, one.name.clone(), one.version.clone());
+            let key = (one.path.to_string(), one.line, one.name.to_string(), one.version.to_string());
             let why = case.stays.as_ref().map(|(_, reason)| reason);
             ranges.insert(key, why.or(case.still.as_ref()).cloned());
         }

@@ -197,7 +197,7 @@ fn found(result: &ScanResult) -> Vec<(String, String, String, String, String)> {
     let row = |finding: &aiva_sca::finding::Finding| {
         let verdict = &finding.verdict;
         let system = finding.ecosystem.osv_name().to_owned();
-        (verdict.id.clone(), system, finding.name.clone(), finding.version.clone(), verdict.reason.clone())
+        (verdict.id.clone(), system, finding.name.to_string(), finding.version.to_string(), verdict.reason.clone())
     };
     let mut rows: Vec<_> = result.findings.iter().map(row).collect();
     rows.sort();

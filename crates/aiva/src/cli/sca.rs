@@ -109,7 +109,7 @@ fn named(inventory: &Inventory, places: &[Place], global: &Global) -> Result<Vec
 fn at_place<'a>(named: &'a [Finding], place: &Place) -> impl Iterator<Item = &'a Finding> {
     let asked = (place.path.clone(), place.line, place.name.clone(), place.version.clone());
     named.iter().filter(move |finding| {
-        (&finding.path, finding.line, &finding.name, &finding.version) == (&asked.0, asked.1, &asked.2, &asked.3)
+        (&*finding.path, finding.line, &*finding.name, &*finding.version) == (&*asked.0, asked.1, &*asked.2, &*asked.3)
     })
 }
 

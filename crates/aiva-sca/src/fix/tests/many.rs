@@ -32,7 +32,7 @@ fn a_parent_of_many_modules_is_read_once() {
     }
     let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
     let result = scan(&inventory.inputs, &index).unwrap();
-    let findings: Vec<&Finding> = result.findings.iter().filter(|finding| finding.path != "pom.xml").collect();
+    let findings: Vec<&Finding> = result.findings.iter().filter(|finding| &*finding.path != "pom.xml").collect();
     assert_eq!(findings.len(), MODULES);
     let reads = std::cell::Cell::new(0);
     let read = |path: &str| {
