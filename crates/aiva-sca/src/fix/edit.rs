@@ -31,7 +31,7 @@ pub(super) enum Seen {
 
 #[cfg(test)]
 thread_local! {
-    /// How many manifests were read, so that a test can tell.
+    /// How often a file was gone through, so that a test can tell.
     pub(super) static READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 

@@ -40,12 +40,13 @@ pub(super) struct Lock {
     /// The ranges that yarn has by each package and version.
     yarn: OnceCell<HashMap<(String, String), Vec<String>>>,
     pub(super) needs: OnceCell<Option<needs::Needs>>,
+    is_classic: OnceCell<bool>,
 }
 
 impl Lock {
     pub(super) fn new(text: String) -> Self {
-        let (json, tied, npm, yarn, needs) = Default::default();
-        Self { text, json, tied, npm, yarn, needs }
+        let (json, tied, npm, yarn, needs, is_classic) = Default::default();
+        Self { text, json, tied, npm, yarn, needs, is_classic }
     }
 
     /// Who needs whom in it.
@@ -57,6 +58,15 @@ impl Lock {
     pub(super) fn is_first_of_npm(&self) -> bool {
         let format = self.json().map(|document| document.get("lockfileVersion").and_then(Value::as_u64));
         format.is_some_and(|format| format.unwrap_or(1) == 1)
+    }
+
+    /// Whether it is yarn's of its first format, which has other commands.
+    pub(super) fn is_classic_of_yarn(&self) -> bool {
+        *self.is_classic.get_or_init(|| {
+            #[cfg(test)]
+            super::edit::READS.set(super::edit::READS.get() + 1);
+            !self.text.contains("__metadata:")
+        })
     }
 
     fn json(&self) -> Option<&Value> {

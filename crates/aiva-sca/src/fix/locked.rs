@@ -58,7 +58,7 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
     let copies =
         lock.as_deref().map(|lock| lock.tied(group.input).versions(group.input, group.name)).unwrap_or_default();
     let is_first = match group.kind {
-        Kind::YarnLock => lock.as_deref().is_some_and(|lock| is_classic(&lock.text)),
+        Kind::YarnLock => lock.as_deref().is_some_and(Lock::is_classic_of_yarn),
         Kind::PackageLock | Kind::Shrinkwrap => lock.as_deref().is_some_and(Lock::is_first_of_npm),
         _ => false,
     };
@@ -315,7 +315,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct) {
         return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
     }
-    if kind == Kind::YarnLock && is_classic(&lock.text) && !is_asked {
+    if kind == Kind::YarnLock && lock.is_classic_of_yarn() && !is_asked {
         let stays = format!(
             "{lead}yarn classic moves only what a manifest asks for: take it out of {} and run `yarn install`",
             case.path
@@ -426,11 +426,6 @@ fn names(ecosystem: Ecosystem, name: &str, entries: &[Entry], going: &[&Move]) -
         names.insert(name);
     }
     names.into_iter().map(quoted).collect()
-}
-
-/// Whether yarn's lockfile is of its first format, which has other commands.
-fn is_classic(lock: &str) -> bool {
-    !lock.contains("__metadata:")
 }
 
 /// How Composer's command begins; the names of packages follow.

@@ -160,6 +160,62 @@ fn a_manifest_is_read_once_for_all_its_packages() {
     }
 }
 
+/// What is known of a lockfile as a whole is found out once, not once for each of its packages.
+#[test]
+fn a_lockfile_is_read_once_for_all_its_packages() {
+    const PACKAGES: usize = 40;
+    let records: Vec<(String, String)> = (0..PACKAGES).map(|at| (format!("p{at}"), format!("2.0.{at}"))).collect();
+    let (_dir, index) = index_of("npm", &records);
+    let root = TempDir::new().unwrap();
+    let asked: Vec<String> = (0..PACKAGES).map(|at| format!("\"p{at}\": \"1.0.0\"")).collect();
+    fs::write(root.path().join("package.json"), format!("{{\"dependencies\": {{{}}}}}", asked.join(","))).unwrap();
+    let locked: String = (0..PACKAGES)
+        .map(|at| {
+            format!(
+                "p{at}@1.0.0:\n  version \"1.0.0\"\n  resolved \"https://registry.yarnpkg.com/p{at}/-/p{at}-1.0.0.tgz#aa\"\n  integrity sha512-aa\n\n"
+            )
+        })
+        .collect();
+    fs::write(root.path().join("yarn.lock"), format!("# yarn lockfile v1\n\n\n{locked}")).unwrap();
+    let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
+    let result = scan(&inventory.inputs, &index).unwrap();
+    let findings: Vec<&Finding> = result.findings.iter().collect();
+    let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+    let known = READS.get();
+    let plan = plan(&inventory.inputs, &findings, &[], &index, &read).unwrap();
+    assert_eq!((plan.commands.len(), plan.remaining.len()), (PACKAGES, 0));
+    assert!(READS.get() - known <= 4, "{} times", READS.get() - known);
+}
+
+/// Of many packages that have one property for their version each names a few of the others, and says how many there are.
+#[test]
+fn who_shares_a_property_is_not_listed_for_each_who_does() {
+    const PACKAGES: usize = 200;
+    let records: Vec<(String, String)> = (0..PACKAGES).map(|at| (format!("g:p{at}"), "1.2.6".to_owned())).collect();
+    let (_dir, index) = index_of("Maven", &records);
+    let root = TempDir::new().unwrap();
+    let asked: String = (0..PACKAGES)
+        .map(|at| {
+            format!(
+                "<dependency><groupId>g</groupId><artifactId>p{at}</artifactId><version>${{v}}</version></dependency>\n"
+            )
+        })
+        .collect();
+    let pom = format!("<project><properties><v>1.0.0</v></properties><dependencies>\n{asked}</dependencies></project>");
+    fs::write(root.path().join("pom.xml"), pom).unwrap();
+    let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
+    let result = scan(&inventory.inputs, &index).unwrap();
+    let findings: Vec<&Finding> = result.findings.iter().collect();
+    let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+    let plan = plan(&inventory.inputs, &findings, &[], &index, &read).unwrap();
+    let bumps = &plan.edits[0].bumps;
+    assert_eq!((bumps.len(), plan.remaining.len()), (PACKAGES, 0));
+    for bump in bumps {
+        assert_eq!((bump.along.names.len(), bump.along.more), (5, PACKAGES - 6), "{}", bump.name);
+        assert!(!bump.along.names.contains(&bump.name) && bump.unknown.is_empty(), "{}", bump.name);
+    }
+}
+
 /// Advisories about packages of an ecosystem, each ended by a version.
 fn index_of(ecosystem: &str, fixed: &[(String, String)]) -> (TempDir, Index) {
     let source = TempDir::new().unwrap();
