@@ -12,11 +12,13 @@ mod along;
 mod ask;
 mod cargo;
 mod catalog;
+mod command;
 mod declared;
 mod desk;
 mod edit;
 mod entries;
 mod follow;
+mod forced;
 mod golang;
 mod gradle;
 mod here;
@@ -238,7 +240,7 @@ pub fn plan(
     along::share(&desk, &mut cases);
     let narrowed = ranges::narrowed(possible, &by_path, &mut desk);
     let ranges = ranges::settled(&cases);
-    let (edits, commands) = (edits(desk, &cases, &versions)?, commands_of(commands, &cases));
+    let (edits, commands) = (edits(desk, &cases, &versions)?, command::told(commands, &cases));
     Ok(Plan { edits, commands, remaining: remaining(&cases), ranges, narrowed })
 }
 
@@ -286,46 +288,6 @@ fn edits(desk: Desk<'_>, cases: &[Case<'_>], versions: &Versions<'_>) -> Result<
         edits.push(Edit { path, before: sheet.before, after: sheet.after, bumps });
     }
     Ok(edits)
-}
-
-/// The commands, each once.
-fn commands_of(mut commands: Vec<Run>, cases: &[Case<'_>]) -> Vec<Run> {
-    commands.sort();
-    commands.dedup_by(|a, b| {
-        let same = a.folder == b.folder && (a.command == b.command || goes_with(&mut b.command, &a.command));
-        if same {
-            b.clears.append(&mut a.clears);
-            b.brought_by.append(&mut a.brought_by);
-        }
-        same
-    });
-    let stays: BTreeSet<(&str, &str)> = cases
-        .iter()
-        .filter(|case| case.stays.is_some())
-        .flat_map(|case| case.findings.iter().map(|finding| (folder(case.path), finding.verdict.id.as_str())))
-        .collect();
-    for run in &mut commands {
-        run.clears.sort();
-        run.clears.dedup();
-        run.brought_by.sort();
-        run.brought_by.dedup();
-        let folder = run.folder.clone();
-        run.clears.retain(|id| !stays.contains(&(folder.as_str(), id.as_str())));
-    }
-    commands
-}
-
-/// Whether a command was taken into the one before it. Composer holds what it is not told of at the locked version, which a manifest that
-/// was changed for two packages contradicts: it must be told of all at once.
-fn goes_with(before: &mut String, command: &str) -> bool {
-    let Some(names) =
-        command.strip_prefix(locked::COMPOSER_UPDATE).filter(|_| before.starts_with(locked::COMPOSER_UPDATE))
-    else {
-        return false;
-    };
-    before.push(' ');
-    before.push_str(names);
-    true
 }
 
 /// What stays, the versions of a package that stay for the same reason together.

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use super::ask::{Ask, Edited, Entry, Move, Shared, Stands, held};
 use super::edit::Seen;
-use super::keep::{Forced, Lock};
+use super::forced::Forced;
+use super::keep::Lock;
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
 use super::{cargo, folder, locked, markup};

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::ask::{Ask, Edited, Move, Refused, Stands, held};
 use super::desk::Desk;
-use super::keep::{Whom, has_overrides};
+use super::forced::{Whom, has_overrides};
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};

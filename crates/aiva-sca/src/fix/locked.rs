@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use super::ask::{Ask, Entry, Move, Refused, Stands};
 use super::desk::{Desk, UNREADABLE};
+use super::forced::{Whom, has_overrides};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, Own, Whom, dependants, has_overrides, keepers, spoken};
-use super::{Aims, Case, Group, Run, Stay, Step, cargo, edit as manifest, folder, kind_of, quoted};
+use super::keep::{Keepers, Lock, Own, dependants, keepers, spoken};
+use super::{Aims, Case, Group, Run, Stay, Step, cargo, command, edit as manifest, folder, kind_of};
 use crate::inventory::{Kind, above};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
@@ -54,7 +55,7 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         case.stays = fate.stays;
         case.is_asked = !asked.entries.is_empty() || !asked.refused.is_empty() || asked.overridden.is_some();
     }
-    let names = names(group.ecosystem, group.name, &asked.entries, &going);
+    let names = command::names(group.ecosystem, group.name, &asked.entries, &going);
     let copies =
         lock.as_deref().map(|lock| lock.tied(group.input).versions(group.input, group.name)).unwrap_or_default();
     let is_first = match group.kind {
@@ -69,7 +70,7 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         Kind::YarnLock if is_forced => Some("yarn install".to_owned()),
         Kind::BunLock if is_forced => Some("bun install".to_owned()),
         Kind::CargoLock => Some(cargo::update(group.name, &going, &copies)),
-        kind => command(kind, &names, &going, is_first),
+        kind => command::of(kind, &names, &going, is_first),
     };
     if command.is_none() {
         for (case, step) in group.cases.iter_mut().zip(&group.moves).filter(|(case, _)| case.stays.is_none()) {
@@ -414,47 +415,4 @@ pub(super) fn manifests(inputs: &[Input], path: &str, kind: Kind) -> Vec<(String
     all.sort();
     all.dedup();
     all
-}
-
-/// Under which names an installer knows what is to be moved: an alias has its own.
-fn names(ecosystem: Ecosystem, name: &str, entries: &[Entry], going: &[&Move]) -> Vec<String> {
-    if ecosystem != Ecosystem::Npm {
-        return vec![quoted(name)];
-    }
-    let mut names: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-    if going.iter().any(|step| !entries.iter().any(|entry| entry.held.contains(&step.from))) {
-        names.insert(name);
-    }
-    names.into_iter().map(quoted).collect()
-}
-
-/// How Composer's command begins; the names of packages follow.
-pub(super) const COMPOSER_UPDATE: &str = "composer update --with-all-dependencies ";
-
-/// What moves a lockfile, which may be of its first format, or brings it in line with its manifest.
-fn command(kind: Kind, names: &[String], going: &[&Move], is_first: bool) -> Option<String> {
-    let first = going.first()?;
-    let (name, to) = (names.join(" "), quoted(&first.to));
-    Some(match kind {
-        Kind::PackageLock | Kind::Shrinkwrap if is_first => format!("npm update --lockfile-version 1 {name}"),
-        Kind::PackageLock | Kind::Shrinkwrap => format!("npm update {name}"),
-        Kind::PnpmLock => format!("pnpm update -r --depth Infinity {name}"),
-        Kind::YarnLock if is_first => format!("yarn upgrade {name}"),
-        Kind::YarnLock => format!("yarn up -R {name}"),
-        Kind::PoetryLock => format!("poetry update {name}"),
-        Kind::UvLock if going.len() == 1 => format!("uv lock --upgrade-package {name}=={to}"),
-        Kind::UvLock => format!("uv lock --upgrade-package {name}"),
-        Kind::PipfileLock => format!("pipenv update {name}"),
-        Kind::BunLock => format!("bun update {name}"),
-        Kind::ComposerLock => format!("{COMPOSER_UPDATE}{name}"),
-        Kind::GemfileLock | Kind::GemsLocked => format!("bundle update --conservative {name}"),
-        Kind::MixLock => format!("mix deps.update {name}"),
-        Kind::PdmLock => format!("pdm update {name}"),
-        Kind::PodfileLock => format!("pod update {name}"),
-        Kind::PubspecLock => format!("dart pub upgrade {name}"),
-        Kind::GoSum => format!("go get {name}@v{to}"),
-        Kind::GradleLock => format!("gradle dependencies --update-locks {}", name.replace(' ', ",")),
-        Kind::NuGetLock => "dotnet restore --force-evaluate".to_owned(),
-        _ => return None,
-    })
 }

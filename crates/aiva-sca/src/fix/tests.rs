@@ -10,6 +10,7 @@ mod builds;
 mod many;
 mod overrides;
 mod ranges;
+mod shared;
 mod steps;
 
 use super::{Stay, plan};
