@@ -14,7 +14,7 @@ use super::overrides::{self, Override, Reach, Scopes};
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::{Requirement, no_requirement};
-use super::typed::{doubt_list, table_at, tables, wrong};
+use super::typed::{doubt_list, table_at, tables, wrong, wrong_source};
 use super::uv_constraints;
 use super::workspaces::{Role, Tell};
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
@@ -214,6 +214,12 @@ fn overridden(manifest: &Manifest, of_uv: Option<&dyn TableLike>, reading: &mut 
         forced.into_iter().flat_map(|all| manifest.entries(all)).filter(|(_, item, _)| !item.is_str())
     {
         reading.problem(line, format!("the override of {} is not a string", quote(name)));
+    }
+    let sources = table_at(manifest, &["tool", "uv", "sources"], reading);
+    for (name, item, line) in sources.into_iter().flat_map(|all| manifest.entries(all)) {
+        if let Some(wrong) = wrong_source(item) {
+            reading.problem(line, format!("the source of {} {wrong} and is not read", quote(name)));
+        }
     }
     for path in [&["tool", "uv", "sources"][..], &["tool", "pdm", "resolution", "overrides"][..]] {
         let names = manifest.table(path).into_iter().flat_map(TableLike::iter);

@@ -18,9 +18,21 @@ pub(super) fn wrong(item: &Item, example: &str) -> Option<String> {
         return Some(no_version(text, example));
     }
     if let Some(odd) = array().find(|one| !one.is_str() && !one.is_inline_table()) {
-        return Some(format!("a {} in its list, where {example:?} or a table belongs,", odd.type_name()));
+        return Some(format!(
+            "an entry of the type {} in its list, where {example:?} or a table belongs,",
+            odd.type_name()
+        ));
     }
     tables(item).into_iter().find_map(|table| field(table, example))
+}
+
+/// The same of where a package is taken from: one table, or one for each marker.
+pub(super) fn wrong_source(item: &Item) -> Option<String> {
+    let all = tables(item);
+    if all.is_empty() {
+        return Some(format!("is of the type {}, where a table belongs,", item.type_name()));
+    }
+    all.into_iter().find_map(|table| field(table, "")).map(|wrong| format!("has {wrong}"))
 }
 
 fn field(table: &dyn TableLike, example: &str) -> Option<String> {
@@ -68,8 +80,9 @@ pub(super) fn doubt_list(manifest: &Manifest, (key, item, line): (&str, &Item, u
     for (value, line) in manifest.values(item) {
         if !value.is_str() && !value.as_inline_table().is_some_and(is_group) {
             let (key, kind) = (quote(key), value.type_name());
-            let message =
-                format!("a {kind} in the list {key}, where a text such as \"name>=1.2\" belongs: it is not judged");
+            let message = format!(
+                "an entry of the type {kind} in the list {key}, where a text such as \"name>=1.2\" belongs: it is not judged"
+            );
             reading.problem(line, message);
         }
     }

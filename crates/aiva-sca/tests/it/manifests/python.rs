@@ -213,7 +213,9 @@ fn what_says_no_version_is_never_taken_for_any() {
     for (asked, want) in [
         (
             "[\"1.0\", 4.2]",
-            format!("! 3 \"a\" is asked for by a float in its list, where \"^1.2\" or a table belongs, {and}"),
+            format!(
+                "! 3 \"a\" is asked for by an entry of the type float in its list, where \"^1.2\" or a table belongs, {and}"
+            ),
         ),
         ("[\"1.0\", \"x\"]", no_version("x", "^1.2")),
         ("[{ version = \"1.0\" }, { version = 2 }]", field("version", "integer", "^1.2")),
@@ -221,7 +223,9 @@ fn what_says_no_version_is_never_taken_for_any() {
         check("pyproject.toml", &format!("{poetry}{asked}\n"), &format!("partial\nb 1.0 2 runtime\n{want}"));
     }
     let text = |kind: &str, list: &str| {
-        format!("a {kind} in the list {list:?}, where a text such as \"name>=1.2\" belongs: it is not judged")
+        format!(
+            "an entry of the type {kind} in the list {list:?}, where a text such as \"name>=1.2\" belongs: it is not judged"
+        )
     };
     for (tables, want) in [
         ("dependencies = [\n\"b==1.0\",\n3]\n", format!("partial\nb 1.0 3 runtime\n! 4 {}", text("integer", "dependencies"))),
@@ -233,6 +237,12 @@ fn what_says_no_version_is_never_taken_for_any() {
         (
             "[dependency-groups]\na = [\"b==1.0\", {include-group = \"c\"}, {include = \"c\"}]\nc = []\n",
             format!("partial\nb 1.0 3 dev\n! 3 {}", text("inline table", "a")),
+        ),
+        (
+            "dependencies = [\"b==1.0\", \"a\"]\n[tool.uv.sources]\na = {git = 3}\nb = 3\n",
+            "partial\nb 1.0 2 runtime\n! 4 the source of \"a\" has a `git` of the type integer, where a text belongs, and is not read\n\
+             ! 5 the source of \"b\" is of the type integer, where a table belongs, and is not read"
+                .to_owned(),
         ),
         ("optional-dependencies = 3\n", "failed\n! 2 \"optional-dependencies\" is no table of packages: nothing of it is read".to_owned()),
         ("[tool]\npoetry = 3\n", "failed\n! 3 \"poetry\" is no table of packages: nothing of it is read".to_owned()),
