@@ -95,8 +95,9 @@ pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
     }
     let path = group.elsewhere.as_deref().unwrap_or(group.path);
     if let Some(fault) = desk.fault(path, group.name) {
-        let refused = group.refusals.all.first().map(|one| format!(" ({})", one.reason)).unwrap_or_default();
         for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
+            let refused = Refused::of(&group.refusals.all, case.version);
+            let refused = refused.map(|reason| format!(" ({reason})")).unwrap_or_default();
             case.stays = Some((Stay::Surely, format!("{fault}{refused}")));
         }
     }

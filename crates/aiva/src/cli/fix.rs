@@ -10,7 +10,7 @@ use std::time::Duration;
 use aiva_findings::exception::Judge;
 use aiva_findings::fingerprint::Place;
 use aiva_sca::finding::{Finding, Kind};
-use aiva_sca::fix::{self, Plan, Stay};
+use aiva_sca::fix::{self, Bump, Plan, Stay};
 use aiva_sca::scan::Possible;
 use anyhow::{Context as _, Result};
 use similar::TextDiff;
@@ -165,15 +165,7 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
     for edit in &plan.edits {
         for bump in &edit.bumps {
             let verb = if applied { "moved" } else { "move" };
-            let clears = match bump.clears.as_slice() {
-                [] if bump.eases.is_empty() && bump.may.is_empty() => "alone that clears nothing, see below".to_owned(),
-                [] if bump.eases.is_empty() => format!("it may clear {}, see below", bump.may.join(", ")),
-                [] => format!("clears {} here, but not everywhere, see below", bump.eases.join(", ")),
-                clears if bump.eases.is_empty() => format!("clears {}", clears.join(", ")),
-                clears => {
-                    format!("clears {}; {} not everywhere, see below", clears.join(", "), bump.eases.join(", "))
-                }
-            };
+            let clears = cleared(bump);
             let (from, to, along) = (bump.from.join(", "), bump.to.join(", "), &bump.along);
             say(printable(&format!("# {}: {verb} {} from {from} to {to}; {clears}", edit.path, bump.name)));
             if !along.is_empty() {
@@ -247,10 +239,57 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
     out
 }
 
-#[cfg(all(test, unix))]
+/// What a bump does to the findings.
+fn cleared(bump: &Bump) -> String {
+    let Bump { clears, eases, .. } = bump;
+    // Of what goes in part that is said already.
+    let may: Vec<&str> = bump.may.iter().filter(|id| !eases.contains(id)).map(String::as_str).collect();
+    let mut said = Vec::new();
+    if !clears.is_empty() {
+        said.push(format!("clears {}", clears.join(", ")));
+    }
+    if !eases.is_empty() {
+        let eases = eases.join(", ");
+        let is_first = said.is_empty();
+        said.push(if is_first {
+            format!("clears {eases} here, but not everywhere")
+        } else {
+            format!("{eases} not everywhere")
+        });
+    }
+    if !may.is_empty() {
+        said.push(format!("may clear {}", may.join(", ")));
+    }
+    if said.is_empty() {
+        said.push("alone that clears nothing".to_owned());
+    }
+    let is_all = eases.is_empty() && may.is_empty() && !clears.is_empty();
+    said.join("; ") + if is_all { "" } else { ", see below" }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_header_says_what_is_known_to_go_and_what_may() {
+        for (clears, eases, may, want) in [
+            (&["A", "B"][..], &[][..], &[][..], "clears A, B"),
+            (&[], &["A"], &["A"], "clears A here, but not everywhere, see below"),
+            (&["B"], &["A"], &[], "clears B; A not everywhere, see below"),
+            (&["B"], &[], &["C"], "clears B; may clear C, see below"),
+            (&[], &[], &["C", "D"], "may clear C, D, see below"),
+            (&[], &[], &[], "alone that clears nothing, see below"),
+        ] {
+            let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+            let (clears, eases, may) = (ids(clears), ids(eases), ids(may));
+            let (name, from, to, drops) = Default::default();
+            let (along, unknown) = Default::default();
+            assert_eq!(cleared(&Bump { name, from, to, clears, drops, eases, may, along, unknown }), want);
+        }
+    }
+
+    #[cfg(unix)]
     #[test]
     fn no_link_leads_out_of_the_root() {
         let folder = tempfile::tempdir().unwrap();
