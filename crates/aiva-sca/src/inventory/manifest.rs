@@ -40,10 +40,13 @@ impl Manifest {
 
     /// The keys of a table with their values and lines.
     pub(crate) fn entries<'t>(&'t self, table: &'t dyn TableLike) -> impl Iterator<Item = (&'t str, &'t Item, u32)> {
-        table.iter().map(move |(key, item)| {
-            let span = table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
-            (key, item, span.map_or(0, |span| line(&self.breaks, span.start)))
-        })
+        table.iter().map(move |(key, item)| (key, item, self.line(table, key, item)))
+    }
+
+    /// The line of a key of a table that has this value.
+    pub(crate) fn line(&self, table: &dyn TableLike, key: &str, item: &Item) -> u32 {
+        let span = table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
+        span.map_or(0, |span| line(&self.breaks, span.start))
     }
 
     /// The values of an array with their lines.

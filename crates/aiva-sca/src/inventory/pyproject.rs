@@ -14,7 +14,7 @@ use super::overrides::{self, Override, Reach, Scopes};
 use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::{Requirement, no_requirement};
-use super::typed::{doubt_list, table_at, tables, wrong, wrong_source};
+use super::typed::{doubt_list, table_at, table_in, tables, wrong, wrong_source};
 use super::uv_constraints;
 use super::workspaces::{Role, Tell};
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
@@ -294,18 +294,22 @@ fn declare(name: &str, requirement: &str, scope: Scope, line: u32, reading: &mut
 }
 
 fn poetry(manifest: &Manifest, reading: &mut Reading) {
-    let root = ["tool", "poetry"];
-    list(manifest, &[&root[..], &["dependencies"]].concat(), Scope::Runtime, reading);
-    list(manifest, &[&root[..], &["dev-dependencies"]].concat(), Scope::Dev, reading);
+    for (key, scope) in [("dependencies", Scope::Runtime), ("dev-dependencies", Scope::Dev)] {
+        if let Some(table) = table_at(manifest, &["tool", "poetry", key], reading) {
+            list(manifest, table, scope, reading);
+        }
+    }
     let Some(groups) = table_at(manifest, &["tool", "poetry", "group"], reading) else { return };
     for (group, _) in groups.iter() {
         let scope = if group == "main" { Scope::Runtime } else { Scope::Dev };
-        list(manifest, &["tool", "poetry", "group", group, "dependencies"], scope, reading);
+        let Some(table) = table_in(manifest, groups, group, reading) else { continue };
+        if let Some(table) = table_in(manifest, table, "dependencies", reading) {
+            list(manifest, table, scope, reading);
+        }
     }
 }
 
-fn list(manifest: &Manifest, path: &[&str], scope: Scope, reading: &mut Reading) {
-    let Some(table) = table_at(manifest, path, reading) else { return };
+fn list(manifest: &Manifest, table: &dyn TableLike, scope: Scope, reading: &mut Reading) {
     for (name, item, line) in manifest.entries(table).filter(|(name, _, _)| *name != "python") {
         entry(name, item, scope, line, reading);
     }
@@ -396,6 +400,22 @@ fn constraint(version: &str) -> String {
     match version.trim() {
         "*" => String::new(),
         version if exact(version) => format!("=={version}"),
-        version => version.to_owned(),
+        version => both(version),
     }
+}
+
+/// A blank says "and" as a comma does, but not the one behind an operator.
+fn both(version: &str) -> String {
+    if version.split_whitespace().any(|word| word == "-") {
+        return version.to_owned(); // `1.0 - 2.0`
+    }
+    let mut all = String::new();
+    for word in version.split_whitespace() {
+        if !all.is_empty() {
+            let goes_on = all.ends_with([',', '<', '>', '=', '!', '~', '^']) || word.starts_with(',');
+            all.push(if goes_on { ' ' } else { ',' });
+        }
+        all.push_str(word);
+    }
+    all
 }

@@ -74,7 +74,7 @@ pub(crate) fn exact(version: &str) -> bool {
 /// is empty allows any.
 pub(crate) fn is_specifier(text: &str) -> bool {
     let mut waits = false; // An operator, for its version.
-    for word in text.split([',', '|', ' ', '\t']).filter(|word| !word.is_empty()) {
+    for word in text.split(|c: char| matches!(c, ',' | '|') || c.is_whitespace()).filter(|word| !word.is_empty()) {
         let version = word.trim_start_matches(['<', '>', '=', '!', '~', '^']);
         let has_operator = version.len() < word.len();
         if waits && has_operator {
@@ -118,6 +118,8 @@ mod tests {
             "5.1 | *",
             "<>1.0",
             "==*",
+            ">=3.0,\n<4",
+            ">=\u{a0}3.0\r\n",
         ] {
             assert!(is_specifier(text), "{text}");
         }

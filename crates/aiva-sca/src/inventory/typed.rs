@@ -90,16 +90,29 @@ pub(super) fn doubt_list(manifest: &Manifest, (key, item, line): (&str, &Item, u
 
 /// The table at this path; notes what stands in the place of one, or of one that holds it.
 pub(super) fn table_at<'m>(manifest: &'m Manifest, path: &[&str], reading: &mut Reading) -> Option<&'m dyn TableLike> {
-    for end in 1..path.len() + 1 {
-        let (last, above) = path.get(..end)?.split_last()?;
-        let (key, item, line) = manifest.entries(manifest.table(above)?).find(|(key, ..)| key == last)?;
-        if item.as_table_like().is_none() {
-            let message = format!("{} is no table of packages: nothing of it is read", quote(key));
-            if !reading.problems.iter().any(|known| known.line == line && known.message == message) {
-                reading.problem(line, message);
-            }
-            return None;
+    let mut table = manifest.table(&[])?;
+    for key in path {
+        table = table_in(manifest, table, key, reading)?;
+    }
+    Some(table)
+}
+
+/// The table under a key of another one; notes what stands in the place of one.
+pub(super) fn table_in<'m>(
+    manifest: &Manifest,
+    above: &'m dyn TableLike,
+    key: &str,
+    reading: &mut Reading,
+) -> Option<&'m dyn TableLike> {
+    let item = above.get(key)?;
+    let table = item.as_table_like();
+    if table.is_none() {
+        let line = manifest.line(above, key, item);
+        let message = format!("{} is no table of packages: nothing of it is read", quote(key));
+        // Several paths lead through one; no more of them are kept than a few.
+        if !reading.problems.iter().any(|known| known.line == line && known.message == message) {
+            reading.problem(line, message);
         }
     }
-    manifest.table(path)
+    table
 }

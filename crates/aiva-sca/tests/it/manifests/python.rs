@@ -1,5 +1,8 @@
 //! `pyproject.toml`, `setup.cfg` and `Pipfile`.
 
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
 use aiva_sca::inventory::Kind;
 
 use super::check;
@@ -157,6 +160,22 @@ fn what_python_s_files_cannot_mean_is_told() {
 }
 
 #[test]
+fn a_file_of_a_thousand_groups_is_read_in_one_go() {
+    let mut text = String::new();
+    for group in 0..20_000 {
+        writeln!(text, "[tool.poetry.group.g{group}.dependencies]\nb{group} = \"^1.2\"").unwrap();
+    }
+    let begun = Instant::now();
+    assert_eq!(Kind::PyProject.read(text.as_bytes()).not_judged.len(), 20_000);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    check(
+        "pyproject.toml",
+        "[tool.poetry.group]\na = 3\nb = {dependencies = 4}\n[tool.poetry.group.c.dependencies]\nd = \"1.0\"\n",
+        "partial\nd 1.0 5 dev\n! 2 \"a\" is no table of packages: nothing of it is read\n! 3 \"dependencies\" is no table of packages: nothing of it is read",
+    );
+}
+
+#[test]
 fn pyproject_with_alternatives_of_poetry() {
     for (asked, want) in [
         ("\"5.1 || 5.2\"", "? a [==5.1 || ==5.2] 2 runtime"),
@@ -170,6 +189,10 @@ fn pyproject_with_alternatives_of_poetry() {
             "? a [==5.1 || ==5.2 || ==6.0] 2 runtime",
         ),
         ("\"5.1\"", "a 5.1 2 runtime"),
+        ("\">=1 <2\"", "? a [>=1,<2] 2 runtime"),
+        ("\">= 1 !=1.5, <2 | ^3\"", "? a [>= 1,!=1.5, <2 || ^3] 2 runtime"),
+        ("\"\"\">=3.0,\n<4\"\"\"", "? a [>=3.0, <4] 2 runtime"),
+        ("\"1.0 - 2.0\"", "? a [1.0 - 2.0] 2 runtime"),
     ] {
         check("pyproject.toml", &format!("[tool.poetry.dependencies]\na = {asked}\n"), &format!("parsed\n{want}"));
     }
