@@ -2,7 +2,8 @@
 //!
 //! The move is not blocked. That nothing here knows a version does not mean that nobody released it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::aim::Versions;
 use super::ask::Entry;
@@ -41,24 +42,35 @@ pub(super) fn share(desk: &Desk<'_>, cases: &mut [Case<'_>]) {
     }
 }
 
-/// Who moves along in one file, found out once for all who have their versions from the same places.
+/// Who moves along in one file: a list for each place, made once for all who have their versions from it.
 pub(super) struct Along<'a> {
     versions: &'a Versions<'a>,
     puts: &'a Spans,
-    known: HashMap<Vec<usize>, [List; 2]>,
+    by_place: HashMap<usize, [List; 2]>,
+    /// Of what turned out to move along, which is the same for all in a file, by version.
+    found: HashMap<String, [List; 2]>,
 }
 
-/// Names, each as it is shown, of which one that asks leaves its own out.
+/// Names, each with its version where that is shown, in their order; one that asks leaves its own out.
 #[derive(Default)]
 struct List {
-    names: Vec<(String, String)>,
+    names: Vec<(String, Option<String>)>,
     /// How many are one in the registry's spelling.
     spelled: HashMap<String, usize>,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many names were put in lists.
+    pub(super) static LISTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many names of further lists are looked up for one package, to count each once.
+const MOST: usize = 1000;
+
 impl<'a> Along<'a> {
     pub(super) fn new(versions: &'a Versions<'a>, puts: &'a Spans) -> Self {
-        Self { versions, puts, known: HashMap::new() }
+        Self { versions, puts, by_place: HashMap::new(), found: HashMap::new() }
     }
 
     /// Who moves along with a package, and of whom of them neither an advisory nor a file here says that they have the version.
@@ -66,49 +78,67 @@ impl<'a> Along<'a> {
         let Some(ecosystem) = draft.ecosystem.filter(|_| !draft.shared.is_empty() || !draft.found.is_empty()) else {
             return Ok(Default::default());
         };
-        let mut places: Vec<usize> = draft.entries.iter().filter_map(|entry| entry.at).collect();
-        places.sort_unstable();
-        places.dedup();
-        if !self.known.contains_key(&places) {
-            self.known.insert(places.clone(), self.lists(ecosystem, draft)?);
+        for (at, names) in draft.shared.iter().filter(|(at, _)| !self.by_place.contains_key(at)).collect::<Vec<_>>() {
+            let Some(to) = self.puts.to(*at) else { continue };
+            self.by_place.insert(*at, self.lists(ecosystem, names, to)?);
         }
-        let few = |list: &List| list.without(ecosystem, name);
-        Ok(self.known.get(&places).map(|lists| lists.each_ref().map(few)).unwrap_or_default())
-    }
-
-    fn lists(&self, ecosystem: Ecosystem, draft: &Draft) -> Result<[List; 2], Damage> {
-        let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let of_property = || draft.entries.iter().filter(|entry| entry.property.is_some());
-        let found = draft.found.iter().flat_map(|name| of_property().map(move |entry| (name, entry.stands(self.puts))));
-        let shared = draft.shared.iter().filter_map(|(at, names)| Some((names, self.puts.to(*at)?)));
-        let shared = shared.flat_map(|(names, to)| names.iter().map(move |name| (name, to)));
-        for (name, to) in shared.chain(found) {
-            all.entry(name).or_default().insert(to);
-        }
-        let mut unknown = List::default();
-        for (name, to) in &all {
-            for to in to {
-                if !self.versions.knows(ecosystem, name, to)? {
-                    unknown.add(ecosystem, name, format!("{name} {to}"));
-                }
+        let of_property = draft.entries.iter().filter(|entry| entry.property.is_some());
+        let stands: BTreeSet<&str> = of_property.map(|entry| entry.stands(self.puts)).collect();
+        for to in stands.iter().filter(|_| !draft.found.is_empty()) {
+            if !self.found.contains_key(*to) {
+                self.found.insert((*to).to_owned(), self.lists(ecosystem, &draft.found, to)?);
             }
         }
-        let mut along = List::default();
-        all.into_keys().for_each(|name| along.add(ecosystem, name, name.to_owned()));
+        let places = draft.shared.keys().filter_map(|at| self.by_place.get(at));
+        let all: Vec<&[List; 2]> = places.chain(stands.iter().filter_map(|to| self.found.get(*to))).collect();
+        let own = spelled(ecosystem, name);
+        let few = |which: fn(&[List; 2]) -> &List| few(all.iter().map(|lists| which(lists)), ecosystem, &own);
+        Ok([few(|[along, _]| along), few(|[_, unknown]| unknown)])
+    }
+
+    /// Names that move to a version, and those of them of which it is not known.
+    fn lists(&self, ecosystem: Ecosystem, names: &[String], to: &str) -> Result<[List; 2], Damage> {
+        let (mut along, mut unknown) = (List::default(), List::default());
+        for name in names.iter().collect::<BTreeSet<_>>() {
+            along.add(ecosystem, name, None);
+            if !self.versions.knows(ecosystem, name, to)? {
+                unknown.add(ecosystem, name, Some(to.to_owned()));
+            }
+        }
         Ok([along, unknown])
     }
 }
 
 impl List {
-    fn add(&mut self, ecosystem: Ecosystem, name: &str, shown: String) {
-        self.names.push((name.to_owned(), shown));
+    /// Takes the next name in their order.
+    fn add(&mut self, ecosystem: Ecosystem, name: &str, to: Option<String>) {
+        #[cfg(test)]
+        LISTED.set(LISTED.get() + 1);
+        self.names.push((name.to_owned(), to));
         *self.spelled.entry(spelled(ecosystem, name).into_owned()).or_default() += 1;
     }
 
-    fn without(&self, ecosystem: Ecosystem, name: &str) -> Few {
-        let own = spelled(ecosystem, name);
-        let all = self.names.len() - self.spelled.get(&*own).copied().unwrap_or_default();
-        let others = self.names.iter().filter(|(other, _)| spelled(ecosystem, other) != own);
-        Few::of(others.map(|(_, shown)| shown), all)
+    /// How many there are but for those of a spelling.
+    fn without(&self, own: &str) -> usize {
+        self.names.len() - self.spelled.get(own).copied().unwrap_or_default()
     }
+
+    fn has(&self, name: &(String, Option<String>)) -> bool {
+        self.names.binary_search(name).is_ok()
+    }
+}
+
+/// The first of all lists, each name once, and how many there are. Only the longest list is counted without being looked through.
+fn few<'l>(lists: impl Iterator<Item = &'l List>, ecosystem: Ecosystem, own: &str) -> Few {
+    let mut lists: Vec<&List> = lists.filter(|list| list.without(own) > 0).collect();
+    lists.sort_by_key(|list| Reverse(list.names.len()));
+    let Some((longest, further)) = lists.split_first() else { return Few::default() };
+    let others = |list: &'l List| list.names.iter().filter(|(name, _)| spelled(ecosystem, name) != own);
+    let first: BTreeSet<_> = lists.iter().flat_map(|list| others(list).take(Few::MOST)).collect();
+    let seen: HashSet<_> = further.iter().flat_map(|list| others(list)).take(MOST).collect();
+    let all = longest.without(own) + seen.into_iter().filter(|name| !longest.has(name)).count();
+    let shown =
+        first.into_iter().map(|(name, to)| to.as_ref().map_or_else(|| name.clone(), |to| format!("{name} {to}")));
+    let is_least = further.iter().map(|list| list.without(own)).sum::<usize>() > MOST;
+    Few { is_least, ..Few::of(shown, all) }
 }

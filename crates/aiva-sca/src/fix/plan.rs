@@ -63,16 +63,18 @@ pub struct Few {
     pub names: Vec<String>,
     /// How many there are besides.
     pub more: usize,
+    /// Whether there may be more than that: not all were counted.
+    pub is_least: bool,
 }
 
 impl Few {
     /// How many are named.
-    const MOST: usize = 5;
+    pub(super) const MOST: usize = 5;
 
     /// Of so many names the first.
-    pub(super) fn of<'n>(names: impl Iterator<Item = &'n String>, all: usize) -> Self {
-        let names: Vec<String> = names.take(Self::MOST).cloned().collect();
-        Self { more: all.saturating_sub(names.len()), names }
+    pub(super) fn of(names: impl Iterator<Item = String>, all: usize) -> Self {
+        let names: Vec<String> = names.take(Self::MOST).collect();
+        Self { more: all.saturating_sub(names.len()), names, is_least: false }
     }
 
     /// Whether there are none.
@@ -84,7 +86,8 @@ impl Few {
 impl fmt::Display for Few {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.names.join(", "))?;
-        if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
+        let least = if self.is_least { "at least " } else { "" };
+        if self.more > 0 { write!(f, " and {least}{} more", self.more) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Plans over many files that share one.
 
 use super::*;
+use crate::fix::along::LISTED;
 use crate::fix::edit::READS;
 
 /// Each of many modules has its version from one parent; it is parsed once for all of them, not once for each.
@@ -214,6 +215,41 @@ fn who_shares_a_property_is_not_listed_for_each_who_does() {
         assert_eq!((bump.along.names.len(), bump.along.more), (5, PACKAGES - 6), "{}", bump.name);
         assert!(!bump.along.names.contains(&bump.name) && bump.unknown.is_empty(), "{}", bump.name);
     }
+}
+
+/// The same where each has a place of its own besides: one list is kept for a place, not one for every package.
+#[test]
+fn who_has_a_place_of_its_own_too_makes_no_list_of_all() {
+    const PACKAGES: usize = 200;
+    let records: Vec<(String, String)> = (0..PACKAGES).map(|at| (format!("g:p{at}"), "1.2.6".to_owned())).collect();
+    let (_dir, index) = index_of("Maven", &records);
+    let root = TempDir::new().unwrap();
+    let artifact = |at: usize, version: &str| {
+        format!(
+            "<dependency><groupId>g</groupId><artifactId>p{at}</artifactId><version>{version}</version></dependency>\n"
+        )
+    };
+    let asked: String = (0..PACKAGES).map(|at| artifact(at, &format!("${{p{at}}}"))).collect();
+    let of = |value: &str| (0..PACKAGES).map(|at| format!("<p{at}>{value}</p{at}>\n")).collect::<String>();
+    let (shared, own) = (of("${v}"), of("1.0.0"));
+    let pom = format!(
+        "<project><properties><v>1.0.0</v>\n{shared}</properties><dependencies>\n{asked}</dependencies>
+        <profiles><profile><properties>{own}</properties></profile></profiles></project>"
+    );
+    fs::write(root.path().join("pom.xml"), pom).unwrap();
+    let inventory = walk(root.path(), &Options::default(), &|_| {}).unwrap();
+    let result = scan(&inventory.inputs, &index).unwrap();
+    let findings: Vec<&Finding> = result.findings.iter().collect();
+    let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
+    let known = LISTED.get();
+    let plan = plan(&inventory.inputs, &findings, &[], &index, &read).unwrap();
+    let bumps = &plan.edits[0].bumps;
+    assert_eq!((bumps.len(), plan.remaining.len()), (PACKAGES, 0));
+    for bump in bumps {
+        assert_eq!((bump.along.names.len(), bump.along.more), (5, PACKAGES - 6), "{}", bump.name);
+        assert!(!bump.along.names.contains(&bump.name) && bump.unknown.is_empty(), "{}", bump.name);
+    }
+    assert!(LISTED.get() - known <= 2 * PACKAGES, "{} names", LISTED.get() - known);
 }
 
 /// Advisories about packages of an ecosystem, each ended by a version.
