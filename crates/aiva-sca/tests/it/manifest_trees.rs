@@ -353,6 +353,41 @@ fn a_directory_build_targets_comes_after_what_the_props_ask_for() {
 }
 
 #[test]
+fn targets_reach_a_project_only_if_no_file_may_say_otherwise() {
+    let items = |items: &str| format!("<Project><ItemGroup>{items}</ItemGroup></Project>");
+    let asked = items("<PackageReference Include=\"A\" Version=\"[1.0.0]\"/>");
+    let targets = items("<PackageReference Update=\"A\" Version=\"2.0.0\"/>");
+    let choosing = "<Project><PropertyGroup><ImportDirectoryBuildTargets>false</ImportDirectoryBuildTargets></PropertyGroup></Project>";
+    let import = |file: &str| format!("<Project><Import Project=\"{file}\"/></Project>");
+    let a = &["A 1.0.0"][..];
+    for (file, (path, text), want) in [
+        ("..\\custom.props", ("custom.props", choosing), a),
+        ("..\\custom.props", ("custom.props", &*import("more.props")), a),
+        ("..\\custom.props", ("custom.props", "<Project/>"), &[]),
+        ("..\\custom.props", ("other.props", "<Project/>"), a),
+        ("../../custom.props", ("custom.props", "<Project/>"), a),
+        ("$(Mine)/custom.props", ("custom.props", "<Project/>"), a),
+        ("$(MSBuildThisFileDirectory)../custom.props", ("custom.props", "<Project/>"), &[]),
+        ("$(MSBuildToolsPath)\\Microsoft.CSharp.targets", ("custom.props", choosing), &[]),
+        ("../custom.props", ("Directory.Build.rsp", "-p:ImportDirectoryBuildTargets=false"), a),
+        ("$(MSBuildToolsPath)\\x", ("Directory.Build.rsp", "-p:ImportDirectoryBuildTargets=false"), a),
+        ("$(MSBuildToolsPath)\\x", ("p/Directory.Build.rsp", "@more.rsp"), a),
+        ("$(MSBuildToolsPath)\\x", ("Directory.Build.rsp", "-maxcpucount"), &[]),
+    ] {
+        let import = import(file);
+        let files = [
+            ("Directory.Build.props", &*asked),
+            ("Directory.Build.targets", &targets),
+            ("p/p.csproj", &import),
+            (path, text),
+        ];
+        check(&files, "Directory.Build.props", want);
+        let own = import.replace("</Project>", asked.strip_prefix("<Project>").unwrap());
+        check(&[files[1], ("p/p.csproj", &own), files[3]], "p/p.csproj", want);
+    }
+}
+
+#[test]
 fn what_a_target_does_comes_after_packages_are_restored() {
     let target = |hook: &str, items: &str| {
         format!(
