@@ -50,7 +50,7 @@ use aim::Versions;
 use along::Along;
 use ask::{Move, Refused};
 use desk::{Desk, Draft};
-pub use mask::{masked, masked_addresses};
+pub use mask::{Secrets, masked, masked_addresses};
 pub use plan::{Bump, Edit, Few, Plan, Remaining, Run, Stay};
 use ranges::Range;
 pub use ranges::{RangeKey, Ranges};

@@ -185,6 +185,7 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             }
         }
         if !applied {
+            let secrets = fix::Secrets::of(&[&edit.before, &edit.after]);
             // After that time the difference is no longer the smallest one, but still a true one.
             let mut differ = TextDiff::configure();
             let diff = differ.timeout(Duration::from_millis(300)).diff_lines(&edit.before, &edit.after);
@@ -194,7 +195,7 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             for line in text.split_terminator('\n') {
                 // Without it no patch would fit a file whose lines end so.
                 let (line, end) = line.strip_suffix('\r').map_or((line, ""), |line| (line, "\r"));
-                let shown = fix::masked(line);
+                let shown = secrets.masked(line);
                 is_masked |= *shown != *line;
                 say(shown.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}") + end);
             }
