@@ -15,19 +15,43 @@ pub(super) fn restores(text: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), b"<Target").is_some() && xml::tell(text, &mut hooks).is_ok() && hooks.0
 }
 
+/// How the names of the targets begin that NuGet runs on its way to the packages, in small letters.
+const ON_THE_WAY: [&str; 13] = [
+    "_generaterestore",
+    "_generateprojectrestoregraph",
+    "_generatedotnetclitool",
+    "_loadrestoregraph",
+    "_filterrestoregraph",
+    "_getrestore",
+    "_getallrestoreproject",
+    "_isprojectrestoresupported",
+    "collectpackage",
+    "collectcentralpackage",
+    "collectprunepackage",
+    "collectframeworkreferences",
+    "generaterestoregraph",
+];
+
+/// Whether one of these names is that of such a target, or may be.
+fn is_on_the_way(name: &str) -> bool {
+    ON_THE_WAY.iter().any(|start| name.starts_with(start)) || name.contains("$(")
+}
+
 struct Hooks(bool);
 
 impl Visit for Hooks {
     fn open(&mut self, path: &[String], attributes: &[(String, String)], _: u32) {
-        let is_restore = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            ["restore", "collectpackage", "collectcentralpackage", "$("].iter().any(|part| name.contains(part))
+        let any = |key: &str, is: fn(&str) -> bool| {
+            let names = attribute(attributes, key).unwrap_or_default().to_ascii_lowercase();
+            names.split(';').map(str::trim).any(is)
         };
+        // Behind `Restore` itself the packages are there.
+        let is_restore = |name: &str| name == "restore" || is_on_the_way(name);
         self.0 |= match path {
             [_] => attribute(attributes, "initialtargets").is_some_and(|names| !names.is_empty()),
-            [.., element] if element == "Target" => ["beforetargets", "aftertargets", "name"]
-                .iter()
-                .any(|key| attribute(attributes, key).is_some_and(is_restore)),
+            [.., element] if element == "Target" => {
+                any("beforetargets", is_restore) || any("name", is_restore) || any("aftertargets", is_on_the_way)
+            }
             _ => false,
         };
     }

@@ -7,7 +7,8 @@
 //!
 //! An `Update` in a `Directory.Build.props` of what neither it nor a file that it imports may ask for is judged nowhere.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -30,8 +31,8 @@ const MAY_GO: &str = "a `Remove` in Directory.Build.targets that is computed or 
 struct Changes {
     /// By the package's name in small letters.
     by_name: HashMap<String, Fate>,
-    /// Whether a name is computed, so that it may be any that goes.
-    may_be_any: bool,
+    /// With what the names begin that are computed, so that any of those may go; none begins with another.
+    starts: BTreeSet<String>,
 }
 
 /// What becomes of a package.
@@ -52,7 +53,12 @@ impl Changes {
 
     /// The last one has its way; of what is gone none has any. An update under a condition is judged beside what it may change.
     fn add(&mut self, one: Change) {
-        let Change { name, version, line, is_sure } = one;
+        let Change { name, is_start, version, line, is_sure } = one;
+        if is_start {
+            return if version.is_none() {
+                self.start(name)
+            };
+        }
         match (version, is_sure, self.by_name.get(&name)) {
             (_, _, Some(Fate::Goes)) | (Some(_), false, _) => {}
             (Some(version), true, _) => {
@@ -61,21 +67,36 @@ impl Changes {
                 self.by_name.insert(name, Fate::Moves(version, line));
             }
             (None, true, _) => drop(self.by_name.insert(name, Fate::Goes)),
-            (None, false, _) if name.is_empty() => self.may_be_any = true,
             (None, false, Some(_)) => {}
             (None, false, None) => drop(self.by_name.insert(name, Fate::MayGo)),
         }
     }
 
+    fn start(&mut self, start: String) {
+        if self.starts_one(&start) {
+            return;
+        }
+        let longer = |known: &String| known.starts_with(&start);
+        let longer: Vec<String> = self.starts.range(start.clone()..).take_while(|one| longer(one)).cloned().collect();
+        longer.iter().for_each(|one| drop(self.starts.take(one)));
+        self.starts.insert(start);
+    }
+
+    /// Whether a name begins with one of the starts: that stands right before it, as none begins with another.
+    fn starts_one(&self, name: &str) -> bool {
+        let up_to = (Bound::Unbounded, Bound::Included(name));
+        self.starts.range::<str, _>(up_to).next_back().is_some_and(|start| name.starts_with(start.as_str()))
+    }
+
     fn fate(&self, name: &str) -> Option<&Fate> {
-        let named = self.by_name.get(&name.to_lowercase());
-        named.or(self.may_be_any.then_some(&Fate::MayGo))
+        let name = name.to_lowercase();
+        self.by_name.get(&name).or_else(|| self.starts_one(&name).then_some(&Fate::MayGo))
     }
 
     /// Whether anything that a file asks for is changed.
     fn reach(&self, reading: &Reading) -> bool {
         let changes = |name: &str| self.fate(name).is_some();
-        (self.may_be_any || !self.by_name.is_empty())
+        (!self.starts.is_empty() || !self.by_name.is_empty())
             && (reading.packages.iter().any(|one| changes(&one.name))
                 || reading.not_judged.iter().any(|one| changes(&one.name))
                 || reading.links.declared.iter().any(|one| changes(&one.name)))

@@ -9,7 +9,8 @@
 //! What stands in a `<Target>` runs while the project is built, when the packages are restored already: it changes nothing, and what
 //! it asks for is listed as not judged. Only where a target of the file may run before that ([`restores`]) it counts as if under a condition.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
 use smol_str::SmolStr;
 
@@ -26,13 +27,15 @@ struct Found {
     does: Does,
     /// Whether it does so in every build, to the package of this very name.
     is_sure: bool,
-    /// Whether something may take it away.
-    may_go: bool,
+    /// Why something may take it away.
+    may_go: Option<&'static str>,
+    /// Whether a target does it.
+    is_in_target: bool,
     /// One text for all that an element names.
     version: Option<SmolStr>,
     is_dev: bool,
-    /// Whether its element names others as well.
-    is_of_several: bool,
+    /// How many its element names.
+    of: usize,
     /// Whether its element is not closed yet.
     open: bool,
     /// Whether it is asked for in every build, by this very element.
@@ -74,7 +77,8 @@ impl Visit for Elements {
             [("include", Does::Include), ("update", Does::Update), ("id", Does::Include), ("remove", Does::Remove)];
         let found = keys.into_iter().find_map(|(key, does)| Some((attribute(attributes, key)?, does)));
         let Some((name, does)) = found.filter(|(name, _)| !name.is_empty()) else { return };
-        let is_late = !self.restores && is_in_target(path);
+        let is_in_target = is_in_target(path);
+        let is_late = !self.restores && is_in_target;
         if is_late && does != Does::Include {
             return;
         }
@@ -89,7 +93,7 @@ impl Visit for Elements {
             && !name.contains(['$', '@', '*']);
         // MSBuild takes a list wherever it takes a name.
         let names = || name.split(';').map(str::trim).filter(|name| !name.is_empty());
-        let is_of_several = names().nth(1).is_some();
+        let of = names().count();
         for name in names() {
             self.found.push(Found {
                 line,
@@ -97,10 +101,11 @@ impl Visit for Elements {
                 name: name.to_owned(),
                 does,
                 is_sure: self.conditional.is_none() && !name.contains(COMPUTING),
-                may_go: false,
+                may_go: None,
+                is_in_target,
                 version: version.clone(),
                 is_dev,
-                is_of_several,
+                of,
                 open: true,
                 is_certain,
                 is_late,
@@ -157,7 +162,7 @@ const MOST_SAME: usize = 32;
 fn settled(found: Vec<Found>) -> Vec<Found> {
     let mut all: Vec<Option<Found>> = Vec::new();
     // The places of what is there, by element and name.
-    let mut there: HashMap<&str, HashMap<String, Vec<usize>>> = HashMap::new();
+    let mut there: HashMap<&str, BTreeMap<String, Vec<usize>>> = HashMap::new();
     for one in found {
         if one.is_late {
             all.push(Some(one));
@@ -196,17 +201,21 @@ fn settled(found: Vec<Found>) -> Vec<Found> {
                 }
             }
             Does::Remove => {
-                // What is computed may be the name of any of them.
-                let is_any = one.name.contains(COMPUTING);
                 // Told once: more of that kind need not look again.
-                let meant = if is_any {
-                    names.drain().flat_map(|(_, at)| at).collect()
-                } else {
-                    names.remove(&key).unwrap_or_default()
+                let meant: Vec<usize> = match literal(&key) {
+                    Some(start) => {
+                        let is_meant = |name: &&String| name.starts_with(start);
+                        let range = (Bound::Included(start), Bound::Unbounded);
+                        let all = names.range::<str, _>(range).map(|(name, _)| name).take_while(is_meant);
+                        let all: Vec<String> = all.cloned().collect();
+                        all.iter().filter_map(|name| names.remove(name)).flatten().collect()
+                    }
+                    None => names.remove(&key).unwrap_or_default(),
                 };
+                let reason = if one.is_in_target { HOOKED } else { MAY_GO };
                 for at in meant {
                     if let Some(Some(known)) = all.get_mut(at) {
-                        known.may_go = true;
+                        known.may_go = Some(reason);
                     }
                 }
             }
@@ -232,8 +241,10 @@ pub(super) fn bounded(version: &str) -> SmolStr {
 /// What a file changes of packages that another one asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
-    /// Their name in small letters; empty where it is computed, and may be any.
+    /// Their name in small letters, or what it begins with.
     pub(super) name: String,
+    /// Whether the rest of the name is computed, and may be any.
+    pub(super) is_start: bool,
     /// Another version; `None` where they are taken away.
     pub(super) version: Option<SmolStr>,
     /// The line that says so, from 1.
@@ -251,15 +262,21 @@ pub(super) fn changes(text: &str) -> Vec<Change> {
         Does::Remove => true,
     };
     let change = |one: Found| {
-        let name = if one.name.contains(COMPUTING) { String::new() } else { one.name.to_lowercase() };
+        let name = one.name.to_lowercase();
+        let (name, is_start) = literal(&name).map_or((name.clone(), false), |start| (start.to_owned(), true));
         let version = one.version.filter(|_| one.does == Does::Update);
-        Change { name, version, line: one.line, is_sure: one.is_sure }
+        Change { name, is_start, version, line: one.line, is_sure: one.is_sure }
     };
     all.filter(is_change).map(change).collect()
 }
 
 /// What stands in a name that MSBuild computes.
-const COMPUTING: [char; 4] = ['$', '@', '%', '*'];
+const COMPUTING: [char; 5] = ['$', '@', '%', '*', '?'];
+
+/// With what a name begins that is computed; it may be any that begins so.
+fn literal(name: &str) -> Option<&str> {
+    name.find(COMPUTING).and_then(|at| name.get(..at))
+}
 
 /// Reads a `packages.config`.
 pub(crate) fn read_config(text: &str) -> Reading {
@@ -296,11 +313,17 @@ pub(crate) const CENTRAL: &str = "Directory.Packages.props";
 /// Why nothing is judged of what something may take away.
 const MAY_GO: &str = "a `Remove` that is computed or under a condition may take it away";
 
+/// The same of a target that runs before the packages are restored, or may.
+const HOOKED: &str = "a `Remove` in a <Target> of a file that hooks into restore may take it away";
+
 /// Why nothing is judged of what only a build asks for.
 const LATE: &str = "a <Target> asks for it while the project is built, and packages are restored before that";
 
-/// Why nothing is judged of several packages that have several versions together.
-const PRODUCT: &str = "one list of versions for several packages: write an element for each";
+/// How many packages an element may ask for: each that it names in each version.
+const MOST_PAIRS: usize = 256;
+
+/// Why nothing is judged of several packages that have more versions together.
+const PRODUCT: &str = "one long list of versions for many packages: write an element for each";
 
 /// Why nothing is judged of a version that was cut.
 const TOO_LONG: &str = "more text in the place of its version than any version has";
@@ -319,15 +342,13 @@ pub(crate) fn read_project(text: &str) -> Reading {
         let scope = if found.is_dev { Scope::Dev } else { Scope::Runtime };
         let version = found.version.unwrap_or_default();
         let version = known.of(&properties, &version).filter(|_| version.contains("$(")).unwrap_or(version);
-        if found.is_certain && !found.may_go {
+        if found.is_certain && found.may_go.is_none() {
             let requirement = if version.contains(['$', '@', CUT]) { SmolStr::default() } else { version.clone() };
             reading.links.declared.push(Declared::new(found.name.to_lowercase(), requirement, scope, found.line));
         }
-        let is_product = found.is_of_several && version.contains("];[");
-        if let Some(reason) = [(found.is_late, LATE), (found.may_go, MAY_GO), (is_product, PRODUCT)]
-            .into_iter()
-            .find_map(|(is_so, reason)| is_so.then_some(reason))
-        {
+        let is_product = found.of > 1 && version.contains("];[") && found.of * version.split(';').count() > MOST_PAIRS;
+        let reason = found.is_late.then_some(LATE).or(found.may_go).or(is_product.then_some(PRODUCT));
+        if let Some(reason) = reason {
             let entry = NotJudged::new(Ecosystem::NuGet, found.name, version, found.line, reason);
             reading.not_judged.push(NotJudged { scope, ..entry });
             continue;
@@ -408,24 +429,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_computed_may_go_only_if_it_begins_so() {
+        for (removed, want) in [("System.*", true), ("a.$(X)", false), ("@(All)", false), ("b?", true), ("A?", false)] {
+            let items = format!(
+                "<PackageReference Include=\"a.b\" Version=\"[1.0]\"/><PackageReference Remove=\"{removed}\"/>"
+            );
+            assert_eq!(project(&items).packages.len(), usize::from(want), "{removed}");
+        }
+    }
+
+    #[test]
     fn more_text_than_a_version_has_is_not_kept() {
         let (long, several) = ("9".repeat(LONGEST + 1), "[1.0];[2.0]");
+        let many = format!("{}[1.0]", "[1.0];".repeat(128));
         for (items, want) in [
             (format!("<PackageReference Include=\"a\" Version=\"{long}\"/>"), TOO_LONG),
             (format!("<PackageReference Include=\"a\" Version=\"[{long}]\"/>"), TOO_LONG),
             (format!("<PackageReference Include=\"a\" Version=\"$(V){long}\"/>"), TOO_LONG),
-            (format!("<PackageDownload Include=\"a;b\" Version=\"{several}\"/>"), PRODUCT),
+            (format!("<PackageDownload Include=\"a;b\" Version=\"{many}\"/>"), PRODUCT),
         ] {
             let reading = project(&items);
             let told: Vec<&str> = reading.not_judged.iter().map(|one| &*one.reason).collect();
             assert!(!told.is_empty() && told.iter().all(|reason| *reason == want), "{told:?}");
             assert!(
                 reading.packages.is_empty()
-                    && reading.not_judged.iter().all(|one| one.requirement.len() < 100 && !one.is_range)
+                    && reading.not_judged.iter().all(|one| one.requirement.len() <= many.len() && !one.is_range)
             );
         }
         let one = project(&format!("<PackageDownload Include=\"a\" Version=\"{several}\"/>"));
         assert_eq!(one.packages.len(), 2);
+        let pairs = project(&format!("<PackageDownload Include=\"a;b\" Version=\"{several}\"/>"));
+        let pairs: Vec<String> = pairs.packages.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+        assert_eq!(pairs, ["a 1.0", "a 2.0", "b 1.0", "b 2.0"]);
         let pins = read_config(&format!("<packages><package id=\"a\" version=\"{long}\"/></packages>"));
         assert_eq!((pins.packages.len(), pins.problems.len()), (0, 1));
     }

@@ -250,6 +250,7 @@ fn a_directory_build_targets_comes_after_the_project() {
         ("<PackageReference Update=\"A\" Version=\"2.0.0\" Condition=\"'$(X)'=='1'\"/>", &[b, a], &["A [2.0.0]"]),
         ("<PackageReference Remove=\"A\" Condition=\"'$(X)'=='1'\"/>", &[b, &may_go[0]], &[]),
         ("<PackageReference Remove=\"@(Old)\"/>", &[&may_go[0], &may_go[1]], &[]),
+        ("<PackageReference Remove=\"System.*;B$(X);B1$(X)\"/>", &[a, &may_go[1]], &[]),
         ("<PackageReference Include=\"C\" Version=\"[3.0.0]\"/>", &[b, a], &["C 3.0.0"]),
     ] {
         let files = [("Directory.Build.targets", items(change)), ("src/a/a.csproj", project.clone())];
@@ -398,7 +399,7 @@ fn what_a_target_does_comes_after_packages_are_restored() {
     };
     let late =
         "- C [[3.0.0]]: a <Target> asks for it while the project is built, and packages are restored before that";
-    let may_go = "- A [[1.0.0]]: a `Remove` that is computed or under a condition may take it away";
+    let may_go = "- A [[1.0.0]]: a `Remove` in a <Target> of a file that hooks into restore may take it away";
     let (a, v) = ("A 1.0.0", "- V [$(V)]: MSBuild computes its version");
     let before = " BeforeTargets=\"CollectPackageReferences\"";
     for (hook, change, want) in [
@@ -407,7 +408,12 @@ fn what_a_target_does_comes_after_packages_are_restored() {
         (" AfterTargets=\"Build\"", "<PackageReference Update=\"A\" Version=\"[2.0.0]\"/>", &[a, v]),
         ("", "<PackageReference Include=\"C\" Version=\"[3.0.0]\"/>", &[a, late, v]),
         ("", "<PackageReference Include=\"C\"><Version>[3.0.0]</Version></PackageReference>", &[a, late, v]),
+        (" AfterTargets=\"Restore\"", "<PackageReference Remove=\"A\"/>", &[a, v]),
+        (" BeforeTargets=\"RestoreTools\"", "<PackageReference Remove=\"A\"/>", &[a, v]),
+        ("/><Target Name=\"Prestored\"", "<PackageReference Remove=\"A\"/>", &[a, v]),
         // One that runs before that, or may.
+        (" BeforeTargets=\"X; _GenerateRestoreGraph\"", "<PackageReference Remove=\"A\"/>", &["V 2.0.0", may_go]),
+        ("/><Target Name=\"Restore\"", "<PackageReference Remove=\"A\"/>", &["V 2.0.0", may_go]),
         (before, "<PackageReference Remove=\"A\"/>", &["V 2.0.0", may_go]),
         (before, "<PackageReference Update=\"A\" Version=\"[2.0.0]\"/>", &[a, "A 2.0.0", "V 2.0.0"]),
         (
