@@ -237,7 +237,8 @@ impl Desk<'_> {
         }
     }
 
-    fn sheet(&mut self, path: &str, kind: Kind) -> Result<&mut Sheet, String> {
+    /// A manifest, read when it is first asked for; an error says why it is not edited.
+    pub(super) fn sheet(&mut self, path: &str, kind: Kind) -> Result<&mut Sheet, String> {
         match self.texts.entry(path.to_owned()) {
             Slot::Occupied(known) => Ok(known.into_mut()),
             Slot::Vacant(free) => {

@@ -38,15 +38,26 @@ impl Forced {
         let own = format!("${name}");
         let mut all = self.all(name).filter(|one| whom.is_held(one));
         // What refers to the entry of the same name moves with it.
-        let Override { table, requirement, .. } = all.find(|one| one.requirement != own && !self.allows(one, to))?;
+        Some(self.held(all.find(|one| one.requirement != own && !self.allows(one, to))?, to))
+    }
+
+    /// The constraint for everybody that shuts a version out, which nothing moves.
+    pub(super) fn constrained(&self, name: &str, to: &str) -> Option<String> {
+        let mut all = self.all(name).filter(|one| one.is_constraint() && one.reach == Reach::All);
+        Some(self.held(all.find(|one| !self.allows(one, to))?, to))
+    }
+
+    /// What is said of an override that is in the way of a version.
+    fn held(&self, by: &Override, to: &str) -> String {
+        let Override { name, table, requirement, .. } = by;
         let (shown, range) = (without_secret(requirement), Requirement::parse(self.ecosystem, range_of(requirement)));
         // Nobody is told to go down.
         let is_above =
             range.zip(Version::parse(self.ecosystem, to)).is_some_and(|(range, to)| range.floor() > to.key());
-        Some(match is_above {
+        match is_above {
             true => format!("{table} hold {name} at {shown}, above {to}; say the same in all places by hand"),
             false => format!("{table} hold {name} at {shown}; move that to {to} by hand"),
-        })
+        }
     }
 
     /// The override that has a version in store for some of those who ask for the package only, which nothing moves.

@@ -13,7 +13,7 @@ use super::forced::{Whom, has_overrides};
 use super::here::not_set;
 use super::keep::{Keepers, Lock, Own, dependants, keepers, spoken};
 use super::{Aims, Case, Group, Run, Stay, Step, cargo, command, edit as manifest, folder, kind_of};
-use crate::inventory::{Kind, above};
+use crate::inventory::{Kind, above, inside};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 use crate::version::{Requirement, Version};
@@ -25,6 +25,10 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &
     if let Some(lock) = &lock
         && are_held(group, lock, aims, &own)
     {
+        return None;
+    }
+    if let Some(held) = constrained(group, desk) {
+        group.cases.iter_mut().for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
         return None;
     }
     if group.kind == Kind::CargoLock {
@@ -122,6 +126,17 @@ fn are_held(group: &mut Group<'_>, lock: &Lock, aims: &Aims, own: &BTreeSet<Stri
         others.for_each(|case| case.stays = Some((Stay::Perhaps, whole.to_owned())));
     }
     is_held
+}
+
+/// What the constraints of uv's beside a lockfile say, where they shut the version to move to out: no requirement helps then, and one that is
+/// above them finds no solution.
+fn constrained(group: &Group<'_>, desk: &mut Desk<'_>) -> Option<String> {
+    let path = inside(folder(group.path), "pyproject.toml");
+    let sheet = desk.sheet(&path, Kind::PyProject).ok().filter(|_| group.kind == Kind::UvLock)?;
+    let to = group.moves.iter().map(|step| step.to.as_str());
+    let to = to.max_by_key(|to| Version::parse(group.ecosystem, to))?;
+    let said = sheet.forced_before(Kind::PyProject).constrained(group.name, to)?;
+    Some(format!("{path}: {said}"))
 }
 
 /// Who asks for what is there and has somewhere to go itself, with where; and who keeps it.
@@ -287,10 +302,13 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     let lead = lead(&brought);
     let surely = |reason: String| Fate { stays: Some((Stay::Surely, reason)), moves: is_asked };
     let Some(lock) = scene.lock else { return surely(UNREADABLE.to_owned()) };
-    if let Some(reason) =
-        asked.overridden.clone().or_else(|| Refused::of(&asked.refused, &step.from).map(str::to_owned))
-    {
-        return surely(reason);
+    if let Some(reason) = asked.overridden.clone() {
+        // A command would bring what is held again, and may write that into the manifest.
+        let is_written = |entry: &Entry| !entry.is_kept && entry.held.contains(&step.from);
+        return Fate { moves: asked.entries.iter().any(is_written), ..surely(reason) };
+    }
+    if let Some(reason) = Refused::of(&asked.refused, &step.from) {
+        return surely(reason.to_owned());
     }
     if asked.forced.contains(&step.from) {
         return Fate { stays: None, moves: true };

@@ -100,6 +100,50 @@ fn an_override_that_is_not_moved_is_in_the_way() {
     }
 }
 
+/// No requirement of a member finds a solution above what constrains the whole workspace.
+#[test]
+fn a_constraint_of_a_workspace_keeps_its_members_from_being_edited() {
+    let lock = "version = 1\nrequires-python = \">=3.9\"\n\n[[package]]\nname = \"jinja2\"\nversion = \"2.10\"\n\
+                source = { registry = \"https://pypi.org/simple\" }\nsdist = { url = \"https://x/j.tar.gz\", hash = \"sha256:aa\" }\n\n\
+                [[package]]\nname = \"m\"\nversion = \"0.1.0\"\nsource = { editable = \"m\" }\ndependencies = [{ name = \"jinja2\" }]\n";
+    let member = "[project]\nname = \"m\"\nversion = \"0.1.0\"\ndependencies = [\"jinja2>=2.10\"]\n";
+    let root = |constraint: &str| {
+        format!(
+            "[tool.uv]\nconstraint-dependencies = [\"jinja2{constraint}\"]\n[tool.uv.workspace]\nmembers = [\"m\"]\n"
+        )
+    };
+    for (constraint, want) in [
+        (
+            "<2.11",
+            "stays uv.lock: jinja2 2.10: J-1: pyproject.toml: constraint-dependencies hold jinja2 at <2.11; move that to 2.11.3 by hand",
+        ),
+        (
+            "<3",
+            "
+m/pyproject.toml: jinja2 2.10 -> 2.11.3: J-1
+  + dependencies = [\"jinja2>=2.11.3\"]
+$ uv lock --upgrade-package jinja2==2.11.3:",
+        ),
+    ] {
+        check(&[("pyproject.toml", &root(constraint)), ("m/pyproject.toml", member), ("uv.lock", lock)], want);
+    }
+}
+
+/// What pnpm made again by itself it would write into the manifest, below what that asks for.
+#[test]
+fn nothing_is_run_where_only_what_is_moved_by_hand_helps() {
+    let lock = "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      lodash:\n        specifier: 4.17.4\n        version: 4.17.4\n\n\
+                packages:\n\n  lodash@4.17.4:\n    resolution: {integrity: sha512-aa}\n\nsnapshots:\n\n  lodash@4.17.4: {}\n";
+    check(
+        &[
+            ("package.json", r#"{"dependencies": {"lodash": "4.17.21"}}"#),
+            ("pnpm-workspace.yaml", "overrides:\n  \"lodash@<5\": 4.17.4\n"),
+            ("pnpm-lock.yaml", lock),
+        ],
+        "stays pnpm-lock.yaml: lodash 4.17.4: L-3: pnpm-workspace.yaml: pnpm's overrides hold lodash at 4.17.4; move that to 4.17.21 by hand",
+    );
+}
+
 #[test]
 fn only_the_manifest_beside_the_lockfile_holds_what_it_pins() {
     let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"lodash": "4.17.4"}, "workspaces": ["m"]},
