@@ -10,8 +10,10 @@ use std::path::Path;
 use super::find::Found;
 use super::join::{above, folder, inside, named_from};
 use super::kind::Kind;
-use super::msbuild_hooks::is_in_target;
+use super::msbuild_hooks::{is_in_target, restores};
+use super::msbuild_targets::Changes;
 use super::walk::{Options, text_within};
+use super::workspaces::Known;
 use super::xml::{self, Visit, attribute};
 
 /// The file that comes behind the project.
@@ -33,6 +35,10 @@ pub(super) struct Builds {
     importers: HashMap<String, Vec<String>>,
     /// Those that name props in a way that is computed.
     computing: BTreeSet<String>,
+    /// Whether a target of any of them may run before the packages are restored.
+    pub(super) hooks: bool,
+    /// What each `Directory.Build.targets` changes, by its path.
+    pub(super) changes: Known<Option<Changes>>,
 }
 
 impl Builds {
@@ -46,6 +52,7 @@ impl Builds {
                 builds.targets.insert(found.path.clone());
             }
             if let Some(text) = text_within(&real_root, &found.file, options) {
+                builds.hooks |= restores(&text);
                 all.insert(found.path.clone(), Said::of(&text));
             }
         }
@@ -60,9 +67,9 @@ impl Builds {
         for (path, said) in &all {
             builds.add(path, said);
             // Targets come when it is chosen already.
-            let others = said.others.iter().map(|named| named_from(folder(path), named));
+            let mut others = said.others.iter().map(|named| named_from(folder(path), named));
             let takes_in = |named: Option<String>| named.is_none_or(|named| may_choose(&named));
-            if !is_named(path, TARGETS) && (said.takes_unknown || others.map(takes_in).any(|is_so| is_so)) {
+            if !is_named(path, TARGETS) && (said.takes_unknown || others.any(takes_in)) {
                 builds.choosing.insert(path.clone());
             }
         }

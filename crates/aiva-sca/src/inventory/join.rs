@@ -68,6 +68,7 @@ pub(crate) fn join(
     go_work::settle(&mut readings);
     pnpm_left_out::settle(root, &mut readings, options, (standing.files, standing.left_out));
     catalog::settle(root, &mut readings, options);
+    msbuild_targets::settle_late(root, &mut readings, options, standing.files, standing.builds);
     msbuild::settle(root, &mut readings, options);
     msbuild_targets::settle(root, &mut readings, options, standing.files, standing.builds);
     go_locks::note(root, &mut readings, options);

@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use smol_str::SmolStr;
 
@@ -28,7 +28,7 @@ const MAY_GO: &str = "a `Remove` in Directory.Build.targets that is computed or 
 
 /// What a file changes.
 #[derive(Debug, Default)]
-struct Changes {
+pub(super) struct Changes {
     /// By the package's name in small letters.
     by_name: HashMap<String, Fate>,
     /// With what the names begin that are computed, so that any of those may go; none begins with another.
@@ -45,9 +45,9 @@ enum Fate {
 }
 
 impl Changes {
-    fn of(text: &str) -> Self {
+    fn of(text: &str, hooks: bool) -> Self {
         let mut all = Self::default();
-        nuget_xml::changes(text).into_iter().for_each(|one| all.add(one));
+        nuget_xml::changes(text, hooks).into_iter().for_each(|one| all.add(one));
         all
     }
 
@@ -103,6 +103,25 @@ impl Changes {
     }
 }
 
+/// Reads again whose targets come too late by what the file says, where a target of another file hooks into restore.
+pub(super) fn settle_late(
+    root: &Path,
+    readings: &mut [(Found, Reading)],
+    options: &Options,
+    files: &[Found],
+    builds: &OnceLock<Builds>,
+) {
+    for (found, reading) in readings.iter_mut().filter(|(_, reading)| reading.links.has_late) {
+        if !builds.get_or_init(|| Builds::of(root, files, options)).hooks {
+            return;
+        }
+        let text = root.canonicalize().ok().and_then(|real_root| text_within(&real_root, &found.file, options));
+        if let Some(text) = text {
+            *reading = nuget_xml::read_restoring(&text, true);
+        }
+    }
+}
+
 /// Makes the changes in every project, and in props whose every project gets them. `files` are those of the tree, by path: what is not
 /// among them is judged nowhere, and not followed.
 pub(super) fn settle(
@@ -115,18 +134,16 @@ pub(super) fn settle(
     let is_props = |found: &Found| found.kind == Kind::DotnetProject && is_named(&found.path, PROPS);
     let is_project = |found: &Found| found.kind == Kind::DotnetProject && found.path.ends_with("proj");
     readings.iter_mut().filter(|(found, _)| is_props(found)).for_each(|(_, reading)| forget_updates(reading));
-    let mut known: HashMap<String, Option<Arc<Changes>>> = HashMap::new();
     for (found, reading) in readings.iter_mut().filter(|(found, _)| is_project(found) || is_props(found)) {
         let mut all = above(folder(&found.path)).filter_map(|at| named(files, at, TARGETS));
         let Some(file) = all.next() else { continue };
-        let changes = || tell(root, file, options);
-        let changes = known.entry(file.path.clone()).or_insert_with(changes).clone();
-        let Some(changes) = changes.filter(|changes| changes.reach(reading)) else { continue };
         let builds = builds.get_or_init(|| Builds::of(root, files, options));
+        let changes = builds.changes.of(&file.path, || tell(root, file, options, builds.hooks));
+        let Some(changes) = changes.as_ref().as_ref().filter(|changes| changes.reach(reading)) else { continue };
         let is_sure =
             if is_props(found) { builds.reaches_all(&file.path, &found.path) } else { !builds.chooses(&found.path) };
         if is_sure {
-            change(reading, &changes, &file.path);
+            change(reading, changes, &file.path);
         }
     }
 }
@@ -148,9 +165,9 @@ fn named<'f>(files: &'f [Found], folder: &str, name: &str) -> Option<&'f Found> 
 }
 
 /// What a file changes; nothing where it cannot be read, or leads out of the root.
-fn tell(root: &Path, file: &Found, options: &Options) -> Option<Arc<Changes>> {
+fn tell(root: &Path, file: &Found, options: &Options, hooks: bool) -> Option<Changes> {
     let real_root = root.canonicalize().ok()?;
-    text_within(&real_root, &file.file, options).map(|text| Arc::new(Changes::of(&text)))
+    text_within(&real_root, &file.file, options).map(|text| Changes::of(&text, hooks))
 }
 
 fn change(reading: &mut Reading, changes: &Changes, path: &str) {
@@ -185,7 +202,7 @@ mod tests {
             let text = format!(
                 "<Project><ItemGroup><PackageReference Update=\"a\" Version=\"{version}\"/></ItemGroup></Project>"
             );
-            assert_eq!(Changes::of(&text).fate("A"), Some(&Fate::Moves(want.into(), 1)), "{version}");
+            assert_eq!(Changes::of(&text, false).fate("A"), Some(&Fate::Moves(want.into(), 1)), "{version}");
         }
     }
 }

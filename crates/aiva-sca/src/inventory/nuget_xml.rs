@@ -63,6 +63,8 @@ struct Elements {
     imports: bool,
     /// Whether targets of the file may run before the packages are restored.
     restores: bool,
+    /// Whether a target does something that comes too late, unless one of another file hooks into restore.
+    has_late: bool,
 }
 
 impl Visit for Elements {
@@ -79,6 +81,7 @@ impl Visit for Elements {
         let Some((name, does)) = found.filter(|(name, _)| !name.is_empty()) else { return };
         let is_in_target = is_in_target(path);
         let is_late = !self.restores && is_in_target;
+        self.has_late |= is_late;
         if is_late && does != Does::Include {
             return;
         }
@@ -139,9 +142,15 @@ impl Visit for Elements {
     }
 }
 
-fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mut Reading) -> Vec<Found> {
+fn elements(
+    text: &str,
+    names: &'static [&'static str],
+    root: &str,
+    restores: bool,
+    reading: &mut Reading,
+) -> Vec<Found> {
     let mut elements =
-        Elements { found: Vec::new(), root: None, names, conditional: None, imports: false, restores: restores(text) };
+        Elements { found: Vec::new(), root: None, names, conditional: None, imports: false, restores, has_late: false };
     match xml::tell(text, &mut elements) {
         Err(fault) => reading.fault(fault),
         Ok(()) if elements.root.as_deref() != Some(root) => {
@@ -149,6 +158,7 @@ fn elements(text: &str, names: &'static [&'static str], root: &str, reading: &mu
         }
         Ok(()) => {}
     }
+    reading.links.has_late = elements.has_late;
     if !elements.imports {
         reading.links.updated = updated(&elements.found);
     }
@@ -253,9 +263,10 @@ pub(super) struct Change {
     pub(super) is_sure: bool,
 }
 
-/// All that a file changes, in its order. What is wrong with it is told of where it is read.
-pub(super) fn changes(text: &str) -> Vec<Change> {
-    let all = elements(text, &["PackageReference"], "Project", &mut Reading::default()).into_iter();
+/// All that a file changes, in its order, its targets only where one of the tree hooks into restore. What is wrong with it is told of
+/// where it is read.
+pub(super) fn changes(text: &str, hooks: bool) -> Vec<Change> {
+    let all = elements(text, &["PackageReference"], "Project", hooks, &mut Reading::default()).into_iter();
     let is_change = |one: &Found| match one.does {
         Does::Include => false,
         Does::Update => one.version.is_some(),
@@ -281,7 +292,7 @@ fn literal(name: &str) -> Option<&str> {
 /// Reads a `packages.config`.
 pub(crate) fn read_config(text: &str) -> Reading {
     let mut reading = Reading::default();
-    let all = elements(text, &["package"], "packages", &mut reading);
+    let all = elements(text, &["package"], "packages", false, &mut reading);
     for found in all.into_iter().filter(|found| found.does == Does::Include) {
         let Some(version) = found.version.filter(|version| !version.is_empty()) else {
             reading.problem(found.line, format!("{} has no version", quote(&found.name)));
@@ -314,7 +325,7 @@ pub(crate) const CENTRAL: &str = "Directory.Packages.props";
 const MAY_GO: &str = "a `Remove` that is computed or under a condition may take it away";
 
 /// The same of a target that runs before the packages are restored, or may.
-const HOOKED: &str = "a `Remove` in a <Target> of a file that hooks into restore may take it away";
+const HOOKED: &str = "a `Remove` in a <Target> may take it away, and a target here hooks into restore";
 
 /// Why nothing is judged of what only a build asks for.
 const LATE: &str = "a <Target> asks for it while the project is built, and packages are restored before that";
@@ -330,10 +341,15 @@ const TOO_LONG: &str = "more text in the place of its version than any version h
 
 /// Reads a project file or a `Directory.Packages.props`.
 pub(crate) fn read_project(text: &str) -> Reading {
+    read_restoring(text, restores(text))
+}
+
+/// The same where it is known whether its targets may run before the packages are restored.
+pub(super) fn read_restoring(text: &str, restores: bool) -> Reading {
     let mut reading = Reading::default();
     let names =
         &["PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "DotNetCliToolReference"];
-    let found = settled(elements(text, names, "Project", &mut reading));
+    let found = settled(elements(text, names, "Project", restores, &mut reading));
     let is_computed = |found: &Found| found.version.as_deref().is_some_and(|version| version.contains("$("));
     let properties =
         if found.iter().any(is_computed) { Layers::of(Properties::of(text).certain()) } else { Layers::default() };

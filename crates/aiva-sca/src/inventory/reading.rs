@@ -65,6 +65,8 @@ pub(crate) struct Links {
     pub(crate) offered: Vec<Offered>,
     /// pyproject.toml: what it leaves to that which builds the project, where nothing here says it, with the line.
     pub(crate) dynamic: Vec<(Scope, u32)>,
+    /// A file of .NET's: whether its targets do what comes too late, unless one of another file hooks into restore.
+    pub(crate) has_late: bool,
     /// setup.cfg: of which scopes it has a list, were it empty.
     pub(crate) stated: Vec<Scope>,
     /// requirements.txt, and pyproject.toml for setuptools: other files it takes in.

@@ -354,6 +354,20 @@ fn a_directory_build_targets_comes_after_what_the_props_ask_for() {
 }
 
 #[test]
+fn what_targets_change_is_found_out_once_a_tree() {
+    let update = |at| format!("<PackageReference Update=\"b{at}\" Version=\"2.0.0\"/>");
+    let targets: String = (0..5000).map(update).collect();
+    let targets = format!("<Project><ItemGroup>{targets}</ItemGroup></Project>");
+    let one = "<Project><ItemGroup><PackageReference Include=\"A\" Version=\"[1.0.0]\"/></ItemGroup></Project>";
+    let paths: Vec<String> = (0..1000).map(|at| format!("p{at}/p.csproj")).collect();
+    let mut files = vec![("Directory.Build.targets", targets.as_str())];
+    files.extend(paths.iter().map(|path| (path.as_str(), one)));
+    let begun = std::time::Instant::now();
+    assert_eq!(tree(&files).iter().map(|input| input.packages.len()).sum::<usize>(), 1000);
+    assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn targets_reach_a_project_only_if_no_file_may_say_otherwise() {
     let items = |items: &str| format!("<Project><ItemGroup>{items}</ItemGroup></Project>");
     let asked = items("<PackageReference Include=\"A\" Version=\"[1.0.0]\"/>");
@@ -399,7 +413,7 @@ fn what_a_target_does_comes_after_packages_are_restored() {
     };
     let late =
         "- C [[3.0.0]]: a <Target> asks for it while the project is built, and packages are restored before that";
-    let may_go = "- A [[1.0.0]]: a `Remove` in a <Target> of a file that hooks into restore may take it away";
+    let may_go = "- A [[1.0.0]]: a `Remove` in a <Target> may take it away, and a target here hooks into restore";
     let (a, v) = ("A 1.0.0", "- V [$(V)]: MSBuild computes its version");
     let before = " BeforeTargets=\"CollectPackageReferences\"";
     for (hook, change, want) in [
@@ -430,11 +444,29 @@ fn what_a_target_does_comes_after_packages_are_restored() {
     check(&[("a.csproj", &depends)], "a.csproj", &["V 2.0.0", may_go]);
     let first = target("", "").replace("<Project>", "<Project InitialTargets=\"X\">");
     check(&[("a.csproj", &first)], "a.csproj", &[a, "V 2.0.0"]);
+    // One of another file may.
+    let late = "<Project><Target Name=\"Add\"><ItemGroup><PackageReference Include=\"C\" Version=\"[3.0.0]\"/></ItemGroup></Target></Project>";
+    for (hook, want) in [
+        ("BeforeTargets=\"CollectPackageReferences\"", "C 3.0.0"),
+        (
+            "BeforeTargets=\"Build\"",
+            "- C [[3.0.0]]: a <Target> asks for it while the project is built, and packages are restored before that",
+        ),
+    ] {
+        let hook = format!("<Project><Target Name=\"H\" DependsOnTargets=\"Add\" {hook}/></Project>");
+        for path in ["Directory.Build.targets", "x/b.csproj"] {
+            check(&[(path, late), ("p/a.csproj", &hook)], path, &[want]);
+        }
+    }
     // Nor does it change a project from elsewhere, or the version that is kept for it.
     let one = "<Project><ItemGroup><PackageReference Include=\"A\" Version=\"[1.0.0]\"/></ItemGroup></Project>";
     let targets =
         "<Project><Target Name=\"X\"><ItemGroup><PackageReference Remove=\"A\"/></ItemGroup></Target></Project>";
     check(&[("Directory.Build.targets", targets), ("a.csproj", one)], "a.csproj", &[a]);
+    let hooking = "<Project><Target Name=\"H\" BeforeTargets=\"CollectPackageReferences\"/></Project>";
+    let may_go =
+        "- A [1.0.0]: a `Remove` in Directory.Build.targets that is computed or under a condition may take it away";
+    check(&[("Directory.Build.targets", targets), ("a.csproj", one), ("b/b.csproj", hooking)], "a.csproj", &[may_go]);
 }
 
 #[test]
