@@ -88,10 +88,11 @@ impl Sheet {
         Ok(Self { markup, marks, by_name, by_start })
     }
 
-    /// What the file asks for of a package.
+    /// What the file asks for of a package, and does not say again further down.
     fn asked(&self, ecosystem: Ecosystem, name: &str) -> impl Iterator<Item = &(String, Written)> {
         let places = self.by_name.get(&*spelled(ecosystem, name)).map(Vec::as_slice).unwrap_or_default();
-        places.iter().filter_map(|at| self.markup.asked.get(*at))
+        let last = places.iter().filter(|at| !self.markup.replaced.contains(at));
+        last.filter_map(|at| self.markup.asked.get(*at))
     }
 
     /// The properties that are the version of a package in the file.

@@ -99,6 +99,15 @@ a.csproj: N.J 2.0.6 -> 13.0.1: N-1
   + <PackageReference Include=\"L.N;N.J\" Version=\"[2.0.10]\" />
   + <PackageReference Update=\"N.J\"><Version>[13.0.1]</Version></PackageReference>",
     );
+    // Also where it says the same.
+    check(
+        &[("a.csproj", &project("<PackageReference Update=\"L.N\" Version=\"[2.0.5]\" />"))],
+        "
+a.csproj: L.N 2.0.5 -> 2.0.10: N-2
+a.csproj: N.J 2.0.5 -> 13.0.1: N-1
+  + <PackageReference Include=\"L.N;N.J\" Version=\"[13.0.1]\" />
+  + <PackageReference Update=\"L.N\" Version=\"[2.0.10]\" />",
+    );
     // Under a condition it may be the list's.
     check(
         &[(
