@@ -121,7 +121,7 @@ fn of_folder(at: &str, texts: Texts<'_>) -> Option<(String, Catalogs)> {
         let path = inside(at, name);
         let text = texts(&path)?;
         let catalogs = match name {
-            "package.json" => Catalogs { all: of_json(&text), ..Catalogs::default() },
+            "package.json" => of_json(&text),
             file => yaml::tell(&text, || Written { file, ..Written::default() }).0.catalogs,
         };
         (!catalogs.is_empty()).then_some((path, catalogs))
@@ -156,8 +156,27 @@ fn taken_into<'p>(path: &'p [Cow<'_, str>]) -> Option<&'p str> {
     })
 }
 
+/// What stands behind a key without a value.
+const NOTHING: &str = "nothing";
+
+/// What a value stands in that is no text where a catalog or a range belongs, and where that is.
+fn in_place<'p, 'a>(path: yaml::Path<'p, 'a>, value: &str) -> Option<(yaml::Path<'p, 'a>, &'static str)> {
+    let catalog = 1 + usize::from(path.first()? == "catalogs");
+    catalog_at(path.get(..catalog)?)?;
+    match path.get(catalog..)? {
+        [item, ..] if item == yaml::ITEM => Some((path.get(..catalog)?, "a list")),
+        [name, ..] if name == "<<" => None,
+        [_, inner, ..] => Some((path.get(..catalog + 1)?, if inner == yaml::ITEM { "a list" } else { "a map" })),
+        [_] if matches!(value, "" | "~" | "null") => Some((path, NOTHING)),
+        _ => None,
+    }
+}
+
 impl Written {
     fn put(&mut self, catalog: &str, name: &str, range: &str) {
+        if let Some(odd) = self.catalogs.odd.get_mut(catalog) {
+            odd.by_name.remove(name);
+        }
         let ranges = self.catalogs.all.entry(catalog.to_owned()).or_default();
         ranges.insert(name.to_owned(), range.trim().to_owned());
     }
@@ -172,7 +191,10 @@ impl Written {
             && let Some(catalog) = catalog_at(catalog)
         {
             let odd = self.catalogs.odd.entry(catalog.to_owned()).or_default();
-            odd.by_name.insert(name.to_string(), place("range"));
+            let is_open = |known: &String| known.contains(NOTHING);
+            if odd.by_name.get(&**name).is_none_or(is_open) {
+                odd.by_name.insert(name.to_string(), place("range"));
+            }
         }
     }
 }
@@ -181,10 +203,17 @@ impl Written {
 const TOO_MUCH: &str = "a YAML alias, which is not followed after 64 KiB of text of others,";
 
 impl<'a> Visit<'a> for Written {
-    fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
+    fn key(&mut self, path: yaml::Path<'_, 'a>, line: u32) {
+        // Until its value is told.
+        if let Some((at, what)) = in_place(path, "") {
+            self.doubt(at, line, what);
+        }
+    }
 
     fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
-        if taken_into(path).is_some() {
+        if let Some((at, what)) = in_place(path, &value) {
+            self.doubt(at, line, what);
+        } else if taken_into(path).is_some() {
             // A key without a value is a catalog without ranges.
             if !matches!(&*value, "" | "~" | "null") {
                 self.doubt(path, line, "a text");
@@ -254,20 +283,20 @@ impl<'a> Visit<'a> for Written {
 }
 
 /// bun keeps them at the top, or beside the folders of its workspaces.
-fn of_json(text: &str) -> Ranges {
-    let mut catalogs = Ranges::new();
+fn of_json(text: &str) -> Catalogs {
+    let mut catalogs = Catalogs::default();
     let mut json = Json::new(text);
     // What cannot be read to its end is told of where the file itself is read.
     if json.next() == Value::Object {
         let outcome = json.object(|json, key, _| table(json, &key, &mut catalogs));
         if outcome.is_err() {
-            return Ranges::new();
+            return Catalogs::default();
         }
     }
     catalogs
 }
 
-fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Ranges) -> Result<(), Fault> {
+fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
     match (key, json.next()) {
         ("workspaces", Value::Object) => json.object(|json, key, _| match key.as_ref() {
             "catalog" | "catalogs" => table(json, &key, catalogs),
@@ -279,10 +308,33 @@ fn table(json: &mut Json<'_>, key: &str, catalogs: &mut Ranges) -> Result<(), Fa
     }
 }
 
-fn ranges(json: &mut Json<'_>, catalog: &str, catalogs: &mut Ranges) -> Result<(), Fault> {
+/// What stands in the place of a catalog or of a range.
+fn odd(json: &mut Json<'_>, of: &str) -> Result<String, Fault> {
+    let what = match json.next() {
+        Value::Object => "a map",
+        Value::Array => "a list",
+        Value::Text => "a text",
+        Value::Other => "no text",
+    };
+    let line = json.line();
+    json.skip()?;
+    Ok(format!("line {line} of package.json has {what} in the place of the {of}"))
+}
+
+fn ranges(json: &mut Json<'_>, catalog: &str, catalogs: &mut Catalogs) -> Result<(), Fault> {
+    if json.next() != Value::Object {
+        let whole = odd(json, "catalog")?;
+        catalogs.odd.entry(catalog.to_owned()).or_default().whole = Some(whole);
+        return Ok(());
+    }
     json.object(|json, name, _| {
-        if let Some(range) = json.string()?.map(Cow::into_owned) {
-            catalogs.entry(catalog.to_owned()).or_default().insert(name.into_owned(), range);
+        if json.next() == Value::Text {
+            if let Some(range) = json.string()?.map(Cow::into_owned) {
+                catalogs.all.entry(catalog.to_owned()).or_default().insert(name.into_owned(), range);
+            }
+        } else {
+            let range = odd(json, "range")?;
+            catalogs.odd.entry(catalog.to_owned()).or_default().by_name.insert(name.into_owned(), range);
         }
         Ok(())
     })

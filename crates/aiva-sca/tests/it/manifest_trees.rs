@@ -135,11 +135,25 @@ fn what_stands_in_the_place_of_a_catalog_is_told() {
         ("x: &x [a]\ncatalogs: {two: {a: *x}}\n", 2, list, "range"),
         ("x: &x {y: a}\ncatalogs: {two: {a: *x}}\n", 2, elsewhere, "range"),
         ("catalog: &x {b: ^1}\ncatalogs: {two: {a: *x}}\n", 2, "a YAML alias for a catalog", "range"),
+        ("catalogs:\n  two:\n    a: [1, 2]\n", 3, "a list", "range"),
+        ("catalogs:\n  two:\n    a: {version: 1.1.0}\n", 3, "a map", "range"),
+        ("catalogs:\n  two:\n    a:\n    b: ^1\n", 3, "nothing", "range"),
+        ("catalogs:\n  two: [a]\n", 2, "a list", "catalog"),
     ] {
         for holder in ["pnpm-workspace.yaml", ".yarnrc.yml"] {
             let want = format!("- a [catalog:two]: line {line} of {holder} has {what} in the place of the {of}");
             check(&[(holder, yaml), ("p/a/package.json", manifest)], "p/a/package.json", &[&want]);
         }
+    }
+    for (odd, what, of) in [
+        (r#""two": {"a": ["^1"]}"#, "a list", "range"),
+        (r#""two": {"a": {}}"#, "a map", "range"),
+        (r#""two": {"a": null}"#, "no text", "range"),
+        (r#""two": []"#, "a list", "catalog"),
+    ] {
+        let json = format!("{{\n\"catalogs\": {{{odd}}}}}");
+        let want = format!("- a [catalog:two]: line 2 of package.json has {what} in the place of the {of}");
+        check(&[("package.json", &json), ("p/a/package.json", manifest)], "p/a/package.json", &[&want]);
     }
     // What is known is known, and an empty catalog has nothing.
     let known = "x: &x [a]\ncatalogs: {two: {a: ^18, <<: *x}}\n";
