@@ -224,7 +224,7 @@ impl<F> Draft<F> {
         F: Sync,
     {
         let stories = Stories::new();
-        let mut before: &[u8] = b"";
+        let mut is_first = true;
         for window in self.rows.chunks(WINDOW) {
             let text = |rows: &[Row]| self.text(rows, teller, &stories);
             // Whoever has few findings need not wait for threads.
@@ -232,25 +232,24 @@ impl<F> Draft<F> {
                 0..=WINDOW => vec![text(window)?],
                 _ => window.par_chunks(AT_ONCE).map(text).collect::<serde_json::Result<_>>()?,
             };
-            for text in texts.iter().filter(|text| !text.is_empty()) {
-                out.write_all(before)?;
-                out.write_all(text)?;
-                before = b",";
+            for text in &texts {
+                // In one piece with the comma before it: one call to whatever is behind `out`.
+                let text = if is_first { text.get(1..) } else { text.get(..) };
+                out.write_all(text.unwrap_or_default())?;
+                is_first = false;
             }
         }
         Ok(())
     }
 
-    /// Findings as JSON, with commas between them.
+    /// Findings as JSON, each with a comma before it.
     fn text<T: Teller<F>>(&self, rows: &[Row], teller: &T, stories: &Stories<T::Story>) -> serde_json::Result<Vec<u8>> {
         let mut text = Vec::with_capacity(rows.len() * USUAL);
         let facts = rows.iter().filter_map(|row| Some((row, self.facts.get(row.at)?)));
         for (row, fact) in facts {
-            let story = stories
-                .get(teller.story(fact), || Story::of(&teller.whole(fact).bounded().document(String::new(), None)))?;
-            if !text.is_empty() {
-                text.push(b',');
-            }
+            let whole = || teller.whole(fact).bounded().document(String::new(), None);
+            let story = stories.get(teller.story(fact), || Story::of(&whole(), &mut text))?;
+            text.push(b',');
             story.write(&self.finding(row, teller.own(fact)), &mut text)?;
         }
         Ok(text)

@@ -19,10 +19,9 @@ const ROOM: usize = 256 * 1024;
 
 /// What belongs to an advisory, as it is written: the members of its findings, in pieces between which others stand.
 pub(super) struct Story {
-    names: Box<[u8]>,
-    words: Box<[u8]>,
-    matched: Box<[u8]>,
-    priority: Box<[u8]>,
+    text: Box<[u8]>,
+    /// Where its names, words, matches and priority end.
+    ends: [usize; 4],
 }
 
 #[derive(Serialize)]
@@ -168,28 +167,33 @@ impl<'f> Pieces<'f> {
 }
 
 impl Story {
-    /// What of a finding that was told whole belongs to its advisory.
-    pub(super) fn of(finding: &DocumentFinding) -> serde_json::Result<Self> {
-        let pieces = Pieces::of(finding);
-        Ok(Self {
-            names: written(&pieces.names)?,
-            words: written(&pieces.words)?,
-            matched: written(&pieces.matched)?,
-            priority: written(&pieces.priority)?,
-        })
+    /// What of a finding that was told whole belongs to its advisory. It is written behind a text first, which is left as it was.
+    pub(super) fn of(finding: &DocumentFinding, room: &mut Vec<u8>) -> serde_json::Result<Self> {
+        let (pieces, from) = (Pieces::of(finding), room.len());
+        let mut ends = [0; 4];
+        let [names, words, matched, priority] = &mut ends;
+        *names = add(&pieces.names, room)? - from;
+        *words = add(&pieces.words, room)? - from;
+        *matched = add(&pieces.matched, room)? - from;
+        *priority = add(&pieces.priority, room)? - from;
+        let text = room.get(from..).unwrap_or_default().into();
+        room.truncate(from);
+        Ok(Self { text, ends })
     }
 
     /// Writes a finding of this story; what belongs to the story is not taken from it.
     pub(super) fn write(&self, finding: &DocumentFinding, text: &mut Vec<u8>) -> serde_json::Result<()> {
         let Pieces { place, way, paths, rest, .. } = Pieces::of(finding);
+        let [names, words, matched, priority] = self.ends;
+        let piece = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
         let from = text.len();
-        text.extend_from_slice(&self.names);
+        text.extend_from_slice(piece(0, names));
         add(&place, text)?;
-        text.extend_from_slice(&self.words);
+        text.extend_from_slice(piece(names, words));
         add(&way, text)?;
-        text.extend_from_slice(&self.matched);
+        text.extend_from_slice(piece(words, matched));
         add(&paths, text)?;
-        text.extend_from_slice(&self.priority);
+        text.extend_from_slice(piece(matched, priority));
         add(&rest, text)?;
         // Every piece begins with the comma before it.
         if let Some(first) = text.get_mut(from) {
@@ -198,14 +202,10 @@ impl Story {
         text.push(b'}');
         Ok(())
     }
-
-    fn length(&self) -> usize {
-        self.names.len() + self.words.len() + self.matched.len() + self.priority.len()
-    }
 }
 
-/// Adds the members of an object, each with a comma before it.
-fn add(piece: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<()> {
+/// Adds the members of an object, each with a comma before it, and says where they end.
+fn add(piece: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<usize> {
     let from = text.len();
     serde_json::to_writer(&mut *text, piece)?;
     text.pop(); // the closing brace
@@ -213,14 +213,7 @@ fn add(piece: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<()> {
         Some([first, _, ..]) => *first = b',',
         _ => text.truncate(from), // there are none
     }
-    Ok(())
-}
-
-/// The same in room of its own.
-fn written(piece: &impl Serialize) -> serde_json::Result<Box<[u8]>> {
-    let mut text = Vec::new();
-    add(piece, &mut text)?;
-    Ok(text.into())
+    Ok(text.len())
 }
 
 /// The stories that were told lately.
@@ -256,10 +249,10 @@ impl<S: Eq + Hash> Stories<S> {
         // Not under the lock: two who need it at once both make it.
         let story = Arc::new(tell()?);
         let mut told = told();
-        if told.bytes + story.length() > ROOM {
+        if told.bytes + story.text.len() > ROOM {
             *told = Told::default();
         }
-        told.bytes += story.length();
+        told.bytes += story.text.len();
         told.stories.insert(which, Arc::clone(&story));
         Ok(story)
     }
