@@ -72,6 +72,9 @@ fn files(manifest: &Manifest, table: &dyn TableLike, line: u32, reading: &mut Re
 /// Forgets that for which a `setup.cfg` beside the manifest has a list: it is an input of its own.
 pub(super) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
     let asks = |found: &Found, reading: &Reading| found.kind == Kind::PyProject && !reading.links.dynamic.is_empty();
+    if !readings.iter().any(|(found, reading)| asks(found, reading)) {
+        return;
+    }
     let Ok(real_root) = root.canonicalize() else { return };
     for (found, reading) in readings.iter_mut().filter(|(found, reading)| asks(found, reading)) {
         let file = root.join(inside(folder(&found.path), "setup.cfg"));

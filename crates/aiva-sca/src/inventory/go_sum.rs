@@ -49,6 +49,10 @@ pub(crate) fn read(text: &str) -> Reading {
 
 /// Gives every older `go.mod` the modules that it does not name, or says that they are not known.
 pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options: &Options) {
+    // Asked for each group of the tree, of which few have one.
+    if !readings.iter().any(|(found, reading)| found.kind == Kind::GoMod && reading.links.partial_graph.is_some()) {
+        return;
+    }
     let vendored: HashSet<String> = readings
         .iter()
         .filter(|(found, _)| found.kind == Kind::VendorModules)

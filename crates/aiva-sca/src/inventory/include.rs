@@ -3,6 +3,7 @@
 //! Only files below the root are followed, each is read once, and a circle ends where it closes. A constraints file asks for
 //! nothing itself: its pins say which version the others' open requirements get.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -137,7 +138,8 @@ pub(crate) fn follow(root: &Path, readings: &mut Vec<(Found, Reading)>, options:
     for (at, (found, _)) in readings.iter().enumerate() {
         known.insert(found.path.clone(), at);
     }
-    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    // Asked for each group of the tree, of which few include anything.
+    let real_root = LazyCell::new(|| root.canonicalize().unwrap_or_else(|_| root.to_owned()));
     let mut edges: Vec<Vec<(usize, bool)>> = Vec::new();
     let mut added: HashSet<usize> = HashSet::new();
     let is_locked = readings.iter().any(|(found, _)| locks_projects(found));

@@ -15,6 +15,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 pub(crate) struct Rules {
     root: PathBuf,
     levels: HashMap<PathBuf, Rc<Level>>,
+    /// Whether a folder below the root is hidden, or one above it.
+    hidden: HashMap<PathBuf, bool>,
+    /// Whether a repository holds the root, once that was asked.
+    is_held: Option<bool>,
 }
 
 struct Level {
@@ -26,26 +30,32 @@ struct Level {
 impl Rules {
     /// Rules for files below this folder, which must be absolute for rules above it to count.
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), levels: HashMap::new() }
+        Self { root: root.to_owned(), levels: HashMap::new(), hidden: HashMap::new(), is_held: None }
     }
 
     /// Whether the file at this path, relative to the root, or a folder above it is ignored.
     pub(crate) fn hide(&mut self, file: &Path) -> bool {
-        let mut path = self.root.clone();
-        let mut parts = file.components().peekable();
-        while let Some(part) = parts.next() {
-            path.push(part);
-            if self.ignores(&path, parts.peek().is_some()) {
-                return true;
-            }
+        let path = self.root.join(file);
+        file.parent().is_some_and(|folder| self.hides_folder(folder)) || self.ignores(&path, false)
+    }
+
+    /// The same of a folder, in which there may be many files.
+    fn hides_folder(&mut self, folder: &Path) -> bool {
+        let Some(above) = folder.parent() else { return false }; // the root
+        if let Some(known) = self.hidden.get(folder) {
+            return *known;
         }
-        false
+        let is_hidden = self.hides_folder(above) || {
+            let path = self.root.join(folder);
+            self.ignores(&path, true)
+        };
+        self.hidden.insert(folder.to_owned(), is_hidden);
+        is_hidden
     }
 
     fn ignores(&mut self, path: &Path, is_folder: bool) -> bool {
-        let above: Vec<PathBuf> = path.ancestors().skip(1).map(Path::to_owned).collect();
-        for folder in above {
-            let level = self.level(&folder);
+        for folder in path.ancestors().skip(1) {
+            let level = self.level(folder);
             for rules in [&level.rules, &level.exclude] {
                 match rules.matched(path, is_folder) {
                     Match::Ignore(_) => return true,
@@ -62,19 +72,21 @@ impl Rules {
 
     /// Whether a repository holds the root; if not, rules above the root are none of ours.
     fn in_repository(&mut self) -> bool {
-        let above: Vec<PathBuf> = self.root.ancestors().map(Path::to_owned).collect();
-        above.iter().any(|folder| self.level(folder).is_repository)
+        if let Some(known) = self.is_held {
+            return known;
+        }
+        let root = self.root.clone();
+        let is_held = root.ancestors().any(|folder| self.level(folder).is_repository);
+        *self.is_held.insert(is_held)
     }
 
     fn level(&mut self, folder: &Path) -> Rc<Level> {
         if let Some(level) = self.levels.get(folder) {
             return Rc::clone(level);
         }
-        let level = Rc::new(Level {
-            rules: load(folder, ".gitignore"),
-            exclude: load(folder, ".git/info/exclude"),
-            is_repository: folder.join(".git").exists(),
-        });
+        let is_repository = folder.join(".git").exists();
+        let exclude = if is_repository { load(folder, ".git/info/exclude") } else { Gitignore::empty() };
+        let level = Rc::new(Level { rules: load(folder, ".gitignore"), exclude, is_repository });
         self.levels.insert(folder.to_owned(), Rc::clone(&level));
         level
     }
