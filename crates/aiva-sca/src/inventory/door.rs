@@ -14,16 +14,22 @@ const MOST_MARKS: usize = 3_000_000;
 
 /// The text of a file, or why there is none.
 pub(crate) fn open(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    let text = text(bytes)?;
+    if let Some(line) = conflict(&text) {
+        let message = "merge conflict markers: resolve the conflict, then scan again";
+        return Err(Fault::new(line, message));
+    }
+    Ok(text)
+}
+
+/// The same, be there a merge conflict or not.
+pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let text = decode(bytes)?;
     if text.len() > MOST_MARKS && memchr::memchr3_iter(b'\n', b':', b',', text.as_bytes()).nth(MOST_MARKS).is_some() {
         return Err(Fault::new(0, "more entries than any project has (over three million): not read"));
     }
     if let Some(at) = memchr::memchr(0, text.as_bytes()) {
         return Err(Fault::new(line_of(text.as_bytes(), at), "a NUL byte: this is binary data, not a text file"));
-    }
-    if let Some(line) = conflict(&text) {
-        let message = "merge conflict markers: resolve the conflict, then scan again";
-        return Err(Fault::new(line, message));
     }
     Ok(text)
 }

@@ -12,6 +12,7 @@ use super::{
     podfile_lock, poetry_lock, pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg,
     uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
 };
+use crate::package::Status;
 
 /// A kind of file that the inventory knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -396,7 +397,9 @@ impl Kind {
                 return Reading::unsupported(0, format!("{name} is known, but this release does not read it"));
             }
         };
-        match door::open(bytes) {
+        // The largest of all files. No line of JSON begins with what marks a conflict, so there is none in what is read to its end.
+        let is_json = matches!(self, Self::PackageLock | Self::Shrinkwrap);
+        let reading = match if is_json { door::text(bytes) } else { door::open(bytes) } {
             Ok(text) if self.is_never_empty() && text.trim().is_empty() => {
                 Reading::failed(0, format!("an empty file: what writes {} never leaves it empty", self.name()))
             }
@@ -406,7 +409,14 @@ impl Kind {
                 _ => reader(&text),
             },
             Err(fault) => Reading::failed(fault.line, fault.message),
+        };
+        if is_json
+            && reading.status != Status::Parsed
+            && let Err(fault) = door::open(bytes)
+        {
+            return Reading::failed(fault.line, fault.message);
         }
+        reading
     }
 }
 
