@@ -158,7 +158,7 @@ impl Names {
         if name.len() < SHORTEST {
             return None;
         }
-        let is_apart = || self.known.contains(name) || !self.near.holds(name) || self.established.contains(name);
+        let is_apart = || !self.near.holds(name) || self.known.contains(name) || self.established.contains(name);
         let mut found = None;
         is_honest(self.list, name, || {
             found = if is_apart() { None } else { self.compare(name) };

@@ -177,7 +177,7 @@ fn with(hash: u64, byte: u8) -> u64 {
 fn each_shortened(name: &[u8], letters: Range<usize>, mut each: impl FnMut(u64) -> bool) -> bool {
     let whole = hash(name.iter().copied());
     let mut before = 0;
-    for (at, byte) in name.iter().enumerate() {
+    for (at, byte) in name.iter().enumerate().take(letters.end) {
         let with_it = with(before, *byte);
         // By how much what stands behind the letter moves what stands before it.
         let Some(moved) = POWERS.get(name.len() - 1 - at) else { return true };
