@@ -14,7 +14,7 @@ pub fn finding(finding: &Finding) -> message::ObservedFinding {
     let verdict = &finding.verdict;
     message::ObservedFinding {
         summary: verdict.summary.clone(),
-        description: verdict.description.to_string(),
+        description: String::from(&*verdict.description),
         references: verdict.references.to_vec(),
         reason: verdict.reason.clone(),
         symbols: verdict.symbols.names.clone(),
@@ -31,10 +31,10 @@ pub fn outline(finding: &Finding) -> message::ObservedFinding {
         aliases: verdict.aliases.clone(),
         kind: kind(verdict).into(),
         purl: finding.purl.clone(),
-        package_name: finding.name.to_string(),
-        version: finding.version.to_string(),
+        package_name: finding.name.as_str().to_owned(),
+        version: finding.version.as_str().to_owned(),
         ecosystem: finding.ecosystem.osv_name().to_owned(),
-        path: finding.path.to_string(),
+        path: String::from(&*finding.path),
         line: finding.line,
         severity: Some(message::Severity {
             level: level(verdict).into(),
