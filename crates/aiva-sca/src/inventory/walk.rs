@@ -321,15 +321,19 @@ fn read_with_text(file: &Path, kind: Kind, options: &Options, role: Tell<'_>) ->
     }
 }
 
-/// Opens what nobody writes to, or what is no file, at once.
-const NO_WAITING: i32 = OFlags::NONBLOCK.bits().cast_signed();
+/// Opens what nobody writes to at once, and no terminal as one's own.
+const NO_WAITING: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
 /// How much more is read at once of a file that has grown since its length was asked for.
 const MORE: usize = 64 * 1024;
 
 /// The content of a file; `None` if there is too much of it. Trusts no length that was asked for beforehand.
 pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>>> {
-    // To open a pipe would be to wait for a writer, and a device may never end. A socket cannot be opened.
+    // To open a pipe is to wait for a writer, and a device may never end. What takes the place of a file afterwards is not waited for
+    // either, and a socket cannot be opened.
+    if !fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other(NOT_A_FILE));
+    }
     let file = match File::options().read(true).custom_flags(NO_WAITING).open(file) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => Err(std::io::Error::other(NOT_A_FILE)),
         opened => opened,
