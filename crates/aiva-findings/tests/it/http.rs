@@ -16,7 +16,7 @@ use futures_util::stream;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
 use crate::on_both_engines;
@@ -248,18 +248,22 @@ async fn large_uploads_take_turns_and_strangers_get_none(world: World) {
     // One that begins and does not end has the turn, whether it says how long it is or not.
     let large = || Body::from(listing(&[], 1000).to_string());
     let (more, mut rest) = mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
-    let rest = stream::poll_fn(move |poller| rest.poll_recv(poller));
+    let begun = Arc::new(Notify::new());
+    let told = Arc::clone(&begun);
+    let rest = stream::poll_fn(move |poller| {
+        let more = rest.poll_recv(poller);
+        if more.is_pending() {
+            told.notify_one(); // what is long was read, and more is asked for: it has the turn
+        }
+        more
+    });
     more.send(Ok(Bytes::from(vec![b' '; 20_000]))).unwrap();
     let under_way = tokio::spawn({
         let app = app.clone();
         async move { send(&app, upload("pay", "scans:write", Body::from_stream(rest))).await }
     });
-    let busy = loop {
-        let answer = send(&app, upload("pay", "scans:write", large())).await;
-        if answer.status != StatusCode::CREATED {
-            break answer; // the first one has begun to be read
-        }
-    };
+    begun.notified().await;
+    let busy = send(&app, upload("pay", "scans:write", large())).await;
     assert_eq!((busy.status.as_u16(), &busy.body["code"]), (503, &json!("busy")), "{}", busy.body);
     assert!(busy.headers.contains_key("retry-after"));
     let small = send(&app, upload("pay", "scans:write", Body::from(document(&[]).to_string()))).await;
