@@ -182,6 +182,11 @@ impl<F> Draft<F> {
         self.rows.iter().map(|row| (row.standing(), row.level))
     }
 
+    /// Whether several threads make the findings while they are written: whoever has few need not wait for any.
+    pub fn takes_threads(&self) -> bool {
+        self.rows.len() > WINDOW
+    }
+
     /// The whole document; `tell` says all that there is to say of a finding.
     pub fn document(&self, tell: impl Fn(&F) -> Observation) -> Document {
         let facts = self.rows.iter().filter_map(|row| Some((row, self.facts.get(row.at)?)));
@@ -227,15 +232,14 @@ impl<F> Draft<F> {
         let mut is_first = true;
         for window in self.rows.chunks(WINDOW) {
             let text = |rows: &[Row]| self.text(rows, teller, &stories);
-            // Whoever has few findings need not wait for threads.
-            let texts: Vec<Vec<u8>> = match self.rows.len() {
-                0..=WINDOW => vec![text(window)?],
-                _ => window.par_chunks(AT_ONCE).map(text).collect::<serde_json::Result<_>>()?,
+            let texts: Vec<Vec<u8>> = match self.takes_threads() {
+                false => vec![text(window)?],
+                true => window.par_chunks(AT_ONCE).map(text).collect::<serde_json::Result<_>>()?,
             };
+            // In one piece with the comma before it: one call to whatever is behind `out`.
             for text in &texts {
-                // In one piece with the comma before it: one call to whatever is behind `out`.
-                let text = if is_first { text.get(1..) } else { text.get(..) };
-                out.write_all(text.unwrap_or_default())?;
+                let Some(text) = text.get(usize::from(is_first)..) else { continue };
+                out.write_all(text)?;
                 is_first = false;
             }
         }

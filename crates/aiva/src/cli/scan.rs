@@ -100,8 +100,6 @@ impl Report {
 }
 
 pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<ExitCode> {
-    // This thread makes findings as the others do, instead of waiting for one more: what it freed before is used again.
-    drop(rayon::ThreadPoolBuilder::new().use_current_thread().build_global());
     let found = settings::find(global, Vec::new())?;
     let settings = &found.loaded.config;
     let own_index = scan.advisories.as_deref().map(import_for_one_run).transpose()?;
