@@ -73,8 +73,9 @@ mod package_resolved;
 mod pdm_lock;
 mod pipfile;
 mod pipfile_lock;
-mod pnpm_left_out;
 mod pnpm_lock;
+mod pnpm_overrides;
+mod pnpm_workspace;
 mod podfile_lock;
 mod poetry_lock;
 mod pom_tree;
@@ -114,13 +115,15 @@ pub(crate) use join::{above, inside};
 pub use kind::Kind;
 pub(crate) use npm_source::own_folder;
 pub(crate) use nuget_xml::CENTRAL;
-pub(crate) use overrides::{Override, Reach, of_text as overrides_of};
+pub(crate) use overrides::{Override, Reach, is_read_table, of_text as overrides_of};
 pub(crate) use pom_tree::Sources as PomSources;
 pub(crate) use pyproject::poetry_requirement;
 pub use reading::Reading;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, visit, walk};
-pub(crate) use workspaces::{Role, Workspaces};
+#[cfg(test)]
+pub(crate) use workspaces::Alone;
+pub(crate) use workspaces::{Tell, Told, Workspaces};
 
 use crate::package::Input;
 

@@ -12,7 +12,7 @@ use super::keep::Lock;
 use super::proof::{Faults, Read, faults};
 use super::spans::Spans;
 use super::{cargo, folder, locked, markup};
-use crate::inventory::{Catalogs, Kind, PomSources, Role, Workspaces};
+use crate::inventory::{Catalogs, Kind, PomSources, Told, Workspaces};
 use crate::package::{Ecosystem, Input, Package};
 use crate::scan::label;
 use crate::version::Version;
@@ -40,7 +40,7 @@ pub(super) struct Desk<'r> {
 
 /// A manifest that is being edited.
 pub(super) struct Sheet {
-    pub(super) role: Role,
+    pub(super) told: Told,
     pub(super) before: String,
     /// With what was moved, once [`Desk::prove`] was called.
     pub(super) after: String,
@@ -100,9 +100,9 @@ impl Draft {
 }
 
 impl Sheet {
-    fn new(text: String, role: Role) -> Self {
+    fn new(text: String, told: Told) -> Self {
         Self {
-            role,
+            told,
             before: text.clone(),
             after: text,
             seen: None,
@@ -117,17 +117,17 @@ impl Sheet {
     /// What it forces as it was found.
     pub(super) fn forced_before(&self, kind: Kind) -> &Forced {
         let [before, _] = &self.forced;
-        before.get_or_init(|| Forced::read(kind, &self.before, self.role))
+        before.get_or_init(|| Forced::read(kind, &self.before, &self.told))
     }
 
     /// What it forces with everything moved, once [`Desk::prove`] was called.
     pub(super) fn forced_after(&self, kind: Kind) -> &Forced {
         let [_, after] = &self.forced;
-        after.get_or_init(|| Forced::read(kind, &self.after, self.role))
+        after.get_or_init(|| Forced::read(kind, &self.after, &self.told))
     }
 
     fn look(&mut self, kind: Kind, ask: &Ask<'_>) -> Result<Edited, String> {
-        let seen = self.seen.get_or_insert_with(|| Seen::read(kind, &self.before, self.role));
+        let seen = self.seen.get_or_insert_with(|| Seen::read(kind, &self.before, &self.told));
         seen.as_ref().map_err(String::clone)?.edit(kind, &self.before, ask)
     }
 
@@ -160,10 +160,10 @@ impl Sheet {
     fn prove(&mut self, path: &str) {
         let Some(kind) = self.asks.first().map(|asked| asked.kind) else { return };
         let text = self.before.clone();
-        let before = Read::of(kind, &text, self.role);
+        let before = Read::of(kind, &text, &self.told);
         for is_first in [true, false] {
             self.after = self.puts.applied(&self.before);
-            let found = faults(path, (&before, &Read::of(kind, &self.after, self.role)), &mut self.bumps, &self.puts);
+            let found = faults(path, (&before, &Read::of(kind, &self.after, &self.told)), &mut self.bumps, &self.puts);
             if found.is_empty() {
                 return;
             }
@@ -231,7 +231,7 @@ impl Desk<'_> {
     /// An XML manifest as it was found; `None` where it is not there or cannot be read.
     pub(super) fn markup(&mut self, path: &str, kind: Kind) -> Option<&markup::Sheet> {
         let sheet = self.sheet(path, kind).ok()?;
-        match sheet.seen.get_or_insert_with(|| Seen::read(kind, &sheet.before, sheet.role)) {
+        match sheet.seen.get_or_insert_with(|| Seen::read(kind, &sheet.before, &sheet.told)) {
             Ok(Seen::Markup(markup)) => Some(markup),
             _ => None,
         }
@@ -243,10 +243,10 @@ impl Desk<'_> {
             Slot::Occupied(known) => Ok(known.into_mut()),
             Slot::Vacant(free) => {
                 let text = (self.read)(path).ok_or_else(|| UNREADABLE.to_owned())?;
-                let role = self.workspaces.role(kind, path, self.read);
-                let mut sheet = Sheet::new(text, role);
+                let told = self.workspaces.tell(kind, path, self.read).told();
+                let mut sheet = Sheet::new(text, told);
                 if kind == Kind::PackageJson && sheet.before.contains("catalog:") {
-                    let mut seen = Seen::read(kind, &sheet.before, role);
+                    let mut seen = Seen::read(kind, &sheet.before, &sheet.told);
                     if let Ok(Seen::Entries(entries)) = &mut seen {
                         entries.look_up(|catalog, name| {
                             let (file, range) = self.catalogs.find(folder(path), catalog, name, self.read)?;

@@ -11,7 +11,7 @@ use super::entries::{Entries, Spots};
 use super::requirement::dropped;
 use super::spans::{Lines, Spans, parted};
 use super::{cargo, catalog, golang, gradle, markup, object, program, python};
-use crate::inventory::{Kind, Role, without_secret};
+use crate::inventory::{Kind, Tell, without_secret};
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -36,8 +36,8 @@ thread_local! {
 }
 
 impl Seen {
-    /// Reads a manifest, without what nobody reads of one with its role; an error says why it is not edited.
-    pub(super) fn read(kind: Kind, text: &str, role: Role) -> Result<Self, String> {
+    /// Reads a manifest, without what nobody reads of it; an error says why it is not edited.
+    pub(super) fn read(kind: Kind, text: &str, tell: &dyn Tell) -> Result<Self, String> {
         #[cfg(test)]
         READS.set(READS.get() + 1);
         let (_, text) = parted(text);
@@ -48,11 +48,14 @@ impl Seen {
             Ok::<_, String>(Self::Entries(Entries::of(spots.0)))
         };
         Ok(match kind {
-            Kind::PackageJson | Kind::ComposerJson => Self::Entries(object::entries(text, kind, role)?),
+            Kind::PackageJson | Kind::ComposerJson => Self::Entries(object::entries(text, kind, tell)?),
             Kind::CargoToml => toml(&cargo::cargo_toml)?,
-            Kind::PyProject => toml(&|document, spots| python::pyproject(document, role, spots))?,
+            Kind::PyProject => toml(&|document, spots| python::pyproject(document, tell, spots))?,
             Kind::VersionCatalog => toml(&catalog::catalog)?,
             Kind::Pipfile => toml(&python::pipfile)?,
+            Kind::PnpmWorkspace if tell.pnpm().is_some_and(|one| !one.may_be_taken()) => {
+                Self::Workspace(program::Workspace::read(""))
+            }
             Kind::PnpmWorkspace => Self::Workspace(program::Workspace::read(text)),
             Kind::Requirements | Kind::Workflow => Self::Lines(Lines::read(text)),
             Kind::Gemfile | Kind::MixExs | Kind::PubspecYaml => Self::Declared(Declared::read(kind, text)),
@@ -216,6 +219,7 @@ mod tests {
 
     use super::*;
     use crate::fix::ask::{Move, Stands};
+    use crate::inventory::Alone;
 
     fn bumped(kind: Kind, text: &str, name: &str, moves: &[(&str, &str)], stands: Stands) -> Result<Edited, String> {
         let ecosystem = match kind {
@@ -229,7 +233,7 @@ mod tests {
             moves.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect();
         let lines = (1..20).collect();
         let ask = Ask { ecosystem, name, moves: &moves, lines: &lines, stands, through: &[], sorted: OnceCell::new() };
-        Seen::read(kind, text, Role::Own)?.edit(kind, text, &ask)
+        Seen::read(kind, text, &Alone)?.edit(kind, text, &ask)
     }
 
     /// Every entry of the package to 1.2.6.
@@ -241,6 +245,15 @@ mod tests {
             None => Ok((!edited.entries.is_empty()).then(|| edited.puts.applied(text))),
         });
         assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
+    }
+
+    #[test]
+    fn a_table_that_pnpm_does_not_read_stays() {
+        let text = |version: &str, at: &str| {
+            format!(r#"{{"packageManager": "pnpm@{version}", "pnpm": {{"overrides": {{"a": "{at}"}}}}}}"#)
+        };
+        check(Kind::PackageJson, &text("11.0.0", "1.0.0"), "a", Ok(None));
+        check(Kind::PackageJson, &text("10.0.0", "1.0.0"), "a", Ok(Some(&text("10.0.0", "1.2.6"))));
     }
 
     #[test]

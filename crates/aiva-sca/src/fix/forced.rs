@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::ask::Move;
 use super::edit::holds;
-use crate::inventory::{Kind, Override, Reach, Role, overrides_of, without_secret};
+use crate::inventory::{Kind, Override, Reach, Tell, overrides_of, without_secret};
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -17,14 +17,14 @@ pub(super) struct Forced {
 }
 
 impl Forced {
-    pub(super) fn read(kind: Kind, manifest: &str, role: Role) -> Self {
+    pub(super) fn read(kind: Kind, manifest: &str, tell: &dyn Tell) -> Self {
         #[cfg(test)]
         super::edit::READS.set(super::edit::READS.get() + 1);
         // Most have none.
         let may_have = ["override", "resolutions", "constraint"].iter().any(|word| manifest.contains(word));
         let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
         let mut forced = Self { ecosystem, by_name: HashMap::new() };
-        for one in if may_have && has_overrides(kind) { overrides_of(kind, manifest, &|| role) } else { Vec::new() } {
+        for one in if may_have && has_overrides(kind) { overrides_of(kind, manifest, tell) } else { Vec::new() } {
             // pnpm leaves out what is to be `-`.
             if one.requirement != "-" {
                 forced.by_name.entry(one.name.clone()).or_default().push(one);
@@ -140,12 +140,13 @@ fn is_read_by(lock: Kind, table: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Alone;
 
     #[test]
     fn an_override_keeps_every_copy() {
         let said = |text: &str| {
             let lock = if text.contains("pnpm") { Kind::PnpmLock } else { Kind::BunLock };
-            Forced::read(Kind::PackageJson, text, Role::Own)
+            Forced::read(Kind::PackageJson, text, &Alone)
                 .overridden(Whom::Locked(lock), "a", "1.2.6")
                 .unwrap_or_default()
         };
@@ -168,6 +169,7 @@ mod tests {
             ),
             (r#"{"overrides": {"a": "^1.0.0"}}"#, ""),
             (r#"{"pnpm": {"overrides": {"a": "-"}}}"#, ""),
+            (r#"{"packageManager": "pnpm@11.0.0", "pnpm": {"overrides": {"a": "1.0.0"}}}"#, ""), // It reads none here.
             (r#"{"overrides": {"a": "$a"}}"#, ""),
             (r#"{"overrides": {"a": "$b"}}"#, "overrides hold a at $b; move that to 1.2.6 by hand"),
             (r#"{"overrides": {"a@1": "1.0.0"}}"#, "overrides hold a at 1.0.0; move that to 1.2.6 by hand"),

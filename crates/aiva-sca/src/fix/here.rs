@@ -202,7 +202,7 @@ pub(super) fn judge_again(
     let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };
     let judging = Judging::new(index);
     let judge = |text: &str| {
-        let reading = group.kind.read_as(text.as_bytes(), &|| sheet.role);
+        let reading = group.kind.read_as(text.as_bytes(), &sheet.told);
         let judged = judging.judge(&single_input(group.path, group.kind, reading))?;
         Ok(Told::of(judged, group.kind))
     };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::entries::{Entries, Form, Spot};
-use crate::inventory::{Kind, Role};
+use crate::inventory::{Kind, Tell, is_read_table};
 
 /// The tables of a `package.json`.
 const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", PEERS];
@@ -13,10 +13,10 @@ const PEERS: &str = "peerDependencies";
 
 /// The requirements of a `package.json` or a `composer.json` where they stand, and what the first forces upon every copy, which it does
 /// not as that of a member of a workspace.
-pub(super) fn entries(text: &str, kind: Kind, role: Role) -> Result<Entries, String> {
+pub(super) fn entries(text: &str, kind: Kind, tell: &dyn Tell) -> Result<Entries, String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| format!("not JSON: {error}"))?;
     let is_node = kind == Kind::PackageJson;
-    let forces = is_node && role == Role::Own;
+    let forces = |table: &str| is_node && is_read_table(text, table) && !tell.is_member();
     let tables = if is_node { &TABLES[..] } else { &["require", "require-dev"] };
     let mut spots = Vec::new();
     let mut scanner = Scanner { text, at: 0 };
@@ -49,8 +49,8 @@ pub(super) fn entries(text: &str, kind: Kind, role: Role) -> Result<Entries, Str
         };
         match table {
             _ if tables.contains(&table) => entries(scanner, table == PEERS, false),
-            "overrides" | "resolutions" if forces => entries(scanner, false, true),
-            "pnpm" if forces => scanner.object(&mut |scanner, key| match key {
+            "overrides" | "resolutions" if forces(table) => entries(scanner, false, true),
+            "pnpm" if forces(table) => scanner.object(&mut |scanner, key| match key {
                 "overrides" => entries(scanner, false, true),
                 _ => scanner.value(),
             }),

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::desk::Draft;
 use super::spans::Spans;
-use crate::inventory::{Kind, Reading, Role};
+use crate::inventory::{Kind, Reading, Tell};
 use crate::name::spelled;
 use crate::package::{Ecosystem, Problem, Status};
 use crate::scan::range_of;
@@ -60,8 +60,8 @@ enum Form {
 }
 
 impl<'t> Read<'t> {
-    pub(super) fn of(kind: Kind, text: &'t str, role: Role) -> Self {
-        let reading = kind.read_as(text.as_bytes(), &|| role);
+    pub(super) fn of(kind: Kind, text: &'t str, tell: &dyn Tell) -> Self {
+        let reading = kind.read_as(text.as_bytes(), tell);
         let mut entries = Entries::new();
         for one in &reading.packages {
             let entry = Entry { line: one.line, said: one.version.to_string(), form: Form::Pin };
@@ -278,6 +278,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Alone;
 
     /// What stands in the way of moving `a` (or `g:a`) from 1.0 to 2.0.
     #[track_caller]
@@ -303,7 +304,7 @@ mod tests {
             ..Draft::default()
         };
         let mut bumps = BTreeMap::from([(name.to_owned(), draft)]);
-        let read = |text| Read::of(kind, text, Role::Own);
+        let read = |text| Read::of(kind, text, &Alone);
         let found = faults("f", (&read(before), &read(after)), &mut bumps, &Spans::default());
         let along = bumps[name].found.iter().map(|name| format!("along {name}"));
         let got: Vec<String> =

@@ -7,7 +7,7 @@ use super::edit::{Pen, holds};
 use super::entries::{Form, Spots};
 use super::requirement::moved;
 use super::spans::Lines;
-use crate::inventory::{Role, poetry_requirement};
+use crate::inventory::{Tell, poetry_requirement};
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
 
@@ -25,7 +25,7 @@ pub(super) fn pipfile(document: &Table, spots: &mut Spots) {
 }
 
 /// What a `pyproject.toml` asks for and forces; what that of a member of a workspace forces uv does not read.
-pub(super) fn pyproject(document: &Table, role: Role, spots: &mut Spots) {
+pub(super) fn pyproject(document: &Table, tell: &dyn Tell, spots: &mut Spots) {
     if let Some(project) = below(document, "project") {
         listed(project.get("dependencies"), false, spots);
         let extras = below(project, "optional-dependencies").into_iter().flat_map(TableLike::iter);
@@ -35,7 +35,7 @@ pub(super) fn pyproject(document: &Table, role: Role, spots: &mut Spots) {
     groups.for_each(|(_, list)| listed(Some(list), false, spots));
     listed(below(document, "build-system").and_then(|build| build.get("requires")), true, spots);
     let Some(tool) = below(document, "tool") else { return };
-    let of_uv = below(tool, "uv").filter(|_| role == Role::Own);
+    let of_uv = below(tool, "uv").filter(|uv| uv.contains_key("workspace") || tell.uv().is_none());
     listed(of_uv.and_then(|uv| uv.get("override-dependencies")), false, spots);
     let resolution = below(tool, "pdm").and_then(|pdm| below(pdm, "resolution"));
     poetry_table(resolution.and_then(|resolution| resolution.get("overrides")), spots);

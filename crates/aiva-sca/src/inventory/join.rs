@@ -18,13 +18,11 @@ use super::find::Found;
 use super::globs::Globs;
 use super::graph::{self, stronger};
 use super::kind::Kind;
-use super::pnpm_left_out::LeftOut;
 use super::reading::Reading;
 use super::walk::Options;
-use super::workspaces::Known;
 use super::{
     by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, msbuild,
-    msbuild_targets, nuget_xml, overrides, pnpm_left_out, pom_tree, yarn_lock,
+    msbuild_targets, nuget_xml, pnpm_workspace, pom_tree, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
@@ -49,8 +47,6 @@ pub(crate) struct Standing<'t> {
     pub(super) other_locks: &'t by_deno::Others,
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
-    /// What each `pnpm-workspace.yaml` leaves out, by its folder.
-    pub(super) left_out: &'t Known<Option<LeftOut>>,
     /// What .NET's projects take in.
     pub(super) builds: &'t OnceLock<Builds>,
 }
@@ -66,7 +62,6 @@ pub(crate) fn join(
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);
     go_work::settle(&mut readings);
-    pnpm_left_out::settle(root, &mut readings, options, (standing.files, standing.left_out));
     catalog::settle(root, &mut readings, options);
     msbuild_targets::settle_late(root, &mut readings, options, standing.files, standing.builds);
     msbuild::settle(root, &mut readings, options);
@@ -104,7 +99,7 @@ pub(crate) fn join(
             held.insert(manifest);
         }
     }
-    overrides::settle_locked(&mut readings);
+    pnpm_workspace::settle_locked(&mut readings);
     held.extend(by_deno::settle(&mut readings, standing.files, standing.other_locks));
     vendored(&mut readings);
     for at in covered(&readings) {

@@ -4,11 +4,11 @@
 //! `tests/locks/`, a fuzz target.
 
 use super::reading::Reading;
-use super::workspaces::{Role, Tell};
+use super::workspaces::{Alone, Tell};
 use super::{
     bill, build_gradle, bun_lock, cargo_lock, cargo_toml, composer_json, composer_lock, conan_lock, deno_json,
     deno_lock, door, gemfile, gemfile_lock, go_mod, go_sum, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock,
-    nuget_lock, nuget_xml, overrides, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock,
+    nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, pnpm_workspace,
     podfile_lock, poetry_lock, pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg,
     uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
 };
@@ -334,11 +334,11 @@ impl Kind {
 
     /// Reads a file of this kind that stands alone.
     pub fn read(self, bytes: &[u8]) -> Reading {
-        self.read_as(bytes, &|| Role::Own)
+        self.read_as(bytes, &Alone)
     }
 
-    /// Reads a file of this kind, whose role is told where it makes a difference.
-    pub(crate) fn read_as(self, bytes: &[u8], role: Tell<'_>) -> Reading {
+    /// Reads a file of this kind, which is told of its workspace where that makes a difference.
+    pub(crate) fn read_as(self, bytes: &[u8], tell: &dyn Tell) -> Reading {
         let reader = match self {
             Self::CargoLock => cargo_lock::read,
             Self::CargoToml => cargo_toml::read,
@@ -386,7 +386,7 @@ impl Kind {
             Self::Gemfile => gemfile::read,
             Self::MixExs => mix_exs::read,
             Self::PubspecYaml => pubspec_yaml::read,
-            Self::PnpmWorkspace => overrides::read_workspace,
+            Self::PnpmWorkspace => |text: &str| pnpm_workspace::read(text, &Alone),
             Self::Bill => bill::read,
             Self::Unread("unknown") => {
                 let message = "files are known by their names, and this is the name of no lockfile, manifest or bill of materials: give it the \
@@ -404,8 +404,9 @@ impl Kind {
                 Reading::failed(0, format!("an empty file: what writes {} never leaves it empty", self.name()))
             }
             Ok(text) => match self {
-                Self::PackageJson => package_json::read_as(&text, role),
-                Self::PyProject => pyproject::read_as(&text, role),
+                Self::PackageJson => package_json::read_as(&text, tell),
+                Self::PyProject => pyproject::read_as(&text, tell),
+                Self::PnpmWorkspace => pnpm_workspace::read(&text, tell),
                 _ => reader(&text),
             },
             Err(fault) => Reading::failed(fault.line, fault.message),

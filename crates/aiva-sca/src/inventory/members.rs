@@ -53,14 +53,14 @@ impl<'a> Visit<'a> for Packages {
 mod tests {
     use super::super::globs::BUILT;
     use super::super::kind::Kind;
-    use super::super::workspaces::{Role, Workspaces};
+    use super::super::workspaces::{Tell, Workspaces};
 
     #[test]
     fn the_patterns_of_a_folder_are_put_together_once_for_all_its_members() {
         let text = |path: &str| (path == "package.json").then(|| r#"{"workspaces": ["p/*"]}"#.to_owned());
         let (before, workspaces) = (BUILT.get(), Workspaces::default());
         for path in (0..20).map(|at| format!("p/{at}/package.json")) {
-            assert_eq!(workspaces.role(Kind::PackageJson, &path, &text), Role::Member);
+            assert!(workspaces.tell(Kind::PackageJson, &path, &text).is_member());
         }
         // Those of `p`, each member's own folder not being asked, and those of the root.
         assert_eq!(BUILT.get() - before, 2);

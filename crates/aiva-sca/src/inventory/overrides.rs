@@ -4,24 +4,26 @@
 //! One that holds for every copy takes the place of what the manifest asks for by the same name. One for some ranges of it is an
 //! entry beside that. One for what a single package asks for, and one that refers to another entry, are listed and not judged.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use smol_str::SmolStr;
 
 use super::address::without_secret;
-use super::find::Found;
-use super::join::folder;
 use super::json::{Json, Value};
 use super::kind::Kind;
-use super::reading::{Catalogued, Fault, Links, Reading, quote};
-use super::workspaces::{Role, Tell};
-use super::yaml::{self, Anchored, Visit};
-use super::{door, ending, package_json, pyproject, uv_constraints};
-use crate::package::{Ecosystem, NotJudged, Origin, Scope, Status};
+use super::reading::{Catalogued, Fault, Reading, quote};
+use super::workspaces::Tell;
+use super::{package_json, pnpm_overrides, pnpm_workspace, pyproject, uv_constraints};
+use crate::package::{Ecosystem, NotJudged, Origin, Scope};
 
 /// How deep overrides are followed.
 const DEEPEST: usize = 16;
+
+/// The table of pnpm's in a `package.json`.
+pub(super) const OF_MANIFEST: &str = "pnpm.overrides";
+
+/// That of yarn's, which pnpm read too.
+pub(super) const OF_YARN: &str = "resolutions";
 
 /// A version that is forced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,127 +64,90 @@ impl Override {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) all: Vec<Override>,
+    /// The version of pnpm, where it says that it is pnpm's.
+    pub(super) pnpm: Option<u32>,
     /// Names with something else than a text, by line.
     odd: Vec<(String, u32)>,
 }
 
 /// All that a manifest of this kind and role forces; nothing where it is of another kind, or cannot be read.
-pub(crate) fn of_text(kind: Kind, text: &str, role: Tell<'_>) -> Vec<Override> {
+pub(crate) fn of_text(kind: Kind, text: &str, tell: &dyn Tell) -> Vec<Override> {
     match kind {
-        Kind::PackageJson if role() == Role::Member => Vec::new(),
+        Kind::PackageJson if tell.is_member() => Vec::new(),
         Kind::PackageJson => {
-            let mut written = Written::default();
-            let mut json = Json::new(text.trim_start_matches('\u{feff}'));
-            let outcome = json.object(|json, key, _| match table(json, &key) {
-                Some(table) => read(json, table, &mut written),
-                None => json.skip(),
-            });
-            outcome.map(|()| written.all).unwrap_or_default()
+            let Written { mut all, pnpm, .. } = of_manifest(text);
+            all.retain(|one| pnpm_overrides::passed_over(one, pnpm).is_none());
+            all
         }
-        Kind::PyProject => pyproject::overrides_of(text, role),
-        Kind::PnpmWorkspace => yaml::tell(text.trim_start_matches('\u{feff}'), Workspace::default).0.all,
+        Kind::PyProject => pyproject::overrides_of(text, tell),
+        Kind::PnpmWorkspace => {
+            let all = pnpm_workspace::overrides_of(text);
+            if all.is_empty() || pnpm_workspace::taken(tell).may_be() { all } else { Vec::new() }
+        }
         _ => Vec::new(),
     }
 }
 
-/// The overrides of a `pnpm-workspace.yaml`.
-#[derive(Default)]
-struct Workspace {
-    all: Vec<Override>,
-    /// The lines of aliases among them.
-    aliases: Vec<u32>,
+/// What the tables of a `package.json` say, whoever reads them; nothing where it cannot be read.
+pub(super) fn of_manifest(text: &str) -> Written {
+    let mut written = Written::default();
+    let mut json = Json::new(text.trim_start_matches('\u{feff}'));
+    let outcome = json.object(|json, key, _| match table(json, &key) {
+        Some(table) => read(json, table, &mut written),
+        None if key == MANAGER => written.note_manager(json),
+        None => json.skip(),
+    });
+    outcome.map(|()| written).unwrap_or_default()
 }
 
-/// How the overrides of that file are called.
-const OF_PNPM: &str = "pnpm's overrides";
+/// What says which tool of which version a `package.json` is for.
+pub(super) const MANAGER: &str = "packageManager";
 
-impl<'a> Visit<'a> for Workspace {
-    fn key(&mut self, _: yaml::Path<'_, 'a>, _: u32) {}
-
-    fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
-        if let [section, key] = path
-            && section == "overrides"
-        {
-            let (name, requirement) = (overridden(key).to_owned(), value.trim().to_owned());
-            self.all.push(Override { table: OF_PNPM, name, requirement, line, reach: reach(key) });
-        }
+impl Written {
+    /// Reads the value of [`MANAGER`].
+    pub(super) fn note_manager(&mut self, json: &mut Json<'_>) -> Result<(), Fault> {
+        self.pnpm = json.string()?.and_then(|manager| pnpm_overrides::version_of(&manager));
+        Ok(())
     }
 
-    fn reads_block(&self, path: yaml::Path<'_, 'a>) -> bool {
-        path.first().is_some_and(|section| section == "overrides")
-    }
-
-    fn alias(&mut self, path: yaml::Path<'_, 'a>, _: Option<&Anchored<'a>>, line: u32) -> bool {
-        if path.first().is_some_and(|section| section == "overrides") {
-            self.aliases.push(line);
-        }
-        true // Elsewhere it says nothing that is read here.
-    }
-}
-
-/// Reads a `pnpm-workspace.yaml`: what it forces. Its catalogs are read for those who ask for them.
-pub(crate) fn read_workspace(text: &str) -> Reading {
-    let mut reading = Reading::default();
-    let (workspace, fault) = yaml::tell(text, Workspace::default);
-    if let Some(fault) = fault {
-        // The end of the text counts as a line of its own where it is cut.
-        reading.problem(fault.line.min(door::last_line(text)), fault.message);
-    }
-    for line in workspace.aliases {
-        reading.problem(line, "a YAML alias among the overrides, which is not followed");
-    }
-    let last = door::last_line(text);
-    if let Some(open) = ending::open_line(text)
-        && workspace.all.last().is_some_and(|one| one.line == last)
-        && !(ending::ends_whole(open) && workspace.all.last().is_some_and(|one| ending::is_full(&one.requirement)))
-    {
-        ending::doubt(text, &mut reading);
-    }
-    settle(&mut reading, &workspace.all, &Scopes::new());
-    // The catalog is this very file's, which is not put together here.
-    for Catalogued { name, catalog, line, .. } in std::mem::take(&mut reading.links.catalogued) {
-        let reason = "an override by a catalog of the workspace, which is not followed";
-        reading.not_judged.push(NotJudged::new(Ecosystem::Npm, name, format!("catalog:{catalog}"), line, reason));
-    }
-    reading.close()
-}
-
-/// Forgets what a `pnpm-workspace.yaml` forces beside a lockfile of pnpm's that was read: the lockfile has the versions. What could
-/// not be read of it is missing nowhere where the lockfile is whole.
-pub(super) fn settle_locked(readings: &mut [(Found, Reading)]) {
-    let is_lock = |found: &Found, reading: &Reading| {
-        found.kind == Kind::PnpmLock && matches!(reading.status, Status::Parsed | Status::Partial)
-    };
-    let mut locked: HashMap<String, bool> = HashMap::new();
-    for (found, reading) in readings.iter().filter(|(found, reading)| is_lock(found, reading)) {
-        locked.insert(folder(&found.path).to_owned(), reading.status == Status::Parsed);
-    }
-    for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::PnpmWorkspace) {
-        match locked.get(folder(&found.path)) {
-            Some(true) => *reading = Reading::default(),
-            Some(false) => {
-                reading.packages.clear();
-                reading.not_judged.clear();
-                reading.links = Links::default();
+    /// Lists what the pnpm at hand does not go by, and forgets it.
+    pub(super) fn settle_passed_over(&mut self, reading: &mut Reading) {
+        let pnpm = self.pnpm;
+        self.all.retain(|one| match pnpm_overrides::passed_over(one, pnpm) {
+            Some(reason) => {
+                pass_over(reading, one, &reason);
+                false
             }
-            None => {}
-        }
+            None => true,
+        });
     }
+}
+
+/// Whether the tool of a `package.json` reads this table of it.
+pub(crate) fn is_read_table(text: &str, table: &str) -> bool {
+    table == "overrides" || pnpm_overrides::reads_manifest(of_manifest(text).pnpm)
+}
+
+/// Lists an override that no tool goes by.
+pub(super) fn pass_over(reading: &mut Reading, one: &Override, reason: &str) {
+    let Override { name, requirement, line, .. } = one;
+    let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason.to_owned());
+    reading.not_judged.push(entry);
 }
 
 /// What a key of `package.json` is called where it has overrides.
 pub(super) fn table(json: &mut Json<'_>, key: &str) -> Option<&'static str> {
     match key {
         "overrides" => Some("overrides"),
-        "resolutions" => Some("resolutions"),
-        "pnpm" if json.next() == Value::Object => Some("pnpm.overrides"),
+        "resolutions" => Some(OF_YARN),
+        "pnpm" if json.next() == Value::Object => Some(OF_MANIFEST),
         _ => None,
     }
 }
 
 /// Reads the value of such a key.
 pub(super) fn read(json: &mut Json<'_>, table: &'static str, written: &mut Written) -> Result<(), Fault> {
-    if table != "pnpm.overrides" {
+    if table != OF_MANIFEST {
         return entries(json, table, None, 0, written);
     }
     json.object(|json, key, _| match key.as_ref() {
@@ -268,13 +233,27 @@ pub(super) fn reach(key: &str) -> Reach {
 /// What a manifest asks for by name, for the overrides that take its place.
 pub(super) type Scopes = HashMap<SmolStr, Scope>;
 
-/// Lists what a `package.json` forces. `scopes` has what it asks for by name.
-pub(super) fn settle(reading: &mut Reading, all: &[Override], scopes: &Scopes) {
+/// How the tables of a `package.json` are called; `is_open` is of one beside which a `pnpm-workspace.yaml` has overrides too.
+pub(super) fn called(one: &Override, is_open: bool) -> &'static str {
+    match one.table {
+        OF_MANIFEST if is_open => "pnpm.overrides, as far as pnpm is 10 or older",
+        OF_YARN if is_open => "resolutions, as far as pnpm is 10 or older",
+        table => table,
+    }
+}
+
+/// Lists what a `package.json` forces. `scopes` has what it asks for by name; `called` says how a table is called.
+pub(super) fn settle(
+    reading: &mut Reading,
+    all: &[Override],
+    scopes: &Scopes,
+    called: &dyn Fn(&Override) -> &'static str,
+) {
     for one in all {
         let scope = scopes.get(one.name.as_str()).copied();
         let (pins, open) = (reading.packages.len(), reading.not_judged.len());
         judge(reading, one, scope);
-        mark(reading, (pins, open), one.table, scope.is_some());
+        mark(reading, (pins, open), called(one), scope.is_some());
     }
 }
 
@@ -282,7 +261,7 @@ fn judge(reading: &mut Reading, one: &Override, scope: Option<Scope>) {
     let Override { table, name, requirement, line, reach } = one;
     let asked = scope.unwrap_or_default();
     let mut list = |reason: &'static str| {
-        let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason);
+        let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason.to_owned());
         reading.not_judged.push(NotJudged { scope: asked, ..entry });
     };
     if requirement == "-" {
@@ -333,7 +312,7 @@ pub(super) fn replaced(all: &[Override]) -> impl Iterator<Item = &str> {
 
 /// Names that pnpm leaves out, whoever asks for them.
 pub(super) fn left_out(all: &[Override]) -> impl Iterator<Item = &str> {
-    let is_pnpms = |one: &Override| matches!(one.table, "pnpm.overrides" | OF_PNPM);
+    let is_pnpms = |one: &Override| matches!(one.table, OF_MANIFEST | pnpm_workspace::TABLE);
     let is_none = move |one: &&Override| is_pnpms(one) && one.reach == Reach::All && one.requirement == "-";
     all.iter().filter(is_none).map(|one| one.name.as_str())
 }

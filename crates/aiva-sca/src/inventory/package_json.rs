@@ -15,24 +15,20 @@ use super::graph::stronger;
 use super::json::{Json, Value};
 use super::npm_source::{exact, is_git, source, split_name, table};
 use super::overrides::{self, Scopes, Written};
+use super::pnpm_overrides::Taken;
 use super::reading::{Catalogued, Declared, Fault, Reading, quote};
-use super::workspaces::{Role, Tell};
+use super::workspaces::{Alone, Tell};
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
 pub(crate) fn read(text: &str) -> Reading {
-    read_as(text, &|| Role::Own)
+    read_as(text, &Alone)
 }
 
-/// The same; of a member of a workspace nobody reads the overrides.
-pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
-    read_without(text, role, &HashSet::new())
-}
-
-/// The same, in a workspace whose `pnpm-workspace.yaml` leaves out what has one of these names.
-pub(super) fn read_without(text: &str, role: Tell<'_>, left_out: &HashSet<String>) -> Reading {
+/// The same; of a member of a workspace nobody reads the overrides, and pnpm may leave something out.
+pub(super) fn read_as(text: &str, tell: &dyn Tell) -> Reading {
     let mut reading = Reading::default();
-    let (mut json, role) = (Json::new(text), LazyCell::new(role));
+    let (mut json, is_member) = (Json::new(text), LazyCell::new(|| tell.is_member()));
     if json.next() != Value::Object {
         return Reading::failed(json.line(), "not a manifest: package.json begins with `{`");
     }
@@ -43,6 +39,7 @@ pub(super) fn read_without(text: &str, role: Tell<'_>, left_out: &HashSet<String
             Ok(())
         }
         "workspaces" => members(json, &mut reading.links.members),
+        overrides::MANAGER => written.note_manager(json),
         "peerDependenciesMeta" => json.object(|json, name, _| {
             json.object(|json, key, _| {
                 if key != "optional" {
@@ -65,14 +62,18 @@ pub(super) fn read_without(text: &str, role: Tell<'_>, left_out: &HashSet<String
                 }
                 Ok(())
             }),
-            (None, Some(table)) if *role == Role::Own => overrides::read(json, table, &mut written),
+            (None, Some(table)) if !*is_member => overrides::read(json, table, &mut written),
             (None, _) => json.skip(),
         },
     });
     let outcome = outcome.and_then(|()| json.end());
     overrides::doubt(&mut reading, &written);
+    written.settle_passed_over(&mut reading);
+    let workspace = (!asked.is_empty() || !written.all.is_empty()).then(|| tell.pnpm()).flatten();
+    // Of two tables of which one is taken neither leaves anything out for sure.
+    let is_open = workspace.as_ref().is_some_and(|one| one.taken == Taken::Perhaps);
     let forced: HashSet<&str> = overrides::replaced(&written.all).collect();
-    let left_out_here: HashSet<&str> = overrides::left_out(&written.all).collect();
+    let left_out: HashSet<&str> = overrides::left_out(&written.all).filter(|_| !is_open).collect();
     let mut scopes = Scopes::new();
     peers.settle(&mut asked, &mut reading);
     reading.links.declared.reserve(asked.len());
@@ -81,7 +82,8 @@ pub(super) fn read_without(text: &str, role: Tell<'_>, left_out: &HashSet<String
             let scope = scopes.entry(one.name.clone()).or_insert(one.scope);
             *scope = stronger(*scope, one.scope);
         }
-        let left_out = match (left_out_here.contains(&*one.name), left_out.contains(&*one.name)) {
+        let is_left_out = workspace.as_ref().is_some_and(|workspace| workspace.leaves_out(&one.name));
+        let left_out = match (left_out.contains(&*one.name), is_left_out) {
             (true, _) => Some("pnpm leaves it out: pnpm.overrides say `-`"),
             (_, true) => Some("pnpm leaves it out: the overrides of pnpm-workspace.yaml say `-`"),
             _ => None,
@@ -95,7 +97,7 @@ pub(super) fn read_without(text: &str, role: Tell<'_>, left_out: &HashSet<String
         }
         entry(&mut reading, one, &forced);
     }
-    overrides::settle(&mut reading, &written.all, &scopes);
+    overrides::settle(&mut reading, &written.all, &scopes, &|one| overrides::called(one, is_open));
     reading.links.overridden.extend(written.all.iter().map(|one| one.name.clone()));
     reading.packages.sort_by_key(|package| package.line);
     reading.not_judged.sort_by_key(|entry| entry.line);

@@ -15,17 +15,17 @@ use super::python::{self, exact, normalise};
 use super::reading::{Declared, Reading, quote};
 use super::requirements::{Requirement, no_requirement};
 use super::typed::{doubt_list, table_at, table_in, tables, wrong, wrong_source};
-use super::uv_constraints;
-use super::workspaces::{Role, Tell};
+use super::workspaces::{Alone, Tell};
+use super::{uv_constraints, uv_members};
 use crate::package::{Ecosystem, NotJudged, Scope, Source};
 
 /// Reads a `pyproject.toml`.
 pub(crate) fn read(text: &str) -> Reading {
-    read_as(text, &|| Role::Own)
+    read_as(text, &Alone)
 }
 
 /// The same; of a member of its workspace uv passes over the lists of what is forced and narrowed.
-pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
+pub(super) fn read_as(text: &str, tell: &dyn Tell) -> Reading {
     let manifest = match Manifest::parse(text) {
         Ok(manifest) => manifest,
         Err(fault) => return Reading::failed(fault.line, fault.message),
@@ -33,7 +33,7 @@ pub(super) fn read_as(text: &str, role: Tell<'_>) -> Reading {
     let mut reading = Reading::default();
     let name = manifest.string(&["project", "name"]).or_else(|| manifest.string(&["tool", "poetry", "name"]));
     reading.links.name = name.map(|name| normalise(name).into());
-    standard(&manifest, role, &mut reading);
+    standard(&manifest, tell, &mut reading);
     poetry(&manifest, &mut reading);
     dynamic::note(&manifest, &mut reading);
     reading.close()
@@ -83,7 +83,7 @@ impl Sources {
     }
 }
 
-fn standard(manifest: &Manifest, role: Tell<'_>, reading: &mut Reading) {
+fn standard(manifest: &Manifest, tell: &dyn Tell, reading: &mut Reading) {
     let sources = &Sources::of(manifest);
     list_at(manifest, (&["project"], "dependencies"), Scope::Runtime, sources, reading);
     // The last two are from before PEP 735: pdm's groups, and uv's only one.
@@ -98,7 +98,7 @@ fn standard(manifest: &Manifest, role: Tell<'_>, reading: &mut Reading) {
         }
     }
     list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
-    let of_uv = of_uv(manifest, role);
+    let of_uv = of_uv(manifest, tell);
     forced(manifest, of_uv, sources, reading);
     overridden(manifest, of_uv, reading);
     uv_constraints::narrow(manifest, of_uv, uv_constraints::ALL, 0, reading);
@@ -117,9 +117,10 @@ const OF_WORKSPACE: [&str; 4] =
     ["override-dependencies", "exclude-dependencies", uv_constraints::ALL, uv_constraints::BUILD];
 
 /// The table that uv reads such lists of; none of a member of a workspace.
-fn of_uv<'m>(manifest: &'m Manifest, role: Tell<'_>) -> Option<&'m dyn TableLike> {
+fn of_uv<'m>(manifest: &'m Manifest, tell: &dyn Tell) -> Option<&'m dyn TableLike> {
     let uv = manifest.table(&["tool", "uv"])?;
-    OF_WORKSPACE.iter().any(|key| uv.contains_key(key)).then_some(uv).filter(|_| role() == Role::Own)
+    let is_own = || manifest.table(&uv_members::TABLE).is_some() || tell.uv().is_none();
+    OF_WORKSPACE.iter().any(|key| uv.contains_key(key)).then_some(uv).filter(|_| is_own())
 }
 
 /// What uv and pdm are to take whatever anybody asks for. `of_uv` is the table that uv reads such lists of.
@@ -156,9 +157,9 @@ fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> 
 }
 
 /// All that a text forces or holds; nothing where it cannot be read.
-pub(super) fn overrides_of(text: &str, role: Tell<'_>) -> Vec<Override> {
+pub(super) fn overrides_of(text: &str, tell: &dyn Tell) -> Vec<Override> {
     let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
-    let of_uv = of_uv(&manifest, role);
+    let of_uv = of_uv(&manifest, tell);
     let mut all = written(&manifest, of_uv);
     all.extend(uv_constraints::holding(&manifest, of_uv));
     all

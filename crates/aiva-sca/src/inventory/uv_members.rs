@@ -4,6 +4,8 @@
 //! What such a file asks for is therefore judged as it stands, not narrowed by the workspace's either: that is more than what may be
 //! installed, never less.
 
+use std::sync::Arc;
+
 use super::globs::Globs;
 use super::join::{above, below, inside};
 use super::manifest::Manifest;
@@ -11,25 +13,27 @@ use super::workspaces::{Known, Texts};
 
 /// What the folder of a workspace says of its members.
 #[derive(Debug)]
-pub(super) struct Workspace {
+pub(crate) struct Workspace {
     members: Globs,
     excluded: Globs,
 }
 
-/// Whether a folder is a member: the nearest workspace decides, whose own folder is nobody's.
-pub(super) fn is_member(own: &str, known: &Known<Option<Workspace>>, texts: Texts<'_>) -> bool {
-    let nearest = above(own).find_map(|at| {
-        let workspace = known.of(at, || workspace(&texts(&inside(at, "pyproject.toml"))?));
-        let workspace = workspace.as_ref().as_ref()?;
-        let path = below(at, own);
-        Some(at != own && workspace.members.matches(path) && !workspace.excluded.matches(path))
-    });
-    nearest == Some(true)
+/// The workspace of which a folder without one is a member: the nearest decides.
+pub(super) fn of(own: &str, known: &Known<Option<Arc<Workspace>>>, texts: Texts<'_>) -> Option<Arc<Workspace>> {
+    let find = |at: &str| workspace(&texts(&inside(at, "pyproject.toml"))?).map(Arc::new);
+    let (at, workspace) = above(own).skip(1).find_map(|at| Some((at, known.of(at, || find(at)).as_ref().clone()?)))?;
+    let path = below(at, own);
+    (workspace.members.matches(path) && !workspace.excluded.matches(path)).then_some(workspace)
 }
 
+/// Where a manifest says that its folder is that of a workspace.
+pub(super) const TABLE: [&str; 3] = ["tool", "uv", "workspace"];
+
 fn workspace(text: &str) -> Option<Workspace> {
+    // Most have none.
+    memchr::memmem::find(text.as_bytes(), b"workspace")?;
     let manifest = Manifest::parse(text).ok()?;
-    let table = manifest.table(&["tool", "uv", "workspace"])?;
+    let table = manifest.table(&TABLE)?;
     let globs = |key| {
         let all: Vec<&str> =
             table.get(key).into_iter().flat_map(|item| manifest.strings(item)).map(|one| one.0).collect();

@@ -26,9 +26,8 @@ use super::include;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::nuget_xml;
-use super::pnpm_left_out::LeftOut;
 use super::reading::Reading;
-use super::workspaces::{Known, Role, Tell, Workspaces};
+use super::workspaces::{Alone, Tell, Workspaces};
 use crate::package::Input;
 
 /// How to walk.
@@ -151,8 +150,7 @@ pub fn visit<T: Send>(
         has_catalog: finds.files.iter().any(|found| found.kind == Kind::VersionCatalog),
         central: central(&finds.files),
         other_locks: by_deno::Others::default(),
-        workspaces: Workspaces::default(),
-        left_out: Known::default(),
+        workspaces: Workspaces::among(&finds.files),
         builds: OnceLock::new(),
         done: AtomicUsize::new(0),
         files: finds.files,
@@ -181,7 +179,6 @@ struct Tree<'w> {
     central: Vec<String>,
     other_locks: by_deno::Others,
     workspaces: Workspaces,
-    left_out: Known<Option<LeftOut>>,
     builds: OnceLock<Builds>,
     done: AtomicUsize,
     progress: &'w (dyn Fn(Progress) + Sync),
@@ -248,8 +245,9 @@ impl Tree<'_> {
         let mut files = handed;
         for at in &group.files {
             let Some(found) = self.files.get(*at).cloned() else { continue };
-            let role = || self.workspaces.role(found.kind, &found.path, &|path| self.text(path));
-            let (reading, text) = read_with_text(&found.file, found.kind, self.options, &role);
+            let texts = |path: &str| self.text(path);
+            let place = self.workspaces.tell(found.kind, &found.path, &texts);
+            let (reading, text) = read_with_text(&found.file, found.kind, self.options, &place);
             files.push(Read { at: *at, found, reading, text: text.filter(|_| size <= MOST_TEXT) });
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(Progress::Read { done, total });
@@ -267,7 +265,6 @@ impl Tree<'_> {
             files: &self.files,
             other_locks: &self.other_locks,
             is_below: group.above.is_some(),
-            left_out: &self.left_out,
             builds: &self.builds,
         };
         let joined = join::join(self.root, readings, self.options, standing);
@@ -303,16 +300,16 @@ fn single(file: &Path) -> Found {
 
 /// Reads one file with its kind's reader, as one that stands alone.
 pub(crate) fn read_file(file: &Path, kind: Kind, options: &Options) -> Reading {
-    read_with_text(file, kind, options, &|| Role::Own).0
+    read_with_text(file, kind, options, &Alone).0
 }
 
 /// The same, with what was read.
-fn read_with_text(file: &Path, kind: Kind, options: &Options, role: Tell<'_>) -> (Reading, Option<Vec<u8>>) {
+fn read_with_text(file: &Path, kind: Kind, options: &Options, tell: &dyn Tell) -> (Reading, Option<Vec<u8>>) {
     if let Kind::Unread(_) = kind {
         return (kind.read(&[]), None);
     }
     match bytes(file, options.largest_file) {
-        Ok(Some(bytes)) => (kind.read_as(&bytes, role), Some(bytes)),
+        Ok(Some(bytes)) => (kind.read_as(&bytes, tell), Some(bytes)),
         Ok(None) => {
             let limit = options.largest_file / (1024 * 1024);
             (Reading::failed(0, format!("larger than {limit} MiB, the limit for one file: not read")), None)

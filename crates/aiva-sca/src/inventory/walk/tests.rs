@@ -184,11 +184,10 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let one = Group { files: (0..files.len()).collect(), ..Group::default() };
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let central = central(&files);
-    let workspaces = Workspaces::default();
-    let (left_out, builds, other_locks) = (Known::default(), OnceLock::new(), by_deno::Others::default());
+    let workspaces = Workspaces::among(&files);
+    let (builds, other_locks) = (OnceLock::new(), by_deno::Others::default());
     let options = &options;
-    let tree =
-        Tree { root, options, files, has_catalog, central, other_locks, workspaces, left_out, builds, done, progress };
+    let tree = Tree { root, options, files, has_catalog, central, other_locks, workspaces, builds, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));

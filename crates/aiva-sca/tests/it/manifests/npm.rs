@@ -167,3 +167,90 @@ fn what_a_pnpm_workspace_leaves_out_is_judged_nowhere_in_it() {
         assert_eq!(told, want, "{path}");
     }
 }
+
+#[test]
+fn pnpm_goes_by_one_table_of_overrides() {
+    let yaml = "packages:\n  - 'p/*'\noverrides:\n  qs: 6.7.0\n  c: '-'\n";
+    let table = r#""pnpm": {"overrides": {"qs": "6.5.0", "d": "-"}}"#;
+    let asked = r#""dependencies": {"qs": "^6", "c": "^1", "d": "^1"}"#;
+    let (pnpm, both) = ("pnpm.overrides", "pnpm's overrides");
+    let old = "as far as pnpm is 10 or older";
+    let new = "as far as pnpm is 11 or later";
+    let left_out = "d [^1]: pnpm leaves it out: pnpm.overrides say `-`";
+    let of_file = "c [^1]: pnpm leaves it out: the overrides of pnpm-workspace.yaml say `-`";
+    let nine = "not taken: pnpm takes the overrides of package.json alone up to 9, and this is 9";
+    let ten = "not taken: pnpm takes the overrides of package.json where it has any, and none of these, up to 10";
+    let eleven = "not taken: pnpm 11 reads no overrides in package.json, only in pnpm-workspace.yaml";
+    for (manager, table, own, of_yaml) in [
+        ("", table, format!("qs 6.5.0 ({pnpm}, {old}); c [^1]; d [^1]"), format!("qs 6.7.0 ({both}, {new})")),
+        (
+            "pnpm@9.15.9",
+            table,
+            format!("qs 6.5.0 ({pnpm}); c [^1]; {left_out}"),
+            format!("qs [6.7.0]: {nine}; c [-]: {nine}"),
+        ),
+        (
+            "pnpm@10.34.9+sha512.ab",
+            table,
+            format!("qs 6.5.0 ({pnpm}); c [^1]; {left_out}"),
+            format!("qs [6.7.0]: {ten}; c [-]: {ten}"),
+        ),
+        (
+            "pnpm@11.0.0-rc.1",
+            table,
+            format!("qs [^6]; {of_file}; d [^1]; qs [6.5.0]: {eleven}; d [-]: {eleven}"),
+            format!("qs 6.7.0 ({both})"),
+        ),
+        // yarn's count among pnpm's, and npm's do not.
+        (
+            "pnpm@10.0.0",
+            r#""resolutions": {"b": "1.0.0"}"#,
+            "b 1.0.0 (resolutions); qs [^6]; c [^1]; d [^1]".to_owned(),
+            format!("qs [6.7.0]: {ten}; c [-]: {ten}"),
+        ),
+        (
+            "pnpm@11.0.0",
+            r#""resolutions": {"b": "1.0.0"}"#,
+            format!("qs [^6]; {of_file}; d [^1]; b [1.0.0]: {eleven}"),
+            format!("qs 6.7.0 ({both})"),
+        ),
+        (
+            "",
+            r#""overrides": {"b": "1.0.0"}"#,
+            format!("b 1.0.0 (overrides); qs [^6]; {of_file}; d [^1]"),
+            format!("qs 6.7.0 ({both})"),
+        ),
+        // An empty table is none.
+        (
+            "pnpm@10.0.0",
+            r#""pnpm": {"overrides": {}}"#,
+            format!("qs [^6]; {of_file}; d [^1]"),
+            format!("qs 6.7.0 ({both})"),
+        ),
+        ("", r#""pnpm": {"overrides": {}}"#, format!("qs [^6]; {of_file}; d [^1]"), format!("qs 6.7.0 ({both})")),
+        // Another tool's manifest says nothing of pnpm.
+        ("yarn@4.0.0", table, format!("qs 6.5.0 ({pnpm}, {old}); c [^1]; d [^1]"), format!("qs 6.7.0 ({both}, {new})")),
+    ] {
+        let manifest = format!("{{\n{asked},\n{table}, \"packageManager\": \"{manager}\"}}");
+        let member = r#"{"dependencies": {"c": "^1"}}"#;
+        let inputs = tree(&[("package.json", &*manifest), ("pnpm-workspace.yaml", yaml), ("p/a/package.json", member)]);
+        let told = |path: &str| {
+            let input = inputs.iter().find(|input| input.path == path).unwrap();
+            assert_eq!(input.status.name(), "parsed", "{path}: {:?}", input.problems);
+            let by = |by: Option<&str>| by.map(|by| format!(" ({by})")).unwrap_or_default();
+            let pins = input.packages.iter().map(|one| {
+                let origin = one.origin.as_ref().and_then(|origin| origin.forced_by.as_deref());
+                format!("{} {}{}", one.name, one.version, by(origin))
+            });
+            let open = input.not_judged.iter().map(|one| match one.is_range {
+                true => format!("{} [{}]{}", one.name, one.requirement, by(one.forced_by.as_deref())),
+                false => format!("{} [{}]: {}", one.name, one.requirement, one.reason),
+            });
+            pins.chain(open).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(told("package.json"), own, "{manager} {table}");
+        assert_eq!(told("pnpm-workspace.yaml"), of_yaml, "{manager} {table}");
+        let is_out = own.contains(of_file);
+        assert_eq!(told("p/a/package.json"), if is_out { of_file } else { "c [^1]" }, "{manager} {table}");
+    }
+}
