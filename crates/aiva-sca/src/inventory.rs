@@ -106,7 +106,7 @@ mod xml;
 mod yaml;
 mod yarn_lock;
 
-pub(crate) use address::{host, without_secret};
+pub(crate) use address::{MASK, host, masked_query, user, without_secret};
 pub(crate) use catalog::Kept as Catalogs;
 pub(crate) use door::western;
 pub(crate) use graph::stronger;

@@ -1,21 +1,20 @@
 //! Lines of a manifest as they are shown: without the credentials of the addresses in them, and of settings.
 //!
-//! What is masked is what the print would give away, also more than that: every value in the query of an address, and whatever is set
-//! for a name that speaks of a secret. The files keep what they have.
+//! What is masked is what the print would give away, also more than that: the values in the query of an address but those that say
+//! which of several things is meant, and whatever is set for a name that speaks of a secret. The files keep what they have.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use setting::settings;
 
+use crate::inventory::{MASK, masked_query, user};
+
 mod name;
 mod setting;
 #[cfg(test)]
 mod tests;
 mod value;
-
-/// What stands in the place of credentials.
-const MASK: &str = "***";
 
 /// What lines of a file hold that only the lines before them tell to be secret.
 #[derive(Debug, Default)]
@@ -65,8 +64,8 @@ pub fn masked_addresses(line: &str) -> String {
     while let Some((at, start)) = all.next() {
         let end = all.peek().map_or(line.len(), |(next, _)| *next);
         out.push_str(line.get(from..start).unwrap_or_default());
-        let is_ssh = line.get(from..at).is_some_and(|before| before.ends_with("ssh"));
-        address(line.get(start..end).unwrap_or_default(), is_ssh, &mut out);
+        let scheme = line.get(from..at).unwrap_or_default();
+        address(scheme, line.get(start..end).unwrap_or_default(), &mut out);
         from = end;
     }
     out.push_str(line.get(from..).unwrap_or_default());
@@ -74,19 +73,17 @@ pub fn masked_addresses(line: &str) -> String {
 }
 
 /// An address behind its `://`, and what comes behind it.
-fn address(text: &str, is_ssh: bool, out: &mut String) {
+fn address(scheme: &str, text: &str, out: &mut String) {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | '<' | '>');
     let authority = text.get(..until(text, is_end)).unwrap_or_default();
-    let secret = authority.rsplit_once('@').map(|(user, _)| user);
-    let secret = secret.filter(|user| !user.is_empty() && (user.contains(':') || !is_ssh));
+    let secret = user(scheme, authority).filter(|user| !user.is_empty());
     out.push_str(secret.map_or("", |_| MASK));
     let rest = text.get(secret.map_or(0, str::len)..).unwrap_or_default();
     let is_out = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
     let (whole, behind) = rest.split_at_checked(until(rest, is_out)).unwrap_or((rest, ""));
     match whole.split_once('?') {
         Some((path, query)) => {
-            out.push_str(path);
-            values(query, out);
+            out.extend([path, "?", &*masked_query(query)]);
         }
         None => out.push_str(whole),
     }
@@ -106,23 +103,4 @@ fn until(text: &str, is_end: impl Fn(char) -> bool) -> usize {
         }
     }
     text.len()
-}
-
-/// A query, behind its `?`, with its values masked; what stands behind `#` is none of it.
-fn values(query: &str, out: &mut String) {
-    let (query, fragment) = query.split_at_checked(query.find('#').unwrap_or(query.len())).unwrap_or((query, ""));
-    let mut sign = '?';
-    for part in query.split(['&', ';']) {
-        out.push(sign);
-        sign = '&';
-        match part.split_once('=') {
-            Some((name, value)) if !value.is_empty() => {
-                // What closes the place that the address stands in.
-                let end = value.trim_end_matches([',', ':', ')', ']', '}']).len();
-                out.extend([name, "=", MASK, value.get(end..).unwrap_or_default()]);
-            }
-            _ => out.push_str(part),
-        }
-    }
-    out.push_str(fragment);
 }

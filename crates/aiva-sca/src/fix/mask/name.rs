@@ -1,7 +1,7 @@
 //! Which names speak of a secret.
 
-/// Words of which the last one of a name tells that its value is a secret.
-const SECRETS: [&str; 20] = [
+/// Words of which the last one of a name tells that its value is a secret, also of several.
+const SECRETS: [&str; 18] = [
     "password",
     "passwd",
     "passphrase",
@@ -11,7 +11,6 @@ const SECRETS: [&str; 20] = [
     "authtoken",
     "accesstoken",
     "secret",
-    "secrets",
     "apikey",
     "accesskey",
     "secretkey",
@@ -19,7 +18,6 @@ const SECRETS: [&str; 20] = [
     "auth",
     "authorization",
     "credential",
-    "credentials",
     "bearer",
     "signature",
 ];
@@ -42,8 +40,8 @@ pub(super) fn is_secret(name: &str) -> bool {
         }
     }
     match words.as_slice() {
-        [.., of, key] if key == "key" => OF_KEYS.contains(&of.as_str()),
-        [.., last] => SECRETS.contains(&last.as_str()),
+        [.., of, key] if key == "key" || key == "keys" => OF_KEYS.contains(&of.as_str()),
+        [.., last] => SECRETS.iter().any(|word| last == word || last.strip_suffix('s') == Some(word)),
         [] => false,
     }
 }

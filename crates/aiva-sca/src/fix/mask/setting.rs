@@ -4,13 +4,17 @@
 
 use super::MASK;
 use super::name::is_secret;
-use super::value::{is_asked, is_said, quoted, shown, value};
+use super::value::{is_asked, is_said, quoted, shown, value, within};
 
 /// What goes on in the next line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
     /// A block scalar of YAML: lines that begin further to the right.
     Block(usize),
+    /// What a name of YAML has in the lines below it: a text or a sequence, if no names are there.
+    Below(usize),
+    /// The items of a sequence of YAML: lines that begin with its sign there, or further to the right.
+    Items(usize),
     /// A list.
     List,
     /// A string, up to these quotes.
@@ -27,6 +31,7 @@ pub(super) fn settings(line: &str, open: Option<Open>) -> (String, Option<Open>)
         Some(open) => go_on(line, open, &mut out),
         None => (0, None),
     };
+    let first = line.len() - line.trim_start_matches([' ', '-']).len();
     let mut tag = None;
     for (at, sign) in line.match_indices([':', '=', '<', '>']) {
         let Some(before) = line.get(from..at) else { continue };
@@ -50,7 +55,7 @@ pub(super) fn settings(line: &str, open: Option<Open>) -> (String, Option<Open>)
         // `==` and `>=` set nothing, nor does the colon of `://` and of `group:name:1.0`.
         let sets = match sign {
             "=" => !behind.starts_with('=') && !before.ends_with(['=', '!', '<', '>', '~']),
-            _ => behind.starts_with([' ', '\t']) || is_quoted,
+            _ => behind.is_empty() || behind.starts_with([' ', '\t']) || is_quoted,
         };
         let name = quoted.trim_end_matches(['"', '\'']);
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -67,8 +72,15 @@ pub(super) fn settings(line: &str, open: Option<Open>) -> (String, Option<Open>)
             (from, open) = (first + taken, open.or(more));
             continue;
         }
+        let column = from + start - usize::from(is_quoted).min(start);
         if sign == ":" && opens_block(rest) {
-            open = open.or(Some(Open::Block(from + start - usize::from(is_quoted).min(start))));
+            open = open.or(Some(Open::Block(column)));
+            continue;
+        }
+        let lead = lead + if sign == ":" { marks(rest) } else { 0 };
+        let rest = behind.get(lead..).unwrap_or_default();
+        if sign == ":" && is_nothing(rest) {
+            open = open.or((column <= first).then_some(Open::Below(column)));
             continue;
         }
         if let Some(quotes) = TRIPLE.into_iter().find(|quotes| rest.starts_with(quotes)) {
@@ -100,16 +112,92 @@ fn go_on(line: &str, open: Open, out: &mut String) -> (usize, Option<Open>) {
     };
     match open {
         Open::Block(column) => {
-            let indent = line.len() - line.trim_start_matches(' ').len();
-            if !line.trim().is_empty() && indent <= column {
+            if !line.trim().is_empty() && indent(line) <= column {
                 return (0, None);
             }
             text(None, out)
+        }
+        Open::Below(_) if is_nothing(line) => (0, Some(open)),
+        Open::Below(column) => match opened_below(line, column) {
+            Some(open) => go_on(line, open, out),
+            None => (0, None),
+        },
+        Open::Items(column) => {
+            let indent = indent(line);
+            let item = line.get(indent..).unwrap_or_default();
+            if is_nothing(line) {
+                return (0, Some(open));
+            }
+            if indent < column || indent == column && !is_item(item) {
+                return (0, None);
+            }
+            let inside = item.trim_start_matches(['-', ' ', '\t']);
+            out.push_str(line.get(..line.len() - inside.len()).unwrap_or_default());
+            item_of_yaml(inside, out);
+            (line.len(), Some(open))
         }
         Open::Text(quotes) => text(line.find(quotes), out),
         Open::Element => text(line.find('<'), out),
         Open::List => items(line, out),
     }
+}
+
+/// What the first line below a name of YAML opens; nothing where that is a name again.
+fn opened_below(line: &str, column: usize) -> Option<Open> {
+    let indent = indent(line);
+    let text = line.get(indent..)?;
+    if is_item(text) {
+        return (indent >= column).then_some(Open::Items(indent));
+    }
+    let is_name = match text.chars().next() {
+        Some(quote @ ('"' | '\'')) => {
+            text.get(quoted(text, quote) + 1..).is_some_and(|behind| behind.trim_start().starts_with(':'))
+        }
+        _ => {
+            let plain = text.split(" #").next().unwrap_or_default().trim_end();
+            plain.contains(": ") || plain.ends_with(':')
+        }
+    };
+    (indent > column && !is_name && !text.starts_with(['{', '<'])).then_some(Open::Block(column))
+}
+
+/// How much of a value of YAML are its anchor and its tag, with the white space behind them.
+fn marks(rest: &str) -> usize {
+    let mut at = 0;
+    for _ in 0..2 {
+        let Some(word) = rest.get(at..).filter(|rest| rest.starts_with(['&', '!'])).map(within) else { break };
+        let length = word.find([' ', '\t']).unwrap_or(word.len());
+        at += length + word.get(length..).map_or(0, |behind| behind.len() - behind.trim_start().len());
+    }
+    at
+}
+
+/// Masks an item of a sequence of YAML behind its sign, but packages with their versions and the quotes around it.
+fn item_of_yaml(text: &str, out: &mut String) {
+    let value = text.trim_end();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let inside = quote.and_then(|quote| value.get(1..)?.strip_suffix(quote)).unwrap_or(value);
+    if is_said(inside) || is_asked(inside) || opens_block(value) {
+        out.push_str(text);
+        return;
+    }
+    let (before, behind) = value.split_once(inside).unwrap_or_default();
+    out.extend([before, MASK, behind, text.get(value.len()..).unwrap_or_default()]);
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+/// Whether a line has nothing, or only a comment.
+fn is_nothing(line: &str) -> bool {
+    let text = line.trim_start();
+    text.is_empty() || text.starts_with('#')
+}
+
+/// Whether it begins with the sign of an item of a sequence.
+fn is_item(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
 
 /// Masks the items of a list behind its bracket; how much of the text they are, without a comment, and whether it goes on.

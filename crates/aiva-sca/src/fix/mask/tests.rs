@@ -40,6 +40,10 @@ fn values_of_a_query_are_masked() {
         ("{a: https://h/?t=1}, x https://h/?t=2: why", "{a: https://h/?t=***}, x https://h/?t=***: why"),
         ("https://ü/?ö=ä", "https://ü/?ö=***"),
         (r#""https://h/a\"?t=SECRET""#, r#""https://h/a\"?t=***""#),
+        ("https://h/?ref=v1&amp;t=x#a", "https://h/?ref=v1&amp;t=***#a"),
+        (r"https://h/?ref=v1\u0026t=x https://h/?t\u003dx", r"https://h/?ref=*** https://h/?***"),
+        ("{a: https://h/?branch=a/b&path=@c/d, x", "{a: https://h/?branch=a/b&path=@c/d, x"),
+        ("https://h/?path=https://u:p@h", "https://h/?path=https://***@h"),
         (r#""https://u:p\"SECRET@h/a""#, r#""https://***@h/a""#),
     ]);
 }
@@ -68,7 +72,10 @@ fn what_is_set_for_a_secret_is_masked() {
         ("gpg.credentials = \"x\", bearer: y", "gpg.credentials = \"***\", bearer: ***"),
         ("x-signature=ab", "x-signature=***"),
         ("\"npmToken\": [\"S\", \"T\\\"U\"], \"a\": [\"b\"]", "\"npmToken\": [\"***\", \"***\"], \"a\": [\"b\"]"),
-        ("tokens: [a], token: [a b, c]", "tokens: [a], token: [***, ***]"),
+        ("tokenizers: [a], token: [a b, c]", "tokenizers: [a], token: [***, ***]"),
+        ("npm-tokens: [a], apiKeys = 'b'", "npm-tokens: [***], apiKeys = '***'"),
+        ("token: &t abc # x", "token: &t *** # x"),
+        ("token: !!str &t 'abc'", "token: !!str &t '***'"),
         ("auth = [\"pyjwt[crypto]>=1.0,<2\", 'x==1.0; y']", "auth = [\"pyjwt[crypto]>=1.0,<2\", 'x==1.0; y']"),
         ("auth = [\"cGFzcw==\"] # token=a b", "auth = [\"***\"] # token=***"),
         ("<NuGetPassword>a b</NuGetPassword><b>c</b>", "<NuGetPassword>***</NuGetPassword><b>c</b>"),
@@ -112,6 +119,22 @@ fn lines_below_that_go_with_it_are_masked() {
         ("<password>\n  S\n</password>\n<a>\n b\n</a>", "<password>\n  ***\n</password>\n<a>\n b\n</a>"),
         ("<auth>\n  <user>u</user>", "<auth>\n  <user>u</user>"),
         ("token: >=1\n  b: c", "token: >=1\n  b: c"),
+        ("npm-tokens:\n- S\n-   'T u' \nb:\n- c", "npm-tokens:\n- ***\n-   '***' \nb:\n- c"),
+        (
+            "a:\n- tokens: &t # why\n\n  # x\n  - S\n  - - T: u\n    - |\n      v: w\n  b: c\n- d",
+            "a:\n- tokens: &t # why\n\n  # x\n  - ***\n  - - ***\n    - |\n      ***\n  b: c\n- d",
+        ),
+        (
+            "auth:\n  - pyjwt>=1.0\n  - ${{ secrets.A }}\n  -\n    S",
+            "auth:\n  - pyjwt>=1.0\n  - ${{ secrets.A }}\n  -\n    ***",
+        ),
+        ("token:\n  S # a: b\n  T\nb: c", "token:\n  ***\n  ***\nb: c"),
+        ("\"token\":\n  \"S: t\"\n", "\"token\":\n  ***\n"),
+        ("auth:\n  user: u\n  pass: S", "auth:\n  user: u\n  pass: ***"),
+        ("\"auth\":\n  \"user\": 1\n", "\"auth\":\n  \"user\": 1\n"),
+        ("\"auth\":\n  { \"user\": 1\n", "\"auth\":\n  { \"user\": 1\n"),
+        ("auth:\nb\n  - c", "auth:\nb\n  - c"),
+        ("  # auth:\n   b", "  # auth:\n   b"),
     ] {
         let secrets = Secrets::of(&[text]);
         for sign in ["+", "-", " "] {
@@ -135,6 +158,10 @@ fn a_long_line_is_gone_through_once() {
         "<",
         "token=1 ",
         "\"\"=",
+        "token: &",
+        "\"token\":&",
+        "token: & ",
+        "- token:\t",
     ] {
         let line = part.repeat(1 << 16);
         let start = std::time::Instant::now();

@@ -32,7 +32,7 @@ pub(super) fn quoted(text: &str, quote: char) -> usize {
 }
 
 /// The beginning of a text.
-fn within(text: &str) -> &str {
+pub(super) fn within(text: &str) -> &str {
     text.get(..text.floor_char_boundary(BOUND)).unwrap_or(text)
 }
 
