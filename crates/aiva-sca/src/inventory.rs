@@ -120,7 +120,7 @@ pub(crate) use pom_tree::Sources as PomSources;
 pub(crate) use pyproject::poetry_requirement;
 pub use reading::Reading;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
-pub use walk::{Inventory, Options, Progress, Visited, WalkError, visit, walk};
+pub use walk::{Inventory, Options, Progress, Visited, WalkError, is_within, visit, walk};
 #[cfg(test)]
 pub(crate) use workspaces::Alone;
 pub(crate) use workspaces::{Tell, Told, Workspaces};

@@ -355,8 +355,12 @@ pub(crate) fn bytes(file: &Path, largest: u64) -> std::io::Result<Option<Vec<u8>
     Ok(None)
 }
 
-/// Whether a file is within the root, wherever links lead to; an error where there is none.
-pub(crate) fn is_within(real_root: &Path, file: &Path) -> std::io::Result<bool> {
+/// Whether a file is within the root, wherever links lead to; an error where there is none. The root is one without links, as
+/// [`Path::canonicalize`] gives it.
+///
+/// # Errors
+/// There is no such file, or it cannot be looked at.
+pub fn is_within(real_root: &Path, file: &Path) -> std::io::Result<bool> {
     file.canonicalize().map(|real| real.starts_with(real_root))
 }
 

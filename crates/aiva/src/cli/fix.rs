@@ -11,6 +11,7 @@ use aiva_findings::exception::Judge;
 use aiva_findings::fingerprint::Place;
 use aiva_sca::finding::{Finding, Kind};
 use aiva_sca::fix::{self, Bump, Plan, Stay};
+use aiva_sca::inventory::is_within;
 use aiva_sca::scan::Possible;
 use anyhow::{Context as _, Result};
 use similar::TextDiff;
@@ -36,7 +37,8 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
     let findings: Vec<&Finding> =
         result.findings.iter().filter(|finding| is_bump(finding) && !is_accepted(finding, &mut judge)).collect();
     let root = root(&command.path);
-    let read = |path: &str| text_within(&root, path);
+    let real_root = root.canonicalize().with_context(|| format!("cannot look at {}", root.display()))?;
+    let read = |path: &str| text_within(&real_root, path);
     let possible: Vec<Possible> = result.can_resolve.iter().filter_map(|one| open(one, &mut judge)).collect();
     let plan = fix::plan(&inventory.inputs, &findings, &possible, &index, &read).context("the plan was stopped")?;
     if command.apply {
@@ -128,9 +130,10 @@ fn root(path: &Path) -> PathBuf {
 }
 
 /// The text of a file by its path below the root, which no link leads out of.
-fn text_within(root: &Path, path: &str) -> Option<String> {
-    let real = root.join(path).canonicalize().ok()?;
-    fs::read_to_string(real.starts_with(root.canonicalize().ok()?).then_some(real)?).ok()
+fn text_within(real_root: &Path, path: &str) -> Option<String> {
+    let file = real_root.join(path);
+    is_within(real_root, &file).ok().filter(|is_within| *is_within)?;
+    fs::read_to_string(file).ok()
 }
 
 /// All of the file or none of it, with the rights that it has; not over what somebody changed meanwhile.
@@ -294,7 +297,7 @@ mod tests {
     #[test]
     fn no_link_leads_out_of_the_root() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
+        let root = folder.path().canonicalize().unwrap().join("root");
         fs::create_dir(&root).unwrap();
         fs::write(folder.path().join("out"), "out").unwrap();
         fs::write(root.join("in"), "in").unwrap();
