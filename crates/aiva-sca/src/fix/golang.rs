@@ -18,7 +18,7 @@ impl Module {
     pub(super) fn read(text: &str) -> Self {
         let words = |line: &'_ str| -> Vec<String> {
             let code = line.split("//").next().unwrap_or_default();
-            code.split_whitespace().map(|word| word.trim_matches('"').to_owned()).collect()
+            code.split_whitespace().map(|word| bare(word).to_owned()).collect()
         };
         let is_replaced =
             |words: &Vec<String>| words.iter().find(|word| *word != "require").is_some_and(|first| first == "replace");
@@ -51,7 +51,7 @@ pub(super) fn go_mod(text: &str, module: &Module, ask: &Ask<'_>) -> Edited {
                 Some(format!("{line}{end}{end}toolchain go{to}{end}"))
             }
             ("toolchain", version) if is_toolchain => Some(whole.replacen(version, &format!("go{to}"), 1)),
-            (own, version) if own.trim_matches('"') == ask.name && version.starts_with('v') => {
+            (own, version) if bare(own) == ask.name && version.starts_with('v') => {
                 Some(whole.replacen(version, &format!("v{to}"), 1))
             }
             _ => None,
@@ -64,4 +64,9 @@ pub(super) fn go_mod(text: &str, module: &Module, ask: &Ask<'_>) -> Edited {
         }
     }
     edited
+}
+
+/// A word without its quotes, of which a `go.mod` has two.
+fn bare(word: &str) -> &str {
+    word.trim_matches(['"', '`'])
 }

@@ -1,7 +1,7 @@
 //! One package moved in a `build.gradle` or a `build.gradle.kts`.
 //!
 //! Nothing is run. A version is replaced where a coordinate is written in plain strings, also where it is a variable that the file
-//! sets to a string, or where the one literal of a `version { … }` block decides; of anything else is said that its entry was not found.
+//! sets to a string, or where the one literal of a `version { … }` block decides; of anything else is said that it is not edited.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;

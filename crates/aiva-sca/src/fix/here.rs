@@ -73,11 +73,18 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
     for ((case, step), scoped) in group.cases.iter_mut().zip(&group.moves).zip(scoped) {
         if !held.contains(step.from.as_str()) {
             let reason = group.refusals.of(case.version, &case.findings).map(str::to_owned).or(scoped);
-            let reason =
-                reason.unwrap_or_else(|| format!("its entry was not found; it is free of this from {} on", step.to));
+            let reason = reason.unwrap_or_else(|| not_seen(&case.findings, &step.to));
             case.stays = Some((Stay::Surely, reason));
         }
     }
+}
+
+/// Why nothing was edited where no entry was seen: the reader, which knows more spellings, may know its line.
+fn not_seen(findings: &[&Finding], to: &str) -> String {
+    if findings.iter().any(|finding| finding.line > 0) {
+        return format!("it is written there in a way that is not edited; move it to {to} by hand");
+    }
+    format!("its entry was not found; it is free of this from {to} on")
 }
 
 /// Says of what was taken back why, and of the rest what is to be run.

@@ -350,6 +350,15 @@ $ go mod tidy:
 stays go.mod: x/crypto 0.1.0: C-3: no version is known that ends it; 0.31.0 has it too",
     );
     check(&[("go.mod", "module m\n\ngo 1.21\n")], "go.mod: stdlib 1.21 -> 1.25.13: S-1\n  + toolchain go1.25.13");
+    // A path may stand in either of two kinds of quotes.
+    check(
+        &[("go.mod", "module m\n\ngo 1.26\n\nrequire `x/crypto` v0.1.0\n")],
+        "
+go.mod: x/crypto 0.1.0 -> 0.31.0: C-1 C-2
+  + require `x/crypto` v0.31.0
+$ go mod tidy:
+stays go.mod: x/crypto 0.1.0: C-3: no version is known that ends it; 0.31.0 has it too",
+    );
     // What stands between the line that comes in and the one that changes is still the same.
     check(
         &[("go.mod", "module m\n\ngo 1.21\n\nrequire (\n\tx/uuid v1.6.0\n\tx/crypto v0.1.0\n)\n")],

@@ -230,7 +230,7 @@ fn a_commit_is_the_reason_of_its_own_line_only() {
     check(
         &[(".github/workflows/a.yml", text)],
         "
-stays .github/workflows/a.yml: o/a 4.0.0: W-1: its entry was not found; it is free of this from 4.2.0 on
+stays .github/workflows/a.yml: o/a 4.0.0: W-1: it is written there in a way that is not edited; move it to 4.2.0 by hand
 stays .github/workflows/a.yml: o/a 4.1.0: W-1: o/a is pinned by a commit; pin that of its release 4.2.0",
     );
 }
