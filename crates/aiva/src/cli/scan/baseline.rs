@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -153,7 +153,8 @@ pub(super) fn before(
     service: &str,
     index: Option<&Index>,
 ) -> Result<Before> {
-    if Path::new(baseline).is_file() {
+    // A pipe is a file too, as a shell makes one of `<(aiva scan --format json)`.
+    if fs::metadata(baseline).is_ok_and(|about| !about.is_dir()) {
         return of_file(Path::new(baseline), service);
     }
     let Some(index) = index else {
@@ -179,7 +180,15 @@ pub(super) fn before(
 
 fn of_file(path: &Path, service: &str) -> Result<Before> {
     let name = path.display();
-    let text = fs::read(path).map_err(|error| Failure::new(format!("cannot read {name}")).because(error))?;
+    let largest = inventory::Options::default().largest_file;
+    let mut text = Vec::new();
+    // A pipe does not tell how much it has.
+    let read = fs::File::open(path).and_then(|file| file.take(largest + 1).read_to_end(&mut text));
+    read.map_err(|error| Failure::new(format!("cannot read {name}")).because(error))?;
+    if text.len() as u64 > largest {
+        let limit = largest / (1024 * 1024);
+        return Err(Failure::new(format!("{name} is larger than {limit} MiB, so it was not read")).into());
+    }
     let document: Document = serde_json::from_slice(&text).map_err(|error| {
         Failure::new(format!("{name} is no earlier result"))
             .because(error)

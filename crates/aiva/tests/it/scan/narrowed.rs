@@ -98,6 +98,17 @@ fn a_baseline_lets_only_what_is_new_fail() {
         assert_eq!(same.code(), 0, "{baseline}: {}{}", same.out(), same.err());
         assert!(same.out().contains("2 known from the baseline"), "{baseline}: {}", same.out());
     }
+    // As a shell makes a pipe of `<(aiva scan --format json)`.
+    assert!(std::process::Command::new("mkfifo").arg(world.path("pipe")).status().unwrap().success());
+    let result = std::fs::read(world.path("before.json")).unwrap();
+    let writer = std::thread::spawn({
+        let pipe = world.path("pipe");
+        move || std::fs::write(pipe, result)
+    });
+    let piped = scan(&["--baseline", "pipe"]);
+    assert_eq!(piped.code(), 0, "{}{}", piped.out(), piped.err());
+    assert!(piped.out().contains("2 known from the baseline"), "{}", piped.out());
+    writer.join().unwrap().unwrap();
     // Whoever has the whole repository finds the file by these, though only a part was scanned.
     for (format, want) in [
         ("github", "file=deep/Cargo.lock,"),
