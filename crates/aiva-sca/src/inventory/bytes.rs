@@ -20,6 +20,7 @@ pub(super) fn entries_in(text: &str, usual: usize) -> usize {
 }
 
 /// Where the first of three bytes is.
+#[inline]
 pub(super) fn first_of(text: &[u8], wanted: [u8; 3]) -> Option<usize> {
     let [a, b, c] = wanted.map(|byte| u64::from(byte) * LOWEST);
     // The lowest marked byte is one that is equal; those above it need not be.
@@ -37,16 +38,44 @@ pub(super) fn first_of(text: &[u8], wanted: [u8; 3]) -> Option<usize> {
     memchr::memchr3(a, b, c, text.get(from..)?).map(|at| from + at)
 }
 
+/// Where a text in quotes is no longer plain: at its closing quote, a backslash or a line end.
+#[inline]
+pub(super) fn end_of_plain(text: &[u8]) -> Option<usize> {
+    // One comparison finds the quote and the line end, and a blank or two that go by: few have any.
+    let below = u64::from(b'"' + 1) * LOWEST;
+    let backslash = u64::from(b'\\') * LOWEST;
+    let mut from = 0;
+    while from < SHORT
+        && let Some(step) = text.get(from..).and_then(|rest| rest.first_chunk::<STEP>())
+    {
+        let word = u64::from_le_bytes(*step);
+        let other = word ^ backslash;
+        // The lowest marked byte is one that is meant; those above it need not be.
+        let found = ((word.wrapping_sub(below) & !word) | (other.wrapping_sub(LOWEST) & !other)) & HIGHEST;
+        if found != 0 {
+            from += (found.trailing_zeros() / 8) as usize;
+            match text.get(from) {
+                Some(b'"' | b'\\' | b'\n') => return Some(from),
+                _ => break,
+            }
+        }
+        from += STEP;
+    }
+    memchr::memchr3(b'"', b'\\', b'\n', text.get(from..)?).map(|at| from + at)
+}
+
 /// How many blanks a text begins with.
+#[inline]
 pub(super) fn indent(text: &[u8]) -> usize {
-    let (steps, rest) = text.as_chunks::<STEP>();
-    for (at, step) in steps.iter().enumerate() {
+    let mut from = 0;
+    while let Some(step) = text.get(from..).and_then(|rest| rest.first_chunk::<STEP>()) {
         let other = u64::from_le_bytes(*step) ^ (u64::from(b' ') * LOWEST);
         if other != 0 {
-            return at * STEP + (other.trailing_zeros() / 8) as usize;
+            return from + (other.trailing_zeros() / 8) as usize;
         }
+        from += STEP;
     }
-    steps.len() * STEP + rest.iter().take_while(|byte| **byte == b' ').count()
+    from + text.get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b' ').count()
 }
 
 /// The lines of a text, without what ends them; the last one is what follows the last line end, even where that is nothing.
@@ -75,6 +104,14 @@ mod tests {
                 let walked = text.iter().position(|byte| wanted.contains(byte));
                 prop_assert_eq!(first_of(&text, wanted), walked);
             }
+        }
+
+        #[test]
+        fn plain_text_ends_where_a_walk_over_the_bytes_ends(text in proptest::collection::vec(prop_oneof![
+            8 => b'a'..=b'c', 1 => 0x5b_u8..=0x5d, 1 => b' '..=b'#', 1 => 0x7f_u8..=0xff, 1 => 0_u8..=0x20
+        ], 0..40)) {
+            let walked = text.iter().position(|byte| b"\"\\\n".contains(byte));
+            prop_assert_eq!(end_of_plain(&text), walked);
         }
 
         #[test]

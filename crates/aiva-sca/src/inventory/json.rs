@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::bytes::{first_of, indent};
+use super::bytes::{end_of_plain, indent};
 use super::reading::Fault;
 
 /// How deep values may be nested. Old npm lockfiles nest a level for each copy of a package.
@@ -57,9 +57,12 @@ impl<'a> Json<'a> {
 
     #[inline]
     fn gap(&mut self) {
-        // What is no blank, and begins no comment, is left at once.
-        if self.peek().is_none_or(|byte| byte <= b' ' || byte == b'/') {
-            self.blanks();
+        // What is no blank, and begins no comment, is left at once, and so is a single blank before it.
+        let is_solid = |byte: u8| byte > b' ' && byte != b'/';
+        match self.peek() {
+            Some(byte) if is_solid(byte) => {}
+            Some(b' ') if self.bytes.get(self.at + 1).copied().is_some_and(is_solid) => self.at += 1,
+            _ => self.blanks(),
         }
     }
 
@@ -149,17 +152,10 @@ impl<'a> Json<'a> {
             return self.close();
         }
         loop {
-            self.gap();
+            self.key_follows()?;
             let line = self.line;
-            if self.peek() != Some(b'"') {
-                return self.fault("expected a key in quotes");
-            }
             let key = self.quoted()?;
-            self.gap();
-            if self.peek() != Some(b':') {
-                return self.fault("expected `:` after a key");
-            }
-            self.at += 1;
+            self.colon()?;
             each(self, key, line)?;
             self.gap();
             match self.peek() {
@@ -194,6 +190,20 @@ impl<'a> Json<'a> {
                 _ => return self.fault("expected `,` or `]`"),
             }
         }
+    }
+
+    fn key_follows(&mut self) -> Result<(), Fault> {
+        self.gap();
+        if self.peek() == Some(b'"') { Ok(()) } else { self.fault("expected a key in quotes") }
+    }
+
+    fn colon(&mut self) -> Result<(), Fault> {
+        self.gap();
+        if self.peek() != Some(b':') {
+            return self.fault("expected `:` after a key");
+        }
+        self.at += 1;
+        Ok(())
     }
 
     fn open(&mut self) -> Result<(), Fault> {
@@ -237,7 +247,7 @@ impl<'a> Json<'a> {
         self.at += 1;
         let from = self.at;
         let rest = self.bytes.get(from..).unwrap_or_default();
-        self.at = first_of(rest, *b"\"\\\n").map_or(self.bytes.len(), |found| from + found);
+        self.at = end_of_plain(rest).map_or(self.bytes.len(), |found| from + found);
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;
@@ -312,10 +322,75 @@ impl<'a> Json<'a> {
     /// Passes over one value of any kind.
     pub(crate) fn skip(&mut self) -> Result<(), Fault> {
         match self.next() {
-            Value::Object => self.object(|json, _, _| json.skip()),
-            Value::Array => self.array(Self::skip),
-            Value::Text => self.quoted().map(drop),
+            Value::Object | Value::Array => self.skip_nested(),
+            Value::Text => self.skip_text(),
             Value::Other => self.plain(),
+        }
+    }
+
+    fn skip_text(&mut self) -> Result<(), Fault> {
+        let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
+        match end_of_plain(rest) {
+            Some(end) if rest.get(end) == Some(&b'"') => {
+                self.at += end + 2;
+                Ok(())
+            }
+            _ => self.quoted().map(drop),
+        }
+    }
+
+    fn skip_key(&mut self) -> Result<(), Fault> {
+        self.key_follows()?;
+        self.skip_text()?;
+        self.colon()
+    }
+
+    /// Passes over an object or an array, holding to the same rules as a walk through it, without a call for each value.
+    fn skip_nested(&mut self) -> Result<(), Fault> {
+        let outside = self.depth;
+        // What closes each level.
+        let mut closes = [0; DEEPEST as usize + 1];
+        loop {
+            let bracket = match self.next() {
+                Value::Object => Some(b'}'),
+                Value::Array => Some(b']'),
+                Value::Text => self.skip_text().map(|()| None)?,
+                Value::Other => self.plain().map(|()| None)?,
+            };
+            if let Some(bracket) = bracket {
+                self.open()?;
+                if let Some(level) = closes.get_mut(self.depth as usize) {
+                    *level = bracket;
+                }
+                self.gap();
+                if self.peek() != Some(bracket) {
+                    if bracket == b'}' {
+                        self.skip_key()?;
+                    }
+                    continue;
+                }
+                self.close()?;
+            }
+            // What follows a value.
+            loop {
+                if self.depth == outside {
+                    return Ok(());
+                }
+                let bracket = closes.get(self.depth as usize).copied().unwrap_or_default();
+                self.gap();
+                match self.peek() {
+                    Some(b',') if !self.ends_with_comma(bracket) => {
+                        if bracket == b'}' {
+                            self.skip_key()?;
+                        }
+                        break;
+                    }
+                    Some(b',') => self.close()?,
+                    Some(byte) if byte == bracket => self.close()?,
+                    _ if bracket == b'}' => return self.fault("expected `,` or `}`"),
+                    _ => return self.fault("expected `,` or `]`"),
+                }
+            }
         }
     }
 
@@ -333,5 +408,64 @@ impl<'a> Json<'a> {
     pub(crate) fn end(&mut self) -> Result<(), Fault> {
         self.gap();
         if self.at >= self.bytes.len() { Ok(()) } else { self.fault("something follows the end") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As those go who take what they want.
+    fn walk(json: &mut Json<'_>) -> Result<(), Fault> {
+        match json.next() {
+            Value::Object => json.object(|json, _, _| walk(json)),
+            Value::Array => json.array(walk),
+            Value::Text => json.quoted().map(drop),
+            Value::Other => json.plain(),
+        }
+    }
+
+    #[track_caller]
+    fn is_the_same(text: &str) {
+        for mut skipped in [Json::new(text), Json::relaxed(text)] {
+            let mut walked = skipped;
+            let (skip, walk) = (skipped.skip(), walk(&mut walked));
+            assert_eq!(skip, walk, "{text}");
+            if skip.is_ok() {
+                let end = |json: &Json<'_>| (json.at, json.line, json.depth);
+                assert_eq!(end(&skipped), end(&walked), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_is_held_to_the_same_rules() {
+        for text in [
+            r#"{"a": {}, "b": [], "c": [1, {"d": "e\"f"}]} rest"#,
+            "[\n1,\n[\n2,],\n]",
+            r#"{"a": 1,}"#,
+            r#"{"a": 1 "b": 2}"#,
+            r#"{"a": [1}]"#,
+            r#"{"a"#,
+            r#"["\x"]"#,
+            "{1: 2}",
+            "// a\n[ /* b */ 1 ]",
+            "",
+        ] {
+            is_the_same(text);
+        }
+        for depth in [1, DEEPEST as usize, DEEPEST as usize + 1, 5_000] {
+            is_the_same(&["[".repeat(depth), "]".repeat(depth)].concat());
+            is_the_same(&[r#"{"a":"#.repeat(depth), "1".to_owned(), "}".repeat(depth)].concat());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_skipped_is_held_to_the_same_rules(text in r#"([\[\]{},: \n]|"a\\?"|1|"[a\\"]{0,3}|/[/*]|null){0,24}"#) {
+            is_the_same(&text);
+        }
     }
 }
