@@ -58,7 +58,7 @@ impl<'a> Graph<'a> {
     /// One who answers how packages come in.
     pub fn walker(&self) -> Walker<'_, 'a> {
         let size = self.packages.len();
-        Walker { graph: self, distance: vec![FAR; size], ways: vec![0; size], order: Vec::new() }
+        Walker { graph: self, distance: vec![FAR; size], ways: vec![0; size], order: Vec::new(), room: Room::default() }
     }
 
     fn is_root(&self, at: usize) -> bool {
@@ -87,6 +87,18 @@ pub struct Walker<'g, 'a> {
     ways: Vec<u64>,
     /// What leads to the package at hand, the nearest first.
     order: Vec<usize>,
+    room: Room,
+}
+
+/// What paths are listed with.
+#[derive(Debug, Default)]
+struct Room {
+    roots: Vec<usize>,
+    path: Vec<usize>,
+    /// The steps that are left to take from each package of the path, one behind the other.
+    left: Vec<usize>,
+    /// Where each package's steps begin.
+    starts: Vec<usize>,
 }
 
 impl Walker<'_, '_> {
@@ -96,7 +108,9 @@ impl Walker<'_, '_> {
             return None;
         }
         self.reach(to);
-        let found = self.found(to, most);
+        let mut room = std::mem::take(&mut self.room);
+        let found = self.found(to, most, &mut room);
+        self.room = room;
         for at in self.order.drain(..) {
             self.distance[at] = FAR;
         }
@@ -129,19 +143,22 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn found(&self, to: usize, most: usize) -> Option<Paths> {
-        let mut roots: Vec<usize> = self.order.iter().copied().filter(|at| self.graph.is_root(*at)).collect();
+    fn found(&self, to: usize, most: usize, room: &mut Room) -> Option<Paths> {
+        let mut roots = std::mem::take(&mut room.roots);
+        roots.clear();
+        roots.extend(self.order.iter().copied().filter(|at| self.graph.is_root(*at)));
         roots.sort_unstable_by_key(|at| (self.distance[*at], self.graph.name(*at), *at));
-        let depth = self.distance[*roots.first()?] as usize + 1;
+        let depth = roots.first().map(|first| self.distance[*first] as usize + 1);
         let count = roots.iter().fold(0_u64, |sum, at| sum.saturating_add(self.ways[*at]));
-        let mut shortest = Vec::new();
-        for root in roots {
+        let mut shortest = Vec::with_capacity(most.min(usize::try_from(count).unwrap_or(most)));
+        for root in &roots {
             if shortest.len() >= most {
                 break;
             }
-            self.list(root, to, &mut shortest, most);
+            self.list(*root, to, &mut shortest, most, room);
         }
-        Some(Paths { shortest, count, depth })
+        room.roots = roots;
+        Some(Paths { shortest, count, depth: depth? })
     }
 
     /// The next steps of the shortest paths.
@@ -154,16 +171,19 @@ impl Walker<'_, '_> {
         })
     }
 
-    fn list(&self, root: usize, to: usize, listed: &mut Vec<Vec<usize>>, most: usize) {
-        let mut path = vec![root];
+    fn list(&self, root: usize, to: usize, listed: &mut Vec<Vec<usize>>, most: usize, room: &mut Room) {
         if root == to {
-            listed.push(path);
+            listed.push(vec![root]);
             return;
         }
-        // An explicit stack: a hostile file can nest deeper than ours. The steps that are left to take from each package of the path
-        // stand one behind the other, and `starts` says where each package's begin.
-        let (mut left, mut starts) = (Vec::new(), vec![0]);
-        self.sort_onto(&mut left, root, to);
+        // An explicit stack: a hostile file can nest deeper than ours.
+        let Room { path, left, starts, .. } = room;
+        path.clear();
+        left.clear();
+        starts.clear();
+        path.push(root);
+        starts.push(0);
+        self.sort_onto(left, root, to);
         while let Some(start) = starts.last().copied() {
             if listed.len() >= most {
                 return;
@@ -176,7 +196,7 @@ impl Walker<'_, '_> {
                         path.pop();
                     } else {
                         starts.push(left.len());
-                        self.sort_onto(&mut left, step, to);
+                        self.sort_onto(left, step, to);
                     }
                 }
                 other => {
