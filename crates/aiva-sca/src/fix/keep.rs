@@ -235,9 +235,9 @@ fn yarn(lock: &Lock, name: &str, step: &Move, old: &[&str], dependants: BTreeSet
 fn answered(lock: &str) -> HashMap<(String, String), Vec<String>> {
     let reading = Kind::YarnLock.read(lock.as_bytes());
     let mut answered: HashMap<_, Vec<String>> = HashMap::new();
-    for (descriptor, at) in &reading.links.descriptors {
-        let range = descriptor.get(1..).and_then(|rest| rest.split_once('@'));
-        if let Some(((_, range), package)) = range.zip(reading.packages.get(*at as usize)) {
+    for one in &reading.links.descriptors {
+        let range = one.text.get(1..).and_then(|rest| rest.split_once('@'));
+        if let Some(((_, range), package)) = range.zip(reading.packages.get(one.package as usize)) {
             let key = (package.name.to_string(), package.version.to_string());
             answered.entry(key).or_default().push(range.to_owned());
         }

@@ -20,10 +20,38 @@ pub(super) struct Asked<'l>(RapidHashMap<&'l str, Has<'l>>);
 
 #[derive(Default)]
 struct Has<'l> {
-    /// One more than the most tells that there are too many.
-    packages: Vec<&'l Package>,
+    packages: Entries<'l>,
     /// Whether there is an entry that is no package of one version.
     is_open: bool,
+}
+
+/// The entries of one name: nearly always one, for which no room need be found.
+#[derive(Default)]
+enum Entries<'l> {
+    #[default]
+    None,
+    One([&'l Package; 1]),
+    /// One more than the most tells that there are too many.
+    Several(Vec<&'l Package>),
+}
+
+impl<'l> Entries<'l> {
+    fn add(&mut self, package: &'l Package) {
+        match self {
+            Self::None => *self = Self::One([package]),
+            Self::One([first]) => *self = Self::Several(vec![*first, package]),
+            Self::Several(all) if all.len() <= MOST_ENTRIES => all.push(package),
+            Self::Several(_) => {}
+        }
+    }
+
+    fn all(&self) -> &[&'l Package] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Several(all) => all,
+        }
+    }
 }
 
 impl<'l> Asked<'l> {
@@ -37,10 +65,8 @@ impl<'l> Asked<'l> {
             }
         }
         for package in &lock.packages {
-            if let Some(has) = names.get_mut(&*spelled(kind, &package.name))
-                && has.packages.len() <= MOST_ENTRIES
-            {
-                has.packages.push(package);
+            if let Some(has) = names.get_mut(&*spelled(kind, &package.name)) {
+                has.packages.add(package);
             }
         }
         let open = lock.not_judged.iter().map(|entry| spelled(kind, &entry.name));
@@ -56,12 +82,12 @@ impl<'l> Asked<'l> {
 
     /// Whether there is any entry of a name that is asked for.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|has| has.is_open || !has.packages.is_empty())
+        self.0.get(name).is_some_and(|has| has.is_open || !has.packages.all().is_empty())
     }
 
     /// The packages of a name that is asked for; `None` where there are too many.
     pub(super) fn packages(&self, name: &str) -> Option<&[&'l Package]> {
-        self.0.get(name).map(|has| &*has.packages).filter(|all| all.len() <= MOST_ENTRIES)
+        self.0.get(name).map(|has| has.packages.all()).filter(|all| all.len() <= MOST_ENTRIES)
     }
 }
 

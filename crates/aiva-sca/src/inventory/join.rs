@@ -196,7 +196,7 @@ pub(crate) fn folder(path: &str) -> &str {
 
 /// The path of a file in a folder.
 pub(crate) fn inside(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    if folder.is_empty() { name.to_owned() } else { [folder, "/", name].concat() }
 }
 
 /// The folder itself and those that hold it, up to the root.

@@ -4,7 +4,6 @@
 //! what is direct. Version 1 nests copies under `dependencies`, which [`npm_nested`](super::npm_nested) reads.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use rapidhash::{RapidHashMap, RapidHashSet};
 
@@ -147,11 +146,6 @@ fn ends_of_top(place: &str) -> impl Iterator<Item = usize> {
     slashes.filter(|end| place.get(..*end).is_some_and(|begin| begin.ends_with(TOP)))
 }
 
-/// The name under which something is installed; `None` for a folder of the project.
-fn installed(place: &str) -> Option<&str> {
-    place.get(ends_of_top(place).next()?..)
-}
-
 /// What follows a byte of a text.
 fn behind<'a>(text: &Cow<'a, str>, at: usize) -> Cow<'a, str> {
     match text {
@@ -189,19 +183,27 @@ impl<'a> Lock<'a> {
 
     fn packages(&mut self, json: &mut Json<'a>, reading: &mut Reading) -> Result<(), Fault> {
         json.object(|json, place, line| {
-            let (is_own, needs) = (installed(&place).is_none(), std::mem::take(&mut self.room));
-            let mut entry = Entry { is_own, needs, ..Entry::default() };
+            let (name_at, needs) = (ends_of_top(&place).next(), std::mem::take(&mut self.room));
+            let mut entry = Entry { is_own: name_at.is_none(), needs, ..Entry::default() };
             let outcome = json.object(|json, key, _| entry.key(json, &key));
             for (name, requirement, line) in std::mem::take(&mut entry.asks) {
                 reading.record(&place, &name, &requirement, line);
             }
-            self.add(place, line, entry, outcome.is_ok(), reading);
+            self.add((place, name_at), line, entry, outcome.is_ok(), reading);
             outcome
         })
     }
 
-    fn add(&mut self, place: Cow<'a, str>, line: u32, mut entry: Entry<'a>, whole: bool, reading: &mut Reading) {
-        let installed = installed(&place);
+    /// `name_at` is where the name begins under which something is installed; `None` for a folder of the project.
+    fn add(
+        &mut self,
+        (place, name_at): (Cow<'a, str>, Option<usize>),
+        line: u32,
+        mut entry: Entry<'a>,
+        whole: bool,
+        reading: &mut Reading,
+    ) {
+        let installed = name_at.and_then(|at| place.get(at..));
         let mut at = None;
         if !entry.link && whole && !place.is_empty() {
             // npm leaves the name out where it is that of the folder.
@@ -267,16 +269,18 @@ impl<'a> Lock<'a> {
         for package in &mut reading.packages {
             package.direct = Some(matches!(package.source, Source::Path(_)));
         }
-        let mut direct: HashMap<u32, Scope> = HashMap::new();
+        let mut direct: Vec<Option<Scope>> = vec![None; reading.packages.len()];
         for importer in &self.importers {
             for (name, scope) in &importer.needs {
-                if let Some(Some(at)) = self.resolve(&importer.path, name) {
-                    direct.entry(at).and_modify(|known| *known = stronger(*known, *scope)).or_insert(*scope);
+                if let Some(Some(at)) = self.resolve(&importer.path, name)
+                    && let Some(known) = direct.get_mut(at as usize)
+                {
+                    *known = Some(known.map_or(*scope, |known| stronger(known, *scope)));
                 }
             }
         }
-        for (at, scope) in direct {
-            if let Some(package) = reading.packages.get_mut(at as usize) {
+        for (package, scope) in reading.packages.iter_mut().zip(direct) {
+            if let Some(scope) = scope {
                 package.direct = Some(true);
                 package.scope = if scope == Scope::Peer { package.scope } else { stronger(scope, package.scope) };
             }

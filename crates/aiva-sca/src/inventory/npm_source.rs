@@ -119,10 +119,13 @@ pub(crate) fn is_git(address: &str) -> bool {
 
 /// Whether a requirement in a manifest is one exact version.
 pub(crate) fn exact(requirement: &str) -> Option<&str> {
+    // Most are ranges, and those begin otherwise.
+    if requirement.starts_with(['^', '~']) {
+        return None;
+    }
     let version = requirement.trim();
     let version = version.strip_prefix('=').unwrap_or(version).trim();
     let version = version.strip_prefix('v').unwrap_or(version);
-    // Most are ranges, and those begin otherwise.
     if !version.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }

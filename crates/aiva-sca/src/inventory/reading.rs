@@ -5,6 +5,7 @@
 
 use smol_str::SmolStr;
 
+use super::described::Descriptor;
 use super::go_mod::Module;
 use super::pom_xml::Pom;
 use crate::package::{Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
@@ -40,7 +41,7 @@ pub(crate) struct Links {
     /// Lockfile: who needs whom, as indexes into `packages`.
     pub(crate) edges: Vec<(u32, u32)>,
     /// yarn classic: which package a `name@range` was resolved to.
-    pub(crate) descriptors: Vec<(SmolStr, u32)>,
+    pub(crate) descriptors: Vec<Descriptor>,
     /// Lockfile: what is out of the ordinary about the way by which packages come.
     pub(crate) signs: Vec<Sign>,
     /// Who asks for what under which name, where packages and edges do not tell.

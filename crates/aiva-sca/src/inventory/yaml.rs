@@ -303,11 +303,18 @@ fn key_of(content: &str) -> Result<Option<(Cow<'_, str>, &str)>, Unknown> {
     }
     let bytes = content.as_bytes();
     let ends = |at: usize| matches!(bytes.get(at + 1), None | Some(b' '));
-    let Some(at) = memchr::memchr_iter(b':', bytes).find(|at| ends(*at)) else { return Ok(None) };
+    // Nearly every line begins with a short key.
+    let is_plain = |at: &usize| bytes.get(*at) == Some(&b':') && ends(*at);
+    let at = match first_of(bytes, *b"::#") {
+        None => return Ok(None),
+        Some(at) if is_plain(&at) => at,
+        Some(_) => match memchr::memchr_iter(b':', bytes).find(is_plain) {
+            None => return Ok(None),
+            Some(at) if content.get(..at).is_some_and(|key| key.contains(" #")) => return Err(Unknown),
+            Some(at) => at,
+        },
+    };
     let (key, rest) = content.split_at_checked(at).ok_or(Unknown)?;
-    if memchr::memchr(b'#', key.as_bytes()).is_some() && key.contains(" #") {
-        return Err(Unknown);
-    }
     Ok(Some((Cow::Borrowed(key.trim_end()), rest.get(1..).unwrap_or_default())))
 }
 

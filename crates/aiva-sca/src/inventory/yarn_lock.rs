@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::cell::LazyCell;
 
 use rapidhash::RapidHashMap;
-use smol_str::SmolStr;
 
-use super::bytes::{entries_in, indent, lines};
+use super::bytes::{entries_in, first_of, indent, lines};
+use super::described::{self, Descriptor};
 use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name};
@@ -144,9 +144,9 @@ fn key<'a>(entry: &mut Entry<'a>, content: &'a str, in_needs: &mut bool) -> Opti
     Some(())
 }
 
-/// As that of [`str`], without what it costs to begin: most lines are short.
+/// As that of [`str`], without what it costs to begin: most names are short.
 fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let at = memchr::memchr(byte, text.as_bytes())?;
+    let at = first_of(text.as_bytes(), [byte; 3])?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
@@ -154,7 +154,7 @@ fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
 fn pair(content: &str) -> Option<(&str, &str)> {
     let (key, rest) = match content.strip_prefix('"') {
         Some(body) => split_once(body, b'"')?,
-        None => content.split_at_checked(memchr::memchr(b' ', content.as_bytes())?)?,
+        None => content.split_at_checked(first_of(content.as_bytes(), [b' '; 3])?)?,
     };
     let value = rest.strip_prefix(' ')?;
     match value.strip_prefix('"') {
@@ -263,7 +263,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
             if let Some((name, _)) = split_name(&descriptor) {
                 reading.alias(name, &found.package.name, found.package.line);
             }
-            reading.links.descriptors.push((descriptor.as_ref().into(), at));
+            reading.links.descriptors.push(Descriptor::new(&descriptor, at));
             if by_descriptor.insert(descriptor, at).is_some() {
                 twice = true;
                 reading.problem(found.package.line, format!("{} is there twice", quote(&found.package.name)));
@@ -291,10 +291,9 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         reading.problem(line, format!("{} is needed, but not in the file", quote(&name)));
     }
     if twice {
-        reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| (text.into(), at)).collect();
+        reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| Descriptor::new(&text, at)).collect();
     }
-    // As yarn writes them, they are nearly sorted.
-    reading.links.descriptors.sort_unstable();
+    described::sort(&mut reading.links.descriptors);
     drop_patches(&patches, reading);
     direct(reading);
 }
@@ -309,10 +308,10 @@ fn find(known: &RapidHashMap<Cow<'_, str>, u32>, name: &str, range: &str, sought
 }
 
 /// The packages by the names under which they are asked for.
-fn by_name(descriptors: &[(SmolStr, u32)]) -> RapidHashMap<&str, Vec<u32>> {
+fn by_name(descriptors: &[Descriptor]) -> RapidHashMap<&str, Vec<u32>> {
     let mut by_name: RapidHashMap<&str, Vec<u32>> = RapidHashMap::default();
-    for (descriptor, at) in descriptors {
-        let Some((name, _)) = split_name(descriptor) else { continue };
+    for Descriptor { text, package: at, .. } in descriptors {
+        let Some((name, _)) = split_name(text) else { continue };
         let same = by_name.entry(name).or_default();
         if same.last() != Some(at) {
             same.push(*at);
@@ -360,6 +359,8 @@ fn berry_package(entry: &Entry<'_>) -> Option<FoundPackage> {
 
 /// Berry binds the archive's address where it is not the registry's usual one.
 fn archive(rest: &str) -> Option<Source> {
+    // Most are a version, and nothing is bound.
+    memchr::memchr(b'=', rest.as_bytes())?;
     let bound = rest.split_once("__archiveUrl=")?.1;
     let bound = bound.split('&').next().unwrap_or(bound);
     Some(npm_source::source(&bound.replace("%3A", ":").replace("%2F", "/").replace("%40", "@")))
@@ -435,6 +436,6 @@ fn drop_patches(patches: &[u32], reading: &mut Reading) {
         *edge = (place(edge.0), place(edge.1));
     }
     for descriptor in &mut reading.links.descriptors {
-        descriptor.1 = place(descriptor.1);
+        descriptor.package = place(descriptor.package);
     }
 }
