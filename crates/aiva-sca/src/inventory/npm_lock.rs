@@ -64,9 +64,8 @@ pub(crate) fn read(text: &str) -> Reading {
     {
         reading.fault(fault);
     }
-    reading.links.members = tree.settle(&mut reading);
+    reading.links.members = tree.settle(outcome.is_ok(), &mut reading);
     reading.links.lacks_dev = version.is_some_and(|(_, version)| version == 1);
-    reading.packages.sort_by_key(|package| if lock.is_empty() { package.line } else { 0 });
     lock.direct(&mut reading);
     lock.connect(&mut reading);
     if outcome.is_ok() {

@@ -1,6 +1,8 @@
 //! Shapes that lockfiles of well-known projects have, each as a short file of its own: one row for each thing that was once
 //! read wrongly, with its packages, lines, sources and edges.
 
+mod javascript;
+
 use std::fmt::Write as _;
 use std::fs;
 

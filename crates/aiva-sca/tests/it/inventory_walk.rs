@@ -300,8 +300,8 @@ fn a_workspace_in_format_1_of_npm_is_read_as_in_the_later_ones() {
     assert_eq!(
         picture(&take(tree.path()).inputs),
         "package-lock.json (package-lock.json): parsed
-     2 ms 2.1.3 direct runtime registry
      2 b file:packages/b direct runtime Path(\"packages/b\")
+     2 ms 2.1.3 direct runtime registry
      3 debug 2.6.9 direct runtime registry
      4 ms 2.0.0 transitive runtime registry
 package.json (package.json): parsed
