@@ -50,6 +50,9 @@ pub(crate) fn run(command: &Fix, global: &Global, terminal: Terminal) -> Result<
     let nothing = findings.is_empty() && possible.is_empty() && gaps.lines.is_empty();
     let possible: Vec<String> = possible.iter().filter_map(|one| spoken(one, &plan)).collect();
     terminal.print(&(told(&plan, command.apply, nothing) + &listed(&possible, &gaps)))?;
+    if !command.apply && !plan.edits.is_empty() {
+        terminal.note("No file was changed: --apply writes these edits. Commands are never run.");
+    }
     let nothing_to_do = plan.edits.is_empty() && plan.commands.is_empty();
     let open = !plan.remaining.is_empty() || !(command.apply || nothing_to_do);
     // What a range resolves to is settled by whoever installs.

@@ -57,10 +57,12 @@ fn a_fix_is_shown_first_and_applied_when_asked() {
     ] {
         assert!(shown.out().contains(part), "{part:?}: {}", shown.out());
     }
+    assert!(shown.err().contains("No file was changed: --apply writes these edits."), "{}", shown.err());
     let read = |name: &str| std::fs::read_to_string(world.path(name)).unwrap();
     assert!(!shown.out().contains("TOKEN"), "{}", shown.out());
     assert_eq!(read("code/Cargo.toml"), manifest); // only shown
     let applied = world.aiva(&["sca", "fix", "code", "--apply", "--exclude", "bad/"]);
+    assert!(!applied.err().contains("No file was changed"), "{}", applied.err());
     assert_eq!(applied.code(), 0, "{}{}", applied.out(), applied.err());
     assert_eq!(read("code/Cargo.toml"), manifest.replace("\"0.21\"", "\"0.21.11\""));
     assert_eq!(read("code/py/requirements.txt"), "requests==2.31.0  # web\n");
