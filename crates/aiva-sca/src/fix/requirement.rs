@@ -135,12 +135,11 @@ fn packagist(text: &str, to: &str) -> Option<String> {
     if text.contains('@') {
         return None; // a stability flag is a choice that a version alone does not make
     }
-    let plain = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-    let is_one = !text.contains([' ', ',', '|', '*']);
-    Some(match text {
-        one if is_one && one.strip_prefix('~').is_some_and(plain) => format!("~{to}"),
-        one if is_one && one.strip_prefix(">=").is_some_and(plain) => format!(">={to}"),
-        one if is_one && plain(one) && !one.ends_with(".x") => to.to_owned(),
+    Some(match single(text) {
+        Some(("~" | ">=", written, version)) if !version.contains('*') => format!("{written}{to}"),
+        Some(("" | "=" | "==", written, version)) if !version.contains('*') && !version.ends_with(".x") => {
+            format!("{written}{to}")
+        }
         _ => format!("^{to}"),
     })
 }
@@ -172,15 +171,24 @@ fn npm(text: &str, to: &str) -> Option<String> {
     if text.contains([':', '/']) {
         return None;
     }
-    let plain = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-    Some(match text {
-        one if !one.contains(' ') && one.strip_prefix('^').is_some_and(plain) => format!("^{to}"),
-        one if !one.contains(' ') && one.strip_prefix('~').is_some_and(plain) => format!("~{to}"),
-        one if !one.contains(' ') && one.strip_prefix(">=").is_some_and(|rest| plain(rest.trim())) => format!(">={to}"),
-        one if plain(one) && !one.contains([' ', 'x', 'X', '*', '|']) && one.matches('.').count() == 2 => to.to_owned(),
+    Some(match single(text) {
+        Some(("^" | "~" | ">=", written, _)) => format!("{written}{to}"),
+        // With less than three numbers it is a range.
+        Some(("" | "=", written, version))
+            if !version.contains(['x', 'X', '*']) && version.matches('.').count() == 2 =>
+        {
+            format!("{written}{to}")
+        }
         // Anything wider: what npm itself would write.
         _ => format!("^{to}"),
     })
+}
+
+/// The operator of what has one version, all that stands before that (`= `, `v`), and the version.
+fn single(text: &str) -> Option<(&str, &str, &str)> {
+    let (written, version) = text.split_at_checked(text.find(|c: char| c.is_ascii_digit())?)?;
+    let operator = written.trim_end().trim_end_matches(['v', 'V']).trim_end();
+    (!version.contains([' ', ',', '|'])).then_some((operator, written, version))
 }
 
 /// Comma-separated bounds, as cargo and PEP 440 write them.
@@ -274,6 +282,12 @@ mod tests {
             ("", "^1.2.6"),
             ("^0.9 || ^1.0", "^1.2.6"),
             ("npm:real@^1.0.0", "npm:real@^1.2.6"),
+            ("=1.0.0", "=1.2.6"),
+            ("= v1.0.0", "= v1.2.6"),
+            ("v1.0.0", "v1.2.6"),
+            ("=1.0", "^1.2.6"),
+            ("~ 1.0.0", "~ 1.2.6"),
+            ("npm:real@= 1.0.0", "npm:real@= 1.2.6"),
         ] {
             check(Npm, text, "1.2.6", Some(want));
         }
@@ -310,7 +324,10 @@ mod tests {
             ("^1.0", Some("^1.2.6")),
             ("~1.0", Some("~1.2.6")),
             ("1.0.0", Some("1.2.6")),
+            ("=1.0.0", Some("=1.2.6")),
+            ("== v1.0.0", Some("== v1.2.6")),
             (">=1.0", Some(">=1.2.6")),
+            (">= 1.0", Some(">= 1.2.6")),
             ("1.*", Some("^1.2.6")),
             ("~0.5 || ^1.0", Some("^1.2.6")),
             ("*", Some("^1.2.6")),
