@@ -95,6 +95,7 @@ mod toml;
 mod typed;
 mod unlocked;
 mod uv_constraints;
+mod uv_lists;
 mod uv_lock;
 mod uv_members;
 mod vendor_modules;
@@ -117,8 +118,9 @@ pub(crate) use npm_source::own_folder;
 pub(crate) use nuget_xml::CENTRAL;
 pub(crate) use overrides::{Override, Reach, is_read_table, of_text as overrides_of};
 pub(crate) use pom_tree::Sources as PomSources;
-pub(crate) use pyproject::poetry_requirement;
+pub(crate) use pyproject::{poetry_requirement, workspace_of_text as uv_workspace_of};
 pub use reading::Reading;
+pub(crate) use uv_members::Workspace as UvWorkspace;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, is_within, visit, walk};
 #[cfg(test)]

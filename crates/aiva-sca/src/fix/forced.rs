@@ -1,10 +1,12 @@
 //! What a manifest says over everybody's head, and so holds a package where it is: overrides, and uv's constraints.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::ask::Move;
 use super::edit::holds;
-use crate::inventory::{Kind, Override, Reach, Tell, overrides_of, without_secret};
+use crate::inventory::{Kind, Override, Reach, Tell, UvWorkspace, overrides_of, uv_workspace_of, without_secret};
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -14,6 +16,8 @@ use crate::version::{Requirement, Version};
 pub(super) struct Forced {
     ecosystem: Ecosystem,
     by_name: HashMap<String, Vec<Override>>,
+    /// The workspace of uv's whose lists hold for what this manifest asks for.
+    above: Option<Arc<UvWorkspace>>,
 }
 
 impl Forced {
@@ -23,7 +27,8 @@ impl Forced {
         // Most have none.
         let may_have = ["override", "resolutions", "constraint"].iter().any(|word| manifest.contains(word));
         let ecosystem = if kind == Kind::PyProject { Ecosystem::PyPi } else { Ecosystem::Npm };
-        let mut forced = Self { ecosystem, by_name: HashMap::new() };
+        let above = uv_workspace_of(manifest, tell);
+        let mut forced = Self { ecosystem, by_name: HashMap::new(), above };
         for one in if may_have && has_overrides(kind) { overrides_of(kind, manifest, tell) } else { Vec::new() } {
             // pnpm leaves out what is to be `-`.
             if one.requirement != "-" {
@@ -41,15 +46,16 @@ impl Forced {
         Some(self.held(all.find(|one| one.requirement != own && !self.allows(one, to))?, to))
     }
 
-    /// The constraint for everybody that shuts a version out, which nothing moves.
-    pub(super) fn constrained(&self, name: &str, to: &str) -> Option<String> {
-        let mut all = self.all(name).filter(|one| one.is_constraint() && one.reach == Reach::All);
+    /// The constraint that shuts a version out of what is to move there, which nothing moves.
+    pub(super) fn constrained(&self, whom: Whom, name: &str, to: &str) -> Option<String> {
+        let mut all = self.all(name).filter(|one| one.is_constraint() && whom.is_held(one));
         Some(self.held(all.find(|one| !self.allows(one, to))?, to))
     }
 
     /// What is said of an override that is in the way of a version.
     fn held(&self, by: &Override, to: &str) -> String {
-        let Override { name, table, requirement, .. } = by;
+        let Override { name, requirement, .. } = by;
+        let table = called(by);
         let (shown, range) = (without_secret(requirement), Requirement::parse(self.ecosystem, range_of(requirement)));
         // Nobody is told to go down.
         let is_above =
@@ -67,8 +73,8 @@ impl Forced {
             one.reach == Reach::Some && (said.contains(&step.from.as_str()) || self.allows(one, &step.from))
         };
         let mut all = self.all(name).filter(|one| is_meant(one));
-        let Override { table, requirement, .. } = all.find(|one| !self.allows(one, &step.to))?;
-        let (to, requirement) = (&step.to, without_secret(requirement));
+        let by = all.find(|one| !self.allows(one, &step.to))?;
+        let (to, requirement, table) = (&step.to, without_secret(&by.requirement), called(by));
         Some(format!("{table} hold {name} at {requirement}, an override for some versions; move it to {to} by hand"))
     }
 
@@ -90,12 +96,18 @@ impl Forced {
     }
 
     fn all(&self, name: &str) -> impl Iterator<Item = &Override> {
-        self.by_name.get(name).into_iter().flatten()
+        let above = self.above.iter().flat_map(|workspace| workspace.lists.held(name));
+        self.by_name.get(name).into_iter().flatten().chain(above)
     }
 
     fn allows(&self, one: &Override, version: &str) -> bool {
         holds(self.ecosystem, &one.requirement, version)
     }
+}
+
+/// A table, with its file where that is another one.
+fn called(by: &Override) -> Cow<'static, str> {
+    by.file.as_ref().map_or(Cow::Borrowed(by.table), |file| Cow::Owned(format!("{} of {file}", by.table)))
 }
 
 /// Of what it is asked what holds it.

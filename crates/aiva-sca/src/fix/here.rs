@@ -16,6 +16,9 @@ use crate::version::Version;
 
 /// Moves the package in the manifest itself, or in the file that gives it the version.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) {
+    if is_constrained(group, desk) {
+        return;
+    }
     let lines = group.lines();
     let ask = |stands| Ask {
         ecosystem: group.ecosystem,
@@ -87,16 +90,45 @@ fn not_seen(findings: &[&Finding], to: &str) -> String {
     format!("its entry was not found; it is free of this from {to} on")
 }
 
+/// Whether constraints of uv's shut the version to move to out, of which is told: no requirement helps then, and one that is above them
+/// finds no solution.
+fn is_constrained(group: &mut Group<'_>, desk: &mut Desk<'_>) -> bool {
+    let Some(sheet) = desk.sheet(group.path, group.kind).ok().filter(|_| group.kind == Kind::PyProject) else {
+        return false;
+    };
+    let forced = sheet.forced_before(group.kind);
+    let to = highest(group);
+    let [runs, builds] = [Whom::Runs, Whom::Builds].map(|whom| forced.constrained(whom, group.name, to));
+    let held = |case: &Case<'_>| if is_build(case) { builds.clone() } else { runs.clone() };
+    if group.cases.is_empty() || group.cases.iter().any(|case| held(case).is_none()) {
+        return false;
+    }
+    for case in &mut group.cases {
+        case.stays = held(case).map(|held| (Stay::Surely, held));
+        case.written = forced.written(group.name, case.version).map(|(written, _)| written);
+    }
+    true
+}
+
+/// The version to move to, the highest of all.
+fn highest<'g>(group: &'g Group<'_>) -> &'g str {
+    let to = group.moves.iter().map(|step| step.to.as_str());
+    to.max_by_key(|to| Version::parse(group.ecosystem, to)).unwrap_or_default()
+}
+
+/// Whether it is about what builds the project alone.
+fn is_build(case: &Case<'_>) -> bool {
+    case.findings.iter().all(|finding| finding.scope == Scope::Build)
+}
+
 /// Says of what was taken back why, and of the rest what is to be run.
 pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
-    let to = group.moves.iter().map(|step| step.to.as_str());
-    let to = to.max_by_key(|to| Version::parse(group.ecosystem, to)).unwrap_or_default();
+    let to = highest(group).to_owned();
     if let Some(sheet) = desk.texts.get(group.path).filter(|_| has_overrides(group.kind)) {
         let forced = sheet.forced_after(group.kind);
-        let [runs, builds] = [Whom::Runs, Whom::Builds].map(|whom| forced.overridden(whom, group.name, to));
+        let [runs, builds] = [Whom::Runs, Whom::Builds].map(|whom| forced.overridden(whom, group.name, &to));
         for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
-            let is_build = case.findings.iter().all(|finding| finding.scope == Scope::Build);
-            let held = if is_build { &builds } else { &runs };
+            let held = if is_build(case) { &builds } else { &runs };
             case.stays = held.clone().map(|held| (Stay::Surely, held));
         }
     }

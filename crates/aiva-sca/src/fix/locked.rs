@@ -135,7 +135,7 @@ fn constrained(group: &Group<'_>, desk: &mut Desk<'_>) -> Option<String> {
     let sheet = desk.sheet(&path, Kind::PyProject).ok().filter(|_| group.kind == Kind::UvLock)?;
     let to = group.moves.iter().map(|step| step.to.as_str());
     let to = to.max_by_key(|to| Version::parse(group.ecosystem, to))?;
-    let said = sheet.forced_before(Kind::PyProject).constrained(group.name, to)?;
+    let said = sheet.forced_before(Kind::PyProject).constrained(Whom::Runs, group.name, to)?;
     Some(format!("{path}: {said}"))
 }
 

@@ -5,6 +5,7 @@
 //! entry beside that. One for what a single package asks for, and one that refers to another entry, are listed and not judged.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 
@@ -38,6 +39,8 @@ pub(crate) struct Override {
     pub(crate) line: u32,
     /// For whom.
     pub(crate) reach: Reach,
+    /// The file that it stands in, by its path, where that is not the one at hand.
+    pub(crate) file: Option<Arc<str>>,
 }
 
 /// Who gets what an override says.
@@ -182,7 +185,7 @@ fn entries(
         match json.string()? {
             Some(text) => {
                 let requirement = text.trim().to_owned();
-                written.all.push(Override { table, name, requirement, line, reach });
+                written.all.push(Override { table, name, requirement, line, reach, file: None });
             }
             None => written.odd.push((name, line)),
         }
@@ -258,7 +261,7 @@ pub(super) fn settle(
 }
 
 fn judge(reading: &mut Reading, one: &Override, scope: Option<Scope>) {
-    let Override { table, name, requirement, line, reach } = one;
+    let Override { table, name, requirement, line, reach, .. } = one;
     let asked = scope.unwrap_or_default();
     let mut list = |reason: &'static str| {
         let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason.to_owned());

@@ -102,7 +102,8 @@ impl<'a> Visit<'a> for Forced {
             && section == "overrides"
         {
             let (name, requirement) = (overrides::overridden(key).to_owned(), value.trim().to_owned());
-            self.all.push(Override { table: TABLE, name, requirement, line, reach: overrides::reach(key) });
+            let reach = overrides::reach(key);
+            self.all.push(Override { table: TABLE, name, requirement, line, reach, file: None });
         }
     }
 

@@ -3,6 +3,7 @@
 //! A file that only configures tools names no dependency and says nothing. Poetry's bare `1.2` is exact, `^` and `~` are not.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use toml_edit::{Item, TableLike};
 
@@ -98,33 +99,65 @@ fn standard(manifest: &Manifest, tell: &dyn Tell, reading: &mut Reading) {
         }
     }
     list_at(manifest, (&["tool", "uv"], "dev-dependencies"), Scope::Dev, sources, reading);
-    let of_uv = of_uv(manifest, tell);
+    let above = workspace_of(manifest, tell);
+    let of_uv = manifest.table(&["tool", "uv"]).filter(|_| above.is_none());
+    let above = above.as_ref().map(|workspace| &workspace.lists);
+    if let Some(above) = above {
+        above.force(reading);
+    }
     forced(manifest, of_uv, sources, reading);
     overridden(manifest, of_uv, reading);
     uv_constraints::narrow(manifest, of_uv, uv_constraints::ALL, 0, reading);
+    if let Some(above) = above {
+        above.all.narrow_member(0, reading);
+    }
     // No lockfile has what builds the project, and nobody else asks for it: nothing is declared.
     let (declared, open) = (reading.links.declared.len(), reading.not_judged.len());
     list_at(manifest, (&["build-system"], "requires"), Scope::Build, sources, reading);
     reading.links.declared.truncate(declared);
     uv_constraints::narrow(manifest, of_uv, uv_constraints::BUILD, open, reading);
+    if let Some(above) = above {
+        above.build.narrow_member(open, reading);
+    }
     for entry in reading.not_judged.iter_mut().skip(open).filter(|entry| entry.is_range) {
         entry.reason = "a range, not a pinned version; no lockfile pins what builds a project".into();
     }
 }
 
-/// What uv reads in the folder of a workspace only.
-const OF_WORKSPACE: [&str; 4] =
-    ["override-dependencies", "exclude-dependencies", uv_constraints::ALL, uv_constraints::BUILD];
+/// The workspace whose lists uv goes by instead of those of this manifest.
+fn workspace_of(manifest: &Manifest, tell: &dyn Tell) -> Option<Arc<uv_members::Workspace>> {
+    if manifest.table(&uv_members::TABLE).is_some() { None } else { tell.uv() }
+}
 
-/// The table that uv reads such lists of; none of a member of a workspace.
-fn of_uv<'m>(manifest: &'m Manifest, tell: &dyn Tell) -> Option<&'m dyn TableLike> {
-    let uv = manifest.table(&["tool", "uv"])?;
-    let is_own = || manifest.table(&uv_members::TABLE).is_some() || tell.uv().is_none();
-    OF_WORKSPACE.iter().any(|key| uv.contains_key(key)).then_some(uv).filter(|_| is_own())
+/// The same of a text; none where it cannot be read.
+pub(crate) fn workspace_of_text(text: &str, tell: &dyn Tell) -> Option<Arc<uv_members::Workspace>> {
+    // Most are no members.
+    tell.uv()?;
+    workspace_of(&Manifest::parse(text.trim_start_matches('\u{feff}')).ok()?, tell)
 }
 
 /// What uv and pdm are to take whatever anybody asks for. `of_uv` is the table that uv reads such lists of.
 fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> {
+    let mut all = written_by_uv(manifest, of_uv);
+    let pdm = manifest.table(&["tool", "pdm", "resolution", "overrides"]);
+    for (name, item, line) in pdm.into_iter().flat_map(|table| manifest.entries(table)) {
+        let Some(text) = item.as_str() else { continue };
+        let is_plain = text.starts_with(['<', '>', '=', '!', '~']) || exact(text) || text.trim() == "*";
+        let requirement = if is_plain { specifiers(text) } else { format!("@ {text}") };
+        all.push(Override {
+            table: "resolution.overrides",
+            name: normalise(name).to_string(),
+            requirement,
+            line,
+            reach: Reach::All,
+            file: None,
+        });
+    }
+    all
+}
+
+/// What uv's table is to take.
+pub(super) fn written_by_uv(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> {
     let mut all = Vec::new();
     let uv = of_uv.and_then(|uv| uv.get("override-dependencies"));
     for (text, line) in uv.into_iter().flat_map(|item| manifest.strings(item)) {
@@ -138,19 +171,7 @@ fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> 
             requirement,
             line,
             reach,
-        });
-    }
-    let pdm = manifest.table(&["tool", "pdm", "resolution", "overrides"]);
-    for (name, item, line) in pdm.into_iter().flat_map(|table| manifest.entries(table)) {
-        let Some(text) = item.as_str() else { continue };
-        let is_plain = text.starts_with(['<', '>', '=', '!', '~']) || exact(text) || text.trim() == "*";
-        let requirement = if is_plain { specifiers(text) } else { format!("@ {text}") };
-        all.push(Override {
-            table: "resolution.overrides",
-            name: normalise(name).to_string(),
-            requirement,
-            line,
-            reach: Reach::All,
+            file: None,
         });
     }
     all
@@ -159,7 +180,7 @@ fn written(manifest: &Manifest, of_uv: Option<&dyn TableLike>) -> Vec<Override> 
 /// All that a text forces or holds; nothing where it cannot be read.
 pub(super) fn overrides_of(text: &str, tell: &dyn Tell) -> Vec<Override> {
     let Ok(manifest) = Manifest::parse(text.trim_start_matches('\u{feff}')) else { return Vec::new() };
-    let of_uv = of_uv(&manifest, tell);
+    let of_uv = manifest.table(&["tool", "uv"]).filter(|_| workspace_of(&manifest, tell).is_none());
     let mut all = written(&manifest, of_uv);
     all.extend(uv_constraints::holding(&manifest, of_uv));
     all

@@ -49,17 +49,42 @@ pub(super) fn narrow(manifest: &Manifest, uv: Option<&dyn TableLike>, key: &str,
         doubt_list(manifest, entry, reading);
     }
     let all = written(manifest, uv, key, |line, text| reading.problem(line, no_requirement(text)));
-    let mut by_name: HashMap<SmolStr, Constraint> = HashMap::new();
-    for (name, specifiers, line) in all {
-        by_name.entry(name).or_default().add(specifiers, line);
+    Constraints::new(all).narrow(from, reading, |_, line| line);
+}
+
+/// All that a list says, by package.
+#[derive(Debug)]
+pub(super) struct Constraints(HashMap<SmolStr, Constraint>);
+
+impl Constraints {
+    /// Those of a list of a table of uv's, for the members of its workspace: of what is none its own file tells.
+    pub(super) fn of(manifest: &Manifest, uv: Option<&dyn TableLike>, key: &str) -> Self {
+        Self::new(written(manifest, uv, key, |_, _| {}))
     }
-    if by_name.is_empty() {
-        return;
+
+    fn new(all: Vec<(SmolStr, String, u32)>) -> Self {
+        let mut by_name: HashMap<SmolStr, Constraint> = HashMap::new();
+        for (name, specifiers, line) in all {
+            by_name.entry(name).or_default().add(specifiers, line);
+        }
+        Self(by_name)
     }
-    for entry in reading.not_judged.split_off(from.min(reading.not_judged.len())) {
-        match by_name.get(entry.name.as_str()).filter(|_| entry.is_range) {
-            Some(constraint) => constraint.put(entry, reading),
-            None => reading.not_judged.push(entry),
+
+    /// The same in the file of a member, where each entry keeps its line.
+    pub(super) fn narrow_member(&self, from: usize, reading: &mut Reading) {
+        self.narrow(from, reading, |entry, _| entry);
+    }
+
+    /// `place` has the line of a pin, from that of the entry and that of the constraint.
+    fn narrow(&self, from: usize, reading: &mut Reading, place: fn(u32, u32) -> u32) {
+        if self.0.is_empty() {
+            return;
+        }
+        for entry in reading.not_judged.split_off(from.min(reading.not_judged.len())) {
+            match self.0.get(entry.name.as_str()).filter(|_| entry.is_range) {
+                Some(constraint) => constraint.put(entry, reading, place),
+                None => reading.not_judged.push(entry),
+            }
         }
     }
 }
@@ -89,9 +114,9 @@ impl Constraint {
         self.pin = self.pin.take().or(pin.zip(Some(line)));
     }
 
-    fn put(&self, entry: NotJudged, reading: &mut Reading) {
+    fn put(&self, entry: NotJudged, reading: &mut Reading, place: fn(u32, u32) -> u32) {
         if let Some((pin, line)) = &self.pin {
-            let package = Package::new(entry.ecosystem, entry.name, pin.clone(), *line);
+            let package = Package::new(entry.ecosystem, entry.name, pin.clone(), place(entry.line, *line));
             return reading.packages.push(Package { scope: entry.scope, direct: Some(true), ..package });
         }
         let own = entry.requirement.trim().trim_end_matches(',');
@@ -105,6 +130,13 @@ impl Constraint {
 pub(super) fn holding(manifest: &Manifest, uv: Option<&dyn TableLike>) -> impl Iterator<Item = Override> {
     [(ALL, Reach::All), (BUILD, Reach::Build)].into_iter().flat_map(move |(table, reach)| {
         let all = written(manifest, uv, table, |_, _| {}).into_iter();
-        all.map(move |(name, requirement, line)| Override { table, name: name.to_string(), requirement, line, reach })
+        all.map(move |(name, requirement, line)| Override {
+            table,
+            name: name.to_string(),
+            requirement,
+            line,
+            reach,
+            file: None,
+        })
     })
 }

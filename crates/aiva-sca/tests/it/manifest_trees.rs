@@ -8,6 +8,7 @@ use aiva_sca::supply::Rules;
 use crate::manifests::tree;
 
 mod dotnet;
+mod uv;
 
 /// What one file of a tree lists: `name version` of a pin, with its place where that is not the registry, `name [range]` of a range,
 /// `- name [requirement]: reason` of what is neither.
@@ -183,28 +184,6 @@ fn members_of_a_workspace_force_nothing() {
         let member = if want.len() == 1 { member.to_owned() } else { member.replace("\"-\"", "\"$a\"") };
         check(&[root, (path, &member)], path, want);
     }
-}
-
-#[test]
-fn members_of_uv_s_workspace_force_and_narrow_nothing() {
-    let member = "[project]\ndependencies = [\"aa==1.2.*,<1.2.4\", \"b\"]\n[build-system]\nrequires = [\"s\"]\n[tool.uv]\nconstraint-dependencies = [\"aa==1.2.7\"]\nbuild-constraint-dependencies = [\"s==2.0\"]\noverride-dependencies = [\"b==3.0\"]\n";
-    let (wide, narrow) = (&["aa [==1.2.*,<1.2.4]", "b []", "s []"][..], &["b 3.0", "aa 1.2.7", "s 2.0"][..]);
-    let root = "[tool.uv.workspace]\nmembers = [\"m/*\"]\nexclude = [\"m/not\"]\n";
-    for (top, path, want) in [
-        (root, "m/a/pyproject.toml", wide),
-        (root, "m/not/pyproject.toml", narrow),
-        (root, "q/pyproject.toml", narrow),
-        ("[project]\n", "m/a/pyproject.toml", narrow),
-        ("not TOML", "m/a/pyproject.toml", narrow),
-    ] {
-        check(&[("pyproject.toml", top), (path, member)], path, want);
-    }
-    // The nearest workspace decides, and its own folder is no member.
-    let nearer =
-        [("pyproject.toml", root), ("m/pyproject.toml", "[tool.uv.workspace]\n"), ("m/a/pyproject.toml", member)];
-    check(&nearer, "m/a/pyproject.toml", narrow);
-    let own = format!("{member}[tool.uv.workspace]\n");
-    check(&[("pyproject.toml", root), ("m/a/pyproject.toml", &own)], "m/a/pyproject.toml", narrow);
 }
 
 #[test]

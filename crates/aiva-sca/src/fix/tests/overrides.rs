@@ -217,7 +217,41 @@ m/pyproject.toml: two 1.0 -> 2.0: T-2 T-3
 }
 
 #[test]
+fn lists_of_uv_s_workspace_hold_what_its_members_ask_for() {
+    for (list, range, version) in [
+        ("constraint-dependencies = [\"jinja2<2.11\"]", "==2.10", "2.10"),
+        ("constraint-dependencies = [\"jinja2<2.11\"]", "<2.10.5", "<2.10.5"),
+        ("constraint-dependencies = [\"jinja2==2.10\"]", ">=2.0", "2.10"),
+    ] {
+        let root = format!("[tool.uv]\n{list}\n[tool.uv.workspace]\nmembers = [\"m\"]\n");
+        let member = format!("[project]\ndependencies = [\"jinja2{range}\"]\n");
+        let at = list.trim_start_matches("constraint-dependencies = [\"jinja2").trim_end_matches("\"]");
+        check(
+            &[("pyproject.toml", &root), ("m/pyproject.toml", &member)],
+            &format!(
+                "stays m/pyproject.toml: jinja2 {version}: J-1: constraint-dependencies of pyproject.toml hold jinja2 at {at}; move that to 2.11.3 by hand"
+            ),
+        );
+    }
+    // The one place that forces it is the one that moves.
+    let root = "[tool.uv]\noverride-dependencies = [\"jinja2==2.10\"]\n[tool.uv.workspace]\nmembers = [\"m\"]\n";
+    check(
+        &[("pyproject.toml", root), ("m/pyproject.toml", "[project]\ndependencies = [\"jinja2==2.9\"]\n")],
+        "
+pyproject.toml: jinja2 2.10 -> 2.11.3: J-1
+  + override-dependencies = [\"jinja2==2.11.3\"]",
+    );
+}
+
+#[test]
 fn a_constraint_of_uv_holds_what_it_shuts_out() {
+    check(
+        &[(
+            "pyproject.toml",
+            "[project]\ndependencies = [\"jinja2==2.10\"]\n[tool.uv]\nconstraint-dependencies = [\"jinja2<2.11\"]\n",
+        )],
+        "stays pyproject.toml: jinja2 2.10: J-1: constraint-dependencies hold jinja2 at <2.11; move that to 2.11.3 by hand",
+    );
     for (constraint, said) in [("<2.11", "<2.11"), ("==2.10", "==2.10")] {
         let text = format!(
             "[project]\ndependencies = [\"jinja2<2.10.5\"]\n[tool.uv]\nconstraint-dependencies = [\"jinja2{constraint}\"]\n"
