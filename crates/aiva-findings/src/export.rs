@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use aiva_contracts::api::{
     AdvisoryState, Counts, DocumentAdvisories, DocumentCanResolve, DocumentException, DocumentFinding, DocumentInput,
-    DocumentPackage, DocumentStatement, DocumentSummary, FindingKind, Guard, InputCounts, InputStatus, Level,
-    StatementStatus,
+    DocumentPackage, DocumentStatement, FindingKind, Guard, InputCounts, InputStatus, Level, StatementStatus,
 };
 use jiff::Timestamp;
 
@@ -163,19 +162,28 @@ impl Clean {
 
 /// What may be said of a scan if it has no findings. Files that were read to their end and name no package are clean: there is nothing
 /// in them to judge.
-pub fn clean(summary: &DocumentSummary, state: AdvisoryState) -> Clean {
+pub fn clean(document: &Document) -> Clean {
+    let Document { summary, inputs: files, advisories, .. } = document;
     let inputs = &summary.inputs;
     let unread = inputs.partial + inputs.failed;
-    let seen = summary.packages + summary.can_resolve.unwrap_or(0);
+    let judged: u64 = files.iter().map(|input| judged(input, advisories)).sum();
+    let seen = judged + summary.can_resolve.unwrap_or(0);
     let is_open = summary.not_judged + unread > 0;
     match (inputs.parsed + inputs.unsupported + unread, seen) {
         (0, 0) => Clean::Empty,
-        _ if state == AdvisoryState::Missing => Clean::Unjudged,
+        _ if advisories.state == AdvisoryState::Missing => Clean::Unjudged,
         (_, 0) if is_open || inputs.parsed == 0 => Clean::Unjudged,
         _ if is_open => Clean::InPart,
         _ if summary.can_resolve.is_some() => Clean::Pinned,
         _ => Clean::Whole,
     }
+}
+
+/// How many packages of a file can have been judged: not those of an ecosystem that the index has nothing on.
+fn judged(input: &DocumentInput, advisories: &DocumentAdvisories) -> u64 {
+    let is_known = |name: &str| advisories.ecosystems.iter().any(|known| known.name == name);
+    let outside = input.not_judged.iter().filter(|entry| !is_known(&entry.ecosystem)).count();
+    input.packages.saturating_sub(whole(outside))
 }
 
 /// An exception that does nothing, in one line for a person.

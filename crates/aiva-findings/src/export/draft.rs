@@ -15,7 +15,7 @@ use aiva_contracts::api::{
 use rayon::prelude::*;
 
 use super::story::{Stories, Story};
-use super::{Document, Results, Standing, count_inputs, count_of, no_findings, stands, whole};
+use super::{Clean, Document, Results, Standing, clean, count_inputs, count_of, no_findings, stands, whole};
 use crate::exception::{Exception, Judge};
 use crate::fingerprint::{Fingerprint, Place};
 use crate::observation::Observation;
@@ -179,6 +179,11 @@ impl<F> Draft<F> {
         let (schema, findings) = (DocumentSchema::AivaScan1, Vec::new());
         let head = Document { schema, advisories, inputs, packages, findings, summary, contents: None };
         Self { guard, service, head, facts, rows }
+    }
+
+    /// What may be said of the scan if it has no findings.
+    pub fn clean(&self) -> Clean {
+        clean(&self.head)
     }
 
     /// The scan in numbers.

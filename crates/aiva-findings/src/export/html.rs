@@ -70,7 +70,7 @@ fn headline(document: &Document) -> Markup {
     let mut counts = summary.findings.clone();
     let numbers: Vec<(Level, u64)> = LEVELS.iter().map(|level| (*level, *count_of(&mut counts, *level))).collect();
     let total: u64 = numbers.iter().map(|(_, count)| count).sum();
-    let (class, verdict) = match (total, clean(summary, document.advisories.state)) {
+    let (class, verdict) = match (total, clean(document)) {
         (0, Clean::Whole) => ("good", Clean::Whole.words().to_owned()),
         (0, clean) => ("unsure", clean.words().to_owned()),
         (1, _) => ("bad", "1 finding wants action".to_owned()),

@@ -54,7 +54,7 @@ fn headline(out: &mut String, document: &Document) {
     let summary = &document.summary;
     let files = summary.inputs.parsed + summary.inputs.partial;
     let verdict = match said.as_slice() {
-        [] => clean(summary, document.advisories.state).words().to_owned(),
+        [] => clean(document).words().to_owned(),
         said => said.join(", "),
     };
     let mut line = format!("{verdict}. {} in {}", counted(summary.packages, "package"), counted(files, "file"));

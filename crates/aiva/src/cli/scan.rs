@@ -48,8 +48,6 @@ use statements::Vex;
 /// The parts of one run that the report needs.
 struct Report {
     draft: Draft<Arc<Finding>>,
-    /// Whether there was anything to judge by.
-    state: AdvisoryState,
     priorities: Priorities,
     /// Made of the draft for who needs it whole.
     whole: OnceLock<Document>,
@@ -305,7 +303,6 @@ fn report(
         advisories: knowledge.sentence.clone(),
         whole: OnceLock::new(),
         inputs: kept,
-        state: knowledge.state,
         draft,
         priorities,
         ignored,
@@ -416,6 +413,6 @@ fn outcome(scan: &Scan, report: &Report) -> Outcome {
     // What a range resolves to is settled by whoever installs. A manifest that nobody reads beside a lockfile that was read is no gap;
     // nothing read at all is one.
     let is_open = unread + summary.not_judged > 0 || summary.can_resolve.is_some();
-    let unjudged = export::clean(summary, report.state) == Clean::Unjudged;
+    let unjudged = report.draft.clean() == Clean::Unjudged;
     if is_open || unjudged { Outcome::Incomplete } else { Outcome::Clean }
 }

@@ -1,9 +1,10 @@
 //! What is known of a finding is told in every form.
 
-use aiva_contracts::api::{FindingKind, Level};
+use aiva_contracts::api::{DocumentEcosystem, DocumentNotJudged, FindingKind, InputStatus, Level};
 use aiva_contracts::bounds::Check;
+use jiff::Timestamp;
 
-use super::super::{document, sarif};
+use super::super::{Clean, clean, document, sarif};
 use super::{TOOL, judge, results, seen, with_a_range};
 
 #[test]
@@ -136,4 +137,36 @@ fn gitlab_tells_what_the_baseline_has() {
     let order: Vec<String> = (0..3).map(said).collect();
     assert_eq!(order, ["new since the baseline", "known from the baseline", "known from the baseline"]);
     assert_eq!(report["scan"]["messages"][0]["value"], "2 of 3 vulnerabilities are known from the baseline");
+}
+
+#[test]
+fn packages_of_an_ecosystem_without_advisories_are_not_called_clean() {
+    let entry = |ecosystem: &str| DocumentNotJudged {
+        ecosystem: ecosystem.into(),
+        name: "g:a".into(),
+        requirement: "1.0".into(),
+        line: 1,
+        reason: "why".into(),
+    };
+    // Three packages in each file.
+    for (here, there, want) in [
+        (vec!["Maven"; 3], vec!["Maven"; 3], Clean::Unjudged),
+        (vec!["Maven"; 3], vec!["Maven"; 2], Clean::InPart),
+        (vec!["Maven"; 9], vec![], Clean::InPart), // what has no pin is no package
+        (vec!["npm"; 3], vec!["npm"; 3], Clean::InPart),
+        (vec![], vec![], Clean::Whole),
+    ] {
+        let mut results = results();
+        results.findings.clear();
+        results.advisories.ecosystems =
+            vec![DocumentEcosystem { name: "npm".into(), records: 1, imported_at: Timestamp::UNIX_EPOCH }];
+        results.inputs[0].status = InputStatus::Parsed;
+        results.inputs[0].problems.clear();
+        for (input, entries) in results.inputs.iter_mut().zip([here, there]) {
+            input.not_judged = entries.into_iter().map(entry).collect();
+        }
+        let document = document(results, &mut judge());
+        assert_eq!(clean(&document), want, "{:?}", document.inputs);
+        assert!(super::super::markdown(&document).contains(want.words()));
+    }
 }

@@ -47,7 +47,7 @@ fn whole(report: &Report) -> View {
             files: usize::try_from(files).unwrap_or(usize::MAX),
             packages: usize::try_from(summary.packages).unwrap_or(usize::MAX),
             not_judged: usize::try_from(summary.not_judged).unwrap_or(usize::MAX),
-            clean: export::clean(summary, document.advisories.state),
+            clean: export::clean(document),
             left_out: report.left_out.clone(),
             known: report.known,
             advisories: report.advisories.clone(),
