@@ -105,6 +105,7 @@ mod workflow;
 mod workspaces;
 mod xml;
 mod yaml;
+mod yarn_doubles;
 mod yarn_lock;
 
 pub(crate) use address::{MASK, host, masked_query, user, without_secret};

@@ -121,7 +121,7 @@ fn source(qualifiers: &str) -> Result<Source, NotNamed> {
 }
 
 /// The text behind percent-encoding; nothing when it is no text, or would make a terminal obey.
-fn decode(part: &str) -> Option<String> {
+pub(crate) fn decode(part: &str) -> Option<String> {
     let mut out = Vec::with_capacity(part.len());
     let mut bytes = part.bytes();
     while let Some(byte) = bytes.next() {

@@ -377,8 +377,13 @@ fn yarn(lock: &mut Reading, manifests: &[Manifest<'_>]) {
         let find = |scheme| known.find(&one.name, scheme, &one.requirement);
         match find("").or_else(|| find("npm:")) {
             Some(at) => roots.push((at, one.scope)),
-            // A `resolutions` field may answer the range with another one.
-            None => roots.extend(known.of_name(&one.name).map(|(_, at)| (at, one.scope))),
+            None => {
+                // Berry writes behind a folder or a patch who asks for it; a `resolutions` field may answer with another range.
+                let is_bound = |range: &str| range.split_once("::").is_some_and(|(plain, _)| plain == one.requirement);
+                let has_bound = known.of_name(&one.name).any(|(range, _)| is_bound(range));
+                let answers = known.of_name(&one.name).filter(|(range, _)| !has_bound || is_bound(range));
+                roots.extend(answers.map(|(_, at)| (at, one.scope)));
+            }
         }
     }
     graph::spread(&mut lock.packages, &lock.links.edges, &roots, yarn_lock::is_own);

@@ -16,7 +16,9 @@ use super::npm_source::{self, split_name};
 use super::reading::{Links, Reading, quote};
 use super::signs::{self, Archive};
 use super::yaml::{self, Visit};
+use super::yarn_doubles;
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
+use crate::purl;
 
 /// The usual length of an entry.
 const USUAL: usize = 320;
@@ -235,7 +237,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
     reading.links.descriptors.reserve(entries.len());
     let mut twice = false;
     let mut needs = Vec::with_capacity(entries.len());
-    let mut patches = Vec::new();
+    let (mut patches, mut root) = (Vec::new(), None);
     for entry in entries {
         let Some(found) = (if is_berry { berry_package(&entry) } else { classic_package(&entry) }) else {
             let what = entry.descriptors.first().map(|one| quote(one)).unwrap_or_default();
@@ -258,7 +260,10 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
             let archive = Archive { resolved, integrity, ..Archive::default() };
             signs::of_archive(&found.package, archive, &mut reading.links.signs);
         }
-        needs.push((at, entry.needs));
+        if found.is_root {
+            root = Some(found.package.line);
+        }
+        needs.push((at, entry.resolved, entry.needs));
         for descriptor in entry.descriptors {
             if let Some((name, _)) = split_name(&descriptor) {
                 reading.alias(name, &found.package.name, found.package.line);
@@ -274,10 +279,13 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
     let Reading { links: Links { descriptors, edges, .. }, .. } = reading;
     // Nearly every range is answered by its very words.
     let by_name = LazyCell::new(|| by_name(descriptors));
+    let by_place = LazyCell::new(|| by_place(descriptors));
     let (mut sought, mut unanswered) = (String::new(), Vec::new());
-    for (from, needs) in needs {
+    for (from, place, needs) in needs {
+        let placed = |name: &str, range: &str| by_place.get(&format!("{name}@{range}::{}", place.as_deref()?)).copied();
         for (name, range, line) in needs {
-            if let Some(to) = find(&by_descriptor, &name, &range, &mut sought) {
+            let answer = find(&by_descriptor, &name, &range, &mut sought);
+            if let Some(to) = answer.or_else(|| placed(&name, &range)) {
                 edges.push((from, to));
             } else if let Some(same) = by_name.get(&*name) {
                 // A `resolutions` field may answer a range with another one.
@@ -294,8 +302,11 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         reading.links.descriptors = by_descriptor.into_iter().map(|(text, at)| Descriptor::new(&text, at)).collect();
     }
     described::sort(&mut reading.links.descriptors);
-    drop_patches(&patches, reading);
+    yarn_doubles::drop_patches(&patches, reading);
     direct(reading);
+    if let Some(line) = root {
+        yarn_doubles::drop_root(line, reading);
+    }
 }
 
 /// The package that answers a range; `sought` is room for what is looked for.
@@ -320,10 +331,23 @@ fn by_name(descriptors: &[Descriptor]) -> RapidHashMap<&str, Vec<u32>> {
     by_name
 }
 
+/// Berry binds what is taken from a folder, and a patch, to who asks for it: `a@file:./a::locator=app%40workspace%3A.`. Those by range
+/// and asker, `a@file:./a::app@workspace:.`.
+fn by_place(descriptors: &[Descriptor]) -> RapidHashMap<String, u32> {
+    let bound = descriptors.iter().filter_map(|one| {
+        let (plain, bindings) = one.text.split_once("::")?;
+        let place = bindings.split('&').find_map(|binding| binding.strip_prefix("locator="))?;
+        Some((format!("{plain}::{}", purl::decode(place)?), one.package))
+    });
+    bound.collect()
+}
+
 struct FoundPackage {
     package: Package,
     member: Option<String>,
     is_patch: bool,
+    /// Whether it is the project itself.
+    is_root: bool,
 }
 
 fn classic_package(entry: &Entry<'_>) -> Option<FoundPackage> {
@@ -339,6 +363,7 @@ fn classic_package(entry: &Entry<'_>) -> Option<FoundPackage> {
         package: package(alias.map_or(name, |(real, _)| real), version, entry.line, source),
         member: None,
         is_patch: false,
+        is_root: false,
     })
 }
 
@@ -350,11 +375,20 @@ fn berry_package(entry: &Entry<'_>) -> Option<FoundPackage> {
     let source = match scheme {
         "npm" => archive(rest).unwrap_or(Source::Registry),
         "patch" => Source::Registry,
-        "workspace" | "portal" | "link" | "file" => Source::Path(rest.split("::").next().unwrap_or(rest).to_owned()),
+        // `file:./own#./own::hash=0&locator=...`
+        "workspace" | "portal" | "link" | "file" => {
+            let folder = rest.split("::").next().and_then(|rest| rest.split('#').next());
+            Source::Path(folder.unwrap_or(rest).to_owned())
+        }
         _ => npm_source::source(place),
     };
     let member = (scheme == "workspace").then(|| rest.to_owned());
-    Some(FoundPackage { package: package(name, version, entry.line, source), member, is_patch: scheme == "patch" })
+    Some(FoundPackage {
+        package: package(name, version, entry.line, source),
+        is_patch: scheme == "patch",
+        is_root: member.as_deref() == Some("."),
+        member,
+    })
 }
 
 /// Berry binds the archive's address where it is not the registry's usual one.
@@ -397,45 +431,5 @@ fn direct(reading: &mut Reading) {
     graph::spread(&mut reading.packages, edges, &roots, is_own);
     for package in reading.packages.iter_mut().filter(|package| is_own(package)) {
         package.direct = Some(true);
-    }
-}
-
-/// Berry lists a patched package beside the one it patches; that is one package. The patch's place stays in the graph.
-fn drop_patches(patches: &[u32], reading: &mut Reading) {
-    if patches.is_empty() {
-        return;
-    }
-    let mut is_patch = vec![false; reading.packages.len()];
-    for patch in patches {
-        if let Some(flag) = is_patch.get_mut(*patch as usize) {
-            *flag = true;
-        }
-    }
-    let identity = |package: &Package| (package.name.clone(), package.version.clone());
-    let whole = reading.packages.iter().enumerate().filter(|(at, _)| is_patch.get(*at) == Some(&false));
-    let bases: RapidHashMap<_, u32> = whole.map(|(at, package)| (identity(package), index(at))).collect();
-    let base = |(at, package): (usize, &Package)| match is_patch.get(at) {
-        Some(true) => bases.get(&identity(package)).copied().unwrap_or(index(at)),
-        _ => index(at),
-    };
-    let moved: Vec<u32> = reading.packages.iter().enumerate().map(base).collect();
-    let kept: Vec<bool> = moved.iter().enumerate().map(|(at, to)| index(at) == *to).collect();
-    let mut places = Vec::with_capacity(kept.len());
-    let mut next = 0;
-    for keep in &kept {
-        places.push(next);
-        next += u32::from(*keep);
-    }
-    let place = |at: u32| {
-        let at = moved.get(at as usize).copied().unwrap_or(at);
-        places.get(at as usize).copied().unwrap_or(at)
-    };
-    let mut flags = kept.iter();
-    reading.packages.retain(|_| flags.next().copied().unwrap_or(true));
-    for edge in &mut reading.links.edges {
-        *edge = (place(edge.0), place(edge.1));
-    }
-    for descriptor in &mut reading.links.descriptors {
-        descriptor.package = place(descriptor.package);
     }
 }

@@ -74,3 +74,75 @@ f file:f 8 direct runtime Path("f")
 a 1.0.0 -> c 1.0.0"#,
     );
 }
+
+/// As yarn 4 writes it: who asks for a folder stands behind it in the entry, and not where it is asked for.
+#[test]
+fn berry_binds_folders_to_who_asks_for_them() {
+    let lock = r#"__metadata:
+  version: 8
+  cacheKey: 10c0
+
+"@zz/lib@workspace:lib":
+  version: 0.0.0-use.local
+  resolution: "@zz/lib@workspace:lib"
+  dependencies:
+    minimist: "file:./own"
+    zz-app: "workspace:^"
+  languageName: unknown
+  linkType: soft
+
+"minimist@file:./own::locator=%40zz%2Flib%40workspace%3Alib":
+  version: 6.0.0
+  resolution: "minimist@file:./own#./own::hash=26ecb9&locator=%40zz%2Flib%40workspace%3Alib"
+  languageName: node
+  linkType: hard
+
+"minimist@file:./own::locator=zz-app%40workspace%3A.":
+  version: 5.0.0
+  resolution: "minimist@file:./own#./own::hash=26ecb9&locator=zz-app%40workspace%3A."
+  languageName: node
+  linkType: hard
+
+"minimist@npm:0.0.8":
+  version: 0.0.8
+  resolution: "minimist@npm:0.0.8"
+  languageName: node
+  linkType: hard
+
+"mkdirp@npm:0.5.1":
+  version: 0.5.1
+  resolution: "mkdirp@npm:0.5.1"
+  dependencies:
+    minimist: "npm:0.0.8"
+  languageName: node
+  linkType: hard
+
+"zz-app@workspace:^, zz-app@workspace:.":
+  version: 0.0.0-use.local
+  resolution: "zz-app@workspace:."
+  dependencies:
+    minimist: "file:./own"
+    mkdirp: "npm:0.5.1"
+  languageName: unknown
+  linkType: soft
+"#;
+    // The project itself is no package of its own.
+    let want = |mkdirp: &str| {
+        format!(
+            r#"parsed
+@zz/lib 0.0.0-use.local 5 direct runtime Path("lib")
+minimist 6.0.0 14 direct runtime Path("./own")
+minimist 5.0.0 20 direct runtime Path("./own")
+minimist 0.0.8 26 transitive {mkdirp}
+mkdirp 0.5.1 32 direct {mkdirp}
+@zz/lib 0.0.0-use.local -> minimist 6.0.0
+mkdirp 0.5.1 -> minimist 0.0.8"#
+        )
+    };
+    check(Kind::YarnLock, lock, &want("runtime"));
+    let manifest =
+        r#"{"name": "zz-app", "dependencies": {"minimist": "file:./own"}, "devDependencies": {"mkdirp": "0.5.1"}}"#;
+    beside(("package.json", manifest), ("yarn.lock", lock), &want("dev"));
+    let patched = lock.replace("file:./own", "patch:minimist@npm%3A6.0.0#./l.patch");
+    check(Kind::YarnLock, &patched, &want("runtime").replace(" Path(\"./own\")", ""));
+}
