@@ -47,6 +47,8 @@ pub(crate) struct Standing<'t> {
     pub(super) other_locks: &'t by_deno::Others,
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
+    /// The catalogs of npm's tools, by folder.
+    pub(super) catalogs: &'t catalog::Kept,
     /// What .NET's projects take in.
     pub(super) builds: &'t OnceLock<Builds>,
 }
@@ -62,7 +64,7 @@ pub(crate) fn join(
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);
     go_work::settle(&mut readings);
-    catalog::settle(root, &mut readings, options);
+    catalog::settle(root, &mut readings, options, standing.catalogs);
     msbuild_targets::settle_late(root, &mut readings, options, standing.files, standing.builds);
     msbuild::settle(root, &mut readings, options);
     msbuild_targets::settle(root, &mut readings, options, standing.files, standing.builds);
