@@ -127,6 +127,7 @@ pub use walk::{Inventory, Options, Progress, Visited, WalkError, is_within, visi
 #[cfg(test)]
 pub(crate) use workspaces::Alone;
 pub(crate) use workspaces::{Tell, Told, Workspaces};
+pub(crate) use yaml::comment_at as yaml_comment_at;
 
 use crate::package::Input;
 

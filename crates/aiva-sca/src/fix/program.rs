@@ -10,6 +10,7 @@ use super::ask::{Ask, Edited};
 use super::edit::{Pen, refusal};
 use super::requirement::moved;
 use super::spans::Lines;
+use crate::inventory::yaml_comment_at as comment_at;
 use crate::package::Ecosystem;
 
 /// A `pnpm-workspace.yaml`: the lines below `overrides` by name, and under which keys each anchor is referred to.
@@ -168,7 +169,7 @@ fn action(line: &str, value: &str, pen: &mut Pen<'_>) -> Option<String> {
 /// another number.
 fn commented(behind: &str, from: &str, to: &str) -> String {
     let stale = || {
-        let (_, comment) = behind.split_once(" #")?;
+        let comment = behind.get(comment_at(behind)? + 1..)?;
         let said = comment.trim();
         let version = said.strip_prefix(['v', 'V']).unwrap_or(said);
         let is_version = version.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
@@ -217,6 +218,7 @@ mod tests {
         for (behind, want) in [
             (" # v3.1.0\n", " # v4.2.1\n"),
             ("\"  #  3.1.0 \r\n", "\"  #  4.2.1 \r\n"),
+            ("\t# v3.1.0\n", "\t# v4.2.1\n"),
             (" # v3.1", " # v4.2.1"),
             (" # v3.1.0.7\n", " # v4.2.1\n"),
             (" # 18\n", " # 18\n"), // of something else
