@@ -89,6 +89,12 @@ fn anchored(value: &str) -> &str {
     named.map_or(value, |named| named.trim_start_matches(|c: char| !c.is_whitespace()))
 }
 
+/// What stands behind a tag, where there is one.
+fn tagged(value: &str) -> &str {
+    let named = value.trim_start().strip_prefix('!');
+    named.map_or(value, |named| named.trim_start_matches(|c: char| !c.is_whitespace()))
+}
+
 /// `uses: owner/name/path@v1.2.3`, on the lines of the findings or below such a line. A commit is not moved: which one the release is,
 /// nothing here says.
 pub(super) fn workflow(text: &str, lines: &Lines, ask: &Ask<'_>) -> Edited {
@@ -142,8 +148,8 @@ fn stands_below(value: &str) -> bool {
 
 /// The line with the action moved; `value` is its end, behind `uses:`.
 fn action(line: &str, value: &str, pen: &mut Pen<'_>) -> Option<String> {
-    // An anchor stands before what it is for.
-    let value = anchored(value).trim_start_matches([' ', '\t', '"', '\'']);
+    // An anchor and a tag stand before what they are for, in either order.
+    let value = tagged(anchored(tagged(value))).trim_start_matches([' ', '\t', '"', '\'']);
     let from = line.len() - value.len();
     let value = value.get(..value.find([' ', '\t', '"', '\'', '\r', '\n', ',', '}', ']']).unwrap_or(value.len()))?;
     let (action, release) = value.split_once('@')?;
