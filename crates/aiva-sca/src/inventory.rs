@@ -73,6 +73,7 @@ mod package_resolved;
 mod pdm_lock;
 mod pipfile;
 mod pipfile_lock;
+mod pnpm_entry;
 mod pnpm_lock;
 mod pnpm_overrides;
 mod pnpm_workspace;

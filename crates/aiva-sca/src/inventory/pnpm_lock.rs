@@ -6,21 +6,22 @@
 //! same file (pnpm's own tools) is read like the first.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::BuildHasher as _;
 
 use rapidhash::RapidHashMap;
 
-use super::address::without_secret;
 use super::bytes::entries_in;
 use super::door;
 use super::graph::{self, index};
-use super::npm_source::{self, split_name, table};
+use super::npm_source::table;
 use super::overrides::{Reach, overridden, reach};
+use super::pnpm_entry::{Entry, without_peers};
 use super::reading::{Reading, quote};
-use super::signs::{self, Archive};
+use super::signs;
 use super::yaml::{self, Visit};
-use crate::package::{Ask, Ecosystem, Licenses, Package, Scope, Source};
+use crate::package::{Ask, Scope};
 
 /// The usual length of a package and what it needs.
 const USUAL: usize = 320;
@@ -79,25 +80,6 @@ struct Lock<'a> {
     twice: Vec<u32>,
     document: u32,
     first_node: u32,
-}
-
-#[derive(Default)]
-struct Entry<'a> {
-    key: Cow<'a, str>,
-    line: u32,
-    document: u32,
-    name: Option<Cow<'a, str>>,
-    version: Option<Cow<'a, str>>,
-    tarball: Option<Cow<'a, str>>,
-    integrity: Option<Cow<'a, str>>,
-    deprecated: Option<Cow<'a, str>>,
-    has_script: bool,
-    repository: Option<Cow<'a, str>>,
-    commit: Option<Cow<'a, str>>,
-    folder: Option<Cow<'a, str>>,
-    has_resolution: bool,
-    dev: bool,
-    optional: bool,
 }
 
 /// A requirement of one node.
@@ -323,7 +305,7 @@ impl<'a> Lock<'a> {
     fn settle(self, reading: &mut Reading, cut: bool) {
         let new_format = self.format() >= 9;
         let mut by_key: RapidHashMap<&str, (u32, u32)> = RapidHashMap::default();
-        // By the hash of name and version: before format 9 a package has an entry for each choice of its peers.
+        // By the hash of name, version and source: before format 9 a package has an entry for each choice of its peers.
         let mut by_package: RapidHashMap<u64, u32> = RapidHashMap::default();
         let mut weak: Vec<(bool, bool)> = Vec::with_capacity(self.entries.len());
         by_key.reserve(self.entries.len());
@@ -333,18 +315,26 @@ impl<'a> Lock<'a> {
         for line in &self.twice {
             reading.problem(*line, "the same key is there twice");
         }
+        let askers = LazyCell::new(|| {
+            let needs = self.needs.iter().map(|need| (&*need.version, &*need.name));
+            let roots = self.roots.iter().map(|root| (&*root.version, &*root.name));
+            needs.chain(roots).collect::<RapidHashMap<_, _>>()
+        });
         for entry in &self.entries {
-            let Some(package) = entry.package(self.format()) else {
+            let asked = if entry.is_nameless(self.format()) { askers.get(&*entry.key).copied() } else { None };
+            let Some(package) = entry.package(self.format(), asked) else {
                 reading.problem(entry.line, format!("{} names no version", quote(&entry.key)));
                 continue;
             };
             if !entry.has_resolution {
                 reading.problem(entry.line, format!("{} has no resolution", quote(&entry.key)));
             }
-            let slot = by_package.entry(by_key.hasher().hash_one((&package.name, &package.version)));
+            let slot = by_package.entry(by_key.hasher().hash_one((&package.name, &package.version, &package.source)));
             let is_same = |at: &u32| {
                 let known = reading.packages.get(*at as usize);
-                known.is_some_and(|known| known.name == package.name && known.version == package.version)
+                known.is_some_and(|known| {
+                    (&known.name, &known.version, &known.source) == (&package.name, &package.version, &package.source)
+                })
             };
             let at = match slot {
                 Slot::Occupied(slot) if is_same(slot.get()) => *slot.get(),
@@ -413,80 +403,4 @@ impl<'a> Lock<'a> {
 
 fn missing(name: &str, version: &str) -> String {
     format!("{} {} is needed, but not in the file", quote(name), quote(version))
-}
-
-fn without_peers(key: &str) -> &str {
-    memchr::memchr(b'(', key.as_bytes()).and_then(|at| key.get(..at)).unwrap_or(key)
-}
-
-impl Entry<'_> {
-    fn package(&self, format: u32) -> Option<Package> {
-        let (name, version, source) = self.identity(format)?;
-        let name = self.name.as_deref().unwrap_or(name);
-        let version = self.version.as_deref().unwrap_or(version);
-        let source = match (&self.folder, &self.repository, &self.tarball) {
-            (Some(folder), ..) => Source::Path(folder.clone().into_owned()),
-            (_, Some(repository), _) => {
-                let at = self.commit.as_ref().map(|commit| format!("#{commit}")).unwrap_or_default();
-                Source::Git(without_secret(repository).into_owned() + &at)
-            }
-            (.., Some(tarball)) => npm_source::source(tarball),
-            _ => source,
-        };
-        Some(Package {
-            ecosystem: Ecosystem::Npm,
-            name: name.into(),
-            version: version.into(),
-            line: self.line,
-            direct: None,
-            scope: Scope::Runtime,
-            source,
-            licenses: Licenses::default(),
-            origin: None,
-        })
-    }
-
-    fn archive(&self) -> Archive<'_> {
-        Archive {
-            resolved: self.tarball.as_deref(),
-            integrity: self.integrity.as_deref(),
-            is_bundled: false,
-            has_script: self.has_script,
-            deprecated: self.deprecated.as_deref(),
-        }
-    }
-
-    fn identity(&self, format: u32) -> Option<(&str, &str, Source)> {
-        let key = without_peers(&self.key);
-        let (registry, path) = match key.strip_prefix('/') {
-            Some(path) => (Source::Registry, path),
-            None if format < 9 => prefixed(key),
-            None => (Source::Registry, key),
-        };
-        let (name, version) = if format < 6 && matches!(registry, Source::Registry | Source::PrivateRegistry(_)) {
-            let (name, version) = path.rsplit_once('/')?;
-            (name, version.split_once('_').map_or(version, |(version, _)| version))
-        } else {
-            split_name(path).or_else(|| Some((self.name.as_deref()?, self.version.as_deref()?)))?
-        };
-        let address = version.contains(':') || version.contains('/');
-        let source = if address { npm_source::source(version) } else { registry };
-        (!name.is_empty() && !version.is_empty()).then_some((name, version, source))
-    }
-}
-
-/// Before format 9 a key without a leading `/` begins with a host or a scheme.
-fn prefixed(key: &str) -> (Source, &str) {
-    if key.contains(':') {
-        return (npm_source::source(key), key);
-    }
-    let (host, path) = key.split_once('/').unwrap_or((key, ""));
-    match host {
-        "github.com" | "gitlab.com" | "bitbucket.org" | "codeload.github.com" => (Source::Git(key.to_owned()), key),
-        "registry.npmjs.org" => (Source::Registry, path),
-        host if host.contains('.') && !host.starts_with('@') => {
-            (Source::PrivateRegistry(format!("https://{host}")), path)
-        }
-        _ => (Source::Registry, key),
-    }
 }

@@ -146,3 +146,58 @@ mkdirp 0.5.1 -> minimist 0.0.8"#
     let patched = lock.replace("file:./own", "patch:minimist@npm%3A6.0.0#./l.patch");
     check(Kind::YarnLock, &patched, &want("runtime").replace(" Path(\"./own\")", ""));
 }
+
+#[test]
+fn pnpm_names_folders_and_repositories_as_each_of_its_releases_does() {
+    // pnpm 8 writes no version of a folder.
+    check(
+        Kind::PnpmLock,
+        "lockfileVersion: '6.0'
+dependencies:
+  minimist:
+    specifier: file:./own
+    version: file:own
+packages:
+  file:own:
+    resolution: {directory: own, type: directory}
+    name: minimist
+    dev: false
+",
+        r#"parsed
+minimist file:own 7 direct runtime Path("own")"#,
+    );
+    // pnpm 7: the same name and version from the registry is another package; a repository on the same machine has no name.
+    check(
+        Kind::PnpmLock,
+        "lockfileVersion: 5.4
+dependencies:
+  minimist: file:own
+  mkdirp: 0.5.1
+  ms: /srv/ms/ba2df83ce730d20d92281bc4ce5af2d75fb89153
+packages:
+  /minimist/0.0.8:
+    resolution: {integrity: sha512-x}
+    dev: false
+  /mkdirp/0.5.1_peer@1.0.0:
+    resolution: {integrity: sha512-x}
+  /mkdirp/0.5.1:
+    resolution: {integrity: sha512-x}
+    dependencies:
+      minimist: 0.0.8
+  /srv/ms/ba2df83ce730d20d92281bc4ce5af2d75fb89153:
+    resolution: {commit: ba2df83ce730d20d92281bc4ce5af2d75fb89153, repo: file:///srv/ms, type: git}
+    dev: false
+  file:own:
+    resolution: {directory: own, type: directory}
+    name: minimist
+    version: 0.0.8
+    dev: false
+",
+        r#"parsed
+minimist 0.0.8 7 transitive runtime
+mkdirp 0.5.1 10 direct runtime
+ms ba2df83ce730d20d92281bc4ce5af2d75fb89153 16 direct runtime Git("file:///srv/ms#ba2df83ce730d20d92281bc4ce5af2d75fb89153")
+minimist 0.0.8 19 direct runtime Path("own")
+mkdirp 0.5.1 -> minimist 0.0.8"#,
+    );
+}
