@@ -4,6 +4,7 @@
 //! writes `name version (source)` for every dependency, later ones only as much as tells packages apart.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use rapidhash::RapidHashMap;
 
@@ -169,6 +170,20 @@ fn lacks(entries: &[Entry<'_>], reading: &Reading) -> Option<String> {
     // What it needs stands behind its source; a patched package has none, and then is seldom the only one.
     let is_open = last.source.is_none() && last.needs.is_empty();
     (is_open && to_last.any(|edge| from_registry(&edge))).then(|| door::short(name, "source"))
+}
+
+/// Tells where the last entry has no source although it is none of the project's own crates, whose names these are: what is needed,
+/// needs nothing itself and has no folder is cut off before its source.
+pub(super) fn doubt_last(reading: &mut Reading, own: &HashSet<&str>) {
+    let Some((last, others)) = reading.packages.split_last() else { return };
+    let at = index(others.len());
+    let is_needed = reading.links.edges.iter().any(|(_, to)| *to == at);
+    let needs = reading.links.edges.iter().any(|(from, _)| *from == at);
+    if is_own(last) && is_needed && !needs && !own.contains(last.name.as_str()) {
+        let (line, message) =
+            (last.line, format!("{}, or its folder is not part of this scan", door::short(&last.name, "source")));
+        reading.problem(line, message);
+    }
 }
 
 /// Keeps the entries that have a name and a version, and tells of the others.

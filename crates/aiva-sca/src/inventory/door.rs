@@ -119,6 +119,16 @@ pub(crate) fn ends_open(text: &str) -> bool {
 /// What is said of such a file.
 pub(crate) const OPEN: &str = "the file ends with a key without its value: it was cut off";
 
+/// Whether a file ends with the header of a table of TOML in which nothing stands, as no tool leaves it.
+pub(crate) fn ends_with_header(text: &str) -> bool {
+    let last = text.trim_end().rsplit('\n').next().unwrap_or_default();
+    last.starts_with('[') && last.ends_with(']')
+}
+
+/// What is said of such a file.
+pub(crate) const EMPTY_TABLE: &str =
+    "the file ends with the header of a table and nothing in it: it may have been cut off";
+
 /// What is said where the last entry lacks what all others have, or what its tool always writes.
 pub(crate) fn short(name: &str, what: &str) -> String {
     format!("{name:?} is the last in the file and has no {what}: the file may have been cut off")

@@ -47,8 +47,6 @@ pub(crate) struct Standing<'t> {
     pub(super) other_locks: &'t by_deno::Others,
     /// Whether there are lockfiles further up that may hold for manifests here.
     pub(crate) is_below: bool,
-    /// The catalogs of npm's tools, by folder.
-    pub(super) catalogs: &'t catalog::Kept,
     /// What .NET's projects take in.
     pub(super) builds: &'t OnceLock<Builds>,
 }
@@ -64,13 +62,14 @@ pub(crate) fn join(
     include::follow(root, &mut readings, options);
     include::settle_compiled(&mut readings);
     go_work::settle(&mut readings);
-    catalog::settle(root, &mut readings, options, standing.catalogs);
+    catalog::settle(root, &mut readings, options);
     msbuild_targets::settle_late(root, &mut readings, options, standing.files, standing.builds);
     msbuild::settle(root, &mut readings, options);
     msbuild_targets::settle(root, &mut readings, options, standing.files, standing.builds);
     go_locks::note(root, &mut readings, options);
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);
+    doubt_crates(&mut readings);
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let own = readings.get(lock).map(|(found, _)| folder(&found.path).to_owned()).unwrap_or_default();
@@ -349,6 +348,21 @@ fn by_name(lock: &mut Reading, manifests: &[&Manifest<'_>]) {
     for package in lock.packages.iter_mut().filter(|package| package.direct.is_none()) {
         let small = || package.ecosystem == Ecosystem::Packagist && scopes.contains_key(&*package.name.to_lowercase());
         package.direct = Some(scopes.contains_key(package.name.as_str()) || small());
+    }
+}
+
+/// Holds the ends of Cargo's lockfiles against the crates that are here.
+fn doubt_crates(readings: &mut [(Found, Reading)]) {
+    let is_lock =
+        |(found, reading): &(Found, Reading)| found.kind == Kind::CargoLock && reading.status == Status::Parsed;
+    if !readings.iter().any(is_lock) {
+        return;
+    }
+    let manifests = readings.iter().filter(|(found, _)| found.kind == Kind::CargoToml);
+    let names: Vec<String> = manifests.filter_map(|(_, reading)| reading.links.name.clone()).collect();
+    let names = names.iter().map(String::as_str).collect();
+    for (_, lock) in readings.iter_mut().filter(|one| is_lock(one)) {
+        cargo_lock::doubt_last(lock, &names);
     }
 }
 

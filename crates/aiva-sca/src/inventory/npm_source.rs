@@ -34,7 +34,8 @@ pub(crate) fn source(address: &str) -> Source {
         return Source::Git(address.to_owned());
     }
     let Some(rest) = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")) else {
-        return if address.starts_with(['.', '/', '~']) {
+        // `~1.4.0` is a range, and begins no folder.
+        return if address.starts_with(['.', '/']) || address.starts_with("~/") {
             Source::Path(address.to_owned())
         } else {
             Source::Url(address.to_owned())

@@ -29,10 +29,15 @@ struct Entry<'a> {
     needs: Vec<(SmolStr, u32, bool)>,
     /// Whether it says which archives there are, or where it comes from.
     has_place: bool,
+    /// Whether its last archive has a table of its own and, so far, no hash in it, which PEP 751 asks for.
+    is_unhashed: bool,
 }
 
 /// Keys and tables that say so.
 const PLACES: [&str; 6] = ["files", "wheels", "sdist", "archive", "vcs", "directory"];
+
+/// Those of archives that have hashes.
+const ARCHIVES: [&str; 3] = ["wheels", "sdist", "archive"];
 
 /// How one of the two is written.
 struct Dialect {
@@ -80,6 +85,7 @@ fn read_as(text: &str, dialect: &Dialect) -> Reading {
         }
         None => reading.problem(1, format!("no version of the format: not a {}", dialect.name)),
         Some(_) if door::is_cut(text) => reading.problem(door::last_line(text), door::CUT),
+        Some(_) if door::ends_with_header(text) => reading.problem(door::last_line(text), door::EMPTY_TABLE),
         Some(_) => {}
     }
     if let Some((last, others)) = lock.entries.split_last() {
@@ -87,6 +93,8 @@ fn read_as(text: &str, dialect: &Dialect) -> Reading {
         let is_rule = !others.is_empty() && others.iter().all(Entry::is_placed);
         if is_rule && !last.is_placed() {
             reading.problem(door::last_line(text), door::short(last.name.as_deref().unwrap_or_default(), "archive"));
+        } else if last.is_unhashed {
+            reading.problem(door::last_line(text), door::short(last.name.as_deref().unwrap_or_default(), "hash"));
         }
     }
     reading.links.is_part = !lock.has_default;
@@ -118,6 +126,7 @@ impl<'a> Lock<'a, '_> {
                 let inside = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
                 if let (Some(inside), Some(entry)) = (inside, self.entries.last_mut()) {
                     entry.has_place |= PLACES.contains(&inside);
+                    entry.is_unhashed |= ARCHIVES.contains(&inside);
                 }
                 self.table = inside.map_or_else(|| path.to_owned(), |inside| format!("*.{inside}"));
                 return Ok(true);
@@ -139,6 +148,12 @@ impl<'a> Lock<'a, '_> {
             })?;
             self.has_default = has_default;
             return Ok(true);
+        }
+        if let Some(entry) = self.entries.last_mut()
+            && entry.is_unhashed
+            && (key == "hashes" || self.table.ends_with(".hashes"))
+        {
+            entry.is_unhashed = false;
         }
         match (self.table.as_str(), self.entries.last_mut()) {
             ("*", Some(entry)) => entry.key(toml, &key, line)?,

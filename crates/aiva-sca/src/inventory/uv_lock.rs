@@ -73,6 +73,8 @@ pub(crate) fn read(text: &str) -> Reading {
     }
     if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
+    } else if door::ends_with_header(text) {
+        reading.problem(door::last_line(text), door::EMPTY_TABLE);
     }
     if let Some((last, others)) = lock.entries.split_last() {
         let of_registry = |entry: &&Entry<'_>| entry.source == Some(Source::Registry);

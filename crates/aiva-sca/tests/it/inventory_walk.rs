@@ -153,6 +153,25 @@ fn links_never_lead_out_and_loops_end() {
 
 #[cfg(unix)]
 #[test]
+fn a_crate_without_a_source_has_a_folder_or_was_cut_off() {
+    let manifest = |name: &str, asks: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\n\n[dependencies]\n{asks}\n")
+    };
+    let lock = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"yaml-rust\",\n]\n\n\
+                [[package]]\nname = \"yaml-rust\"\nversion = \"0.3.5\"\n";
+    let app = manifest("app", "yaml-rust = \"=0.3.5\"");
+    let cut = tree(&[("Cargo.lock", lock), ("Cargo.toml", &app)]);
+    let inventory = take(cut.path());
+    let input = find(&inventory, "Cargo.lock");
+    assert_eq!(input.status, Status::Partial);
+    assert!(input.problems[0].message.contains("\"yaml-rust\" is the last in the file"), "{:?}", input.problems);
+    let own = manifest("app", "yaml-rust = { path = \"yaml-rust\" }");
+    let folder = manifest("yaml-rust", "");
+    let whole = tree(&[("Cargo.lock", lock), ("Cargo.toml", &own), ("yaml-rust/Cargo.toml", &folder)]);
+    assert_eq!(find(&take(whole.path()), "Cargo.lock").status, Status::Parsed);
+}
+
+#[test]
 fn what_a_manifest_names_never_leads_out_either() {
     let go = |version: &str| format!("module example.com/a\n\ngo {version}\n\nrequire example.com/b v1.0.0\n");
     let sum = "example.com/c v1.0.0 h1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\n";
