@@ -87,6 +87,7 @@ mod pyproject;
 mod python;
 mod reading;
 mod recorded;
+mod renamed;
 mod renv_lock;
 mod requirements;
 mod rules;
@@ -128,7 +129,6 @@ pub use walk::{Inventory, Options, Progress, Visited, WalkError, is_within, visi
 #[cfg(test)]
 pub(crate) use workspaces::Alone;
 pub(crate) use workspaces::{Tell, Told, Workspaces};
-pub(crate) use yaml::comment_at as yaml_comment_at;
 
 use crate::package::Input;
 

@@ -526,6 +526,8 @@ pub enum Fact {
     MovingAction(String),
     /// Its archive is that of another package or version of the same registry.
     Elsewhere(String),
+    /// It stands in the lockfile under this name of another package, and nobody asks for that.
+    Renamed(String),
     /// The manifest asks for it, and the lockfile does not have it.
     NotLocked {
         /// Where the manifest does, or the file that says it for the manifest.

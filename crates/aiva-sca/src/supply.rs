@@ -191,6 +191,10 @@ impl Rules {
                 Fact::Elsewhere(address) => {
                     (Rule::ResolvedElsewhere, format!("the archive is not that of the package: {address}"))
                 }
+                Fact::Renamed(under) => {
+                    let reason = format!("{} stands under the name of {under}, and nothing asks for that", sign.name);
+                    (Rule::ResolvedElsewhere, reason)
+                }
                 Fact::Outside(_) => continue, // Told of where names are looked at.
                 Fact::NotLocked { manifest, asked } => (Rule::NotLocked, missing(&input.kind, manifest, asked)),
                 Fact::LockedOtherwise { manifest, asked, has } => {

@@ -248,7 +248,10 @@ impl Desk<'_> {
                 if kind == Kind::PackageJson && sheet.before.contains("catalog:") {
                     let mut seen = Seen::read(kind, &sheet.before, &sheet.told);
                     if let Ok(Seen::Entries(entries)) = &mut seen {
-                        entries.look_up(|catalog, name| self.catalogs.find(folder(path), catalog, name, self.read));
+                        entries.look_up(|catalog, name| {
+                            let (file, range) = self.catalogs.find(folder(path), catalog, name, self.read)?;
+                            Some((file.to_owned(), range.to_owned()))
+                        });
                     }
                     sheet.seen = Some(seen);
                 }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::find::Found;
 use super::join::{above, folder, inside};
@@ -15,7 +14,7 @@ use super::kind::Kind;
 use super::package_json;
 use super::reading::{Catalogued, Fault, Reading};
 use super::walk::{Options, text_within};
-use super::workspaces::{Known, Texts};
+use super::workspaces::Texts;
 use super::yaml::{self, Anchored, Visit};
 use crate::package::{Ecosystem, NotJudged};
 
@@ -69,38 +68,39 @@ const MOST_PUT_IN: usize = 64 * 1024;
 
 /// The catalogs of folders, each read once, with the file that has them.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Known<Option<(String, Catalogs)>>);
+pub(crate) struct Kept(HashMap<String, Option<(String, Catalogs)>>);
 
 impl Kept {
     /// Those for the manifests in a folder: the nearest that there are.
-    fn of(&self, folder: &str, texts: Texts<'_>) -> Option<Arc<Option<(String, Catalogs)>>> {
-        above(folder).map(|at| self.0.of(at, || of_folder(at, texts))).find(|known| known.is_some())
+    fn of(&mut self, folder: &str, texts: Texts<'_>) -> Option<&(String, Catalogs)> {
+        let known = |at: &&str| self.0.entry((*at).to_owned()).or_insert_with(|| of_folder(at, texts)).is_some();
+        let holder = above(folder).find(known)?;
+        self.0.get(holder)?.as_ref()
     }
 
     /// What a catalog, by its name behind `catalog:`, has of a package for the manifests in a folder: the file, and the range.
-    pub(crate) fn find(&self, folder: &str, catalog: &str, name: &str, texts: Texts<'_>) -> Option<(String, String)> {
+    pub(crate) fn find(&mut self, folder: &str, catalog: &str, name: &str, texts: Texts<'_>) -> Option<(&str, &str)> {
         let catalog = if catalog.trim().is_empty() { DEFAULT } else { catalog.trim() };
-        let known = self.of(folder, texts)?;
-        let (file, catalogs) = known.as_ref().as_ref()?;
-        Some((file.clone(), catalogs.range(catalog, name)?.to_owned()))
+        let (file, catalogs) = self.of(folder, texts)?;
+        Some((file, catalogs.range(catalog, name)?))
     }
 }
 
 /// Gives every `package.json` the ranges that it takes from a catalog.
-pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options, kept: &Kept) {
+pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &Options) {
     let asks = |reading: &Reading| !reading.links.catalogued.is_empty();
     if !readings.iter().any(|(_, reading)| asks(reading)) {
         return;
     }
     let Ok(real_root) = root.canonicalize() else { return };
     let texts = |path: &str| text_within(&real_root, &root.join(path), options);
+    let mut kept = Kept::default();
     for (found, reading) in readings.iter_mut().filter(|(found, _)| found.kind == Kind::PackageJson) {
         let asked = std::mem::take(&mut reading.links.catalogued);
         if asked.is_empty() {
             continue;
         }
-        let known = kept.of(folder(&found.path), &texts);
-        let catalogs = known.as_ref().and_then(|known| known.as_ref().as_ref()).map(|(_, catalogs)| catalogs);
+        let catalogs = kept.of(folder(&found.path), &texts).map(|(_, catalogs)| catalogs);
         for Catalogued { name, catalog, scope, line } in asked {
             match catalogs.and_then(|catalogs| catalogs.range(&catalog, &name)) {
                 Some(range) => package_json::ask(reading, &name, range, scope, line),
@@ -115,16 +115,8 @@ pub(crate) fn settle(root: &Path, readings: &mut [(Found, Reading)], options: &O
     }
 }
 
-#[cfg(test)]
-thread_local! {
-    /// How often the files of a folder were looked at.
-    pub(super) static LOOKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
 /// The catalogs of one folder; of several files that have any the first counts.
 fn of_folder(at: &str, texts: Texts<'_>) -> Option<(String, Catalogs)> {
-    #[cfg(test)]
-    LOOKED.set(LOOKED.get() + 1);
     FILES.into_iter().find_map(|name| {
         let path = inside(at, name);
         let text = texts(&path)?;

@@ -22,7 +22,7 @@ use super::reading::Reading;
 use super::walk::Options;
 use super::{
     by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, msbuild,
-    msbuild_targets, nuget_xml, pnpm_workspace, pom_tree, yarn_lock,
+    msbuild_targets, nuget_xml, pnpm_workspace, pom_tree, renamed, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
 
@@ -70,6 +70,7 @@ pub(crate) fn join(
     go_sum::follow(root, &mut readings, options);
     pom_tree::settle(root, &mut readings, options);
     doubt_crates(&mut readings);
+    renamed::note(&mut readings);
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let own = readings.get(lock).map(|(found, _)| folder(&found.path).to_owned()).unwrap_or_default();

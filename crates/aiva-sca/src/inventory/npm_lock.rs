@@ -12,7 +12,7 @@ use super::graph::{index, stronger};
 use super::json::{Json, Value};
 use super::npm_license::{self, Shared, Stated};
 use super::npm_nested::Tree;
-use super::npm_source::{self, table};
+use super::npm_source::{self, split_name, table};
 use super::reading::{Fault, Reading, quote};
 use super::signs::{self, Archive};
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
@@ -137,6 +137,15 @@ pub(super) struct Entry<'a> {
     /// Whether it is a folder of the project, of which what it asks for is kept.
     is_own: bool,
     asks: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
+    /// What it asks for under another name than the package's own.
+    renames: Vec<(String, String)>,
+}
+
+/// The name and the package behind it, where a requirement has both.
+fn renamed(name: Cow<'_, str>, requirement: &str) -> Option<(String, String)> {
+    let alias = requirement.strip_prefix("npm:")?;
+    let package = split_name(alias).map_or(alias, |(package, _)| package);
+    Some((name.into_owned(), package.to_owned()))
 }
 
 /// Where each `node_modules/` of a place ends, the last one first.
@@ -188,6 +197,7 @@ impl<'a> Lock<'a> {
             for (name, requirement, line) in std::mem::take(&mut entry.asks) {
                 reading.record(&place, &name, &requirement, line);
             }
+            reading.links.renames.get_or_insert_default().extend(std::mem::take(&mut entry.renames));
             self.add((place, name_at), line, entry, outcome.is_ok(), reading);
             outcome
         })
@@ -345,10 +355,11 @@ impl<'a> Entry<'a> {
                 Some(scope) => {
                     return json.object(|json, name, line| {
                         self.needs.push((name.clone(), scope));
-                        if !self.is_own {
-                            return json.skip();
+                        match json.string()? {
+                            Some(requirement) if self.is_own => self.asks.push((name, requirement, line)),
+                            Some(requirement) => self.renames.extend(renamed(name, &requirement)),
+                            None => {}
                         }
-                        self.asks.extend(json.string()?.map(|requirement| (name, requirement, line)));
                         Ok(())
                     });
                 }

@@ -3,6 +3,8 @@
 //! A reader is a pure function from text to [`Reading`]. It never panics, whatever the bytes, and it never says
 //! [`Status::Parsed`] of a file in which it left something out: every such thing is a [`Problem`] with its line.
 
+use std::collections::HashSet;
+
 use smol_str::SmolStr;
 
 use super::described::Descriptor;
@@ -46,6 +48,8 @@ pub(crate) struct Links {
     pub(crate) signs: Vec<Sign>,
     /// Who asks for what under which name, where packages and edges do not tell.
     pub(crate) asks: Vec<Ask>,
+    /// Lockfile: the names under which packages ask for others, with those, where the format says what packages ask for.
+    pub(crate) renames: Option<HashSet<(String, String)>>,
     /// Lockfile: what is needed, but not in it, with the line that needs it.
     pub(crate) unmet: Vec<(String, u32)>,
     /// Manifest: names that the project itself stands for, so that its lockfile has no entry for them. Lockfile: names that its

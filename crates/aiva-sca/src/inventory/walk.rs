@@ -18,7 +18,6 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::builds::Builds;
 use super::by_deno;
-use super::catalog::Kept as Catalogs;
 use super::crew;
 use super::door;
 use super::find::{Finds, Found, NOT_A_FILE, find};
@@ -152,7 +151,6 @@ pub fn visit<T: Send>(
         central: central(&finds.files),
         other_locks: by_deno::Others::default(),
         workspaces: Workspaces::among(&finds.files),
-        catalogs: Catalogs::default(),
         builds: OnceLock::new(),
         done: AtomicUsize::new(0),
         files: finds.files,
@@ -181,7 +179,6 @@ struct Tree<'w> {
     central: Vec<String>,
     other_locks: by_deno::Others,
     workspaces: Workspaces,
-    catalogs: Catalogs,
     builds: OnceLock<Builds>,
     done: AtomicUsize,
     progress: &'w (dyn Fn(Progress) + Sync),
@@ -268,7 +265,6 @@ impl Tree<'_> {
             files: &self.files,
             other_locks: &self.other_locks,
             is_below: group.above.is_some(),
-            catalogs: &self.catalogs,
             builds: &self.builds,
         };
         let joined = join::join(self.root, readings, self.options, standing);

@@ -147,10 +147,8 @@ fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
 fn may_be_half(last: &str) -> bool {
     let plain = last.trim_start_matches("- ");
     let Some(value) = plain.strip_prefix("uses:") else { return "uses:".starts_with(plain) };
-    let (value, comment) = match yaml::comment_at(value).and_then(|at| value.split_at_checked(at)) {
-        Some((value, comment)) => (value, Some(comment.trim_start_matches('#').trim())),
-        None => (value, None),
-    };
+    let (value, comment) =
+        value.split_once(" #").map_or((value, None), |(value, comment)| (value, Some(comment.trim())));
     let value = value.trim().trim_matches(['"', '\'']);
     let Some((_, reference)) = value.split_once('@') else {
         return !value.starts_with("./") && !value.starts_with("docker:");
@@ -173,7 +171,7 @@ pub(super) fn release(text: &str) -> Option<&str> {
     whole.then_some(version)
 }
 
-/// What the comment of a line says.
+/// What stands behind ` #` in a line.
 fn comment(line: &str) -> &str {
-    yaml::comment_at(line).and_then(|at| line.get(at + 1..)).map_or("", str::trim)
+    line.split_once(" #").map_or("", |(_, comment)| comment.trim())
 }

@@ -199,7 +199,11 @@ impl<'a> Scanner<'a> {
             }
             Some(b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'?') | None => Err(Unknown),
             Some(_) => {
-                let text = comment_at(value).and_then(|at| value.get(..at)).unwrap_or(value).trim_ascii_end();
+                let text = match memchr::memchr(b'#', value.as_bytes()) {
+                    Some(_) => value.split_once(" #").map_or(value, |(text, _)| text),
+                    None => value,
+                }
+                .trim_ascii_end();
                 if memchr::memchr(b':', text.as_bytes()).is_some() && (text.contains(": ") || text.ends_with(':')) {
                     return Err(Unknown);
                 }
@@ -261,7 +265,7 @@ impl<'a> Scanner<'a> {
                 let end = first_of(text.as_bytes(), *b",}]").ok_or(Unknown)?;
                 let value = text.get(..end).ok_or(Unknown)?.trim_end();
                 let may_end = memchr::memchr2(b':', b'#', value.as_bytes()).is_some();
-                if (may_end && (value.contains(": ") || comment_at(value).is_some()))
+                if (may_end && (value.contains(": ") || value.contains(" #")))
                     || memchr::memchr2(b'{', b'[', value.as_bytes()).is_some()
                 {
                     return Err(Unknown);
@@ -276,13 +280,6 @@ impl<'a> Scanner<'a> {
 /// Where a colon is that a blank follows.
 fn colon(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b':', text).find(|at| text.get(at + 1) == Some(&b' '))
-}
-
-/// Where a comment begins: at a `#` behind a blank or a tab.
-pub(crate) fn comment_at(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let is_behind_blank = |at: &usize| matches!(bytes.get(at.wrapping_sub(1)), Some(b' ' | b'\t'));
-    memchr::memchr_iter(b'#', bytes).find(is_behind_blank)
 }
 
 fn is_end(rest: &str) -> bool {

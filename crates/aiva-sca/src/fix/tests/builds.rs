@@ -208,12 +208,6 @@ fn an_action_moves_where_it_is_used_by_release() {
             ".github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1\n  + o/a@v4.2.0",
         );
     }
-    for marks in ["!!str", "&x !!str", "!!str &x"] {
-        check(
-            &[(".github/workflows/a.yml", &workflow(&format!("{marks} o/a@v4.1.0")))],
-            &format!(".github/workflows/a.yml: o/a 4.1.0 -> 4.2.0: W-1\n  + - uses: {marks} o/a@v4.2.0"),
-        );
-    }
     // A step may stand in braces.
     let braces = "on: push\njobs: {x: {steps: [\n{name: d, uses: o/a@v4.1.0},\n{uses: o/a@v4.1.0, id: d}]}}\n";
     check(

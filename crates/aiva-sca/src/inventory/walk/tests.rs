@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::super::catalog::LOOKED;
 use super::*;
 
 const FOLDERS: [&str; 8] = ["", "a", "a/b", "a/b/c", "a/packages/x", "packages/x", "vendor", "a/vendor"];
@@ -185,11 +184,10 @@ fn inputs(root: &Path, apart: bool) -> (Vec<Input>, usize) {
     let one = Group { files: (0..files.len()).collect(), ..Group::default() };
     let (done, progress) = (AtomicUsize::new(0), &|_| {});
     let central = central(&files);
-    let (workspaces, catalogs) = (Workspaces::among(&files), Catalogs::default());
+    let workspaces = Workspaces::among(&files);
     let (builds, other_locks) = (OnceLock::new(), by_deno::Others::default());
     let options = &options;
-    let tree =
-        Tree { root, options, files, has_catalog, central, other_locks, workspaces, catalogs, builds, done, progress };
+    let tree = Tree { root, options, files, has_catalog, central, other_locks, workspaces, builds, done, progress };
     let groups = if apart { tree.groups() } else { vec![one] };
     let mut shown = tree.visit(&groups, &|input, _| input);
     shown.sort_by(|(one, ..), (other, ..)| one.cmp(other));
@@ -205,23 +203,6 @@ proptest! {
         let ((apart, _), (together, _)) = (inputs(root.path(), true), inputs(root.path(), false));
         prop_assert_eq!(apart, together);
     }
-}
-
-#[test]
-fn the_catalogs_of_a_folder_are_read_once_for_the_whole_tree() {
-    let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("pnpm-workspace.yaml"), "catalog:\n  a: 1.0.0\n").unwrap();
-    for at in 0..20 {
-        let folder = root.path().join(format!("p/{at}"));
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("package.json"), r#"{"dependencies": {"a": "catalog:"}}"#).unwrap();
-    }
-    let before = LOOKED.get();
-    let options = Options { threads: 1, ..Options::default() };
-    let inputs = walk(root.path(), &options, &|_| {}).unwrap().inputs;
-    assert_eq!(inputs.iter().filter(|input| input.packages.len() == 1).count(), 20);
-    // Each project's own folder, `p` and the root.
-    assert_eq!(LOOKED.get() - before, 22);
 }
 
 /// The packages and open entries of each input, after checking that they are the same when all is read at once.

@@ -19,28 +19,6 @@ fn workflows_with_actions_below_their_key() {
 }
 
 #[test]
-fn a_comment_may_stand_behind_a_tab() {
-    let commit = "8e5e7e5ab8b370d6c329ec480221332ada57f0ab";
-    for (uses, want) in [
-        ("o/a@v1.2.3\t# pinned", "o/a 1.2.3 3 runtime"),
-        ("o/a@v1\t# comment", "- o/a [v1] 3 runtime: a branch or a tag that moves, not a released version"),
-        ("'o/a@v1.2.3'\t# pinned", "o/a 1.2.3 3 runtime"),
-        (&format!("o/a@{commit}\t# v1.2.3"), "o/a 1.2.3 3 runtime"),
-        (&format!("o/a@{commit} \t # v1.2.3"), "o/a 1.2.3 3 runtime"),
-        // No blank, no comment.
-        ("o/a@v1#2", "- o/a [v1#2] 3 runtime: a branch or a tag that moves, not a released version"),
-    ] {
-        check("action.yml", &format!("runs:\n  steps:\n  - uses: {uses}\n"), &format!("parsed\n{want}"));
-        // The reader of what the fast one does not know says the same.
-        check(
-            "action.yml",
-            &format!("runs:\n  steps:\n  - uses: {uses}\n  - name: &x y\n"),
-            &format!("parsed\n{want}"),
-        );
-    }
-}
-
-#[test]
 fn workflows_with_anchors() {
     let not_step = "not a step: an alias for a word";
     for (steps, want) in [
