@@ -160,16 +160,21 @@ impl Clean {
     }
 }
 
+/// How many files were not read to their end, or not at all.
+pub fn unread(inputs: &InputCounts) -> u64 {
+    inputs.partial + inputs.unsupported + inputs.failed
+}
+
 /// What may be said of a scan if it has no findings. Files that were read to their end and name no package are clean: there is nothing
 /// in them to judge.
 pub fn clean(document: &Document) -> Clean {
     let Document { summary, inputs: files, advisories, .. } = document;
     let inputs = &summary.inputs;
-    let unread = inputs.partial + inputs.failed;
+    let unread = unread(inputs);
     let judged: u64 = files.iter().map(|input| judged(input, advisories)).sum();
     let seen = judged + summary.can_resolve.unwrap_or(0);
     let is_open = summary.not_judged + unread > 0;
-    match (inputs.parsed + inputs.unsupported + unread, seen) {
+    match (inputs.parsed + unread, seen) {
         (0, 0) => Clean::Empty,
         _ if advisories.state == AdvisoryState::Missing => Clean::Unjudged,
         (_, 0) if is_open || inputs.parsed == 0 => Clean::Unjudged,

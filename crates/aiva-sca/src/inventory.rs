@@ -1,7 +1,7 @@
 //! Finds every manifest and lockfile under a folder and says which packages they name.
 //!
 //! It promises: the same tree gives the same answer, in the same order, whatever the number of threads; every known file
-//! that is seen ends as an [`Input`] with a status, and what the ignore rules hide is counted; no symbolic link leads out
+//! that is seen ends as an [`Input`] with a status, but for those that are not read and that another file makes no loss, and what the ignore rules hide is counted; no symbolic link leads out
 //! of the root; memory is bounded by the file size limit, and by as many groups of files as there are threads. It never runs a package manager, never asks the network and
 //! never guesses a version: an entry that is not pinned is *not judged*.
 //!
@@ -96,6 +96,7 @@ mod signs;
 mod toml;
 mod typed;
 mod unlocked;
+mod unread;
 mod uv_constraints;
 mod uv_lists;
 mod uv_lock;

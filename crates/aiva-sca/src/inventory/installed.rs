@@ -318,7 +318,12 @@ pub(super) fn assemble(pieces: Vec<Piece>, expect: Expect) -> Vec<Input> {
     }
     if !has_system && expect == Expect::System {
         let reason = "no database of dpkg, apk or rpm: if an operating system is here, its packages are not judged";
-        inputs.push(input(".".to_owned(), What::OsRelease, Reading::unsupported(0, reason)));
+        let mut reading = Reading::unsupported(0, reason);
+        // An image of one program has no system, and what it has was read.
+        if release.is_none() && inputs.iter().any(|input| input.status == Status::Parsed) {
+            reading.status = Status::Parsed;
+        }
+        inputs.push(input(".".to_owned(), What::OsRelease, reading));
     }
     inputs.sort_by(|one, other| one.path.cmp(&other.path));
     inputs

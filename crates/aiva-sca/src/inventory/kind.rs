@@ -10,7 +10,7 @@ use super::{
     deno_lock, door, gemfile, gemfile_lock, go_mod, go_sum, gradle_lock, haskell_lock, mix_exs, mix_lock, npm_lock,
     nuget_lock, nuget_xml, package_json, package_resolved, pdm_lock, pipfile, pipfile_lock, pnpm_lock, pnpm_workspace,
     podfile_lock, poetry_lock, pom_xml, pubspec_lock, pubspec_yaml, pyproject, renv_lock, requirements, setup_cfg,
-    uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
+    unread, uv_lock, vendor_modules, version_catalog, workflow, yarn_lock,
 };
 use crate::package::Status;
 
@@ -121,10 +121,6 @@ pub enum Kind {
     Unread(&'static str),
 }
 
-/// Kinds that are named in the result, so that nobody takes them for read.
-const UNREAD: &[&str] =
-    &["Gopkg.lock", "bun.lockb", "conda-lock.yml", "environment.yml", "paket.lock", "rebar.lock", "setup.py"];
-
 impl Kind {
     /// Whether a lockfile of this kind, when it was read, makes it no loss that not all of this kind was: such a manifest is a
     /// program, and the lockfile has all of what it asks for.
@@ -185,7 +181,7 @@ impl Kind {
             name if is_bill(name) => Self::Bill,
             name if is_workflow(folder, name) => Self::Workflow,
             name if is_requirements(folder, name) => Self::Requirements,
-            _ => Self::Unread(UNREAD.iter().find(|known| **known == name)?),
+            _ => return unread::kind(name),
         })
     }
 
@@ -270,7 +266,7 @@ impl Kind {
             | Self::VerificationMetadata
             | Self::DepsJson
             | Self::Bill => true,
-            Self::Unread(name) => name.contains("lock") || matches!(name, "Package.resolved" | "cabal.project.freeze"),
+            Self::Unread(name) => ["lock", ".resolved", ".snapshot"].iter().any(|part| name.contains(part)),
             kind => kind.locks().is_some(),
         }
     }
@@ -394,7 +390,7 @@ impl Kind {
                 return Reading::unsupported(0, message);
             }
             Self::Unread(name) => {
-                return Reading::unsupported(0, format!("{name} is known, but this release does not read it"));
+                return Reading::unsupported(0, unread::said(name));
             }
         };
         // The largest of all files. No line of JSON begins with what marks a conflict, so there is none in what is read to its end.

@@ -27,6 +27,7 @@ use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::nuget_xml;
 use super::reading::Reading;
+use super::unread;
 use super::workspaces::{Alone, Tell, Workspaces};
 use crate::package::Input;
 
@@ -136,7 +137,9 @@ pub fn visit<T: Send>(
 ) -> Result<Visited<T>, WalkError> {
     let metadata = fs::metadata(root).map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
     let (folder, finds) = if metadata.is_dir() {
-        (root, find(root, options, progress)?)
+        let mut finds = find(root, options, progress)?;
+        unread::settle(root, &mut finds.files, options);
+        (root, finds)
     } else if !metadata.is_file() {
         return Err(WalkError::NotAFile { path: root.to_owned() });
     } else {

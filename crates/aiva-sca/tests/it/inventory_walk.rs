@@ -98,7 +98,8 @@ fn the_answer_does_not_depend_on_threads_and_progress_reaches_the_end() {
         let (found, read) = *seen.lock().unwrap();
         // What another file leads to is not found by the walk itself.
         let walked = want.inputs.iter().filter(|input| input.kind != "go.sum").count();
-        assert_eq!((found, read), (walked, walked));
+        assert_eq!(read, walked);
+        assert!(found >= read, "what is no loss was found too: {found}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run did not read or could not judge, in words: the same for every command that reads a folder.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use aiva_findings::export;
@@ -22,19 +23,14 @@ impl Gaps {
     /// What was not read.
     pub(crate) fn of(inventory: &Inventory) -> Self {
         let mut gaps = Self::default();
-        for input in &inventory.inputs {
-            let problems = input.problems.iter().map(|problem| (problem.line, problem.message.as_str()));
-            gaps.lines.extend(unread(
-                &input.path,
-                (input.status == Status::Unsupported).then_some(&*input.kind),
-                problems,
-            ));
-        }
+        let inputs = inventory.inputs.iter().map(|input| Unread {
+            path: &input.path,
+            kind: (input.status == Status::Unsupported).then_some(&*input.kind),
+            problems: input.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect(),
+        });
+        gaps.lines.extend(unread(&inputs.collect::<Vec<_>>()));
         gaps.lines.extend(inventory.ignored_lockfiles.iter().map(|path| hidden(path)));
-        let count = |status| inventory.inputs.iter().filter(|input| input.status == status).count();
-        // A manifest that nobody reads beside a lockfile that was read is no gap; nothing read at all is one.
-        let nothing_read = count(Status::Parsed) == 0 && count(Status::Unsupported) > 0;
-        gaps.is_incomplete = count(Status::Partial) + count(Status::Failed) > 0 || nothing_read;
+        gaps.is_incomplete = inventory.inputs.iter().any(|input| input.status != Status::Parsed);
         gaps
     }
 
@@ -59,15 +55,50 @@ impl Gaps {
     }
 }
 
-/// What was not read of a file, one sentence each; `problems` are lines and what is wrong there.
-pub(crate) fn unread<'p>(
-    path: &str,
-    unsupported: Option<&str>,
-    problems: impl Iterator<Item = (u32, &'p str)>,
-) -> Vec<String> {
-    let mut lines: Vec<String> = problems.map(|(line, said)| at(path, line, said)).collect();
-    if let Some(kind) = unsupported.filter(|_| lines.is_empty()) {
-        lines.push(format!("{path}: this release does not read {kind}"));
+/// What was not read of a file.
+#[derive(Debug)]
+pub(crate) struct Unread<'p> {
+    /// Where it is.
+    pub(crate) path: &'p str,
+    /// Its kind, if this release does not read that.
+    pub(crate) kind: Option<&'p str>,
+    /// Lines and what is wrong there.
+    pub(crate) problems: Vec<(u32, &'p str)>,
+}
+
+impl Unread<'_> {
+    /// What is said of the whole file, if it is not read at all.
+    fn whole(&self) -> Option<(&str, &str)> {
+        match *self.problems {
+            [(0, said)] => self.kind.map(|kind| (kind, said)),
+            _ => None,
+        }
+    }
+}
+
+/// Files of one kind that are named one by one.
+const NAMED: usize = 5;
+
+/// What was not read, one sentence each. Of many files that are not read for the same reason the first is named, with their number.
+pub(crate) fn unread(files: &[Unread<'_>]) -> Vec<String> {
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    for same in files.iter().filter_map(Unread::whole) {
+        *counts.entry(same).or_default() += 1;
+    }
+    let mut lines = Vec::new();
+    for file in files {
+        let many = file.whole().and_then(|(_, said)| Some((said, counts.get_mut(&file.whole()?)?)));
+        match many {
+            Some((_, 0)) => {}
+            Some((said, count)) if *count > NAMED => {
+                lines.push(at(file.path, 0, &format!("{said} (and {} more such files)", *count - 1)));
+                *count = 0; // Said for all.
+            }
+            _ => lines.extend(file.problems.iter().map(|(line, said)| at(file.path, *line, said))),
+        }
+        if let Some(kind) = file.kind.filter(|_| file.problems.is_empty()) {
+            lines.push(format!("{}: this release does not read {kind}", file.path));
+        }
     }
     lines
 }
@@ -127,10 +158,18 @@ mod tests {
         check(&[("requirements.txt", Kind::Requirements, "a==1.0\n")], &[], false);
         let range = "requirements.txt:1: a >=1: a range, not a pinned version; a lockfile would pin it";
         check(&[("requirements.txt", Kind::Requirements, "a>=1\n")], &[range], true);
-        let unread = ("setup.py", Kind::Unread("setup.py"), "");
-        let said = "setup.py: setup.py is known, but this release does not read it";
-        check(&[unread, ("requirements.txt", Kind::Requirements, "a==1.0\n")], &[said], false);
-        check(&[unread], &[said], true);
+        let unread = |path| (path, Kind::of("", "bun.lockb").unwrap(), "");
+        let said =
+            "this release does not read bun.lockb; `bun install --save-text-lockfile` writes bun.lock, which is read";
+        check(
+            &[unread("bun.lockb"), ("requirements.txt", Kind::Requirements, "a==1.0\n")],
+            &[&format!("bun.lockb: {said}")],
+            true,
+        );
+        let few = ["a", "b", "c", "d", "e"].map(unread);
+        check(&few, &few.map(|(path, ..)| format!("{path}: {said}")).each_ref().map(String::as_str), true);
+        let many = ["a", "b", "c", "d", "e", "f"].map(unread);
+        check(&many, &[&format!("a: {said} (and 5 more such files)")], true);
         let cut = "package-lock.json:1: the file ends in the middle of JSON: it was cut off";
         check(&[("package-lock.json", Kind::PackageLock, "{\"lockfileVersion\": 3, \"packages\": {")], &[cut], true);
     }

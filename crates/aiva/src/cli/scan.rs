@@ -409,10 +409,8 @@ fn outcome(scan: &Scan, report: &Report) -> Outcome {
         return Outcome::Findings;
     }
     let summary = report.draft.summary();
-    let unread = summary.inputs.partial + summary.inputs.failed;
-    // What a range resolves to is settled by whoever installs. A manifest that nobody reads beside a lockfile that was read is no gap;
-    // nothing read at all is one.
-    let is_open = unread + summary.not_judged > 0 || summary.can_resolve.is_some();
+    // What a range resolves to is settled by whoever installs.
+    let is_open = export::unread(&summary.inputs) + summary.not_judged > 0 || summary.can_resolve.is_some();
     let unjudged = report.draft.clean() == Clean::Unjudged;
     if is_open || unjudged { Outcome::Incomplete } else { Outcome::Clean }
 }

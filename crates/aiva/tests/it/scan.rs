@@ -35,7 +35,7 @@ fn the_exit_code_says_what_happened() {
     check("requirements.txt", "requests>=2\n", &[], 3, &["requests", "can resolve to an affected version"]);
     check("package-lock.json", "{\"lockfileVersion\": 3, \"packages\": {", &[], 3, &["package-lock.json"]);
     check("package-lock.json", "\u{0}\u{1}\u{2}", &[], 3, &["package-lock.json"]);
-    check("paket.lock", "x", &[], 3, &["paket.lock is known, but this release does not read it"]);
+    check("paket.lock", "x", &[], 3, &["paket.lock: this release does not read paket.lock; a CycloneDX or SPDX bill"]);
 }
 
 #[test]
@@ -55,6 +55,8 @@ fn the_table_says_what_a_rule_saw_and_leaves_advisories_their_own_words() {
     assert!(!run.out().contains("0.21.10 is in"), "{}", run.out());
 }
 
+const SETUP: &str = "setup(install_requires=['requests==2.20.0'])\n";
+
 /// A folder of files, what is asked of it, and how it ends.
 #[test]
 fn what_was_not_there_or_not_judged_is_never_called_clean() {
@@ -68,7 +70,21 @@ fn what_was_not_there_or_not_judged_is_never_called_clean() {
         (&[("Cargo.lock", CLEAN)], &["--exclude", "["], 2, "the exclude pattern \"[\" is malformed"),
         (&[("package.json", never)], &[], 0, "No known vulnerability."), // judged: never
         (&[("package.json", "{}")], &[], 0, "No known vulnerability. 0 packages in 1 file."),
-        (&[("package.json", "{}"), unread], &[], 0, "No known vulnerability."),
+        // What it says another file says too, or nobody does.
+        (
+            &[("package.json", "{}"), unread, ("bun.lock", "{\"lockfileVersion\": 1, \"packages\": {}}")],
+            &[],
+            0,
+            "No known vulnerability.",
+        ),
+        (&[("package.json", "{}"), unread], &["--exclude", "*.lockb"], 0, "No known vulnerability."),
+        (
+            &[("package.json", "{}"), unread],
+            &[],
+            3,
+            "bun.lockb: this release does not read bun.lockb; `bun install --save-text-lockfile`",
+        ),
+        (&[("a/Cargo.lock", CLEAN), ("setup.py", SETUP)], &[], 3, "No known vulnerability in what could be judged."),
         (&[unread], &[], 3, "Nothing could be judged."),
         (&[("package.json", "{}"), ("Cargo.lock", "[[")], &[], 3, "Nothing could be judged."),
         (&[("a/Cargo.lock", CLEAN), ("Cargo.lock", "[[")], &[], 3, "No known vulnerability in what could be judged."),

@@ -69,11 +69,13 @@ fn possible(document: &Document) -> Vec<String> {
 
 /// What was not read or judged, one sentence each, the gravest first.
 fn gaps(report: &Report) -> Vec<String> {
-    let (mut unread, mut unjudged) = (Vec::new(), Vec::new());
+    let (mut files, mut unjudged) = (Vec::new(), Vec::new());
     for input in report.draft.inputs() {
-        let unsupported = (input.status == InputStatus::Unsupported).then_some(input.kind.as_str());
-        let problems = input.problems.iter().map(|problem| (problem.line, problem.message.as_str()));
-        unread.extend(gaps::unread(&input.path, unsupported, problems));
+        files.push(gaps::Unread {
+            path: &input.path,
+            kind: (input.status == InputStatus::Unsupported).then_some(input.kind.as_str()),
+            problems: input.problems.iter().map(|one| (one.line, one.message.as_str())).collect(),
+        });
         unjudged.extend(
             input
                 .not_judged
@@ -81,6 +83,7 @@ fn gaps(report: &Report) -> Vec<String> {
                 .map(|entry| gaps::unjudged(&input.path, entry.line, (&entry.name, &entry.requirement), &entry.reason)),
         );
     }
+    let mut unread = gaps::unread(&files);
     unread.extend(report.ignored.iter().map(|path| gaps::hidden(path)));
     unread.extend(unjudged);
     unread
