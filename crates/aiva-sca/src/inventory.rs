@@ -115,7 +115,10 @@ pub(crate) use address::{MASK, host, masked_query, user, without_secret};
 pub(crate) use catalog::Kept as Catalogs;
 pub(crate) use door::western;
 pub(crate) use graph::stronger;
-pub use installed::{Expect, ImageError, Piece, Platform, What, image, is_root, read as read_installed, rootfs, what};
+pub use installed::{
+    Expect, ImageError, Piece, Platform, What, image, is_file as is_installed, is_root, read as read_installed, rootfs,
+    what,
+};
 pub(crate) use join::{above, inside};
 pub use kind::Kind;
 pub(crate) use npm_source::own_folder;

@@ -130,7 +130,7 @@ impl Kept {
         let body: Read = serde_json::from_slice(&json).ok()?;
         let facts = message::FindingsObserved::decode(facts).ok()?.findings;
         let left_out = LeftOut::new(message::LeftOut::decode(left_out).ok()?);
-        let inventory = Inventory { inputs: body.inputs, ignored_lockfiles: body.ignored };
+        let inventory = Inventory { inputs: body.inputs, ignored_lockfiles: body.ignored, archives: 0 };
         Some(Self { inventory, facts, left_out })
     }
 }

@@ -74,6 +74,7 @@ pub(crate) struct Seen {
 pub(crate) struct Looked {
     seen: Vec<Seen>,
     ignored: Vec<String>,
+    archives: usize,
 }
 
 /// What there is to say of all inputs, by their paths.
@@ -87,6 +88,8 @@ pub(crate) struct Gathered {
     pub(crate) kept: Vec<Input>,
     /// See [`Inventory::ignored_lockfiles`].
     pub(crate) ignored: Vec<String>,
+    /// See [`Inventory::archives`].
+    pub(crate) archives: usize,
 }
 
 impl<'a> Look<'a> {
@@ -105,14 +108,14 @@ impl<'a> Look<'a> {
     ) -> Result<Looked, LookError> {
         let visited = inventory::visit(root, options, progress, &|input, text| self.at(input, text))?;
         let seen = visited.shown.into_iter().collect::<Result<Vec<Seen>, Damage>>()?;
-        Ok(Looked { seen, ignored: visited.ignored_lockfiles })
+        Ok(Looked { seen, ignored: visited.ignored_lockfiles, archives: visited.archives })
     }
 
     /// Everything that was read before.
     pub(crate) fn over(&self, inventory: Inventory) -> Result<Looked, LookError> {
         let seen: Result<Vec<Seen>, Damage> =
             inventory.inputs.into_par_iter().map(|input| self.at(input, None)).collect();
-        Ok(Looked { seen: seen?, ignored: inventory.ignored_lockfiles })
+        Ok(Looked { seen: seen?, ignored: inventory.ignored_lockfiles, archives: inventory.archives })
     }
 
     /// Ends the looking: all that was seen, with what licences say of it below `root`.
@@ -120,8 +123,8 @@ impl<'a> Look<'a> {
         let Self { judging, checks, columns, .. } = self;
         // What was kept for further inputs makes room for what is gathered.
         drop(judging);
-        let Looked { seen, ignored } = looked;
-        let mut gathered = Gathered { ignored, ..Gathered::default() };
+        let Looked { seen, ignored, archives } = looked;
+        let mut gathered = Gathered { ignored, archives, ..Gathered::default() };
         gathered.inputs.reserve_exact(seen.len());
         gathered.findings.reserve_exact(seen.iter().map(|one| one.findings.len()).sum());
         for Seen { input, findings, kept } in seen {

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use super::installed::is_archive;
 use super::kind::Kind;
 use super::rules::Rules;
 use super::walk::{Options, Progress, WalkError};
@@ -36,6 +37,8 @@ pub(crate) struct Finds {
     pub(crate) failed: Vec<Input>,
     /// Sorted.
     pub(crate) ignored: Vec<String>,
+    /// See [`Inventory::archives`](super::walk::Inventory::archives).
+    pub(crate) archives: usize,
 }
 
 /// Folders of package managers and build tools, by their names.
@@ -74,7 +77,7 @@ const FEW: usize = 256;
 pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<Finds, WalkError> {
     let exclude = exclusion(root, &options.exclude)?;
     let real_root = root.canonicalize().map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
-    let seen = Mutex::new((Vec::new(), Vec::new()));
+    let seen = Mutex::new((Vec::new(), Vec::new(), Vec::new()));
     let see = |entry| {
         let outcome = look(root, &real_root, entry);
         if let Ok(mut seen) = seen.lock() {
@@ -85,6 +88,7 @@ pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) 
                     progress(Progress::Found(seen.0.len()));
                 }
                 Look::Failed(input) => seen.1.push(input),
+                Look::Archive(path) => seen.2.push(path),
             }
         }
     };
@@ -107,10 +111,12 @@ pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) 
             })
         });
     }
-    let (mut files, failed) = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (mut files, failed, archives) = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     files.sort();
-    let ignored = take_ignored(&real_root, &mut files);
-    Ok(Finds { files, failed, ignored })
+    let mut rules = Rules::new(&real_root);
+    let ignored = take_ignored(&mut rules, &mut files);
+    let archives = archives.iter().filter(|path| !rules.hide(Path::new(path))).count();
+    Ok(Finds { files, failed, ignored, archives })
 }
 
 /// The patterns to leave out, in the syntax of `.gitignore`.
@@ -149,6 +155,8 @@ enum Look {
     Nothing,
     File(Found),
     Failed(Input),
+    /// An archive of Java, of which nothing is read.
+    Archive(String),
 }
 
 fn look(root: &Path, real_root: &Path, entry: Result<DirEntry, ignore::Error>) -> Look {
@@ -167,7 +175,12 @@ fn look(root: &Path, real_root: &Path, entry: Result<DirEntry, ignore::Error>) -
     }
     let path = relative(root, entry.path());
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let Some(kind) = Kind::of(folder, &name) else { return Look::Nothing };
+    let Some(kind) = Kind::of(folder, &name) else {
+        // What starts a build brings nothing else along.
+        let is_starter = matches!(&*name, "gradle-wrapper.jar" | "maven-wrapper.jar");
+        let is_passed_over = file_type.is_file() && is_archive(&name) && !is_starter;
+        return if is_passed_over { Look::Archive(path) } else { Look::Nothing };
+    };
     let file = entry.path().to_owned();
     if file_type.is_symlink() {
         return follow(real_root, Found { path, file, kind });
@@ -252,8 +265,7 @@ fn text(name: &OsStr) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn take_ignored(real_root: &Path, files: &mut Vec<Found>) -> Vec<String> {
-    let mut rules = Rules::new(real_root);
+fn take_ignored(rules: &mut Rules, files: &mut Vec<Found>) -> Vec<String> {
     let mut ignored = Vec::new();
     files.retain(|found| {
         let hidden = rules.hide(Path::new(&found.path));

@@ -26,7 +26,8 @@ use std::collections::{HashMap, HashSet};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
 pub use self::image::{ImageError, Platform, image};
-pub use self::rootfs::{is_root, rootfs};
+pub(crate) use self::jar::is_archive;
+pub use self::rootfs::{is_file, is_root, rootfs};
 use super::door;
 use super::join::folder;
 use super::kind::Kind;

@@ -384,11 +384,6 @@ impl Kind {
             Self::PubspecYaml => pubspec_yaml::read,
             Self::PnpmWorkspace => |text: &str| pnpm_workspace::read(text, &Alone),
             Self::Bill => bill::read,
-            Self::Unread("unknown") => {
-                let message = "files are known by their names, and this is the name of no lockfile, manifest or bill of materials: give it the \
-                               name that its tool gives it";
-                return Reading::unsupported(0, message);
-            }
             Self::Unread(name) => {
                 return Reading::unsupported(0, unread::said(name));
             }

@@ -163,8 +163,25 @@ pub(crate) fn kind(name: &str) -> Option<Kind> {
     ROWS.iter().find(is_it).map(|row| Kind::Unread(row.name))
 }
 
+/// A file that was asked for by name, and has the name of none that is known.
+pub(crate) const UNKNOWN: &str = "unknown";
+
+/// One that holds what is installed.
+pub(crate) const ARCHIVE: &str = "jar";
+
 /// What is said of a file of this kind.
 pub(crate) fn said(kind: &str) -> String {
+    match kind {
+        UNKNOWN => {
+            return "files are known by their names, and this is the name of no lockfile, manifest or bill of materials: give it \
+                    the name that its tool gives it"
+                .to_owned();
+        }
+        ARCHIVE => {
+            return "an archive of Java: `aiva scan --installed` with this file, or its folder, reads it".to_owned();
+        }
+        _ => {}
+    }
     let advice = of(kind).map_or(BILL, |row| row.advice);
     format!("this release does not read {kind}; {advice}")
 }

@@ -23,6 +23,7 @@ use super::door;
 use super::find::{Finds, Found, NOT_A_FILE, find};
 use super::group::{self, Group};
 use super::include;
+use super::installed::is_archive;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
 use super::nuget_xml;
@@ -69,6 +70,8 @@ pub struct Inventory {
     pub inputs: Vec<Input>,
     /// Lockfiles that git's ignore rules hide; they were not read. Sorted.
     pub ignored_lockfiles: Vec<String>,
+    /// How many archives of Java there are, by their names: only [`rootfs`](super::rootfs) reads them.
+    pub archives: usize,
 }
 
 /// Why there is no inventory at all.
@@ -116,12 +119,14 @@ pub struct Visited<T> {
     pub shown: Vec<T>,
     /// See [`Inventory::ignored_lockfiles`].
     pub ignored_lockfiles: Vec<String>,
+    /// See [`Inventory::archives`].
+    pub archives: usize,
 }
 
 /// Finds and reads every known file under `root`, which may also be a single file.
 pub fn walk(root: &Path, options: &Options, progress: &(dyn Fn(Progress) + Sync)) -> Result<Inventory, WalkError> {
-    let Visited { shown, ignored_lockfiles } = visit(root, options, progress, &|input, _| input)?;
-    Ok(Inventory { inputs: shown, ignored_lockfiles })
+    let Visited { shown, ignored_lockfiles, archives } = visit(root, options, progress, &|input, _| input)?;
+    Ok(Inventory { inputs: shown, ignored_lockfiles, archives })
 }
 
 /// The most bytes of a group of files that are held until its inputs are shown.
@@ -163,7 +168,11 @@ pub fn visit<T: Send>(
     let failed = finds.failed.into_iter().map(|input| (input.path.clone(), usize::MAX, show(input, None)));
     shown.extend(failed);
     shown.sort_by(|(path, at, _), (other_path, other_at, _)| (path, at).cmp(&(other_path, other_at)));
-    Ok(Visited { shown: shown.into_iter().map(|(_, _, one)| one).collect(), ignored_lockfiles: finds.ignored })
+    Ok(Visited {
+        shown: shown.into_iter().map(|(_, _, one)| one).collect(),
+        ignored_lockfiles: finds.ignored,
+        archives: finds.archives,
+    })
 }
 
 fn central(files: &[Found]) -> Vec<String> {
@@ -297,7 +306,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn single(file: &Path) -> Found {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    let kind = Kind::of(&folder, &name).unwrap_or(Kind::Unread("unknown"));
+    let kind = Kind::of(&folder, &name).unwrap_or(Kind::Unread(if is_archive(&name) {
+        unread::ARCHIVE
+    } else {
+        unread::UNKNOWN
+    }));
     Found { path: name, file: file.to_owned(), kind }
 }
 

@@ -104,6 +104,17 @@ fn the_answer_does_not_depend_on_threads_and_progress_reaches_the_end() {
 }
 
 #[test]
+fn archives_that_are_passed_over_are_counted() {
+    let files =
+        ["lib/a.jar", "b.WAR", "c.ear", "gradle/wrapper/gradle-wrapper.jar", "build/d.jar", "node_modules/e.jar"];
+    let mut all: Vec<(&str, &str)> = files.iter().map(|path| (*path, "x")).collect();
+    all.extend([(".gitignore", "build/\n"), ("Cargo.lock", LOCK)]);
+    assert_eq!(take(tree(&all).path()).archives, 3);
+    let options = Options { exclude: vec!["lib/".to_owned()], ..Options::default() };
+    assert_eq!(walk(tree(&all).path(), &options, &|_| {}).unwrap().archives, 2);
+}
+
+#[test]
 fn a_single_file_is_read_whatever_its_name() {
     let root = tree(&[("Cargo.lock", LOCK), (".gitignore", "*\n"), ("notes.txt", "hello")]);
     let inventory = take(&root.path().join("Cargo.lock"));

@@ -82,8 +82,11 @@ fn read(asked: &Asked, options: &inventory::Options) -> Result<Inventory> {
     if asked.rootfs || inventory::is_root(path) {
         return Ok(inventory::rootfs(path, options, Expect::System, &|_| {})?);
     }
+    if asked.installed && inventory::is_installed(path) {
+        return Ok(inventory::rootfs(path, options, Expect::Packages, &|_| {})?);
+    }
     let mut inventory = inventory::walk(path, options, &|_| {})?;
-    if asked.installed {
+    if asked.installed && !path.is_file() {
         inventory.inputs.extend(inventory::rootfs(path, options, Expect::Packages, &|_| {})?.inputs);
         inventory.inputs.sort_by(|one, other| one.path.cmp(&other.path));
     }

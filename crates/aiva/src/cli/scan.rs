@@ -113,6 +113,13 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     if !scan.image && is_archive(&scan.path) {
         terminal.note("hint: a container image is read with `aiva scan --image`; unpack any other archive first");
     }
+    if !scan.installed && gathered.archives > 0 {
+        let files = if gathered.archives == 1 { "file was" } else { "files were" };
+        terminal.note(&format!(
+            "hint: {} {files} passed over (.jar, .war, .ear); `aiva scan --installed` reads them",
+            gathered.archives
+        ));
+    }
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, gathered, &index, data.join("advisories"))?;
     output::write(scan, &report, terminal)?;
@@ -230,8 +237,12 @@ fn look_at(
     if scan.rootfs || inventory::is_root(&scan.path) {
         return Ok(look.over(inventory::rootfs(&scan.path, options, Expect::System, progress)?)?);
     }
+    if scan.installed && inventory::is_installed(&scan.path) {
+        return Ok(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?);
+    }
     let looked = look.walk(&scan.path, options, progress)?;
-    if !scan.installed {
+    // A single file is no tree of what is installed.
+    if !scan.installed || scan.path.is_file() {
         return Ok(looked);
     }
     Ok(looked.with(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?))
@@ -257,7 +268,7 @@ fn report(
     lists: PathBuf,
 ) -> Result<Report> {
     let index = knowledge.index.as_ref();
-    let Gathered { inputs, findings, kept, ignored } = gathered;
+    let Gathered { inputs, findings, kept, ignored, .. } = gathered;
     let idle_licences = idle_licences(found.loaded.config.sca.licences.policy(), &kept);
     let mut results = Results {
         guard: Guard::Sca,

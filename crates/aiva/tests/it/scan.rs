@@ -68,6 +68,12 @@ fn what_was_not_there_or_not_judged_is_never_called_clean() {
         (&[("oci-layout", "{}")], &[], 2, "scan it with `aiva scan --image`"),
         (&[("Cargo.lock", CLEAN)], &["--exclude", "*.lock"], 2, "look at what `--exclude`"),
         (&[("Cargo.lock", CLEAN)], &["--exclude", "["], 2, "the exclude pattern \"[\" is malformed"),
+        (
+            &[("Cargo.lock", CLEAN), ("lib/a.jar", "x")],
+            &[],
+            0,
+            "hint: 1 file was passed over (.jar, .war, .ear); `aiva scan --installed` reads",
+        ),
         (&[("package.json", never)], &[], 0, "No known vulnerability."), // judged: never
         (&[("package.json", "{}")], &[], 0, "No known vulnerability. 0 packages in 1 file."),
         // What it says another file says too, or nobody does.
@@ -102,6 +108,16 @@ fn what_was_not_there_or_not_judged_is_never_called_clean() {
     let archive = world.aiva(&["scan", "code/image.tar"]);
     assert_eq!(archive.code(), 3, "{}", archive.out());
     assert!(archive.err().contains("aiva scan --image"), "{}", archive.err());
+    world.write("code/a.jar", "x");
+    for (args, said) in [
+        (&["scan", "code/a.jar"][..], "an archive of Java: `aiva scan --installed` with this file"),
+        (&["scan", "--installed", "code/a.jar"], "a.jar: no archive that can be read"),
+    ] {
+        let run = world.aiva(args);
+        assert_eq!(run.code(), 3, "{}", run.err());
+        assert!(run.out().contains(said), "{}", run.out());
+    }
+    std::fs::remove_file(world.path("code/a.jar")).unwrap();
     for command in [&["sca", "fix", "code"][..], &["sca", "licences", "code"], &["sca", "notice", "code"]] {
         assert_eq!(world.aiva(command).code(), 2, "{command:?}");
     }

@@ -193,7 +193,7 @@ pub fn image(
     }
     let mut inputs = assemble(files.into_values().collect(), Expect::System);
     inputs.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(Inventory { inputs, ignored_lockfiles: Vec::new() })
+    Ok(Inventory { inputs, ..Inventory::default() })
 }
 
 /// Puts a layer over those below it (OCI image spec, "Image Layer Filesystem Changeset").

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::super::find::{exclusion, failed, relative};
 use super::super::walk::{self, Inventory, Options, Progress, WalkError};
-use super::{Expect, Piece, What, assemble, binary, of_reading, read, unread, what};
+use super::{Expect, Piece, What, assemble, binary, jar, of_reading, read, unread, what};
 use crate::package::Input;
 
 /// Folders of a running system that hold no files.
@@ -29,7 +29,23 @@ pub fn is_root(folder: &Path) -> bool {
     releases.iter().any(has) && databases.iter().any(has)
 }
 
-/// Reads everything that is installed below `root`.
+/// Whether it is a file of itself that holds packages: an archive of Java, or a program.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file() && (jar::is_archive(&name_of(path)) || begins_like_a_program(path))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file that was asked for by name.
+fn single(file: &Path) -> Found {
+    let name = name_of(file);
+    let what = if jar::is_archive(&name) { What::Jar } else { What::Program };
+    (name, file.to_owned(), what)
+}
+
+/// Reads everything that is installed below `root`, which may also be a single file where no system is expected.
 pub fn rootfs(
     root: &Path,
     options: &Options,
@@ -37,10 +53,11 @@ pub fn rootfs(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Inventory, WalkError> {
     let metadata = fs::metadata(root).map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
-    if !metadata.is_dir() {
-        return Err(WalkError::NotAFolder { path: root.to_owned() });
-    }
-    let (mut files, unseen) = find(root, options, progress)?;
+    let (mut files, unseen) = match (metadata.is_dir(), expect) {
+        (true, _) => find(root, options, progress)?,
+        (false, Expect::Packages) if is_file(root) => (vec![single(root)], Vec::new()),
+        (false, _) => return Err(WalkError::NotAFolder { path: root.to_owned() }),
+    };
     // In a repository the lockfiles are read as such.
     files.retain(|(_, _, what)| expect == Expect::System || !matches!(what, What::Lockfile(_)));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(WalkError::Threads)?;
@@ -56,7 +73,7 @@ pub fn rootfs(
     let mut inputs = assemble(pieces, expect);
     inputs.extend(unseen);
     inputs.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(Inventory { inputs, ignored_lockfiles: Vec::new() })
+    Ok(Inventory { inputs, ..Inventory::default() })
 }
 
 type Found = (String, PathBuf, What);
