@@ -151,7 +151,7 @@ config_section! {
     pub struct Licences checks check_licences {
         /// SPDX identifiers; * at the end stands for any rest. While it is empty, all that is not denied is allowed.
         pub allow: Vec<String>, example "[\"MIT\", \"Apache-2.0\", \"BSD-*\"]";
-        /// The same; what is denied is denied although it is allowed.
+        /// The same; what is denied is denied although it is allowed. "GPL-3.0" denies -or-later too; in allow it is -only.
         pub deny: Vec<String>, example "[\"AGPL-*\"]";
         /// What a package without a known licence is: "allow", "report" (informational) or "deny".
         pub unknown: Unknown = "report";

@@ -53,7 +53,12 @@ pub struct Exception {
 /// An SPDX identifier (`MIT`), one with its exception (`GPL-2.0-only WITH Classpath-exception-2.0`), or the beginning of some
 /// (`CC-BY-*`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(String);
+pub struct Pattern {
+    text: String,
+    /// What an old name of the GNU family (`GPL-3.0`) means besides where it denies: `GPL-3.0-or-later`. Who denies the one
+    /// hardly wants the other, and who allows the one has not allowed the other.
+    later: Option<String>,
+}
 
 /// Why a pattern was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,27 +74,37 @@ impl std::str::FromStr for Pattern {
         let refused = || NoSuchLicence(text.to_owned());
         if let Some(begin) = text.strip_suffix('*') {
             let known = spdx::identifiers::LICENSES.iter().any(|licence| licence.name.starts_with(begin));
-            return if known && !begin.is_empty() { Ok(Self(text.to_owned())) } else { Err(refused()) };
+            let pattern = Self { text: text.to_owned(), later: None };
+            return if known && !begin.is_empty() { Ok(pattern) } else { Err(refused()) };
         }
         let expression = Expression::parse(text).ok_or_else(refused)?;
-        match &expression.terms()[..] {
-            [one] => Ok(Self(one.to_string())),
-            _ => Err(refused()),
-        }
+        let [one] = &expression.terms()[..] else { return Err(refused()) };
+        let base = one.licence.strip_suffix("-only").filter(|_| !text.to_ascii_lowercase().contains("-only"));
+        let later = base.map(|base| Term { licence: format!("{base}-or-later"), ..one.clone() }.to_string());
+        Ok(Self { text: one.to_string(), later })
     }
 }
 
 impl Pattern {
     /// Whether it means this licence. One that names no exception means the licence with any: an exception only gives more.
     fn covers(&self, term: &Term) -> bool {
-        match self.0.strip_suffix('*') {
+        match self.text.strip_suffix('*') {
             Some(begin) => term.licence.starts_with(begin),
-            None => self.0 == term.licence || self.0 == term.to_string(),
+            None => self.text == term.licence || self.is_exact(term),
         }
     }
 
     fn is_exact(&self, term: &Term) -> bool {
-        self.0 == term.to_string()
+        self.text == term.to_string()
+    }
+
+    /// Whether it means this licence where it denies.
+    fn denies(&self, term: &Term) -> bool {
+        self.covers(term) || self.later.as_ref() == Some(&term.licence) || self.denies_exactly(term)
+    }
+
+    fn denies_exactly(&self, term: &Term) -> bool {
+        self.is_exact(term) || self.later.as_ref() == Some(&term.to_string())
     }
 }
 
@@ -150,9 +165,9 @@ impl Policy {
     fn allows(&self, term: &Term) -> bool {
         // `deny = ["GPL-2.0-only"]` with `allow = ["GPL-2.0-only WITH Classpath-exception-2.0"]`: the exact word wins.
         let exact = term.exception.is_some() && self.allow.iter().any(|pattern| pattern.is_exact(term));
-        let denied = self.deny.iter().any(|pattern| pattern.covers(term));
+        let denied = self.deny.iter().any(|pattern| pattern.denies(term));
         let allowed = self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.covers(term));
-        exact && !self.deny.iter().any(|pattern| pattern.is_exact(term)) || allowed && !denied
+        exact && !self.deny.iter().any(|pattern| pattern.denies_exactly(term)) || allowed && !denied
     }
 }
 
@@ -222,6 +237,23 @@ mod tests {
         check(&[], &["GPL-*"], "GPL-2.0+", denied(&["GPL-2.0-or-later"]));
         check(&["MIT", "GPL-3.0-only"], &["GPL-3.0-only"], "GPL-3.0-only", denied(&["GPL-3.0-only"]));
         check(&["GPL-2.0"], &[], "GPL-2.0-only", Verdict::Allowed); // the old spelling in the policy
+    }
+
+    #[test]
+    fn an_old_gnu_name_denies_all_that_it_can_mean_and_allows_the_least() {
+        let later = "GPL-3.0-or-later";
+        check(&[], &["GPL-3.0"], "GPL-3.0-only", denied(&["GPL-3.0-only"]));
+        check(&[], &["GPL-3.0"], later, denied(&[later]));
+        check(&[], &["AGPL-3.0"], "AGPL-3.0-or-later", denied(&["AGPL-3.0-or-later"]));
+        check(&[], &["GPL-3.0+"], later, denied(&[later]));
+        check(&[], &["GPL-3.0-only"], later, Verdict::Allowed); // says what it means
+        check(&[], &["GPL-3.0"], "GPL-2.0-or-later", Verdict::Allowed);
+        check(&["GPL-3.0"], &[], "GPL-3.0-only", Verdict::Allowed);
+        check(&["GPL-3.0"], &[], later, denied(&[later]));
+        let classpath = "GPL-2.0-or-later WITH Classpath-exception-2.0";
+        check(&[], &["GPL-2.0"], classpath, denied(&[classpath]));
+        check(&[classpath], &["GPL-2.0"], classpath, Verdict::Allowed);
+        check(&[classpath], &["GPL-2.0 WITH Classpath-exception-2.0"], classpath, denied(&[classpath]));
     }
 
     #[test]
