@@ -12,6 +12,7 @@ mod address;
 mod asked;
 mod beside;
 mod bill;
+mod bill_needs;
 mod bill_spdx3;
 mod bill_xml;
 mod build_gradle;

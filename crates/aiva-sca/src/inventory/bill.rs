@@ -6,7 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::graph::{index, stronger};
+use super::bill_needs::{self, How, Need};
+use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
 use crate::package::{BuiltFrom, Ecosystem, NotJudged, Origin, Package, Scope};
@@ -43,13 +44,6 @@ pub(super) struct Component {
     pub(super) built_from: [String; 4],
     /// A file, a device, an application, which a lockfile may be: no package of any ecosystem, unless it has a package URL.
     pub(super) is_other: bool,
-}
-
-pub(super) struct Need {
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) scope: Option<Scope>,
-    pub(super) line: u32,
 }
 
 /// Reads a bill of materials in JSON.
@@ -250,7 +244,7 @@ fn cyclonedx_needs(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
         }),
         _ => json.skip(),
     })?;
-    bill.needs.extend(all.into_iter().map(|(to, line)| Need { from: from.clone(), to, scope: None, line }));
+    bill.needs.extend(all.into_iter().map(|(to, line)| Need::new(from.clone(), to, line)));
     Ok(())
 }
 
@@ -312,6 +306,7 @@ fn spdx_relationship(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> 
         }
         Ok(())
     })?;
+    let part = |from, to| Need { how: How::Contains, ..Need::new(from, to, line) };
     let scope = match kind.as_str() {
         "DEV_DEPENDENCY_OF" | "TEST_DEPENDENCY_OF" => Some(Scope::Dev),
         "BUILD_DEPENDENCY_OF" => Some(Scope::Build),
@@ -322,9 +317,11 @@ fn spdx_relationship(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> 
     match kind.as_str() {
         "DESCRIBES" => bill.subjects.push(other),
         "DESCRIBED_BY" => bill.subjects.push(one),
-        "DEPENDS_ON" => bill.needs.push(Need { from: one, to: other, scope, line }),
-        "DEPENDENCY_OF" | "RUNTIME_DEPENDENCY_OF" => bill.needs.push(Need { from: other, to: one, scope, line }),
-        _ if scope.is_some() => bill.needs.push(Need { from: other, to: one, scope, line }),
+        "DEPENDS_ON" => bill.needs.push(Need::new(one, other, line)),
+        "CONTAINS" => bill.needs.push(part(one, other)),
+        "CONTAINED_BY" => bill.needs.push(part(other, one)),
+        "DEPENDENCY_OF" | "RUNTIME_DEPENDENCY_OF" => bill.needs.push(Need::new(other, one, line)),
+        _ if scope.is_some() => bill.needs.push(Need { scope, ..Need::new(other, one, line) }),
         _ => {}
     }
     Ok(())
@@ -365,36 +362,7 @@ pub(super) fn settle(mut bill: Bill, outcome: Result<(), Fault>) -> Reading {
         let known = places.entry(id).or_insert(place);
         *known = known.or(place);
     }
-    let (mut direct, mut scopes): (Vec<u32>, HashMap<u32, Scope>) = Default::default();
-    for need in bill.needs {
-        let Some(to) = places.get(&need.to).copied() else {
-            if !is_elsewhere(&need.to) {
-                reading.problem(need.line, format!("{} is needed, but not in the file", quote(&need.to)));
-            }
-            continue;
-        };
-        let Some(to) = to else { continue };
-        let scope = need.scope.unwrap_or_default();
-        scopes.entry(to).and_modify(|known| *known = stronger(*known, scope)).or_insert(scope);
-        match places.get(&need.from) {
-            Some(Some(from)) => reading.links.edges.push((*from, to)),
-            _ if subject.as_ref() == Some(&need.from) => direct.push(to),
-            _ => {}
-        }
-    }
-    for (at, scope) in scopes.into_iter().filter(|(_, scope)| *scope != Scope::Runtime) {
-        if let Some(package) = reading.packages.get_mut(at as usize) {
-            package.scope = scope; // Nobody needs it for more.
-        }
-    }
-    if !direct.is_empty() {
-        reading.packages.iter_mut().for_each(|package| package.direct = Some(false));
-    }
-    for at in direct {
-        if let Some(package) = reading.packages.get_mut(at as usize) {
-            package.direct = Some(true);
-        }
-    }
+    bill_needs::connect(&bill.needs, &places, subject.as_deref(), &mut reading);
     reading.close()
 }
 
@@ -404,14 +372,6 @@ fn subject(bill: &Bill) -> Option<String> {
     let others = bill.components.iter().filter(|component| !distinct.contains(&component.id)).count();
     let is_one = distinct.len() == 1 && (others > 0 || matches!(bill.form, Some(Form::CycloneDx(_))));
     distinct.into_iter().next().filter(|_| is_one).cloned()
-}
-
-/// SPDX's words for nothing, and what another document holds.
-fn is_elsewhere(id: &str) -> bool {
-    id.is_empty()
-        || matches!(id, "NONE" | "NOASSERTION")
-        || id.starts_with("DocumentRef-")
-        || id.starts_with("urn:cdx:")
 }
 
 /// Adds a component to the packages; where it is then.

@@ -1,6 +1,7 @@
 //! SPDX 3.0 in JSON: a flat list of elements, packages and what ties them together.
 
-use super::bill::{Bill, Component, Need, text, texts};
+use super::bill::{Bill, Component, text, texts};
+use super::bill_needs::{How, Need};
 use super::json::Json;
 use super::reading::Fault;
 use crate::package::Scope;
@@ -74,14 +75,15 @@ impl Element {
                 bill.subjects.extend(roots);
                 bill.subjects.retain(|subject| !bill.others.contains(subject));
             }
-            "Relationship" | "LifecycleScopedRelationship" if relationship == "dependsOn" => {
+            "Relationship" | "LifecycleScopedRelationship" if matches!(&*relationship, "dependsOn" | "contains") => {
+                let how = if relationship == "contains" { How::Contains } else { How::Needs };
                 let scope = match scope.as_str() {
                     "development" | "test" => Some(Scope::Dev),
                     "build" => Some(Scope::Build),
                     _ => None,
                 };
                 for from in from {
-                    let need = |to: String| Need { from: from.clone(), to, scope, line };
+                    let need = |to: String| Need { from: from.clone(), to, how, scope, line };
                     bill.needs.extend(to.iter().cloned().map(need));
                 }
             }

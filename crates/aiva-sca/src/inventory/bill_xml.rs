@@ -1,6 +1,7 @@
 //! CycloneDX in XML.
 
-use super::bill::{Bill, Component, Form, Need, is_no_package, scope, settle};
+use super::bill::{Bill, Component, Form, is_no_package, scope, settle};
+use super::bill_needs::Need;
 use super::reading::Reading;
 use super::xml::{Visit, attribute, tell};
 
@@ -58,7 +59,7 @@ impl Visit for Reader {
             }
             ("dependencies", "dependency") => self.needing = value("ref"),
             ("dependency", "dependency") => {
-                let need = Need { from: self.needing.clone(), to: value("ref"), scope: None, line };
+                let need = Need::new(self.needing.clone(), value("ref"), line);
                 self.bill.needs.push(need);
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! Shapes that lockfiles of well-known projects have, each as a short file of its own: one row for each thing that was once
 //! read wrongly, with its packages, lines, sources and edges.
 
+mod bills;
 mod javascript;
 
 use std::fmt::Write as _;
