@@ -30,6 +30,8 @@ pub struct Own {
     pub stated: Option<(String, String)>,
     /// Its licence files with their texts, in the order of their names.
     pub texts: Vec<Text>,
+    /// Its NOTICE files, which are passed on with it (Apache-2.0, section 4d) and are no licence.
+    pub notices: Vec<Text>,
 }
 
 /// A licence file.
@@ -97,7 +99,7 @@ impl<'a> Finder<'a> {
             }
             let stated = word("license").map(|words| (words.to_owned(), self.shown(&manifest)));
             let named = word("license-file").map(|file| folder.join(file));
-            Some(Own { stated, texts: self.texts(&folder, named.as_deref()) })
+            Some(Own { stated, texts: self.texts(&folder, named.as_deref()), notices: self.notices(&folder) })
         })
     }
 
@@ -133,7 +135,8 @@ impl<'a> Finder<'a> {
         let several = told.get("licenses").and_then(serde_json::Value::as_array);
         let several = several.map(|all| all.iter().filter_map(kind).collect::<Vec<_>>().join(" OR "));
         let stated = told.get("license").and_then(kind).or(several.filter(|words| !words.is_empty()));
-        Some(Own { stated: stated.map(|words| (words, self.shown(&manifest))), texts: self.texts(folder, None) })
+        let stated = stated.map(|words| (words, self.shown(&manifest)));
+        Some(Own { stated, texts: self.texts(folder, None), notices: self.notices(folder) })
     }
 
     fn python(&mut self, input: &str, package: &Package) -> Option<Own> {
@@ -173,11 +176,13 @@ impl<'a> Finder<'a> {
             Some(words) => Some(words),
             None => short(),
         };
-        let mut texts = self.texts(&folder.join("licenses"), None);
+        let kept = folder.join("licenses");
+        let notices = [&*kept, folder].map(|folder| self.notices(folder)).concat();
+        let mut texts = self.texts(&kept, None);
         if texts.is_empty() {
             texts = self.texts(folder, None);
         }
-        Some(Own { stated: stated.map(|words| (words, self.shown(&metadata))), texts })
+        Some(Own { stated: stated.map(|words| (words, self.shown(&metadata))), texts, notices })
     }
 
     fn go(&self, input: &str, package: &Package) -> Option<Own> {
@@ -204,7 +209,7 @@ impl<'a> Finder<'a> {
                 // A module in a folder of its repository: `go mod vendor` leaves the licence beside the packages.
                 texts = folders(&folder).iter().flat_map(|inner| self.texts(inner, None)).take(1).collect();
             }
-            Own { stated: None, texts }
+            Own { stated: None, texts, notices: self.notices(&folder) }
         })
     }
 
@@ -224,17 +229,21 @@ impl<'a> Finder<'a> {
 
     /// The licence files of a folder: the named one, then those that are called so.
     fn texts(&self, folder: &Path, named: Option<&Path>) -> Vec<Text> {
-        let mut files: Vec<PathBuf> = fs::read_dir(folder)
-            .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_licence_file));
-        files.sort();
+        let mut files = named_so(folder, is_licence_file);
         if let Some(named) = named {
             files.retain(|file| file != named);
             files.insert(0, named.to_owned());
         }
-        let text = |file: &PathBuf| Some(Text { from: self.shown(file), text: self.read(file)? });
-        files.iter().filter_map(text).collect()
+        files.iter().filter_map(|file| self.text(file)).collect()
+    }
+
+    /// The NOTICE files of a folder.
+    fn notices(&self, folder: &Path) -> Vec<Text> {
+        named_so(folder, is_notice_file).iter().filter_map(|file| self.text(file)).collect()
+    }
+
+    fn text(&self, file: &Path) -> Option<Text> {
+        Some(Text { from: self.shown(file), text: self.read(file)? })
     }
 
     /// A small regular file, not outside of the root if it is reached through it.
@@ -338,6 +347,20 @@ fn folders(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     found.sort();
     found
+}
+
+/// The files of a folder whose names are such, in the order of these.
+fn named_so(folder: &Path, is_such: fn(&str) -> bool) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_such));
+    files.sort();
+    files
+}
+
+/// `NOTICE`, `NOTICE.txt`, `NOTICE.md`, in any case.
+fn is_notice_file(name: &str) -> bool {
+    matches!(&*name.to_ascii_lowercase(), "notice" | "notice.txt" | "notice.md")
 }
 
 /// `LICENSE`, `LICENCE.md`, `LICENSE-MIT`, `COPYING.LESSER`, `UNLICENSE`, ...

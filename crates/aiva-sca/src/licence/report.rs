@@ -282,7 +282,7 @@ fn csv_cell(text: &str) -> String {
     if safe.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
 
-/// A NOTICE: every package with its licence, and every text once, with the packages that ship it.
+/// A NOTICE: every package with its licence, then every text and every NOTICE file once, with the packages that ship it.
 pub fn notice(licensed: &[Licensed<'_>]) -> String {
     let mut packages: BTreeMap<(&str, &str), &Licensed<'_>> = BTreeMap::new();
     for one in licensed {
@@ -293,7 +293,8 @@ pub fn notice(licensed: &[Licensed<'_>]) -> String {
     }
     let mut out =
         "THIRD-PARTY NOTICES\n\nThis software contains the following packages under their own licences.\n\n".to_owned();
-    let mut texts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    // A licence that several packages share is there once; so is a NOTICE, which says itself that it is one.
+    let mut texts: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
     let mut without = Vec::new();
     for ((name, version), one) in &packages {
         let label = format!("{name} {version}");
@@ -301,7 +302,10 @@ pub fn notice(licensed: &[Licensed<'_>]) -> String {
         if one.texts.is_empty() {
             without.push(label.clone());
         }
-        one.texts.iter().for_each(|text| texts.entry(text.text.trim_end()).or_default().push(label.clone()));
+        let all = one.texts.iter().map(|text| (text, false)).chain(one.notices.iter().map(|text| (text, true)));
+        all.for_each(|(text, is_notice)| {
+            texts.entry((text.text.trim_end(), is_notice)).or_default().push(label.clone());
+        });
     }
     if !without.is_empty() {
         out.push_str("\nNo licence text of these was found on this machine; add it before you ship:\n\n");
@@ -309,11 +313,12 @@ pub fn notice(licensed: &[Licensed<'_>]) -> String {
             let _ = writeln!(out, "- {label}");
         });
     }
-    let mut texts: Vec<(&str, Vec<String>)> = texts.into_iter().collect();
-    texts.sort_by(|(a, one), (b, other)| one.cmp(other).then_with(|| a.cmp(b)));
-    for (text, mut labels) in texts {
+    let mut texts: Vec<((&str, bool), Vec<String>)> = texts.into_iter().collect();
+    texts.sort_by(|((a, of_a), one), ((b, of_b), other)| one.cmp(other).then_with(|| (of_a, a).cmp(&(of_b, b))));
+    for ((text, is_notice), mut labels) in texts {
         labels.dedup();
-        let _ = write!(out, "\n{}\n{}\n\n{text}\n", "-".repeat(78), labels.join(", "));
+        let title = if is_notice { ": NOTICE" } else { "" };
+        let _ = write!(out, "\n{}\n{}{title}\n\n{text}\n", "-".repeat(78), labels.join(", "));
     }
     out
 }

@@ -28,6 +28,8 @@ pub struct Licensed<'a> {
     pub licence: Licence,
     /// Its licence files, where they were read.
     pub texts: Arc<[Text]>,
+    /// Its NOTICE files, where they were read.
+    pub notices: Arc<[Text]>,
 }
 
 /// How much to look up.
@@ -42,18 +44,26 @@ pub enum Depth {
 /// The licence of each package of the inputs, in their order. Members of the project itself have none here: they are ours.
 pub fn survey<'a>(root: &Path, inputs: &'a [Input], caches: &Caches, depth: Depth) -> Vec<Licensed<'a>> {
     let mut finder = Finder::new(root, caches);
-    let mut known: HashMap<Asked<'_>, (Licence, Arc<[Text]>)> = HashMap::new();
+    let mut known: HashMap<Asked<'_>, Looked> = HashMap::new();
     let mut all = Vec::new();
     for input in inputs {
         let folder = input.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         for package in input.packages.iter().filter(|package| !is_ours(package)) {
             let asked = (folder, package.ecosystem, &*package.name, &*package.version, &package.licenses[..]);
-            let (licence, texts) =
+            let Looked { licence, texts, notices } =
                 known.entry(asked).or_insert_with(|| look(&mut finder, input, package, depth)).clone();
-            all.push(Licensed { path: &input.path, package, licence, texts });
+            all.push(Licensed { path: &input.path, package, licence, texts, notices });
         }
     }
     all
+}
+
+/// What was found of one package.
+#[derive(Clone)]
+struct Looked {
+    licence: Licence,
+    texts: Arc<[Text]>,
+    notices: Arc<[Text]>,
 }
 
 /// What the answer depends on.
@@ -63,14 +73,17 @@ fn is_ours(package: &Package) -> bool {
     matches!(package.source, Source::Path(_))
 }
 
-fn look(finder: &mut Finder<'_>, input: &Input, package: &Package, depth: Depth) -> (Licence, Arc<[Text]>) {
+fn look(finder: &mut Finder<'_>, input: &Input, package: &Package, depth: Depth) -> Looked {
     let locked = package.licenses.iter().find_map(|words| stated(words, &input.path));
     match locked {
-        Some(licence @ Licence::Known { .. }) if depth == Depth::Licences => (licence, Arc::new([])),
+        Some(licence @ Licence::Known { .. }) if depth == Depth::Licences => {
+            Looked { licence, texts: Arc::new([]), notices: Arc::new([]) }
+        }
         locked => {
             let own = finder.find(&input.path, package);
-            let texts = own.as_ref().map_or_else(|| Arc::new([]) as Arc<[Text]>, |own| own.texts.clone().into());
-            (settle(locked, own.as_ref()), texts)
+            let licence = settle(locked, own.as_ref());
+            let Own { texts, notices, .. } = own.unwrap_or_default();
+            Looked { licence, texts: texts.into(), notices: notices.into() }
         }
     }
 }

@@ -207,6 +207,8 @@ fn the_reports_say_every_package_once() {
         ("web/package-lock.json", lock),
         ("node_modules/a/package.json", r#"{"name":"a","version":"1.0.0"}"#),
         ("node_modules/a/LICENSE", shipped),
+        ("node_modules/a/Notice.TXT", "Made by Ana.\n"),
+        ("node_modules/a/NOTICE.js", "no notice"),
     ];
     write(folder.path(), &files);
     let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
