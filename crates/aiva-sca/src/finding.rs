@@ -110,11 +110,62 @@ pub struct Match {
 pub struct Introduced {
     /// The shortest paths as `name version`, a root first, the package last; see [`crate::graph`]. The paths of one file share
     /// their steps.
-    pub paths: Vec<Vec<Arc<str>>>,
+    pub paths: Paths,
     /// How many there are, listed or not.
     pub count: u64,
     /// How many packages the shortest names; 1 for what the project itself asks for.
     pub depth: usize,
+}
+
+/// Paths of steps, in two pieces of memory however many they are: a scan of a large repository keeps tens of thousands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Paths {
+    steps: Box<[Arc<str>]>,
+    /// Where each path ends in them.
+    ends: Box<[u32]>,
+}
+
+impl Paths {
+    /// Of all their steps and the length of each.
+    pub(crate) fn of(steps: impl Iterator<Item = Arc<str>>, lengths: impl Iterator<Item = usize>) -> Self {
+        let mut end = 0;
+        let ends = lengths.map(|length| {
+            end += length;
+            u32::try_from(end).unwrap_or(u32::MAX)
+        });
+        Self { ends: ends.collect(), steps: steps.collect() }
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The paths in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[Arc<str>]> + Clone {
+        let mut from = 0;
+        self.ends.iter().map(move |end| {
+            let path = self.steps.get(from..*end as usize).unwrap_or_default();
+            from = *end as usize;
+            path
+        })
+    }
+}
+
+impl<P: IntoIterator<Item = Arc<str>>> FromIterator<P> for Paths {
+    fn from_iter<I: IntoIterator<Item = P>>(paths: I) -> Self {
+        let (mut steps, mut ends) = (Vec::new(), Vec::new());
+        for path in paths {
+            steps.extend(path);
+            ends.push(u32::try_from(steps.len()).unwrap_or(u32::MAX));
+        }
+        Self { steps: steps.into(), ends: ends.into() }
+    }
 }
 
 /// One [`Verdict`] at one place of one file.

@@ -11,7 +11,7 @@ use rapidhash::RapidHashMap;
 use rayon::prelude::*;
 
 use crate::advisory::{Damage, Index, IndexedEcosystem};
-use crate::finding::{Finding, Introduced, Verdict};
+use crate::finding::{Finding, Introduced, Paths, Verdict};
 use crate::graph::{Graph, Walker};
 use crate::matching::{Judge, Judgement};
 use crate::package::{Ecosystem, Input, NotJudged, Package, Scope, Source};
@@ -379,7 +379,8 @@ pub fn introduced(
         let name = || input.packages.get(at).map_or_else(String::new, label).into();
         Arc::clone(steps.entry(at).or_insert_with(name))
     };
-    let named = paths.shortest.into_iter().map(|path| path.into_iter().map(&mut step).collect()).collect();
+    let lengths = paths.shortest.iter().map(Vec::len);
+    let named = Paths::of(paths.shortest.iter().flatten().map(|at| step(*at)), lengths);
     Some(Introduced { paths: named, count: paths.count, depth: paths.depth })
 }
 

@@ -97,7 +97,7 @@ fn known(
     steps: &mut RapidHashMap<usize, Arc<str>>,
 ) -> Option<Introduced> {
     let has_folders = input.asks.iter().any(|ask| ask.folder.as_ref().is_some_and(|folder| !folder.is_empty()));
-    let mut told = introduced(input, walker, at, most, steps)?;
+    let told = introduced(input, walker, at, most, steps)?;
     if !has_folders {
         return Some(told);
     }
@@ -108,21 +108,20 @@ fn known(
             folders.entry(label(package)).or_default().insert(folder);
         }
     }
-    let mut paths = Vec::new();
-    let listed = told.paths.len() as u64;
-    for path in std::mem::take(&mut told.paths) {
+    let mut paths: Vec<Vec<Arc<str>>> = Vec::new();
+    for path in told.paths.iter() {
         let asking = path.first().and_then(|first| folders.get(&**first));
         for folder in asking.into_iter().flatten() {
             let from = (!folder.is_empty()).then(|| Arc::from(*folder));
             paths.push(from.into_iter().chain(path.iter().cloned()).collect());
         }
         if asking.is_none() {
-            paths.push(path);
+            paths.push(path.to_vec());
         }
     }
-    told.count = told.count.saturating_add(paths.len() as u64) - listed;
+    let count = told.count.saturating_add(paths.len() as u64) - told.paths.len() as u64;
     paths.truncate(most);
-    Some(Introduced { paths, ..told })
+    Some(Introduced { paths: paths.into_iter().collect(), count, ..told })
 }
 
 /// The names that a file has for a package besides its own.

@@ -48,7 +48,7 @@ pub(crate) fn spot(finding: &Finding) -> Spot<'_> {
 }
 
 fn paths(finding: &Finding) -> Option<DocumentPaths> {
-    let path = |path: &Vec<Arc<str>>| path.iter().map(|step| String::from(&**step)).collect();
+    let path = |path: &[Arc<str>]| path.iter().map(|step| String::from(&**step)).collect();
     let paths = |known: &Arc<Introduced>| DocumentPaths {
         shortest: known.paths.iter().map(path).collect(),
         count: known.count.min(1_000_000_000),

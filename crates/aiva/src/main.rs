@@ -13,6 +13,7 @@ mod demo;
 mod failure;
 mod join;
 mod look;
+mod memory;
 mod settings;
 mod wiring;
 

@@ -37,7 +37,7 @@ fn mover<'g>(case: &Case<'_>, going: &'g BTreeMap<(String, String), Step>) -> Op
         if introduced.paths.len() as u64 != introduced.count {
             return None; // not all of the ways are known
         }
-        for path in &introduced.paths {
+        for path in introduced.paths.iter() {
             let (_, before) = path.split_last()?;
             let found = before.iter().find_map(|step| {
                 let (key, known) = going.get_key_value(&(case.path.to_owned(), step.to_string()))?;

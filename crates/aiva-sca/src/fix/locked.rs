@@ -395,7 +395,7 @@ fn brought_by(case: &Case<'_>, own: &BTreeSet<String>) -> BTreeSet<String> {
     let itself = format!("{} {}", case.name, case.version);
     let introduced = case.findings.iter().filter_map(|finding| finding.introduced.as_ref());
     let first = introduced
-        .flat_map(|introduced| &introduced.paths)
+        .flat_map(|introduced| introduced.paths.iter())
         .filter_map(|path| path.iter().find(|step| !own.contains(&***step)));
     first.filter(|step| ***step != itself).map(|step| step.to_string()).collect()
 }

@@ -173,7 +173,7 @@ fn told(place: &Place, named: &[Finding]) -> String {
     let mut text = format!("{name}  {file} line {}  ({direct}, {})\n", place.line, place.scope.name());
     match &place.ways {
         Ways::Known(known) => {
-            for path in &known.paths {
+            for path in known.paths.iter() {
                 text.push_str(&format!("  {}\n", printable(&path.join(" > "))));
             }
             let listed = known.paths.len() as u64;

@@ -32,6 +32,7 @@ use super::{Format, Global, Lowest, Scan, Stale, gaps, remote, table};
 use crate::failure::Failure;
 use crate::join;
 use crate::look::{Columns, Gathered, Keep, Look, Looked};
+use crate::memory;
 use crate::settings::{self, Found, Settings};
 
 mod baseline;
@@ -120,6 +121,9 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
             gathered.archives
         ));
     }
+    if gathered.findings.len() > MANY {
+        memory::give_back();
+    }
     let service = scan.service.clone().unwrap_or_else(|| service_of(&found, &scan.path));
     let report = report(scan, &found, &service, gathered, &index, data.join("advisories"))?;
     output::write(scan, &report, terminal)?;
@@ -131,6 +135,9 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     mem::forget(report);
     Ok(outcome.into())
 }
+
+/// A report of more findings needs memory of its own.
+const MANY: usize = 1_000;
 
 /// Whether a file that was named is one that holds others.
 fn is_archive(path: &Path) -> bool {

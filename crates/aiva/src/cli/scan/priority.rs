@@ -61,7 +61,7 @@ impl Priorities {
 pub(super) fn depth(finding: &Finding) -> Option<usize> {
     match (finding.direct, &finding.introduced) {
         (Some(true), _) => Some(1),
-        (_, Some(known)) => known.paths.first().map(Vec::len),
+        (_, Some(known)) => known.paths.iter().next().map(<[_]>::len),
         (_, None) => None,
     }
 }
