@@ -54,6 +54,8 @@ struct Report {
     whole: OnceLock<Document>,
     left_out: Vec<(usize, &'static str)>,
     known: Option<usize>,
+    /// Whether there are gaps that the baseline has not; `None` without one.
+    has_new_gaps: Option<bool>,
     advisories: String,
     ignored: Vec<String>,
     /// Exceptions to the licence policy that let nothing through, one sentence each.
@@ -318,6 +320,7 @@ fn report(
     Ok(Report {
         left_out: left_out.into_iter().filter(|(count, _)| *count > 0).collect(),
         known: summary.known.map(count),
+        has_new_gaps: known.as_ref().map(|known| known.has_new_gaps || knowledge.state == AdvisoryState::Missing),
         advisories: knowledge.sentence.clone(),
         whole: OnceLock::new(),
         inputs: kept,
@@ -428,7 +431,12 @@ fn outcome(scan: &Scan, report: &Report) -> Outcome {
     }
     let summary = report.draft.summary();
     // What a range resolves to is settled by whoever installs.
-    let is_open = export::unread(&summary.inputs) + summary.not_judged > 0 || summary.can_resolve.is_some();
-    let unjudged = report.draft.clean() == Clean::Unjudged;
-    if is_open || unjudged { Outcome::Incomplete } else { Outcome::Clean }
+    let is_open = match report.has_new_gaps {
+        Some(has_new_gaps) => has_new_gaps || range::any_new(report.draft.inputs()),
+        None => {
+            let has_gaps = export::unread(&summary.inputs) + summary.not_judged > 0;
+            has_gaps || summary.can_resolve.is_some() || report.draft.clean() == Clean::Unjudged
+        }
+    };
+    if is_open { Outcome::Incomplete } else { Outcome::Clean }
 }

@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPossible};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPossible, InputStatus};
 use aiva_findings::export::Document;
 use aiva_findings::fingerprint::{Fingerprint, Place};
 use aiva_findings::observation::Observation;
@@ -77,8 +77,37 @@ fn of_ranges(service: &str, inputs: &[DocumentInput]) -> Vec<Sight> {
     all
 }
 
+/// What a scan could not judge, and how often: entries by name and requirement, files by what is wrong with them. Wherever they are, so
+/// that a file that was moved is no news.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Gaps(HashMap<(String, String), usize>);
+
+impl Gaps {
+    fn of(inputs: &[DocumentInput]) -> Self {
+        let mut gaps: HashMap<(String, String), usize> = HashMap::new();
+        for input in inputs {
+            let entries = input.not_judged.iter().map(|entry| (entry.name.clone(), entry.requirement.clone()));
+            let problems = input.problems.iter().map(|problem| (input.kind.clone(), problem.message.clone()));
+            let is_unread = input.status != InputStatus::Parsed;
+            let file = (is_unread && input.problems.is_empty()).then(|| (input.kind.clone(), String::new()));
+            let problems = problems.filter(|_| is_unread).chain(file);
+            entries.chain(problems).for_each(|gap| *gaps.entry(gap).or_default() += 1);
+        }
+        Self(gaps)
+    }
+
+    /// Whether there are more of any than there were.
+    fn are_more_than(&self, before: &Self) -> bool {
+        self.0.iter().any(|(gap, count)| before.0.get(gap).is_none_or(|before| count > before))
+    }
+}
+
 /// What was there before.
-pub(super) struct Before(Vec<Sight>);
+#[derive(Default)]
+pub(super) struct Before {
+    sights: Vec<Sight>,
+    gaps: Gaps,
+}
 
 impl Before {
     /// What of it is there now, at its place or in a file that was moved: then one that is gone answers for one that is new, if they
@@ -91,7 +120,7 @@ impl Before {
     ) -> Known {
         let now: HashSet<Sight> =
             findings.map(|finding| Sight::of_finding(service, &finding)).chain(of_ranges(service, inputs)).collect();
-        let before: HashSet<Sight> = self.0.into_iter().collect();
+        let before: HashSet<Sight> = self.sights.into_iter().collect();
         let same: HashSet<String> = before.iter().map(|sight| sight.fingerprint.clone()).collect();
         let is_there: HashSet<&str> = now.iter().map(|sight| sight.fingerprint.as_str()).collect();
         let mut gone: HashMap<_, usize> = HashMap::new();
@@ -108,7 +137,8 @@ impl Before {
                 moved.insert(sight.clone());
             }
         }
-        Known { same, moved }
+        let has_new_gaps = Gaps::of(inputs).are_more_than(&self.gaps);
+        Known { same, moved, has_new_gaps }
     }
 }
 
@@ -118,6 +148,8 @@ pub(super) struct Known {
     same: HashSet<String>,
     /// What is at another place than before.
     moved: HashSet<Sight>,
+    /// Whether something was not read or judged now that was before, or was not there.
+    pub(super) has_new_gaps: bool,
 }
 
 impl Known {
@@ -166,7 +198,7 @@ pub(super) fn before(
     let root = lay_down(baseline, &scan.path, folder.path())?;
     let exclude = found.loaded.config.sca.exclude.iter().chain(&scan.exclude).cloned().collect();
     let options = inventory::Options { exclude, ..inventory::Options::default() };
-    let Some(root) = root else { return Ok(Before(Vec::new())) };
+    let Some(root) = root else { return Ok(Before::default()) };
     let checks = settings::checks(&found.loaded.config.sca);
     let look = Look::new(Some(index), &checks, Keep::Report, Columns::Unsought);
     let looked = look.walk(&root, &options, &|_| {}).context("the baseline could not be judged")?;
@@ -175,7 +207,7 @@ pub(super) fn before(
     let mut sights = of_ranges(service, &gathered.inputs);
     sights
         .extend(gathered.findings.iter().map(|finding| Sight::of_finding(service, &join::outline(finding).bounded())));
-    Ok(Before(sights))
+    Ok(Before { sights, gaps: Gaps::of(&gathered.inputs) })
 }
 
 fn of_file(path: &Path, service: &str) -> Result<Before> {
@@ -194,13 +226,13 @@ fn of_file(path: &Path, service: &str) -> Result<Before> {
             .because(error)
             .hint("make one with `aiva scan --format json --output FILE`")
     })?;
-    let mut sights = of_ranges(service, &document.inputs);
+    let (mut sights, gaps) = (of_ranges(service, &document.inputs), Gaps::of(&document.inputs));
     sights.extend(document.findings.into_iter().map(|finding| {
         // As it was said then: the service may have had another name.
         let fingerprint = finding.fingerprint.to_string();
         Sight { fingerprint, ..Sight::of_finding(service, &Observation::from(finding)) }
     }));
-    Ok(Before(sights))
+    Ok(Before { sights, gaps })
 }
 
 /// Lays the files of a revision that a scan reads down in a folder; answers with what stands there for `path`.

@@ -54,7 +54,15 @@ pub(super) fn leave_out(
 
 /// Whether what a range can resolve to reaches the threshold and is new.
 pub(super) fn any_counts(inputs: &[DocumentInput], gate: Gate) -> bool {
+    new(inputs).any(|one| gate.counts(one.severity.as_str()))
+}
+
+/// Whether a range can resolve to something that it could not before.
+pub(super) fn any_new(inputs: &[DocumentInput]) -> bool {
+    new(inputs).next().is_some()
+}
+
+fn new(inputs: &[DocumentInput]) -> impl Iterator<Item = &DocumentPossible> {
     let entries = inputs.iter().flat_map(|input| &input.can_resolve);
-    let mut new = entries.flat_map(|entry| &entry.advisories).filter(|one| one.known != Some(true));
-    new.any(|one| gate.counts(one.severity.as_str()))
+    entries.flat_map(|entry| &entry.advisories).filter(|one| one.known != Some(true))
 }

@@ -156,6 +156,13 @@ fn a_baseline_lets_only_what_is_new_fail() {
     for part in ["this clone is shallow", "git fetch --unshallow", "fetch-depth: 0"] {
         assert!(shallow.err().contains(part), "{part}: {}", shallow.err());
     }
+    // What could not be judged before is no news either; more of it is.
+    world.write("code/requirements.txt", "a @ git+https://example.com/a.git\n");
+    assert_eq!(scan(&["--baseline", "HEAD"]).code(), 3);
+    assert!(git(&["add", "."]) && git(&["commit", "-qm", "a gap"]));
+    assert_eq!(scan(&["--baseline", "HEAD"]).code(), 0);
+    world.write("code/requirements.txt", "a @ git+https://example.com/a.git\nb @ git+https://example.com/b.git\n");
+    assert_eq!(scan(&["--baseline", "HEAD"]).code(), 3);
 }
 
 #[test]
