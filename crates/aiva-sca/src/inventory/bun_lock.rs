@@ -10,7 +10,7 @@ use rapidhash::RapidHashMap;
 use super::address::without_secret;
 use super::graph::{self, index};
 use super::json::{Json, Value};
-use super::npm_source::{self, split_name, table};
+use super::npm_source::{self, released, split_name, table};
 use super::overrides;
 use super::reading::{Fault, Reading, quote};
 use crate::package::{Ecosystem, Package, Scope, Source};
@@ -236,14 +236,6 @@ impl<'a> Entry<'a> {
         }
         Ok(())
     }
-}
-
-/// The version in `https://registry.npmjs.org/a/-/a-1.0.0.tgz`.
-fn released<'a>(name: &str, address: &'a str) -> Option<&'a str> {
-    let (_, file) = address.split_once("/-/")?;
-    let own = name.rsplit('/').next().unwrap_or(name);
-    let version = file.split(['?', '#']).next()?.strip_suffix(".tgz")?.strip_prefix(own)?.strip_prefix('-')?;
-    npm_source::exact(version)
 }
 
 /// Which package of this name is seen from a place: the innermost one, as node looks for it.

@@ -14,10 +14,10 @@ use super::graph::index;
 use super::json::{Json, Value};
 use super::npm_license::Shared;
 use super::npm_lock::Entry;
-use super::npm_source::{self, own_folder, split_name};
+use super::npm_source::{self, is_of_another, own_folder, released, split_name};
 use super::reading::{Fault, Reading, quote};
 use super::signs;
-use crate::package::Package;
+use crate::package::{Package, Source};
 
 /// What is learnt of the tree, in the order of the file.
 #[derive(Default)]
@@ -161,6 +161,12 @@ fn copy(entry: &Entry<'_>, name: &str, version: &str, line: u32) -> Package {
     let mut package = entry.package(name, version, line, false);
     if version.contains(':') || version.contains('/') {
         package.source = npm_source::source(version);
+        // Of an archive of the registry the address names the release.
+        if let (Source::Registry, Some(released)) = (&package.source, released(name, version))
+            && !is_of_another(version, name, released)
+        {
+            package.version = released.into();
+        }
     }
     package
 }

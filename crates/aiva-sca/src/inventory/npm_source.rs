@@ -139,6 +139,14 @@ pub(crate) fn exact(requirement: &str) -> Option<&str> {
     (whole && clean).then_some(version)
 }
 
+/// The version in `https://registry.npmjs.org/a/-/a-1.0.0.tgz`.
+pub(super) fn released<'a>(name: &str, address: &'a str) -> Option<&'a str> {
+    let (_, file) = address.split_once("/-/")?;
+    let own = name.rsplit('/').next().unwrap_or(name);
+    let version = file.split(['?', '#']).next()?.strip_suffix(".tgz")?.strip_prefix(own)?.strip_prefix('-')?;
+    exact(version)
+}
+
 /// Splits `name@rest` behind the name, which may have a scope.
 pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
     let at = memchr::memchr(b'@', text.as_bytes().get(1..)?)? + 1;

@@ -201,3 +201,21 @@ minimist 0.0.8 19 direct runtime Path("own")
 mkdirp 0.5.1 -> minimist 0.0.8"#,
     );
 }
+
+#[test]
+fn npm_format_1_has_the_release_in_the_address_that_is_asked_for() {
+    check(
+        Kind::PackageLock,
+        r#"{"lockfileVersion": 1, "dependencies": {
+"@s/a": {"version": "https://registry.npmjs.org/@s/a/-/a-1.3.0.tgz", "integrity": "sha512-x"},
+"b": {"version": "https://registry.npmjs.org/c/-/b-1.3.0.tgz"},
+"d": {"version": "https://registry.npmjs.org/c/-/c-1.3.0.tgz"},
+"e": {"version": "https://example.com/e/-/e-1.3.0.tgz"}
+}}"#,
+        r#"parsed
+@s/a 1.3.0 2 ? runtime
+b https://registry.npmjs.org/c/-/b-1.3.0.tgz 3 ? runtime
+d https://registry.npmjs.org/c/-/c-1.3.0.tgz 4 ? runtime
+e https://example.com/e/-/e-1.3.0.tgz 5 ? runtime PrivateRegistry("https://example.com")"#,
+    );
+}
