@@ -10,10 +10,11 @@ use smol_str::SmolStr;
 
 use super::beside::{Manifest, beside, compare};
 use super::find::Found;
-use super::join::{above, folder};
+use super::graph;
+use super::join::{above, folder, scopes};
 use super::kind::Kind;
 use super::reading::Reading;
-use crate::package::Status;
+use crate::package::{Scope, Status};
 
 /// The folders of a tree that have a lockfile of another tool for a `package.json`; looked for once, where there is a `deno.lock`.
 #[derive(Debug, Default)]
@@ -73,6 +74,25 @@ fn note(readings: &mut [(Found, Reading)], others: &HashSet<String>) {
             let manifest = Manifest::of(readings, *manifest, &own);
             // It keeps its entries in any case: npm's lockfile may be its other one.
             compare(kind, lock, manifest.as_slice());
+            if let Some(manifest) = manifest {
+                spread(lock, &manifest);
+            }
         });
     }
+}
+
+/// deno does not say what a package is needed for: of what only one `package.json` asks for, that one says it.
+fn spread(lock: &mut Reading, manifest: &Manifest<'_>) {
+    let mut askers: HashMap<&str, Vec<&str>> = HashMap::new();
+    for one in &lock.links.recorded {
+        askers.entry(&one.name).or_default().push(&one.owner);
+    }
+    let scopes = scopes([manifest]);
+    let scope = |name: &str| match askers.get(name).map(Vec::as_slice) {
+        Some(["package.json"]) => scopes.get(name).copied().unwrap_or_default(),
+        _ => Scope::Runtime,
+    };
+    let all = lock.packages.iter().enumerate().filter(|(_, package)| package.direct == Some(true));
+    let roots: Vec<(u32, Scope)> = all.map(|(at, package)| (graph::index(at), scope(&package.name))).collect();
+    graph::spread(&mut lock.packages, &lock.links.edges, &roots, |_| false);
 }

@@ -334,7 +334,7 @@ fn by_program(lock: &mut Reading, manifests: &[Manifest<'_>]) {
 }
 
 /// The strongest scope under which each name is asked for.
-fn scopes<'m>(manifests: impl IntoIterator<Item = &'m Manifest<'m>>) -> RapidHashMap<&'m str, Scope> {
+pub(super) fn scopes<'m>(manifests: impl IntoIterator<Item = &'m Manifest<'m>>) -> RapidHashMap<&'m str, Scope> {
     let mut scopes: RapidHashMap<&str, Scope> = RapidHashMap::default();
     for one in manifests.into_iter().flat_map(|manifest| &*manifest.declared) {
         let name = behind_alias(one).unwrap_or(&one.name);

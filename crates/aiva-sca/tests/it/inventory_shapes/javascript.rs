@@ -219,3 +219,33 @@ d https://registry.npmjs.org/c/-/c-1.3.0.tgz 4 ? runtime
 e https://example.com/e/-/e-1.3.0.tgz 5 ? runtime PrivateRegistry("https://example.com")"#,
     );
 }
+
+/// deno says who asks for what, and not what for.
+#[test]
+fn deno_locks_what_a_package_json_needs_for_development() {
+    let lock = r#"{"version": "5",
+"specifiers": {"npm:mkdirp@0.5.1": "0.5.1", "npm:once@1": "1.4.0", "npm:ms@2": "2.0.0", "npm:old@1": "1.0.0"},
+"npm": {
+"minimist@0.0.8": {"integrity": "sha512-AA=="},
+"mkdirp@0.5.1": {"integrity": "sha512-AA==", "dependencies": ["minimist"]},
+"ms@2.0.0": {"integrity": "sha512-AA=="},
+"old@1.0.0": {"integrity": "sha512-AA=="},
+"once@1.4.0": {"integrity": "sha512-AA=="}
+},
+"workspace": {"dependencies": ["npm:once@1"],
+"packageJson": {"dependencies": ["npm:mkdirp@0.5.1", "npm:ms@2", "npm:old@1", "npm:once@1"]}}}"#;
+    let manifest = r#"{"dependencies": {"ms": "2"},
+"devDependencies": {"mkdirp": "0.5.1", "once": "1", "alias": "npm:old@1"}}"#;
+    // What a `deno.json` asks for as well is imported.
+    beside(
+        ("package.json", manifest),
+        ("deno.lock", lock),
+        "parsed
+minimist 0.0.8 4 transitive dev
+mkdirp 0.5.1 5 direct dev
+ms 2.0.0 6 direct runtime
+old 1.0.0 7 direct dev
+once 1.4.0 8 direct runtime
+mkdirp 0.5.1 -> minimist 0.0.8",
+    );
+}
