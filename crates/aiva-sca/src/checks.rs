@@ -28,22 +28,32 @@ pub struct Checks {
     pub caches: Caches,
 }
 
+/// What a policy about licences finds.
+#[derive(Debug, Clone, Default)]
+pub struct Licensed {
+    /// What it refuses.
+    pub findings: Vec<Finding>,
+    /// Its exceptions that let nothing through, one sentence each.
+    pub idle: Vec<String>,
+}
+
 impl Checks {
     /// What they find in the inputs below `root`; an index tells which names are public.
     pub fn run(&self, root: &Path, inputs: &[Input], index: Option<&Index>, today: Date) -> Vec<Finding> {
         let mut findings = self.supply.judge(inputs, index);
-        findings.extend(self.licensed(root, inputs, today));
+        findings.extend(self.licensed(root, inputs, today).findings);
         findings
     }
 
     /// What the policy about licences finds in the inputs below `root`.
-    pub fn licensed(&self, root: &Path, inputs: &[Input], today: Date) -> Vec<Finding> {
-        if self.licences.is_empty() {
-            return Vec::new();
-        }
+    pub fn licensed(&self, root: &Path, inputs: &[Input], today: Date) -> Licensed {
         let policy = Policy { today: Some(today), ..self.licences.clone() };
-        let licensed = survey::survey(root, inputs, &self.caches, Depth::Licences);
-        survey::judge(&policy, &licensed)
+        let is_judged = !policy.is_empty();
+        let licensed = if is_judged { survey::survey(root, inputs, &self.caches, Depth::Licences) } else { Vec::new() };
+        Licensed {
+            findings: if is_judged { survey::judge(&policy, &licensed) } else { Vec::new() },
+            idle: survey::idle(&policy, &licensed).into_iter().map(|(one, why)| one.spoken(why)).collect(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use aiva_contracts::api::DocumentInput;
 use aiva_findings::observation;
 use aiva_sca::advisory::{Damage, Index};
-use aiva_sca::checks::{self, Checks};
+use aiva_sca::checks::{self, Checks, Licensed};
 use aiva_sca::column;
 use aiva_sca::finding::Finding;
 use aiva_sca::inventory::{self, Inventory, WalkError};
@@ -86,6 +86,8 @@ pub(crate) struct Gathered {
     pub(crate) findings: Vec<Arc<Finding>>,
     /// The inputs themselves, if they are kept.
     pub(crate) kept: Vec<Input>,
+    /// Exceptions to the policy about licences that let nothing through, one sentence each.
+    pub(crate) idle_licences: Vec<String>,
     /// See [`Inventory::ignored_lockfiles`].
     pub(crate) ignored: Vec<String>,
     /// See [`Inventory::archives`].
@@ -132,7 +134,8 @@ impl<'a> Look<'a> {
             gathered.findings.extend(findings);
             gathered.kept.extend(kept.map(|input| *input));
         }
-        let mut licensed = checks.licensed(root, &gathered.kept, today);
+        let Licensed { findings: mut licensed, idle } = checks.licensed(root, &gathered.kept, today);
+        gathered.idle_licences = idle;
         if let Columns::Below(folder) = columns {
             again(folder, &mut licensed);
         }

@@ -5,8 +5,6 @@
 //!
 //! Start reading at [`Policy::judge`].
 
-use std::collections::HashSet;
-
 use jiff::civil::Date;
 
 use super::expression::{Expression, Term};
@@ -129,8 +127,11 @@ impl Policy {
 
     /// Whether this package may be used under this licence.
     pub fn judge(&self, package: &str, licence: &Licence) -> Verdict {
-        let exceptions: Vec<&Exception> =
-            self.exceptions.iter().filter(|one| one.holds_for(package, self.today)).collect();
+        let holding = self.exceptions.iter().filter(|one| one.holds_for(package, self.today));
+        self.judge_with(&holding.collect::<Vec<_>>(), licence)
+    }
+
+    fn judge_with(&self, exceptions: &[&Exception], licence: &Licence) -> Verdict {
         if exceptions.iter().any(|one| one.licences.is_empty()) {
             return Verdict::Allowed;
         }
@@ -162,7 +163,8 @@ impl Policy {
         }
     }
 
-    fn allows(&self, term: &Term) -> bool {
+    /// Whether it lets this licence through, whatever package is under it.
+    pub fn allows(&self, term: &Term) -> bool {
         // `deny = ["GPL-2.0-only"]` with `allow = ["GPL-2.0-only WITH Classpath-exception-2.0"]`: the exact word wins.
         let exact = term.exception.is_some() && self.allow.iter().any(|pattern| pattern.is_exact(term));
         let denied = self.deny.iter().any(|pattern| pattern.denies(term));
@@ -176,22 +178,33 @@ impl Policy {
 pub enum Idle {
     /// Its last day is over.
     Expired,
-    /// There is no such package.
+    /// There is no such package, or it would be let through without.
     Unused,
 }
 
 impl Policy {
-    /// The exceptions that let nothing through where these are all the packages.
-    pub fn idle<'p>(&'p self, packages: &HashSet<&str>) -> Vec<(&'p Exception, Idle)> {
+    /// The exceptions that let nothing through where these are all the packages, with their licences.
+    pub fn idle<'p>(&'p self, packages: &[(&str, &Licence)]) -> Vec<(&'p Exception, Idle)> {
+        let changes = |one: &Exception, licence| self.judge_with(&[one], licence) != self.judge_with(&[], licence);
+        let is_used = |one: &Exception| packages.iter().any(|(name, by)| *name == one.package && changes(one, by));
         let why = |one: &Exception| match self.today {
             Some(today) if today > one.expires => Some(Idle::Expired),
-            _ => (!packages.contains(one.package.as_str())).then_some(Idle::Unused),
+            _ => (!is_used(one)).then_some(Idle::Unused),
         };
         self.exceptions.iter().filter_map(|one| Some((one, why(one)?))).collect()
     }
 }
 
 impl Exception {
+    /// A sentence on why it lets nothing through.
+    pub fn spoken(&self, why: Idle) -> String {
+        let said = match why {
+            Idle::Expired => "expired",
+            Idle::Unused => "unused",
+        };
+        format!("licence exception for {} (until {}): {said}", self.package, self.expires)
+    }
+
     fn holds_for(&self, package: &str, today: Option<Date>) -> bool {
         self.package == package && today.is_none_or(|today| today <= self.expires)
     }
@@ -301,19 +314,50 @@ mod tests {
 
     #[test]
     fn exceptions_that_let_nothing_through_are_known() {
-        let exception = |package: &str, expires| Exception { package: package.to_owned(), licences: vec![], expires };
+        let under = |package: &str, licences: &[&str], expires| Exception {
+            package: package.to_owned(),
+            licences: patterns(licences),
+            expires,
+        };
+        let (ends, ended) = (date(2027, 1, 31), date(2026, 1, 31));
         let policy = Policy {
+            allow: patterns(&["MIT"]),
             exceptions: vec![
-                exception("ring", date(2027, 1, 31)),
-                exception("gone", date(2027, 1, 31)),
-                exception("old", date(2026, 1, 31)),
+                under("ring", &[], ends),
+                under("gone", &[], ends),
+                under("old", &[], ended),
+                under("two", &["ISC"], ends), // each of them is half of what is needed
+                under("two", &["OpenSSL"], ends),
+                under("free", &[], ends),
+                under("free", &["ISC"], ends),
+                under("other", &["ISC"], ends),
+                under("nobody", &[], ends),
             ],
             today: Some(date(2027, 1, 31)),
             ..Policy::default()
         };
-        let idle = policy.idle(&["ring", "old"].into());
+        let packages = [
+            ("ring", "ISC"),
+            ("old", "ISC"),
+            ("two", "ISC AND OpenSSL"),
+            ("free", "MIT"),
+            ("other", "Zlib"),
+            ("nobody", "UNKNOWN"),
+        ];
+        let packages = packages.map(|(name, words)| (name, licence(words)));
+        let packages: Vec<(&str, &Licence)> = packages.iter().map(|(name, licence)| (*name, licence)).collect();
+        let idle = policy.idle(&packages);
         let idle: Vec<(&str, Idle)> = idle.into_iter().map(|(one, why)| (one.package.as_str(), why)).collect();
-        assert_eq!(idle, [("gone", Idle::Unused), ("old", Idle::Expired)]);
+        assert_eq!(
+            idle,
+            [
+                ("gone", Idle::Unused),
+                ("old", Idle::Expired),
+                ("free", Idle::Unused),
+                ("free", Idle::Unused),
+                ("other", Idle::Unused)
+            ]
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::expression::{Expression, Meaning, read};
 use super::locate::{Caches, Finder, Own, Text};
-use super::policy::{OnUnknown, Policy, Verdict};
+use super::policy::{Exception, Idle, OnUnknown, Policy, Verdict};
 use super::recognise::recognise;
 use super::{Evidence, How, Licence, Unknown};
 use crate::finding::{self, Finding, Kind};
@@ -160,6 +160,13 @@ fn by_text(texts: &[Text]) -> Option<Licence> {
     }
     let first = texts.first()?;
     Some(Licence::Unknown(Unknown::NotRecognised { from: first.from.clone(), nearest }))
+}
+
+/// The exceptions of the policy that let none of these through.
+pub fn idle<'p>(policy: &'p Policy, licensed: &[Licensed<'_>]) -> Vec<(&'p Exception, Idle)> {
+    let packages: Vec<(&str, &Licence)> =
+        licensed.iter().map(|one| (one.package.name.as_str(), &one.licence)).collect();
+    policy.idle(&packages)
 }
 
 /// What the policy refuses, as findings.

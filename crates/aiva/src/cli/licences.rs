@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use aiva_sca::inventory::{self, Expect, Inventory};
+use aiva_sca::licence::policy::Idle;
 use aiva_sca::licence::report::{self, Format};
-use aiva_sca::licence::survey::{Depth, survey};
+use aiva_sca::licence::survey::{self, Depth, survey};
 use aiva_sca::package::Scope;
 use anyhow::{Context as _, Result};
 
@@ -30,6 +31,9 @@ pub(crate) fn licences(asked: &Asked, format: LicenceFormat, global: &Global, te
         LicenceFormat::Markdown => report.write(Format::Markdown),
     };
     terminal.print(&text)?;
+    // Where packages are left out, an exception may be for one of them.
+    let idle = survey::idle(&policy, &licensed).into_iter().filter(|(_, why)| !asked.no_dev || *why == Idle::Expired);
+    idle.for_each(|(one, why)| complain(&format!("note: {}", one.spoken(why))));
     let is_incomplete = tell_gaps(&inventory);
     let says = |verdict: &str| report.packages.iter().any(|row| row.verdict == verdict);
     let is_settled = report.packages.iter().all(|row| row.evidence == "stated" || row.evidence == "recognised");

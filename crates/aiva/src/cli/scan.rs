@@ -19,7 +19,6 @@ use aiva_findings::observation::Observation;
 use aiva_sca::advisory::{self, Index, OpenError};
 use aiva_sca::finding::Finding;
 use aiva_sca::inventory::{self, Expect};
-use aiva_sca::licence::policy::{self as licence, Idle, Policy};
 use aiva_sca::package::{Input, Scope};
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
@@ -277,8 +276,7 @@ fn report(
     lists: PathBuf,
 ) -> Result<Report> {
     let index = knowledge.index.as_ref();
-    let Gathered { inputs, findings, kept, ignored, .. } = gathered;
-    let idle_licences = idle_licences(found.loaded.config.sca.licences.policy(), &kept);
+    let Gathered { inputs, findings, kept, ignored, idle_licences, .. } = gathered;
     let mut results = Results {
         guard: Guard::Sca,
         service: service.to_owned(),
@@ -329,22 +327,6 @@ fn report(
         ignored,
         idle_licences,
     })
-}
-
-/// What to say of exceptions to the licence policy that let nothing through; `kept` is everything where there is a policy.
-fn idle_licences(policy: Policy, kept: &[Input]) -> Vec<String> {
-    if policy.is_empty() {
-        return Vec::new();
-    }
-    let packages = kept.iter().flat_map(|input| &input.packages).map(|package| package.name.as_str()).collect();
-    let said = |(one, why): (&licence::Exception, Idle)| {
-        let (package, expires) = (&one.package, one.expires);
-        match why {
-            Idle::Expired => format!("licence exception for {package} (until {expires}): expired"),
-            Idle::Unused => format!("licence exception for {package} (until {expires}): unused"),
-        }
-    };
-    Policy { today: Some(today()), ..policy }.idle(&packages).into_iter().map(said).collect()
 }
 
 /// How many findings flags left out, for which reason.

@@ -185,12 +185,26 @@ fn filters_leave_out_and_say_so() {
         )
     };
     let (old, gone) = (exception("rustls", "2020-01-01"), exception("gone", "2999-01-01"));
-    world.write("aiva.toml", &format!("[sca.licences]\nallow = [\"MIT\"]\n{old}{gone}"));
-    let run = world.aiva(&["scan", "code"]);
-    for want in [
+    let [expired, unused, unneeded] = [
         "licence exception for rustls (until 2020-01-01): expired",
         "licence exception for gone (until 2999-01-01): unused",
+        "licence exception for rustls (until 2999-01-01): unused",
+    ];
+    // The licence of rustls is not known here.
+    let for_unknown = exception("rustls", "2999-01-01");
+    let for_another = for_unknown.replace("owner", "licences = [\"ISC\"]\nowner");
+    for (exceptions, want, not) in [
+        (old.clone() + &gone, &[expired, unused][..], ""),
+        (for_unknown + &gone, &[unused], unneeded),
+        (for_another, &[unneeded], ""),
     ] {
-        assert!(run.out().contains(want), "{want}: {}", run.out());
+        world.write("aiva.toml", &format!("[sca.licences]\nallow = [\"MIT\"]\n{exceptions}"));
+        for (run, what) in
+            [(world.aiva(&["scan", "code"]), "scan"), (world.aiva(&["sca", "licences", "code"]), "licences")]
+        {
+            let said = run.out() + &run.err();
+            want.iter().for_each(|one| assert!(said.contains(one), "{what}: {one}: {said}"));
+            assert!(not.is_empty() || !said.contains(not), "{what}: {not}: {said}");
+        }
     }
 }
