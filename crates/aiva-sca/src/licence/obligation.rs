@@ -97,17 +97,17 @@ const TABLE: &[(&[&str], Reach, &[&str])] = &[
             "Ruby",
             "Artistic-2.0",
             "Vim",
-            "JSON",
         ],
         Reach::Notice,
         &[NOTICE],
     ),
+    (&["JSON"], Reach::Restricted, &[NOTICE, "use it for good, not for evil"]),
     (&["CC-BY-NC*"], Reach::Restricted, &["no commercial use", "name its authors"]),
     (&["CC-BY-ND*"], Reach::Restricted, &["no changed copies", "name its authors"]),
     (&["CC-BY-SA-*"], Reach::File, &["name its authors", "publish what you change under the same licence"]),
     (&["CC-BY-*", "OFL-*"], Reach::Notice, &["name its authors", CHANGES]),
     (
-        &["MPL-*", "EPL-*", "CDDL-*", "CPL-1.0", "MS-RL", "EUPL-*", "APSL-*", "IPL-1.0", "ErlPL-1.1"],
+        &["MPL-*", "EPL-*", "CDDL-*", "CPL-1.0", "MS-RL", "APSL-*", "IPL-1.0", "ErlPL-1.1"],
         Reach::File,
         &[NOTICE, "publish the source of its files with your changes, under the same licence"],
     ),
@@ -121,11 +121,26 @@ const TABLE: &[(&[&str], Reach, &[&str])] = &[
         ],
     ),
     (
+        // Section 1 counts access to the work's essential functions as distribution, section 5 names compatible licences.
+        &["EUPL-1.1", "EUPL-1.2"],
+        Reach::Network,
+        &[
+            NOTICE,
+            CHANGES,
+            "publish the source of what you make from it, also to those who use it over a network, under the same or a \
+             compatible licence",
+        ],
+    ),
+    (
         &["AGPL-*", "SSPL-*", "OSL-3.0", "CPAL-1.0", "RPL-*"],
         Reach::Network,
         &[NOTICE, "publish the source of the whole program, also to those who use it over a network"],
     ),
-    (&["GPL-*"], Reach::Program, &[NOTICE, "publish the source of the whole program under the same licence"]),
+    (
+        &["GPL-*", "EUPL-1.0"],
+        Reach::Program,
+        &[NOTICE, "publish the source of the whole program under the same licence"],
+    ),
     (
         &["BUSL-*", "Elastic-*", "PolyForm-*", "LicenseRef-proprietary", "LicenseRef-UNLICENSED"],
         Reach::Restricted,
@@ -171,6 +186,8 @@ mod tests {
             ("AGPL-3.0-only", Reach::Network),
             ("LGPL-2.1-only", Reach::Library),
             ("MPL-2.0", Reach::File),
+            ("JSON", Reach::Restricted),
+            ("EUPL-1.2", Reach::Network),
             ("Watcom-1.0", Reach::Unread),
         ] {
             let term = Term { licence: licence.to_owned(), exception: None };

@@ -44,7 +44,7 @@ pub struct Report {
 pub struct Terms {
     /// The expression, or why there is none.
     pub licence: String,
-    /// How far it reaches, at its mildest choice.
+    /// How far it reaches, at the mildest choice that the policy allows.
     pub reach: &'static str,
     /// What to do.
     pub obligations: Vec<&'static str>,
@@ -87,7 +87,7 @@ pub fn report(policy: &Policy, licensed: &[Licensed<'_>]) -> Report {
         let package = one.package;
         let purl = purl(package.ecosystem, &package.name, &package.version);
         let row = rows.entry(purl.clone()).or_insert_with(|| {
-            let obligation = Obligation::of(&one.licence);
+            let obligation = Obligation::of(policy, &one.licence);
             let under = terms.entry(one.licence.to_string()).or_insert_with(|| (obligation, Vec::new()));
             under.1.push(format!("{} {}", package.name, package.version));
             row(policy, one, purl)
@@ -147,14 +147,21 @@ struct Obligation {
 }
 
 impl Obligation {
-    fn of(licence: &Licence) -> Self {
+    fn of(policy: &Policy, licence: &Licence) -> Self {
         let Some(expression) = licence.expression() else {
             return Self { reach: Reach::Unread, demands: vec!["find out what the licence is"] };
         };
         let mut terms = expression.terms();
-        // Where one may choose, the mildest side that meets the whole is what it costs.
+        // Where one may choose, the mildest side that the policy lets through and that meets the whole is what it costs. In whatever
+        // order the sides are written, it is the same one.
         if expression.has_choice() {
-            terms.sort_by_key(|term| obligation::of(term).reach);
+            if expression.is_met(|term| policy.allows(term)) {
+                terms.retain(|term| policy.allows(term));
+            }
+            terms.sort_by_cached_key(|term| {
+                let asked = obligation::of(term);
+                (asked.reach, asked.demands.len(), term.to_string())
+            });
             let needed = (1..=terms.len()).find(|count| expression.is_met(|term| terms[..*count].contains(term)));
             terms.truncate(needed.unwrap_or(terms.len()));
             let meets = |kept: &[Term]| expression.is_met(|term| kept.contains(term));
@@ -321,4 +328,32 @@ pub fn notice(licensed: &[Licensed<'_>]) -> String {
         let _ = write!(out, "\n{}\n{}{title}\n\n{text}\n", "-".repeat(78), labels.join(", "));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::licence::Evidence;
+    use crate::licence::expression::Expression;
+
+    #[test]
+    fn a_choice_asks_what_its_mildest_allowed_side_asks() {
+        const NOTICE: &str = "ship its text and copyright notices";
+        let apache = &[NOTICE, "pass its NOTICE file on", "say what you changed"][..];
+        for (allow, words, want) in [
+            (&[][..], "MIT OR Apache-2.0", &[NOTICE][..]),
+            (&[], "Apache-2.0 OR MIT", &[NOTICE]),
+            (&["Apache-2.0"], "MIT OR Apache-2.0", apache),
+            (&["Apache-2.0"], "Apache-2.0 OR MIT", apache),
+            (&["Zlib"], "MIT OR Apache-2.0", &[NOTICE]), // allows neither
+            (&["MIT", "Apache-2.0"], "(MIT OR Zlib) AND Apache-2.0", apache),
+            (&[], "(MIT OR Zlib) AND Apache-2.0", apache),
+            (&["Apache-2.0"], "MIT AND Apache-2.0", apache), // no choice
+        ] {
+            let policy = Policy { allow: allow.iter().map(|one| one.parse().unwrap()).collect(), ..Policy::default() };
+            let evidence = Evidence { from: String::new(), how: How::Stated };
+            let licence = Licence::Known { expression: Expression::parse(words).unwrap(), evidence };
+            assert_eq!(Obligation::of(&policy, &licence).demands, want, "allow {allow:?}: {words}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use aiva_sca::finding::Kind;
 use aiva_sca::inventory::{Options, walk};
 use aiva_sca::licence::locate::Caches;
 use aiva_sca::licence::policy::Policy;
+use aiva_sca::licence::recognise::recognise;
 use aiva_sca::licence::report::{Format, notice, report};
 use aiva_sca::licence::survey::{Depth, survey};
 use jiff::civil::date;
@@ -143,6 +144,10 @@ fn a_go_module_is_known_by_its_text_alone() {
     let licensed = survey(folder.path(), &inventory.inputs, &caches, Depth::Licences);
     let toml = licensed.iter().find(|one| one.package.name == "github.com/BurntSushi/toml").unwrap();
     assert_eq!(toml.licence.to_string(), "MIT", "{cached}");
+    let licensed = survey(folder.path(), &inventory.inputs, &caches, Depth::Texts);
+    let stdlib = licensed.iter().find(|one| one.package.name == "stdlib").unwrap();
+    assert_eq!((&*stdlib.licence.to_string(), stdlib.texts.len()), ("BSD-3-Clause", 1));
+    assert_eq!(recognise(&stdlib.texts[0].text).unwrap().licences, ["BSD-3-Clause"]);
 }
 
 #[test]
