@@ -106,6 +106,8 @@ struct Known<'a> {
     frameworks: RapidHashMap<Cow<'a, str>, Names>,
     /// In which framework which package needs what.
     needs: Vec<(Cow<'a, str>, u32, Needs<'a>)>,
+    /// In which framework a project of the solution asks for what.
+    asked: Vec<(Cow<'a, str>, Needs<'a>)>,
 }
 
 impl<'a> Known<'a> {
@@ -115,6 +117,7 @@ impl<'a> Known<'a> {
             let small = entry.name.to_lowercase();
             if entry.kind == "Project" {
                 names.insert(small, None); // Of this solution: what it needs is listed itself.
+                self.asked.push((framework.clone(), entry.needs));
                 continue;
             }
             let Some(version) = entry.version.as_deref() else {
@@ -141,13 +144,22 @@ impl<'a> Known<'a> {
     }
 
     fn settle(self, reading: &mut Reading) {
-        for (framework, from, needs) in self.needs {
+        let find = |framework: &str, name: &str| {
+            let small = name.to_lowercase();
             // `net8.0/win-x64` has only what differs from `net8.0`.
             let base = framework.split_once('/').map_or("", |(base, _)| base);
+            [framework, base].iter().find_map(|framework| self.frameworks.get(*framework)?.get(&small))
+        };
+        for (framework, needs) in &self.asked {
+            for at in needs.iter().filter_map(|(name, _)| *find(framework, name)?) {
+                if let Some(package) = reading.packages.get_mut(at as usize) {
+                    package.direct = Some(true);
+                }
+            }
+        }
+        for (framework, from, needs) in self.needs {
             for (name, line) in needs {
-                let small = name.to_lowercase();
-                let find = |framework: &str| self.frameworks.get(framework)?.get(&small);
-                match find(&framework).or_else(|| find(base)) {
+                match find(&framework, &name) {
                     Some(Some(to)) => reading.links.edges.push((from, *to)),
                     Some(None) => {}
                     None => reading.problem(line, format!("{} is needed, but not in the file", quote(&name))),

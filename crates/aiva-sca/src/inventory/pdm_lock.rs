@@ -282,6 +282,8 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
         let Some(version) = entry.version.as_deref() else {
             let address = [&entry.git, &entry.url, &entry.path].into_iter().find_map(|one| one.as_deref());
             match address {
+                // uv lists the project itself, which is no package of its own.
+                Some(".") if entry.path.is_some() => {}
                 // PEP 751: what comes from an address may leave its version out.
                 Some(address) => reading.not_judged.push(python::unversioned(name, address, entry.line)),
                 None => reading.problem(entry.line, format!("the package {} has no version", quote(name))),

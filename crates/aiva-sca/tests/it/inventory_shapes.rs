@@ -3,6 +3,7 @@
 
 mod bills;
 mod javascript;
+mod own;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -71,7 +72,7 @@ fn a_runtime_of_nuget_lists_only_what_differs_from_its_framework() {
 "Central": "3.0.0"}}}}}"#,
         r#"partial
 Base 1.0.0 3 direct runtime
-Central 3.0.0 4 transitive runtime
+Central 3.0.0 4 direct runtime
 runtime.Native 2.0.0 7 transitive runtime
 Base 1.1.0 11 direct runtime
 ! 12 "Central" is needed, but not in the file
