@@ -9,6 +9,7 @@ use aiva_chassis::{config_section, config_words};
 use jiff::civil::Date;
 
 use crate::advisory::update::PUBLIC_EXPORTS;
+use crate::inventory::{Mirror, Mirrors, Options};
 use crate::licence::policy::{self, Pattern, Policy};
 use crate::package::Ecosystem;
 use crate::score::Weights;
@@ -31,6 +32,8 @@ config_section! {
         pub advisories_max_age: Duration = "30d";
         /// Patterns of what no scan looks at, in the syntax of .gitignore.
         pub exclude: Vec<String>, example "[\"third_party/\"]";
+        /// Registries that serve the public packages under their own names: a host, with a folder of it where only that is a mirror.
+        pub mirrors: Vec<String>, example "[\"npm.example.com/artifactory/api/npm/npm-remote\"]";
         /// Where EPSS scores are, as FIRST publishes them.
         pub epss_from: HttpUrl = PUBLIC_EPSS;
         /// Where the list of known exploited vulnerabilities is, as CISA publishes it.
@@ -75,6 +78,17 @@ config_words! {
 }
 
 impl Sca {
+    /// How folders are read: what is left out, with these patterns besides, and which registries are mirrors.
+    pub fn options(&self, exclude: &[String]) -> Options {
+        let exclude = self.exclude.iter().chain(exclude).cloned().collect();
+        Options { exclude, mirrors: self.mirrors(), ..Options::default() }
+    }
+
+    /// The registries that are mirrors; what [`check_sca`] refused is not among them.
+    pub fn mirrors(&self) -> Mirrors {
+        Mirrors::new(self.mirrors.iter().filter_map(|one| one.parse().ok()).collect())
+    }
+
     /// The rules about the supply chain that are in force; what [`check_sca`] refused is not among them.
     pub fn rules(&self) -> Rules {
         let namespace = |(pattern, owner): (&String, &NamespaceOwner)| {
@@ -287,6 +301,11 @@ fn check_patterns(key: &str, all: &[String], reader: &mut Reader<'_>) {
 
 fn check_sca(sca: &Sca, reader: &mut Reader<'_>) {
     check_namespaces(sca, reader);
+    for (at, one) in sca.mirrors.iter().enumerate() {
+        if let Err(error) = one.parse::<Mirror>() {
+            reader.refuse("mirrors", format!("number {} is no registry: {error}", at + 1));
+        }
+    }
     if sca.advisories_every < Duration::from_secs(60) {
         reader.refuse("advisories_every", "must be at least a minute");
     }

@@ -121,7 +121,7 @@ fn package(ecosystem: Ecosystem, one: message::ListedPackage) -> Package {
             message::PackageSource::Url => Source::Url(one.address),
         },
         licenses: Licenses::default(),
-        origin: is_installed.then(|| Box::new(Origin { built_from, layer, forced_by: None })),
+        origin: is_installed.then(|| Box::new(Origin { built_from, layer, ..Origin::default() })),
     }
 }
 
@@ -135,6 +135,7 @@ fn entry(ecosystem: Ecosystem, one: message::ListedEntry) -> NotJudged {
         reason: one.reason.into(),
         is_range: one.is_range,
         forced_by: None,
+        elsewhere: None,
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) mod literal;
 mod locked_otherwise;
 mod manifest;
 mod members;
+mod mirrors;
 mod mix_exs;
 mod mix_lock;
 mod msbuild;
@@ -122,6 +123,7 @@ pub use installed::{
 };
 pub(crate) use join::{above, inside};
 pub use kind::Kind;
+pub use mirrors::{Mirror, MirrorError, Mirrors};
 pub(crate) use npm_source::own_folder;
 pub(crate) use nuget_xml::CENTRAL;
 pub(crate) use overrides::{Override, Reach, is_read_table, of_text as overrides_of};

@@ -298,6 +298,9 @@ pub struct Origin {
     /// The table of a manifest that forces the version upon everybody who asks for the package: `pnpm.overrides`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced_by: Option<Box<str>>,
+    /// The mirror of the public registry that it comes from, by address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Box<str>>,
 }
 
 /// A source package.
@@ -325,6 +328,11 @@ impl Package {
         }
     }
 
+    /// The mirror of the public registry that it comes from, by address.
+    pub fn mirror(&self) -> Option<&str> {
+        self.origin.as_ref()?.mirror.as_deref()
+    }
+
     /// The source package that it was built from, where that has another name or version.
     pub fn built_from(&self) -> Option<&BuiltFrom> {
         self.origin.as_ref()?.built_from.as_ref()
@@ -349,8 +357,59 @@ impl NotJudged {
             is_range: false,
             scope: Scope::Runtime,
             forced_by: None,
+            elsewhere: None,
         }
     }
+
+    /// The same, as a range that is asked of another registry than the public one.
+    #[must_use]
+    pub(crate) fn of_registry(mut self, registry: &str, requirement: impl Into<SmolStr>) -> Self {
+        self.is_range = false;
+        self.reason = not_a_mirror(registry).into();
+        self.elsewhere = Some(Box::new(Elsewhere { registry: registry.into(), requirement: requirement.into() }));
+        self
+    }
+
+    /// What is asked for is asked of another registry than the public one.
+    pub(crate) fn ask_of(&mut self, registry: &str) {
+        let requirement = self.requirement.clone();
+        self.reason = not_a_mirror(registry).into();
+        if std::mem::take(&mut self.is_range) {
+            self.elsewhere = Some(Box::new(Elsewhere { registry: registry.into(), requirement }));
+        }
+    }
+
+    /// A range that the registry is asked for is one of the public package, because it is a mirror.
+    pub(crate) fn make_public(&mut self) {
+        let Some(elsewhere) = &self.elsewhere else { return };
+        self.requirement = elsewhere.requirement.clone();
+        self.is_range = true;
+        self.reason = A_RANGE.into();
+    }
+}
+
+/// Why what comes from another registry is not judged. The two parts around its address are those by which many are told of at once.
+pub(crate) fn not_a_mirror(registry: &str) -> String {
+    format!("{COMES_FROM}{registry}{NO_MIRROR}")
+}
+
+/// What stands before the address of a registry that is not known.
+pub const COMES_FROM: &str = "it comes from ";
+
+/// And what behind it.
+pub const NO_MIRROR: &str =
+    ", which is not known as a mirror (`sca.mirrors` in aiva.toml), so a public name may be another package there";
+
+/// Why what is no pin is not judged by itself.
+pub(crate) const A_RANGE: &str = "a range, not a pinned version; a lockfile would pin it";
+
+/// Another registry than the public one, and what it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Elsewhere {
+    /// By address, or by the name that a tool has for it.
+    pub registry: Box<str>,
+    /// The range of versions.
+    pub requirement: SmolStr,
 }
 
 /// An entry that names a package without pinning it to one version.
@@ -373,6 +432,9 @@ pub struct NotJudged {
     /// The table of the manifest that forces it upon everybody who asks for the package: `pnpm.overrides`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced_by: Option<Box<str>>,
+    /// Where the range is asked for that is not asked of the public registry; where it is judged, that is a mirror.
+    #[serde(skip)]
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// Something in a file that could not be read, and where.

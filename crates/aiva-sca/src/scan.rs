@@ -14,7 +14,7 @@ use crate::advisory::{Damage, Index, IndexedEcosystem};
 use crate::finding::{Finding, Introduced, Paths, Verdict};
 use crate::graph::{Graph, Walker};
 use crate::matching::{Judge, Judgement};
-use crate::package::{Ecosystem, Input, NotJudged, Package, Scope, Source};
+use crate::package::{Ecosystem, Input, NotJudged, Package, Scope, Source, not_a_mirror};
 use crate::purl::purl;
 use crate::system;
 use crate::version::Requirement;
@@ -186,7 +186,7 @@ impl<'i> Judging<'i> {
                 }
                 // A mirror and a company's own registry look alike, so the public name proves nothing either way.
                 Source::PrivateRegistry(registry) => {
-                    let reason = format!("it comes from {registry}, where a public name may be another package");
+                    let reason = not_a_mirror(registry);
                     judged.not_judged.push(unjudged(input, package, reason));
                 }
                 Source::Registry | Source::Git(_) | Source::Path(_) | Source::Url(_) => {}

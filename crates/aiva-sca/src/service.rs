@@ -33,8 +33,8 @@ pub struct Parts {
     pub from: String,
     /// From which age on the advisories count as too old.
     pub max_age: Duration,
-    /// Patterns of what no scan looks at.
-    pub exclude: Vec<String>,
+    /// How the sources are read: what is left out, and which registries are mirrors.
+    pub reading: inventory::Options,
     /// What is looked at besides advisories.
     pub checks: Checks,
     /// Downloads.
@@ -206,8 +206,7 @@ impl Service {
         let today = self.parts.clock.now().to_zoned(TimeZone::UTC).date();
         for source in sources {
             let root = self.parts.base.join(source);
-            let options = inventory::Options { exclude: self.parts.exclude.clone(), ..inventory::Options::default() };
-            let found = inventory::walk(&root, &options, progress)?;
+            let found = inventory::walk(&root, &self.parts.reading, progress)?;
             let prefix = prefix(source, &root);
             let found_besides = self.parts.checks.run(&root, &found.inputs, Some(&index), today);
             facts.extend(

@@ -273,7 +273,7 @@ fn sca(found: &Found, data: &Path, database: &Database, clock: &SharedClock) -> 
         base: found.base.clone(),
         from: settings.sca.advisories_from.to_string(),
         max_age: settings.sca.advisories_max_age,
-        exclude: settings.sca.exclude.clone(),
+        reading: settings.sca.options(&[]),
         checks: crate::settings::checks(&settings.sca),
         fetch: Arc::new(Downloads(client)),
         clock: Arc::clone(clock),

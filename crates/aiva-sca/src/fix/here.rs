@@ -9,7 +9,7 @@ use super::forced::{Whom, has_overrides};
 use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
-use crate::inventory::{CENTRAL, Kind, PomSources, above, inside, single_input};
+use crate::inventory::{CENTRAL, Kind, Mirrors, PomSources, above, inside, single_input};
 use crate::package::{Input, Scope};
 use crate::scan::{Judged, Judging, Possible};
 use crate::version::Version;
@@ -240,9 +240,12 @@ pub(super) fn judge_again(
     }
     let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };
     let judging = Judging::new(index);
+    let mirrors = Mirrors::of(group.input);
     let judge = |text: &str| {
         let reading = group.kind.read_as(text.as_bytes(), &sheet.told);
-        let judged = judging.judge(&single_input(group.path, group.kind, reading))?;
+        let mut input = single_input(group.path, group.kind, reading);
+        mirrors.settle(&mut input);
+        let judged = judging.judge(&input)?;
         Ok(Told::of(judged, group.kind))
     };
     let both = match known.take().filter(|known| known.path == group.path) {

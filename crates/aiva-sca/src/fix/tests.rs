@@ -101,6 +101,15 @@ fn check(files: &[(&str, &str)], want: &str) {
     check_some(files, |_| true, want);
 }
 
+/// What comes from a mirror is mended as what the public registry has, and what is not free of it afterwards stays.
+#[test]
+fn what_comes_from_a_mirror_is_judged_again_as_public() {
+    let of = |index: &str| format!("{index}requests==2.19.0\n");
+    let want = "requirements.txt: requests 2.19.0 -> 2.31.0: R-1 R-2\n  + requests==2.31.0\n";
+    check(&[("requirements.txt", &of(""))], want);
+    check(&[("requirements.txt", &of("--index-url https://mirrors.aliyun.com/pypi/simple\n"))], want);
+}
+
 /// As [`check`], for some of the findings.
 #[track_caller]
 fn check_some(files: &[(&str, &str)], is_meant: impl Fn(&Finding) -> bool, want: &str) {

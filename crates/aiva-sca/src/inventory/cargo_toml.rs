@@ -137,8 +137,7 @@ fn entry(key: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading)
         None => {
             reading.range(Ecosystem::CratesIo, name, requirement, scope, line);
             if let (Some(entry), Source::PrivateRegistry(registry)) = (reading.not_judged.last_mut(), &source) {
-                entry.is_range = false;
-                entry.reason = format!("it comes from {registry}, where a public name may be another package").into();
+                entry.ask_of(registry);
             }
         }
     }

@@ -203,6 +203,7 @@ impl Gemfile {
             (_, Some(_)) => |place| Some(Source::PrivateRegistry(place.to_owned())),
             _ => |_| None,
         };
+        let is_registry = git.is_none() && elsewhere.is_some() && !gem.is_computed;
         let (place, reason) = match (git, elsewhere) {
             (Some(address), _) => (without_secret(&address).into_owned(), "a git dependency, not a released version"),
             (_, Some(address)) => {
@@ -210,7 +211,7 @@ impl Gemfile {
             }
             _ if gem.is_computed => {
                 self.reading.problem(line, format!("what is asked of {} is computed", quote(name)));
-                (requirement, "its requirement is computed")
+                (requirement.clone(), "its requirement is computed")
             }
             _ => match pinned(&gem.requirements) {
                 Some(version) => {
@@ -225,7 +226,8 @@ impl Gemfile {
         if let Some(source) = from(&place) {
             self.reading.outside(Ecosystem::RubyGems, name, source, line);
         }
-        let entry = NotJudged::new(Ecosystem::RubyGems, name, place, line, reason);
+        let entry = NotJudged::new(Ecosystem::RubyGems, name, place.as_str(), line, reason);
+        let entry = if is_registry { entry.of_registry(&place, requirement) } else { entry };
         self.reading.not_judged.push(NotJudged { scope, ..entry });
     }
 }

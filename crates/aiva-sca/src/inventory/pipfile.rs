@@ -86,7 +86,6 @@ fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading
     if let Some(package) = reading.packages.get_mut(before) {
         package.source = Source::PrivateRegistry(index.to_owned());
     } else if let Some(entry) = reading.not_judged.last_mut() {
-        entry.is_range = false;
-        entry.reason = format!("it comes from {index}, where a public name may be another package").into();
+        entry.ask_of(index);
     }
 }

@@ -58,8 +58,7 @@ pub(crate) fn read(text: &str) -> Reading {
         if let (Some(entry), Some(Source::PrivateRegistry(index))) =
             (reading.not_judged.get_mut(at), address(&name).map(python::index))
         {
-            entry.is_range = false;
-            entry.reason = format!("it comes from {index}, where a public name may be another package").into();
+            entry.ask_of(&index);
         }
     }
     match outcome {

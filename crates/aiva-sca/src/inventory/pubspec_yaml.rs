@@ -156,12 +156,20 @@ impl Entry {
         if name.is_empty() {
             return reading.problem(line, "a dependency without a name");
         }
+        let registry = match self.kind {
+            Some("hosted") => Some(address.clone()),
+            _ => None,
+        };
         match self.kind {
             Some("git") => reading.outside(Ecosystem::Pub, &name, Source::Git(place.clone()), line),
             Some("hosted") => reading.outside(Ecosystem::Pub, &name, Source::PrivateRegistry(address), line),
             _ => {}
         }
-        let entry = NotJudged::new(Ecosystem::Pub, name, place, line, reason);
+        let entry = NotJudged::new(Ecosystem::Pub, name, place.as_str(), line, reason);
+        let entry = match registry {
+            Some(registry) => entry.of_registry(&registry, place),
+            None => entry,
+        };
         reading.not_judged.push(NotJudged { scope, ..entry });
     }
 }

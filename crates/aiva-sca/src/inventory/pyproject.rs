@@ -308,6 +308,10 @@ fn elsewhere(requirement: &Requirement<'_>, source: &Source, scope: Scope, line:
     reading.outside(Ecosystem::PyPi, &name, source.clone(), line);
     let asked = if requirement.specifiers.is_empty() { place.as_str() } else { requirement.specifiers };
     let entry = NotJudged::new(Ecosystem::PyPi, name, asked, line, reason);
+    let entry = match source {
+        Source::PrivateRegistry(index) => entry.of_registry(index, requirement.specifiers),
+        _ => entry,
+    };
     reading.not_judged.push(NotJudged { scope, ..entry });
 }
 

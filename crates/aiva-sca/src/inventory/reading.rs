@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use super::described::Descriptor;
 use super::go_mod::Module;
 use super::pom_xml::Pom;
-use crate::package::{Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
+use crate::package::{A_RANGE, Ask, Ecosystem, Fact, NotJudged, Package, Problem, Scope, Sign, Source, Status};
 
 /// How many problems are kept one by one; the rest is only counted, so that a hostile file cannot fill the memory.
 const KEPT_PROBLEMS: usize = 100;
@@ -312,8 +312,7 @@ impl Reading {
         scope: Scope,
         line: u32,
     ) {
-        let reason = "a range, not a pinned version; a lockfile would pin it";
-        let entry = NotJudged::new(ecosystem, name, requirement, line, reason);
+        let entry = NotJudged::new(ecosystem, name, requirement, line, A_RANGE);
         self.not_judged.push(NotJudged { is_range: true, scope, ..entry });
     }
 }

@@ -222,10 +222,9 @@ impl File {
             for package in self.reading.packages.iter_mut().filter(|package| package.source == Source::Registry) {
                 package.source = source.clone();
             }
-            if source != Source::Registry {
+            if let Source::PrivateRegistry(index) = &source {
                 for entry in self.reading.not_judged.iter_mut().filter(|entry| entry.is_range) {
-                    entry.is_range = false;
-                    entry.reason = "it comes from another index, where a public name may be another package".into();
+                    entry.ask_of(index);
                 }
             }
         }

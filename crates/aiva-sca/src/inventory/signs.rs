@@ -69,7 +69,9 @@ fn address_of(package: &Package, address: &str, integrity: Option<&str>, add: &m
     }
     match &package.source {
         Source::Git(_) if !names_commit(address) => add(Fact::MovingGit(shown())),
-        Source::Registry if npm_source::is_of_another(address, &package.name, &package.version) => {
+        Source::Registry | Source::PrivateRegistry(_)
+            if npm_source::is_of_another(address, &package.name, &package.version) =>
+        {
             add(Fact::Elsewhere(shown()));
         }
         _ => {}

@@ -26,6 +26,7 @@ use super::include;
 use super::installed::is_archive;
 use super::join::{self, Joined, Standing};
 use super::kind::Kind;
+use super::mirrors::Mirrors;
 use super::nuget_xml;
 use super::reading::Reading;
 use super::unread;
@@ -41,11 +42,13 @@ pub struct Options {
     pub threads: usize,
     /// Larger files, in bytes, are not read but reported as failed.
     pub largest_file: u64,
+    /// The registries that are mirrors of the public ones.
+    pub mirrors: Mirrors,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { exclude: Vec::new(), threads: 0, largest_file: 256 * 1024 * 1024 }
+        Self { exclude: Vec::new(), threads: 0, largest_file: 256 * 1024 * 1024, mirrors: Mirrors::default() }
     }
 }
 
@@ -285,7 +288,10 @@ impl Tree<'_> {
         let texts = texts.into_iter().chain(std::iter::repeat_with(|| (total, None)));
         for (joined, (at, text)) in joined.into_iter().zip(texts) {
             match joined {
-                Joined::Input(input) => inputs.push(Settled { at, input, text }),
+                Joined::Input(mut input) => {
+                    self.options.mirrors.settle(&mut input);
+                    inputs.push(Settled { at, input, text });
+                }
                 Joined::Open(found, reading) => left.push(Read { at, found, reading: *reading, text: None }),
             }
         }

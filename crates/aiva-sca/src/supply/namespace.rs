@@ -67,6 +67,9 @@ impl Namespace {
         let belongs = format!("names like {} come from {wanted}", self.pattern);
         let confusion =
             |from: String| Some((Rule::DependencyConfusion, self.level, format!("{belongs}, this one {from}")));
+        if let Some(address) = package.mirror() {
+            return if is_below(address, wanted) { None } else { confusion(format!("from {address}")) };
+        }
         match &package.source {
             Source::Path(_) => None,
             Source::PrivateRegistry(address) if is_below(address, wanted) => None,
@@ -101,6 +104,7 @@ fn is_below(address: &str, registry: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::package::Origin;
 
     fn namespace(ecosystem: Ecosystem, pattern: &str) -> Namespace {
         let registry = "https://npm.acme.example/repo/".to_owned();
@@ -146,6 +150,16 @@ mod tests {
         assert_eq!(rule("package-lock.json", private("https://npm.acme.example.evil.example/repo")), confusion);
         assert_eq!(rule("package-lock.json", private("https://npm.acme.example/repository")), confusion);
         assert_eq!(rule("package-lock.json", Source::Registry), confusion);
+        let mirrored = |address: &str| {
+            let origin = Origin { mirror: Some(address.into()), ..Origin::default() };
+            let package =
+                Package { origin: Some(Box::new(origin)), ..Package::new(Ecosystem::Npm, "@acme/core", "1.0.0", 1) };
+            namespace(Ecosystem::Npm, "@acme/*")
+                .judge("package-lock.json", &package)
+                .map(|(rule, level, _)| (rule, level))
+        };
+        assert_eq!(mirrored("https://npm.acme.example/repo/npm"), None);
+        assert_eq!(mirrored("https://mirror.example/npm"), confusion);
         assert_eq!(rule("package-lock.json", Source::Git("https://example.com/x.git".to_owned())), confusion);
         let unproven = Some((Rule::NamespaceUnproven, Level::Informational));
         assert_eq!(rule("pnpm-lock.yaml", Source::Registry), unproven);

@@ -222,6 +222,7 @@ fn what_cannot_be_judged_is_said() {
         is_range: false,
         scope: Scope::default(),
         forced_by: None,
+        elsewhere: None,
     });
     let carried = scan(&[unread], &index).unwrap().not_judged;
     assert_eq!((&*carried[0].name, &*carried[0].requirement, carried[0].line), ("ranged", "^1.2", 3));
@@ -262,6 +263,7 @@ fn a_range_is_judged_by_all_that_it_allows() {
             is_range: true,
             scope: Scope::Dev,
             forced_by: None,
+            elsewhere: None,
         });
         let result = scan(&[manifest], &index).unwrap();
         let ids: Vec<&str> = result.findings.iter().map(|finding| finding.verdict.id.as_str()).collect();
@@ -332,6 +334,7 @@ fn what_comes_after_the_last_affected_version_is_told_where_it_is_sure() {
             is_range: true,
             scope: Scope::Runtime,
             forced_by: None,
+            elsewhere: None,
         });
         let open = scan(&[manifest], &index).unwrap();
         let after = open.can_resolve.first().and_then(|entry| entry.safe_after.as_deref());

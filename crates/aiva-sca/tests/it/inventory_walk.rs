@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use aiva_sca::inventory::{Inventory, Options, Progress, WalkError, walk};
-use aiva_sca::package::{Fact, Input, Status};
+use aiva_sca::inventory::{Inventory, Mirrors, Options, Progress, WalkError, walk};
+use aiva_sca::package::{Fact, Input, Source, Status};
 use tempfile::TempDir;
 
 use crate::inventory::{locks, picture, take};
@@ -101,6 +101,44 @@ fn the_answer_does_not_depend_on_threads_and_progress_reaches_the_end() {
         assert_eq!(read, walked);
         assert!(found >= read, "what is no loss was found too: {found}");
     }
+}
+
+/// What comes from a registry that is named as a mirror is what the public registry has, pinned or not.
+#[test]
+fn what_comes_from_a_mirror_is_public() {
+    let lock = r#"{"lockfileVersion": 3, "packages": {"node_modules/a": {"version": "1.0.0",
+        "resolved": "https://npm.corp.example/api/npm-remote/a/-/a-1.0.0.tgz", "integrity": "sha512-AA=="},
+        "node_modules/b": {"version": "1.0.0", "resolved": "https://npm.corp.example/api/npm-own/b/-/b-1.0.0.tgz", "integrity": "sha512-AA=="}}}"#;
+    let pip = "--index-url https://pypi.corp.example/simple\nc>=1\nd==1.0\n";
+    let uv = "[project]\nname = \"x\"\ndependencies = [\"e>=2\"]\n[tool.uv.sources]\ne = { index = \"corp\" }\n\
+              [[tool.uv.index]]\nname = \"corp\"\nurl = \"https://user:secret@pypi.corp.example/simple\"\n";
+    let gems = "source 'https://gems.corp.example'\ngem 'f', '~> 1.0'\n";
+    let root =
+        tree(&[("package-lock.json", lock), ("requirements.txt", pip), ("uv/pyproject.toml", uv), ("Gemfile", gems)]);
+    let told = |mirrors: &[&str]| {
+        let mirrors = Mirrors::new(mirrors.iter().map(|one| one.parse().unwrap()).collect());
+        let inventory = walk(root.path(), &Options { mirrors, ..Options::default() }, &|_| {}).unwrap();
+        let mut public: Vec<String> = Vec::new();
+        for input in &inventory.inputs {
+            let packages = input.packages.iter().filter(|package| package.source == Source::Registry);
+            public.extend(packages.map(|package| format!("{} {}", package.name, package.mirror().unwrap_or("?"))));
+            let ranges = input.not_judged.iter().filter(|entry| entry.is_range);
+            public.extend(ranges.map(|entry| format!("{} [{}]", entry.name, entry.requirement)));
+            let outside = input.signs.iter().filter(|sign| matches!(sign.fact, Fact::Outside(_)));
+            public.extend(outside.map(|sign| format!("{} outside", sign.name)));
+        }
+        public
+    };
+    assert_eq!(told(&[]), ["f outside", "e outside"]);
+    let all = ["npm.corp.example/api/npm-remote", "https://pypi.corp.example/", "GEMS.corp.example"];
+    let public = [
+        "f [~> 1.0]",
+        "a https://npm.corp.example/api/npm-remote",
+        "d https://pypi.corp.example/simple",
+        "c [>=1]",
+        "e [>=2]",
+    ];
+    assert_eq!(told(&all), public);
 }
 
 #[test]

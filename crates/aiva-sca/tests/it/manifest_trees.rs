@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use aiva_sca::package::{Fact, Source};
+use aiva_sca::package::{Fact, NO_MIRROR, Source};
 use aiva_sca::supply::Rules;
 
 use crate::manifests::tree;
@@ -228,7 +228,7 @@ fn poetry_and_uv_say_where_packages_come_from() {
         "pyproject.toml",
         &[
             "jinja2 [^2.10 || ==3.1.4]",
-            "- mine [^1]: it comes from another index, where a public name may be another package",
+            &format!("- mine [^1]: it comes from corp{NO_MIRROR}"),
             "- forked [https://example.com/forked.git]: a git dependency, not a released version",
             "any []",
             "mixed [^2]",
@@ -245,7 +245,7 @@ fn poetry_and_uv_say_where_packages_come_from() {
         &[
             "django 3.2.0",
             "- flask [>=1]: a git dependency, not a released version",
-            "- torch [==2.0.0]: it comes from another index, where a public name may be another package",
+            &format!("- torch [==2.0.0]: it comes from https://download.pytorch.org/whl/cpu{NO_MIRROR}"),
             "requests []",
         ],
     );

@@ -92,7 +92,7 @@ rubocop 1.50.0 25 dev
 ? bootsnap [] 15 runtime
 ? rspec-rails [~> 6.0, < 6.2] 18 dev
 ? capybara [] 22 dev
-- acme-core [https://gems.acme.example] 28 runtime: from another source, where a public name may be another gem",
+- acme-core [https://gems.acme.example] 28 runtime: it comes from https://gems.acme.example, which is not known as a mirror (`sca.mirrors` in aiva.toml), so a public name may be another package there",
     );
     let source = "source 'https://rubygems.org'\n";
     for (line, want) in [
@@ -133,7 +133,7 @@ rubocop 1.50.0 25 dev
     check(
         "gems.rb",
         private,
-        "parsed\n- a [https://gems.acme.example] 2 runtime: from another source, where a public name may be another gem",
+        "parsed\n- a [https://gems.acme.example] 2 runtime: it comes from https://gems.acme.example, which is not known as a mirror (`sca.mirrors` in aiva.toml), so a public name may be another package there",
     );
 }
 
@@ -149,7 +149,7 @@ lints 2.1.0 29 runtime
 ? any_one [any] 10 runtime
 ? bare [] 11 runtime
 - tool [https://example.com/tool.git] 14 runtime: a git dependency, not a released version
-- ours [^1.0.0] 18 runtime: from another host, where a public name may be another package
+- ours [^1.0.0] 18 runtime: it comes from https://pub.acme.example, which is not known as a mirror (`sca.mirrors` in aiva.toml), so a public name may be another package there
 ? ranged [>=1.0.0 <2.0.0] 21 runtime
 ? test [^1.21.0] 25 dev",
     );

@@ -14,6 +14,7 @@ use aiva_events::{Context, NewEvent};
 use aiva_sca::advisory::{Change, Index, amend, import};
 use aiva_sca::checks::Checks;
 use aiva_sca::events::{Scanner, Uploads};
+use aiva_sca::inventory::Options;
 use aiva_sca::package::Ecosystem;
 use aiva_sca::ports::{Fetch, FetchError, Fetched, Request};
 use aiva_sca::service::{Parts, Service};
@@ -70,7 +71,7 @@ impl World {
             base: folder.path().to_path_buf(),
             from: String::new(),
             max_age: Duration::from_secs(3600),
-            exclude: Vec::new(),
+            reading: Options::default(),
             checks: Checks::default(),
             fetch: Arc::new(NoNetwork),
             clock: clock.shared(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aiva_findings::export;
 use aiva_sca::inventory::Inventory;
-use aiva_sca::package::Status;
+use aiva_sca::package::{COMES_FROM, NO_MIRROR, Status};
 use aiva_sca::scan::{ScanResult, Unjudged};
 
 use crate::failure::Failure;
@@ -37,19 +37,26 @@ impl Gaps {
     /// And the entries that name no version.
     pub(crate) fn with_unpinned(mut self, inventory: &Inventory) -> Self {
         let all = inventory.inputs.iter().flat_map(|input| input.not_judged.iter().map(move |entry| (input, entry)));
-        let lines = all
-            .map(|(input, entry)| unjudged(&input.path, entry.line, (&entry.name, &entry.requirement), &entry.reason));
+        let entries = all.map(|(input, entry)| Open {
+            path: &input.path,
+            line: entry.line,
+            name: &entry.name,
+            requirement: &entry.requirement,
+            reason: &entry.reason,
+        });
         let before = self.lines.len();
-        self.lines.extend(lines);
+        self.lines.extend(unjudged(&entries.collect::<Vec<_>>()));
         self.is_incomplete |= self.lines.len() > before;
         self
     }
 
     /// And what could not be judged.
     pub(crate) fn with_unjudged(mut self, result: &ScanResult) -> Self {
-        let line =
-            |entry: &Unjudged| unjudged(&entry.path, entry.line, (&entry.name, &entry.requirement), &entry.reason);
-        self.lines.extend(result.not_judged.iter().map(line));
+        fn open(entry: &Unjudged) -> Open<'_> {
+            let Unjudged { path, line, name, requirement, reason, .. } = entry;
+            Open { path, line: *line, name, requirement, reason }
+        }
+        self.lines.extend(unjudged(&result.not_judged.iter().map(open).collect::<Vec<_>>()));
         self.is_incomplete |= !result.not_judged.is_empty();
         self
     }
@@ -104,9 +111,47 @@ pub(crate) fn unread(files: &[Unread<'_>]) -> Vec<String> {
 }
 
 /// An entry that nobody could judge.
-pub(crate) fn unjudged(path: &str, line: u32, entry: (&str, &str), reason: &str) -> String {
-    let (name, requirement) = entry;
-    at(path, line, &format!("{}: {reason}", export::spoken_entry(name, requirement)))
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Open<'o> {
+    /// Where it is.
+    pub(crate) path: &'o str,
+    /// The line that names it.
+    pub(crate) line: u32,
+    /// The package.
+    pub(crate) name: &'o str,
+    /// What is asked of it.
+    pub(crate) requirement: &'o str,
+    /// Why it was not judged.
+    pub(crate) reason: &'o str,
+}
+
+impl<'o> Open<'o> {
+    /// The file and the registry that is no known mirror, of which nearly all packages of a file come.
+    fn registry(&self) -> Option<(&'o str, &'o str)> {
+        let registry = self.reason.strip_prefix(COMES_FROM)?.strip_suffix(NO_MIRROR)?;
+        Some((self.path, registry))
+    }
+}
+
+/// What nobody could judge, one sentence each; many of one registry in one.
+pub(crate) fn unjudged(entries: &[Open<'_>]) -> Vec<String> {
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    for of in entries.iter().filter_map(Open::registry) {
+        *counts.entry(of).or_default() += 1;
+    }
+    let mut lines = Vec::new();
+    for entry in entries {
+        let Open { path, line, name, requirement, reason } = *entry;
+        match entry.registry().and_then(|of| Some((of.1, counts.get_mut(&of)?))) {
+            Some((_, 0)) => {}
+            Some((registry, count)) if *count > NAMED => {
+                lines.push(at(path, 0, &format!("{count} packages come from {registry}{NO_MIRROR}")));
+                *count = 0; // Said for all.
+            }
+            _ => lines.push(at(path, line, &format!("{}: {reason}", export::spoken_entry(name, requirement)))),
+        }
+    }
+    lines
 }
 
 /// A file that git does not show.
@@ -170,6 +215,17 @@ mod tests {
         check(&few, &few.map(|(path, ..)| format!("{path}: {said}")).each_ref().map(String::as_str), true);
         let many = ["a", "b", "c", "d", "e", "f"].map(unread);
         check(&many, &[&format!("a: {said} (and 5 more such files)")], true);
+        let elsewhere = |names: &[&str]| {
+            let lines: String = names.iter().map(|name| format!("{name}>=1\n")).collect();
+            format!("--index-url https://user:secret@pypi.corp.example/simple\n{lines}")
+        };
+        let of_one = elsewhere(&["a"]);
+        let said = "requirements.txt:2: a >=1: it comes from https://pypi.corp.example/simple, which is not known as a mirror \
+                    (`sca.mirrors` in aiva.toml), so a public name may be another package there";
+        check(&[("requirements.txt", Kind::Requirements, &of_one)], &[said], true);
+        let of_many = elsewhere(&["a", "b", "c", "d", "e", "f"]);
+        let said = said.replace("2: a >=1: it comes", " 6 packages come");
+        check(&[("requirements.txt", Kind::Requirements, &of_many)], &[&said], true);
         let cut = "package-lock.json:1: the file ends in the middle of JSON: it was cut off";
         check(&[("package-lock.json", Kind::PackageLock, "{\"lockfileVersion\": 3, \"packages\": {")], &[cut], true);
     }

@@ -19,7 +19,7 @@ use crate::settings;
 pub(crate) fn licences(asked: &Asked, format: LicenceFormat, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
     let sca = &found.loaded.config.sca;
-    let inventory = inventory(asked, &sca.exclude)?;
+    let inventory = inventory(asked, sca.options(&[]))?;
     let licensed = survey(&asked.path, &inventory.inputs, &settings::caches(), Depth::Licences);
     let mut policy = sca.licences.policy();
     policy.today = Some(today());
@@ -47,7 +47,7 @@ pub(crate) fn licences(asked: &Asked, format: LicenceFormat, global: &Global, te
 
 pub(crate) fn notice(asked: &Asked, global: &Global, terminal: Terminal) -> Result<ExitCode> {
     let found = settings::find(global, Vec::new())?;
-    let inventory = inventory(asked, &found.loaded.config.sca.exclude)?;
+    let inventory = inventory(asked, found.loaded.config.sca.options(&[]))?;
     let licensed = survey(&asked.path, &inventory.inputs, &settings::caches(), Depth::Texts);
     terminal.print(&report::notice(&licensed))?;
     let is_whole = !tell_gaps(&inventory) && licensed.iter().all(|one| !one.texts.is_empty());
@@ -61,11 +61,10 @@ fn tell_gaps(inventory: &Inventory) -> bool {
     gaps.is_incomplete
 }
 
-fn inventory(asked: &Asked, exclude: &[String]) -> Result<Inventory> {
-    let options = inventory::Options { exclude: exclude.to_vec(), ..inventory::Options::default() };
+fn inventory(asked: &Asked, options: inventory::Options) -> Result<Inventory> {
     let mut inventory = read(asked, &options)?;
     if inventory.inputs.is_empty() {
-        return Err(gaps::nothing(&asked.path, !exclude.is_empty(), &inventory.ignored_lockfiles).into());
+        return Err(gaps::nothing(&asked.path, !options.exclude.is_empty(), &inventory.ignored_lockfiles).into());
     }
     if asked.no_dev {
         for input in &mut inventory.inputs {

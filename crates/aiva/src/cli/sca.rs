@@ -68,8 +68,7 @@ fn version_order(ecosystem: &str, file: &Path, terminal: Terminal) -> Result<Exi
 /// Everything under a path, but for what the configuration and the flags leave out.
 pub(crate) fn inventory(path: &Path, exclude: &[String], global: &Global, terminal: Terminal) -> Result<Inventory> {
     let found = settings::find(global, Vec::new())?;
-    let exclude = found.loaded.config.sca.exclude.iter().chain(exclude).cloned().collect();
-    let options = inventory::Options { exclude, ..inventory::Options::default() };
+    let options = found.loaded.config.sca.options(exclude);
     let bar = Bar::new(terminal, "reading", Unit::Things("file"));
     let result = inventory::walk(path, &options, &|progress| match progress {
         inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),

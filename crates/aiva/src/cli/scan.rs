@@ -207,8 +207,7 @@ pub(crate) fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Resu
 
 /// Reads everything and judges it.
 fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Terminal) -> Result<Gathered> {
-    let exclude = settings.sca.exclude.iter().chain(&scan.exclude).cloned().collect();
-    let options = inventory::Options { exclude, ..inventory::Options::default() };
+    let options = settings.sca.options(&scan.exclude);
     let checks = settings::checks(&settings.sca);
     let folder = if scan.path.is_file() { scan.path.parent().unwrap_or(Path::new("")) } else { &scan.path };
     let columns = if scan.image { Columns::Unsought } else { Columns::Below(folder) };

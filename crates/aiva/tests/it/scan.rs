@@ -55,6 +55,34 @@ fn the_table_says_what_a_rule_saw_and_leaves_advisories_their_own_words() {
     assert!(!run.out().contains("0.21.10 is in"), "{}", run.out());
 }
 
+/// Every command takes the mirrors of the configuration for what they are; a bad one is refused by its line.
+#[test]
+fn a_mirror_s_packages_are_judged_as_public() {
+    let world = World::new().with_advisories();
+    let lock = AFFECTED.replace("github.com/rust-lang/crates.io-index", "cargo.corp.example/remote/index");
+    world.write("code/Cargo.lock", &lock);
+    let run = world.aiva(&["scan", "code"]);
+    assert_eq!(run.code(), 3, "{}", run.out());
+    assert!(run.out().contains(
+        "it comes from https://cargo.corp.example/remote/index, which is not known as a mirror (`sca.mirrors`"
+    ));
+    let toml = "[sca]\nmirrors = [\"cargo.corp.example/remote\"]\n";
+    let owner = "[sca.namespaces.\"rust*\"]\necosystem = \"crates.io\"\nregistry = \"https://cargo.acme.example\"\n";
+    world.write("aiva.toml", toml);
+    let run = world.aiva(&["scan", "code"]);
+    assert_eq!(run.code(), 1, "{}", run.out());
+    assert!(!run.out().contains("confusable"), "{}", run.out());
+    let uploaded = world.aiva(&["scan", "code", "--format", "json", "--packages"]).json();
+    assert_eq!(uploaded["findings"].as_array().map(Vec::len), Some(1), "{uploaded}");
+    world.write("aiva.toml", &format!("{toml}{owner}"));
+    let run = world.aiva(&["scan", "code"]);
+    assert!(run.out().contains("this one from https://cargo.corp.example/remote/index"), "{}", run.out());
+    world.write("aiva.toml", "[sca]\nmirrors = [\"a.example\", \"*.example\"]\n");
+    let run = world.aiva(&["scan", "code"]);
+    assert_eq!(run.code(), 2, "{}", run.out());
+    assert!(run.err().contains("aiva.toml:2") && run.err().contains("number 2 is no registry"), "{}", run.err());
+}
+
 const SETUP: &str = "setup(install_requires=['requests==2.20.0'])\n";
 
 /// A folder of files, what is asked of it, and how it ends.

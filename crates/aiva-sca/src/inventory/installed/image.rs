@@ -192,6 +192,7 @@ pub fn image(
         progress(Progress::Read { done: at, total: layers.len() });
     }
     let mut inputs = assemble(files.into_values().collect(), Expect::System);
+    inputs.iter_mut().for_each(|input| options.mirrors.settle(input));
     inputs.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(Inventory { inputs, ..Inventory::default() })
 }

@@ -71,6 +71,7 @@ pub fn rootfs(
         files.into_par_iter().filter_map(read_one).collect()
     });
     let mut inputs = assemble(pieces, expect);
+    inputs.iter_mut().for_each(|input| options.mirrors.settle(input));
     inputs.extend(unseen);
     inputs.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(Inventory { inputs, ..Inventory::default() })

@@ -196,8 +196,7 @@ pub(super) fn before(
     };
     let folder = tempfile::tempdir().context("no temporary folder for the baseline")?;
     let root = lay_down(baseline, &scan.path, folder.path())?;
-    let exclude = found.loaded.config.sca.exclude.iter().chain(&scan.exclude).cloned().collect();
-    let options = inventory::Options { exclude, ..inventory::Options::default() };
+    let options = found.loaded.config.sca.options(&scan.exclude);
     let Some(root) = root else { return Ok(Before::default()) };
     let checks = settings::checks(&found.loaded.config.sca);
     let look = Look::new(Some(index), &checks, Keep::Report, Columns::Unsought);

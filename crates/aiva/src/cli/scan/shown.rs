@@ -76,16 +76,17 @@ fn gaps(report: &Report) -> Vec<String> {
             kind: (input.status == InputStatus::Unsupported).then_some(input.kind.as_str()),
             problems: input.problems.iter().map(|one| (one.line, one.message.as_str())).collect(),
         });
-        unjudged.extend(
-            input
-                .not_judged
-                .iter()
-                .map(|entry| gaps::unjudged(&input.path, entry.line, (&entry.name, &entry.requirement), &entry.reason)),
-        );
+        unjudged.extend(input.not_judged.iter().map(|entry| gaps::Open {
+            path: &input.path,
+            line: entry.line,
+            name: &entry.name,
+            requirement: &entry.requirement,
+            reason: &entry.reason,
+        }));
     }
     let mut unread = gaps::unread(&files);
     unread.extend(report.ignored.iter().map(|path| gaps::hidden(path)));
-    unread.extend(unjudged);
+    unread.extend(gaps::unjudged(&unjudged));
     unread
 }
 
