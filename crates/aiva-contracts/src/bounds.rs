@@ -215,6 +215,7 @@ mod tests {
             line: 1,
             direct: None,
             scope: crate::api::PackageScope::Runtime,
+            source: None,
             licenses: vec!["\0".into(); 90],
         };
         assert_eq!(package.violations().len(), MOST);

@@ -187,7 +187,7 @@ pub(crate) struct Scan {
     /// What is scanned, by the name that VEX statements about parts of a product give it [default: any product].
     #[arg(long, value_name = "ID", requires = "vex")]
     pub(crate) vex_product: Option<String>,
-    /// List every package in the JSON result.
+    /// List every package in the JSON result, with where it comes from.
     #[arg(long)]
     pub(crate) packages: bool,
     /// Pass over paths that match (git-ignore syntax); may be repeated.

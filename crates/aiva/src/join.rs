@@ -92,6 +92,7 @@ pub(crate) fn packages(inputs: &[Input]) -> Vec<DocumentPackage> {
         line: package.line,
         direct: package.direct,
         scope: scope(package.scope),
+        source: contents::source(package),
         licenses: package.licenses.to_vec(),
     };
     inputs.iter().flat_map(|input| input.packages.iter().map(|package| row(input, package))).collect()

@@ -4120,6 +4120,9 @@ pub struct DocumentPackage {
     pub direct: Option<bool>,
     /// What a package is needed for.
     pub scope: PackageScope,
+    /// Where a package comes from that is not the public one of its name; no advisory is about it.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub source: Option<DocumentSource>,
     /// Licence expressions that the file states.
     pub licenses: Vec<String>,
 }
@@ -4148,6 +4151,11 @@ impl Check for DocumentPackage {
         c.at("line", |c| {
             c.integer(&self.line, 0, 2147483647);
         });
+        if let Some(value) = &self.source {
+            c.at("source", |c| {
+                Check::check(value, c);
+            });
+        }
         c.at("licenses", |c| {
             c.count(self.licenses.len(), 100);
             c.each(&self.licenses, |c, item| {

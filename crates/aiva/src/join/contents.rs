@@ -37,21 +37,26 @@ fn of_file(input: &Input) -> Vec<DocumentListing> {
     listings.into_values().collect()
 }
 
-fn listed(package: &Package) -> DocumentListed {
+/// Where a package comes from that is not the public one of its name.
+pub(super) fn source(package: &Package) -> Option<DocumentSource> {
     let source = |kind, address: &String| Some(DocumentSource { kind, address: cut(address, 2000) });
+    match &package.source {
+        Source::Registry => None,
+        Source::PrivateRegistry(address) => source(SourceKind::PrivateRegistry, address),
+        Source::Git(address) => source(SourceKind::Git, address),
+        Source::Path(address) => source(SourceKind::Path, address),
+        Source::Url(address) => source(SourceKind::Url, address),
+    }
+}
+
+fn listed(package: &Package) -> DocumentListed {
     DocumentListed {
         name: cut(&package.name, 1000),
         version: cut(&package.version, 1000),
         line: line(package.line),
         direct: package.direct,
         scope: scope(package.scope),
-        source: match &package.source {
-            Source::Registry => None,
-            Source::PrivateRegistry(address) => source(SourceKind::PrivateRegistry, address),
-            Source::Git(address) => source(SourceKind::Git, address),
-            Source::Path(address) => source(SourceKind::Path, address),
-            Source::Url(address) => source(SourceKind::Url, address),
-        },
+        source: source(package),
         built_from: package
             .built_from()
             .filter(|source| !source.name.is_empty())

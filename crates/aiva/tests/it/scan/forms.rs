@@ -92,6 +92,13 @@ fn the_document_is_what_the_contract_says() {
     assert_eq!(document["schema"], "aiva.scan/1");
     assert_eq!(document["inputs"][0]["status"], "parsed");
     assert_eq!(document["packages"][0]["purl"], "pkg:cargo/rustls@0.21.10");
+    assert_eq!(document["packages"][0].get("source"), None, "of the public registry");
+    let git = AFFECTED
+        .replace("registry+https://github.com/rust-lang/crates.io-index", "git+https://example.com/rustls?rev=1#1");
+    assert_ne!(git, AFFECTED);
+    world.write("git/Cargo.lock", &git);
+    let listed = world.aiva(&["scan", "git", "--format", "json", "--packages"]).json();
+    assert_eq!(listed["packages"][0]["source"]["kind"], "git", "{listed}");
     let finding = &document["findings"][0];
     assert_eq!((finding["id"].as_str(), finding["line"].as_u64()), (Some("CVE-2024-32650"), Some(4)));
     assert_eq!(finding["severity"]["level"], "high");
