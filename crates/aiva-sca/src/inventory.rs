@@ -67,6 +67,7 @@ mod npm_license;
 mod npm_lock;
 mod npm_nested;
 mod npm_source;
+mod npmrc;
 mod nuget_lock;
 mod nuget_xml;
 mod overrides;

@@ -54,6 +54,11 @@ pub(crate) fn source(address: &str) -> Source {
     }
 }
 
+/// Whether a host serves the public registry.
+pub(super) fn is_public(host: &str) -> bool {
+    PUBLIC.iter().any(|public| host.eq_ignore_ascii_case(public))
+}
+
 /// What follows the address of the public registry.
 fn usual(address: &str) -> Option<&str> {
     USUAL.iter().find_map(|start| address.strip_prefix(start))

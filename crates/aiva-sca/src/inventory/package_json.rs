@@ -99,6 +99,9 @@ pub(super) fn read_as(text: &str, tell: &dyn Tell) -> Reading {
     }
     overrides::settle(&mut reading, &written.all, &scopes, &|one| overrides::called(one, is_open));
     reading.links.overridden.extend(written.all.iter().map(|one| one.name.clone()));
+    if !(reading.packages.is_empty() && reading.not_judged.is_empty()) {
+        tell.registries().settle(&mut reading);
+    }
     reading.packages.sort_by_key(|package| package.line);
     reading.not_judged.sort_by_key(|entry| entry.line);
     if let Err(fault) = outcome {

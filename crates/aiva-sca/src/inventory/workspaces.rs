@@ -13,6 +13,7 @@ use super::find::Found;
 use super::globs::Globs;
 use super::join::folder;
 use super::kind::Kind;
+use super::npmrc::{self, Registries};
 use super::{members, pnpm_overrides, uv_members};
 
 /// Tells a reader of the workspace of what it reads. What stands alone is told nothing.
@@ -24,6 +25,10 @@ pub(crate) trait Tell: Debug {
     /// Of a `package.json` and a `pnpm-workspace.yaml`: by which overrides pnpm goes in its workspace.
     fn pnpm(&self) -> Option<Arc<pnpm_overrides::Workspace>> {
         None
+    }
+    /// Of a `package.json`: from which registries npm takes what it asks for.
+    fn registries(&self) -> Registries {
+        Registries::default()
     }
     /// Of a `pyproject.toml` that has no workspace itself: the one of uv's that it is a member of.
     fn uv(&self) -> Option<Arc<uv_members::Workspace>> {
@@ -41,6 +46,7 @@ impl Tell for Alone {}
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
     is_member: bool,
+    registries: Registries,
     pnpm: Option<Arc<pnpm_overrides::Workspace>>,
     uv: Option<Arc<uv_members::Workspace>>,
 }
@@ -48,6 +54,10 @@ pub(crate) struct Told {
 impl Tell for Told {
     fn is_member(&self) -> bool {
         self.is_member
+    }
+
+    fn registries(&self) -> Registries {
+        self.registries.clone()
     }
 
     fn pnpm(&self) -> Option<Arc<pnpm_overrides::Workspace>> {
@@ -67,6 +77,8 @@ pub(crate) type Texts<'t> = &'t dyn Fn(&str) -> Option<String>;
 pub(crate) struct Workspaces {
     /// The members by `package.json` and `pnpm-workspace.yaml`.
     node: Known<Globs>,
+    /// The registries that `.npmrc` names.
+    npmrc: Known<Registries>,
     /// Which overrides pnpm goes by.
     pnpm: Known<Option<Arc<pnpm_overrides::Workspace>>>,
     /// The folders with a `pnpm-workspace.yaml`, sorted; `None` where they are looked for.
@@ -108,13 +120,20 @@ impl Debug for Place<'_> {
 impl Place<'_> {
     /// All of it.
     pub(crate) fn told(&self) -> Told {
-        Told { is_member: self.is_member(), pnpm: self.pnpm(), uv: self.uv() }
+        Told { is_member: self.is_member(), registries: self.registries(), pnpm: self.pnpm(), uv: self.uv() }
     }
 }
 
 impl Tell for Place<'_> {
     fn is_member(&self) -> bool {
         self.kind == Kind::PackageJson && members::is_member(self.own, &self.workspaces.node, self.texts)
+    }
+
+    fn registries(&self) -> Registries {
+        match self.kind {
+            Kind::PackageJson => npmrc::of(self.own, &self.workspaces.npmrc, self.texts),
+            _ => Registries::default(),
+        }
     }
 
     fn pnpm(&self) -> Option<Arc<pnpm_overrides::Workspace>> {

@@ -218,6 +218,38 @@ fn what_a_deno_lock_pins_is_not_judged_by_ranges_again() {
     check(&[manifest], "package.json", &["chalk [^5]", "gone [^1]"]);
 }
 
+/// Of several files that name one the nearest counts, for a scope as for the rest; nobody is shown a password.
+#[test]
+fn npmrc_says_where_packages_come_from() {
+    let json = r#"{"dependencies": {"lodash": "^4.17.0", "@acme/core": "^1.0.0", "@open/it": "^1.0.0"}}"#;
+    let from =
+        |registry: &str, name: &str, range: &str| format!("- {name} [{range}]: it comes from {registry}{NO_MIRROR}");
+    let corp =
+        "# ours\nregistry = \"https://me:secret@npm.corp.example/all/\"\n//npm.corp.example/:_authToken=secret\n";
+    let scoped =
+        "registry=https://registry.npmjs.org/\n@acme:registry=https://npm.acme.example\n@open:registry=${OPEN}\n";
+    let (lodash, acme) = (from("https://npm.corp.example/all", "lodash", "^4.17.0"), "https://npm.acme.example");
+    let (core, it) = (
+        from("https://npm.corp.example/all", "@acme/core", "^1.0.0"),
+        from("https://npm.corp.example/all", "@open/it", "^1.0.0"),
+    );
+    let ours = [lodash.as_str(), core.as_str(), it.as_str()];
+    check(&[(".npmrc", corp), ("package.json", json)], "package.json", &ours);
+    check(&[(".npmrc", corp), ("web/package.json", json)], "web/package.json", &ours);
+    let own = from(acme, "@acme/core", "^1.0.0");
+    let public = ["lodash [^4.17.0]", own.as_str(), "@open/it [^1.0.0]"];
+    check(&[("package.json", json), (".npmrc", scoped)], "package.json", &public);
+    check(&[(".npmrc", corp), ("web/.npmrc", scoped), ("web/package.json", json)], "web/package.json", &public);
+    check(
+        &[("web/.npmrc", corp), ("package.json", json)],
+        "package.json",
+        &["lodash [^4.17.0]", "@acme/core [^1.0.0]", "@open/it [^1.0.0]"],
+    );
+    let pinned = r#"{"dependencies": {"lodash": "4.17.0"}}"#;
+    let pin = "lodash 4.17.0 PrivateRegistry(\"https://npm.corp.example/all\")";
+    check(&[(".npmrc", corp), ("package.json", pinned)], "package.json", &[pin]);
+}
+
 #[test]
 fn poetry_and_uv_say_where_packages_come_from() {
     let poetry = "[tool.poetry.dependencies]\njinja2 = [\n  {version = \"^2.10\", python = \"<3.8\"},\n  {version = \"3.1.4\", python = \">=3.8\"},\n]\n\

@@ -302,7 +302,7 @@ fn is_read(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let extension = file.extension().unwrap_or_default().to_string_lossy();
     Kind::of(&folder, &name).is_some()
-        || name == ".gitignore"
+        || matches!(&*name, ".gitignore" | ".npmrc")
         || matches!(&*extension, "txt" | "in" | "toml" | "xml" | "props" | "targets")
 }
 
