@@ -91,6 +91,13 @@ pub enum Unknown {
         /// How that begins.
         rider: String,
     },
+    /// A licence file whose text is on no list, beside others that are known.
+    Unread {
+        /// The file.
+        from: String,
+        /// What it would be without.
+        base: Expression,
+    },
 }
 
 impl Licence {
@@ -110,7 +117,8 @@ impl Licence {
             Self::Unknown(
                 Unknown::NotUnderstood { from, .. }
                 | Unknown::NotRecognised { from, .. }
-                | Unknown::Changed { from, .. },
+                | Unknown::Changed { from, .. }
+                | Unknown::Unread { from, .. },
             ) => from,
             Self::Unknown(Unknown::NotInstalled | Unknown::NotStated) => "",
         }
@@ -137,6 +145,9 @@ impl fmt::Display for Unknown {
             Self::NotStated => f.write_str("the package does not say"),
             Self::NotUnderstood { stated, .. } => write!(f, "{stated:?} is no licence on the SPDX list"),
             Self::Changed { base, rider, .. } => write!(f, "{base} with terms of its own: {rider:?}"),
+            Self::Unread { base, from } => {
+                write!(f, "{base} and what {from} says, a text that is no licence on the SPDX list")
+            }
             Self::NotRecognised { nearest: None, .. } => f.write_str("the text is no licence on the SPDX list"),
             Self::NotRecognised { nearest: Some((name, percent)), .. } => {
                 write!(f, "the text is no licence on the SPDX list; {percent} % like {name}")

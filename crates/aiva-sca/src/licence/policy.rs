@@ -139,8 +139,9 @@ impl Policy {
             self.allows(term) || exceptions.iter().flat_map(|one| &one.licences).any(|pattern| pattern.covers(term))
         };
         match licence {
-            // A rider only takes away: what is denied without it is denied with it.
-            Licence::Known { expression, .. } | Licence::Unknown(Unknown::Changed { base: expression, .. })
+            // More terms only take away: what is denied without them is denied with them.
+            Licence::Known { expression, .. }
+            | Licence::Unknown(Unknown::Changed { base: expression, .. } | Unknown::Unread { base: expression, .. })
                 if !expression.is_met(allows) =>
             {
                 let refused = expression.terms().into_iter().filter(|term| !allows(term));
@@ -309,6 +310,8 @@ mod tests {
         ] {
             let policy = Policy { allow: patterns(allow), deny: patterns(deny), ..Policy::default() };
             assert_eq!(policy.judge("left-pad", &changed(base)), want, "{allow:?} {deny:?} {base}");
+            let beside = Unknown::Unread { from: "LICENSE.ee".to_owned(), base: Expression::parse(base).unwrap() };
+            assert_eq!(policy.judge("left-pad", &Licence::Unknown(beside)), want, "beside: {allow:?} {deny:?} {base}");
         }
     }
 

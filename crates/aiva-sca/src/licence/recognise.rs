@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
-use super::rider::{COMMONS_CLAUSE, COMMONS_CLAUSE_NAME, harmless, rider};
+use super::rider::{COMMONS_CLAUSE, COMMONS_CLAUSE_NAME, Known, harmless, rider};
 
 /// A likeness from which on the whole text is that licence.
 pub const WHOLE: f32 = 0.9;
@@ -19,8 +19,12 @@ pub const WHOLE: f32 = 0.9;
 /// The part of a licence that must be there for it to be in the text beside others.
 const PART: f32 = 0.93;
 
-/// How much of that part no licence that was found before it has: MIT-0 is not found in MIT.
-const OF_ITS_OWN: f32 = 0.7;
+/// How much of that part no licence that was found before it has: MIT-0 is not found in MIT, ISC shares four words in ten with MIT
+/// and OpenSSL.
+const OF_ITS_OWN: f32 = 0.55;
+
+/// How much of a short text is there where it stands beside a licence.
+const MOST: f32 = 0.7;
 
 /// A licence of fewer runs is not looked for inside a longer text: it would be found by chance.
 const SHORTEST_PART: u32 = 30;
@@ -49,6 +53,21 @@ pub struct Recognised {
 /// The licences whose text this is; `Err` has the nearest one, which it is not.
 pub fn recognise(text: &str) -> Result<Recognised, Option<(&'static str, f32)>> {
     LIST.recognise(text)
+}
+
+/// A text of more words that is no known licence is taken for a licence that is not known.
+const REMARK: usize = 100;
+
+/// Whether a text in a licence file that is no known licence is not meant as one: a few words that forbid and demand nothing, such
+/// as those that point at the files beside it.
+pub fn is_remark(text: &str) -> bool {
+    let words = words(text);
+    if words.len() >= REMARK {
+        return false;
+    }
+    let in_order = in_order(&words);
+    let beside = sorted(HARMLESS.iter().filter(|text| is_in(text, &in_order)).flatten().copied().collect());
+    rider(&words, &LIST.known(&words, &in_order, &[], &beside)).is_none()
 }
 
 /// Known licences by the runs of words in them.
@@ -116,16 +135,18 @@ impl List {
         Ok(found)
     }
 
-    /// For each word, whether it is in a run that one of these licences has, or among the other known runs.
-    fn known(&self, words: &[String], in_order: &[u32], licences: &[&str], others: &[u32]) -> Vec<bool> {
+    /// Which words are in a run that one of these licences has, or among the other known runs, and which begin a usual wording.
+    fn known(&self, words: &[String], in_order: &[u32], licences: &[&str], others: &[u32]) -> Known {
         let mut known = vec![false; words.len()];
+        let is_usual = |run: &u32| others.binary_search(run).is_ok() || !self.licences(*run).is_empty();
+        let usual = in_order.iter().map(is_usual).collect();
         for (at, run) in in_order.iter().enumerate() {
             let of_them = |one: &u16| self.names.get(usize::from(*one)).is_some_and(|name| licences.contains(&&**name));
             if others.binary_search(run).is_ok() || self.licences(*run).iter().any(of_them) {
                 known.iter_mut().skip(at).take(RUN).for_each(|known| *known = true);
             }
         }
-        known
+        Known { words: known, usual }
     }
 
     /// How many of the runs each licence has.
@@ -272,7 +293,7 @@ fn forms<'t>(name: &str, text: &'t str) -> impl Iterator<Item = &'t str> {
 }
 
 /// How many words make a run.
-const RUN: usize = 3;
+pub(super) const RUN: usize = 3;
 
 /// The runs in a text; sorted, once each.
 fn runs(text: &str) -> Vec<u32> {
@@ -305,7 +326,7 @@ fn clause_in(in_order: &[u32]) -> &'static [u32] {
 fn is_in(text: &[u32], in_order: &[u32]) -> bool {
     let have: HashSet<&u32> = in_order.iter().collect();
     let shared = text.iter().filter(|run| have.contains(run)).count();
-    shared as f32 >= text.len() as f32 * OF_ITS_OWN
+    shared as f32 >= text.len() as f32 * MOST
 }
 
 /// The words that count, in one spelling.
@@ -347,7 +368,7 @@ fn is_marker(raw: &str) -> bool {
     digits || roman || letter
 }
 
-/// Spellings that the SPDX matching guidelines take for the same word (section B.8).
+/// Spellings that the SPDX matching guidelines take for the same word (section B.8), and one author as several.
 fn spelling(word: &str) -> &str {
     match word {
         "licence" => "license",
@@ -367,8 +388,10 @@ fn spelling(word: &str) -> &str {
         "judgment" => "judgement",
         "labour" => "labor",
         "modelled" => "modeled",
-        "owner" => "holder",
-        "owners" => "holders",
+        "authors" => "author",
+        "contributors" => "contributor",
+        "disclaim" => "disclaims",
+        "holders" | "owner" | "owners" => "holder",
         "practise" => "practice",
         "programme" => "program",
         "realise" => "realize",
@@ -528,6 +551,18 @@ mod tests {
             ("MIT among other words", format!("{around}\n\n{}\n\n{around}", text("MIT")), &["MIT"]),
             ("JSON among other words", format!("{around}\n\n{}\n\n{around}", text("JSON")), &["JSON"]),
             ("Apache without its appendix, and MIT", format!("{terms}\n\n{}", text("MIT")), &["Apache-2.0", "MIT"]),
+            (
+                "ISC of several authors beside MIT",
+                format!(
+                    "{}\n\nsrc/b.c:\n{}",
+                    text("MIT"),
+                    text("ISC")
+                        .replace("in all copies", "in all copies and in the documentation")
+                        .replace("THE AUTHOR DISCLAIMS", "THE AUTHORS DISCLAIM")
+                        .replace("THE AUTHOR BE", "THE AUTHORS BE")
+                ),
+                &["MIT", "ISC"],
+            ),
             ("Pixar", text("Pixar").to_owned(), &["Pixar"]),
             ("LGPL without the GPL", lesser.to_owned(), &["LGPL-3.0-only"]),
             ("LGPL with the GPL", format!("{lesser}\n\n{}", text("GPL-3.0-only")), &["LGPL-3.0-only"]),
@@ -562,6 +597,15 @@ mod tests {
             ("authors", format!("{mit}\n\nAuthors:\n{names}"), &["MIT"], false),
             ("after", format!("{mit}\n\n{military}"), &["MIT"], true),
             ("before", format!("{military}\n\n{mit}"), &["MIT"], true),
+            ("no selling", mit.replace("and/or sell", "but not to sell"), &["MIT"], true),
+            (
+                "reciprocal",
+                format!(
+                    "{mit}\n\nWhoever distributes a work that contains src/core has to publish its complete source code.\n"
+                ),
+                &["MIT"],
+                true,
+            ),
             ("short", format!("{mit}\n\nNot for commercial use.\n"), &["MIT"], true),
             ("among", among, &["MIT"], true),
             (
@@ -579,6 +623,29 @@ mod tests {
         ] {
             let got = recognise(&text).unwrap();
             assert_eq!((&got.licences[..], got.rider.is_some()), (licences, rider), "{what}: {:?}", got.rider);
+        }
+    }
+
+    #[test]
+    fn a_few_words_that_change_nothing_are_a_remark() {
+        for (text, want) in [
+            ("", true),
+            ("MIT OR Apache-2.0", true),
+            (
+                "This project is dual-licensed under the Unlicense and MIT licenses.\n\nYou may use this code under either.",
+                true,
+            ),
+            (
+                "Licensed under the MIT license <LICENSE-MIT>, at your option. All files in the project carrying such\nnotice may \
+                 not be copied, modified, or distributed except according to those terms.",
+                true,
+            ),
+            ("The files under ee/ may be used only with a paid subscription.", false),
+            ("You may not copy this.", true), // too short to tell it from another wording
+            ("No commercial use.", false),
+            (&"anything goes ".repeat(60), false),
+        ] {
+            assert_eq!(is_remark(text), want, "{text:.60}");
         }
     }
 

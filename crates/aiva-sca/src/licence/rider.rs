@@ -3,6 +3,8 @@
 //! Pure. A title, a list of authors or a sentence on where the parts come from changes no terms; words that forbid, demand or
 //! condition something do. Start reading at [`rider`].
 
+use super::recognise::RUN;
+
 /// The Commons Clause, version 1.0: it takes the right to sell away from any licence, and is on no list.
 pub(super) const COMMONS_CLAUSE: &str = "\"Commons Clause\" License Condition v1.0\n\nThe Software is provided to you by the Licensor \
     under the License, as defined below, subject to the following condition.\n\nWithout limiting other conditions in the License, the \
@@ -21,14 +23,17 @@ const FEWEST: usize = 6;
 /// A shorter stretch of the licence's words between others is there by chance (`of the software`).
 const BY_CHANCE: usize = 6;
 
+/// In a shorter stretch between words of the licence one of these turns what it says, unless other licences put it just so.
+const TURNS: [&str; 4] = ["not", "never", "cannot", "except"];
+
 /// The most that is told of a rider, in words.
 const TOLD: usize = 30;
 
 /// Words that no list of authors has: one is enough, however few words stand around it.
 const PURPOSES: [&str; 5] = ["commercial", "noncommercial", "military", "prohibited", "forbidden"];
 
-/// Words without which nothing is forbidden, demanded or made a condition. `may` alone only permits.
-const TERMS: [&str; 15] = [
+/// Words without which nothing is forbidden, demanded or made a condition. `may` alone only permits; `has to` is looked for apart.
+const TERMS: [&str; 17] = [
     "not",
     "cannot",
     "must",
@@ -44,6 +49,8 @@ const TERMS: [&str; 15] = [
     "prior",
     "require",
     "requires",
+    "obliged",
+    "publish",
 ];
 
 /// After `unless` and `except` these say which files are meant, not who may use them (`unless otherwise stated`).
@@ -74,20 +81,42 @@ const CLASSPATH: &str = "Linking this library statically or dynamically with oth
     library. If you modify this library, you may extend this exception to your version of the library, but you are not \
     obligated to do so. If you do not wish to do so, delete this exception statement from your version.";
 
+/// The end of the notice that points at the licences of a package, in wide use since the Rust project wrote it.
+const ONLY_SO: &str = "All files in the project carrying such notice may not be copied, modified, or distributed except according to \
+    those terms.";
+
 /// Texts that change nothing for the worse: advice, and exceptions, which only give more.
 pub(super) fn harmless() -> impl Iterator<Item = &'static str> {
-    [LLVM, CLASSPATH, GPL_ADVICE].into_iter()
+    [LLVM, CLASSPATH, GPL_ADVICE, ONLY_SO].into_iter()
 }
 
-/// The beginning of the first words that are not the licence's and change its terms. `known` has, for each of the words,
-/// whether the licence has it there.
-pub(super) fn rider(words: &[String], known: &[bool]) -> Option<String> {
-    let own = |at: &usize| known.get(*at).is_some_and(|known| !known);
+/// What is known of the words of a text.
+pub(super) struct Known {
+    /// For each of the words, whether the licence has it there.
+    pub(super) words: Vec<bool>,
+    /// For each run of words, whether any licence has it.
+    pub(super) usual: Vec<bool>,
+}
+
+/// The beginning of the first words that are not the licence's and change its terms.
+pub(super) fn rider(words: &[String], known: &Known) -> Option<String> {
+    let has = |at: usize| known.words.get(at).is_some_and(|known| *known);
+    let own = |at: &usize| known.words.get(*at).is_some_and(|known| !known);
     let all: Vec<usize> = (0..words.len()).filter(own).collect();
     let stretches = all.chunk_by(|left, right| right - left <= BY_CHANCE);
+    let is_unusual = |at: usize| {
+        let runs = at.saturating_sub(RUN - 1)..=at;
+        known.usual.get(*runs.start()..known.usual.len().min(*runs.end() + 1)).is_some_and(|all| all.contains(&false))
+    };
+    let turns = |stretch: &[usize]| {
+        let is_inside = |first: usize, last: usize| first > 0 && has(first - 1) && has(last + 1);
+        let turns = |at: &usize| words.get(*at).is_some_and(|word| TURNS.contains(&&**word)) && is_unusual(*at);
+        stretch.first().zip(stretch.last()).is_some_and(|(first, last)| is_inside(*first, *last))
+            && stretch.iter().any(turns)
+    };
     let changes = |stretch: &&[usize]| {
         let any = |has: fn(&[String]) -> bool| stretch.iter().any(|at| has(words.get(*at..).unwrap_or_default()));
-        any(is_purpose) || stretch.len() >= FEWEST && any(is_term)
+        any(is_purpose) || if stretch.len() >= FEWEST { any(is_term) } else { turns(stretch) }
     };
     let found = stretches.into_iter().find(changes)?;
     let (first, last) = (*found.first()?, *found.last()?);
@@ -104,6 +133,9 @@ fn is_purpose(words: &[String]) -> bool {
 fn is_term(words: &[String]) -> bool {
     let Some((first, rest)) = words.split_first() else { return false };
     let of_files = || rest.iter().take(2).any(|word| OF_FILES.contains(&&**word));
+    if matches!(&**first, "has" | "have") {
+        return rest.first().is_some_and(|next| next == "to");
+    }
     TERMS.contains(&&**first) && !(matches!(&**first, "unless" | "except") && of_files())
 }
 
@@ -111,12 +143,13 @@ fn is_term(words: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    /// Capitals are the licence's words.
+    /// Capitals are the licence's words, and no other licence has the rest.
     #[track_caller]
     fn check(text: &str, want: Option<&str>) {
         let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
         let known: Vec<bool> = text.split_whitespace().map(|word| word == word.to_uppercase()).collect();
-        assert_eq!(rider(&words, &known).as_deref(), want, "{text}");
+        let usual = known.windows(RUN).map(|run| !run.contains(&false)).collect();
+        assert_eq!(rider(&words, &Known { words: known, usual }).as_deref(), want, "{text}");
     }
 
     #[test]
@@ -138,6 +171,11 @@ mod tests {
             "THE LICENSE use OF THE SOFTWARE may not be by any army",
             Some("use of the software may not be by any army"),
         );
-        check("may THE LICENSE ONE TWO THREE FOUR not THE LICENSE ONE TWO THREE FOUR be by any army", None);
+        check("THE LICENSE but not to SELL IT", Some("but not to"));
+        check("THE LICENSE but to SELL IT", None);
+        check("THE LICENSE whoever sells this has to tell of it", Some("whoever sells this has to tell of it"));
+        check("THE LICENSE whoever sells this is obliged to tell", Some("whoever sells this is obliged to tell"));
+        check("THE LICENSE these are all that it has in it", None);
+        check("may THE LICENSE ONE TWO THREE FOUR only THE LICENSE ONE TWO THREE FOUR be by any army", None);
     }
 }

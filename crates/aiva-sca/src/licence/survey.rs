@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::expression::{Expression, Meaning, read};
 use super::locate::{Caches, Finder, Own, Text};
 use super::policy::{Exception, Idle, OnUnknown, Policy, Verdict};
-use super::recognise::recognise;
+use super::recognise::{is_remark, recognise};
 use super::{Evidence, How, Licence, Unknown};
 use crate::finding::{self, Finding, Kind};
 use crate::package::{Ecosystem, Input, Package, Source};
@@ -142,7 +142,7 @@ fn stated(words: &str, from: &str) -> Option<Licence> {
 fn by_text(texts: &[Text]) -> Option<Licence> {
     let mut all: Vec<&'static str> = Vec::new();
     let (mut from, mut confidence) = (Vec::new(), 1.0_f32);
-    let (mut nearest, mut rider) = (None, None);
+    let (mut nearest, mut rider, mut unread) = (None, None, None);
     for text in texts {
         match recognise(&text.text) {
             Ok(found) => {
@@ -155,7 +155,12 @@ fn by_text(texts: &[Text]) -> Option<Licence> {
                     }
                 });
             }
-            Err(near) => nearest = nearest.or(near.map(|(name, likeness)| (name, (likeness * 100.0) as u8))),
+            Err(near) => {
+                if !is_remark(&text.text) && !is_list(&text.from) {
+                    unread = unread.or(Some(text.from.clone()));
+                }
+                nearest = nearest.or(near.map(|(name, likeness)| (name, (likeness * 100.0) as u8)));
+            }
         }
     }
     // The LGPL from version 3 on is a supplement to the GPL and comes with its text: both together are the LGPL.
@@ -166,11 +171,20 @@ fn by_text(texts: &[Text]) -> Option<Licence> {
         if let Some((from, rider)) = rider {
             return Some(Licence::Unknown(Unknown::Changed { from, base: expression, rider }));
         }
+        if let Some(from) = unread {
+            return Some(Licence::Unknown(Unknown::Unread { from, base: expression }));
+        }
         let evidence = Evidence { from: from.join(", "), how: How::Recognised(confidence) };
         return Some(Licence::Known { expression, evidence });
     }
     let first = texts.first()?;
     Some(Licence::Unknown(Unknown::NotRecognised { from: first.from.clone(), nearest }))
+}
+
+/// Whether a file is by its name a list of people, patents or notices, such as `LICENSE-AUTHORS`.
+fn is_list(from: &str) -> bool {
+    let name = from.rsplit(['/', '\\']).next().unwrap_or(from).to_ascii_lowercase();
+    ["notice", "authors", "contributors", "patents"].iter().any(|word| name.contains(word))
 }
 
 /// The exceptions of the policy that let none of these through.

@@ -156,6 +156,7 @@ fn licence_files_mean_what_they_say_together() {
     let lesser = text("LGPL-3.0-only");
     let lesser = &lesser[..lesser.rfind("GNU GENERAL PUBLIC LICENSE").unwrap()];
     let mit = text("MIT");
+    let enterprise = "Files under ee/ may be used only with a paid subscription. You may not copy them.\n";
     let military = format!("{mit}\n\nThe Software may not be used by any military organisation.\n");
     let with =
         |base: &str| format!("unknown: {base} with terms of its own: \"may not be used by any military organization\"");
@@ -169,6 +170,13 @@ fn licence_files_mean_what_they_say_together() {
         (&[("COPYING", gpl), ("LICENSE.LGPL", text("LGPL-2.1-only"))], "GPL-3.0-only AND LGPL-2.1-only".to_owned()),
         (&[("COPYING", gpl), ("COPYING.LESSER", lesser), ("LICENSE", mit)], "LGPL-3.0-only AND MIT".to_owned()),
         (&[("COPYING", gpl)], "GPL-3.0-only".to_owned()),
+        (
+            &[("LICENSE", mit), ("LICENSE.enterprise", enterprise)],
+            "unknown: MIT and what node_modules/l/LICENSE.enterprise says, a text that is no licence on the SPDX list"
+                .to_owned(),
+        ),
+        (&[("LICENSE", mit), ("LICENSE-NOTICES", enterprise)], "MIT".to_owned()), // by its name no licence
+        (&[("LICENSE", mit), ("COPYING", "Under the terms in LICENSE, at your option.")], "MIT".to_owned()),
         (&[("LICENSE", &military)], with("MIT")),
         (&[("LICENSE", &military), ("LICENSE-APACHE", text("Apache-2.0"))], with("MIT AND Apache-2.0")),
     ] {
