@@ -70,11 +70,14 @@ fn headline(document: &Document) -> Markup {
     let mut counts = summary.findings.clone();
     let numbers: Vec<(Level, u64)> = LEVELS.iter().map(|level| (*level, *count_of(&mut counts, *level))).collect();
     let total: u64 = numbers.iter().map(|(_, count)| count).sum();
-    let (class, verdict) = match (total, clean(document)) {
-        (0, Clean::Whole) => ("good", Clean::Whole.words().to_owned()),
-        (0, clean) => ("unsure", clean.words().to_owned()),
-        (1, _) => ("bad", "1 finding wants action".to_owned()),
-        (total, _) => ("bad", format!("{total} findings want action")),
+    let urgent = total - *count_of(&mut counts, Level::Informational);
+    let (class, verdict) = match (urgent, total, clean(document)) {
+        (_, 0, Clean::Whole) => ("good", Clean::Whole.words().to_owned()),
+        (_, 0, clean) => ("unsure", clean.words().to_owned()),
+        (0, 1, _) => ("unsure", "1 finding, informational".to_owned()),
+        (0, total, _) => ("unsure", format!("{total} findings, all informational")),
+        (1, ..) => ("bad", "1 finding wants action".to_owned()),
+        (urgent, ..) => ("bad", format!("{urgent} findings want action")),
     };
     let files = summary.inputs.parsed + summary.inputs.partial;
     html! {

@@ -1,12 +1,12 @@
 //! JUnit XML, in the dialect that Jenkins' xunit schema describes and GitLab and Azure read.
 //!
 //! A suite a file, a test case a finding. A file without findings is one passed case, a finding that is accepted, ruled out or
-//! known from the baseline and an entry that nobody could judge are skipped with the reason, a file that was not read to its end is an error: no viewer takes
+//! known from the baseline, one that is informational and an entry that nobody could judge are skipped with the reason, a file that was not read to its end is an error: no viewer takes
 //! silence for safety.
 
 use std::collections::BTreeMap;
 
-use aiva_contracts::api::{DocumentFinding, DocumentInput, InputStatus};
+use aiva_contracts::api::{DocumentFinding, DocumentInput, InputStatus, Level};
 
 use super::{
     Document, Standing, introducers, remedy, spoken_entry, spoken_possibility, spoken_statement, standing, symbols,
@@ -68,6 +68,10 @@ fn found(path: &str, findings: &[&DocumentFinding]) -> Suite {
     for finding in findings {
         let name = format!("{} {}: {}", finding.name, finding.version, finding.id);
         let skip = match standing(finding) {
+            // What never fails a scan is no failed test.
+            Standing::Open if finding.severity.level == Level::Informational => {
+                Some(format!("informational: {}", finding.summary))
+            }
             Standing::Open => None,
             Standing::Known => Some("known from the baseline".to_owned()),
             Standing::Suppressed => finding.statement.as_ref().map(spoken_statement),

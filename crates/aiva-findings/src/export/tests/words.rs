@@ -170,3 +170,19 @@ fn packages_of_an_ecosystem_without_advisories_are_not_called_clean() {
         assert!(super::super::markdown(&document).contains(want.words()));
     }
 }
+
+#[test]
+fn what_is_informational_fails_no_test_and_wants_no_action() {
+    let mut known = results();
+    known.findings = vec![seen("N-1", "pad", Level::Informational, None)];
+    known.inputs.truncate(1);
+    let report = document(known.clone(), &mut judge());
+    let junit = super::super::junit(&report);
+    assert!(junit.contains("<skipped message=\"informational: does harm\"/>"), "{junit}");
+    assert!(!junit.contains("<failure"), "{junit}");
+    assert!(super::super::html(&report, "shop", TOOL).contains("1 finding, informational"));
+    known.findings.push(seen("N-2", "pad", Level::Low, None));
+    let report = document(known, &mut judge());
+    assert_eq!(super::super::junit(&report).matches("<failure").count(), 1);
+    assert!(super::super::html(&report, "shop", TOOL).contains("1 finding wants action"));
+}
