@@ -109,7 +109,7 @@ mod version_catalog;
 mod walk;
 mod workflow;
 mod workspaces;
-mod xml;
+pub(crate) mod xml;
 mod yaml;
 mod yarn_doubles;
 mod yarn_lock;

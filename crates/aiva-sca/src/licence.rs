@@ -8,6 +8,7 @@
 
 pub mod expression;
 pub mod locate;
+mod maven;
 mod names;
 pub mod obligation;
 pub mod policy;
@@ -65,7 +66,10 @@ pub enum How {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
     /// The lockfile does not say, and the package is in no local cache.
-    NotInstalled,
+    NotInstalled {
+        /// The caches that were looked at; empty where its package manager keeps none that we read.
+        looked: &'static str,
+    },
     /// The package is there and says nothing.
     NotStated,
     /// Words that are no SPDX expression and in no table.
@@ -120,7 +124,7 @@ impl Licence {
                 | Unknown::Changed { from, .. }
                 | Unknown::Unread { from, .. },
             ) => from,
-            Self::Unknown(Unknown::NotInstalled | Unknown::NotStated) => "",
+            Self::Unknown(Unknown::NotInstalled { .. } | Unknown::NotStated) => "",
         }
     }
 }
@@ -141,7 +145,12 @@ impl fmt::Display for Licence {
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotInstalled => f.write_str("the lockfile does not say, and the package is in no local cache"),
+            Self::NotInstalled { looked: "" } => {
+                f.write_str("the lockfile does not say, and no local cache of its package manager is read")
+            }
+            Self::NotInstalled { looked } => {
+                write!(f, "the lockfile does not say, and the package is in no local cache: not in {looked}")
+            }
             Self::NotStated => f.write_str("the package does not say"),
             Self::NotUnderstood { stated, .. } => write!(f, "{stated:?} is no licence on the SPDX list"),
             Self::Changed { base, rider, .. } => write!(f, "{base} with terms of its own: {rider:?}"),

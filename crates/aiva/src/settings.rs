@@ -146,6 +146,7 @@ pub(crate) fn caches() -> Caches {
         go: named("GOMODCACHE")
             .or_else(|| named("GOPATH").map(|path| path.join("pkg/mod")))
             .or_else(|| below("go/pkg/mod")),
+        maven: below(".m2/repository"),
     }
 }
 

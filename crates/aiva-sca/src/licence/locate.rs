@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use super::maven::{self, Coordinates};
 use super::names;
 use crate::package::Package;
 
@@ -21,6 +22,20 @@ pub struct Caches {
     pub cargo: Option<PathBuf>,
     /// Go's module cache.
     pub go: Option<PathBuf>,
+    /// Maven's local repository.
+    pub maven: Option<PathBuf>,
+}
+
+/// Where packages of an ecosystem, by its purl type, are looked for; empty if nowhere.
+pub(super) fn places(purl_type: &str) -> &'static str {
+    match purl_type {
+        "cargo" => "vendor/ or Cargo's registry/src",
+        "npm" => "node_modules/",
+        "pypi" => "a virtual environment (.venv, venv, env, .env, virtualenv) or site-packages/",
+        "golang" => "Go's module cache or vendor/",
+        "maven" => "Maven's local repository",
+        _ => "",
+    }
 }
 
 /// What a package says of itself.
@@ -76,6 +91,7 @@ impl<'a> Finder<'a> {
             "npm" => self.npm(input, package),
             "pypi" => self.python(input, package),
             "golang" => self.go(input, package),
+            "maven" => self.maven(package),
             _ => None,
         }
     }
@@ -98,7 +114,7 @@ impl<'a> Finder<'a> {
                 return None;
             }
             let stated = word("license").map(|words| (words.to_owned(), self.shown(&manifest)));
-            let named = word("license-file").map(|file| folder.join(file));
+            let named = word("license-file").and_then(|file| inside(&folder, file));
             Some(Own { stated, texts: self.texts(&folder, named.as_deref()), notices: self.notices(&folder) })
         })
     }
@@ -135,8 +151,9 @@ impl<'a> Finder<'a> {
         let several = told.get("licenses").and_then(serde_json::Value::as_array);
         let several = several.map(|all| all.iter().filter_map(kind).collect::<Vec<_>>().join(" OR "));
         let stated = told.get("license").and_then(kind).or(several.filter(|words| !words.is_empty()));
+        let named = stated.as_deref().and_then(elsewhere).and_then(|file| inside(folder, file));
         let stated = stated.map(|words| (words, self.shown(&manifest)));
-        Some(Own { stated, texts: self.texts(folder, None), notices: self.notices(folder) })
+        Some(Own { stated, texts: self.texts(folder, named.as_deref()), notices: self.notices(folder) })
     }
 
     fn python(&mut self, input: &str, package: &Package) -> Option<Own> {
@@ -185,6 +202,26 @@ impl<'a> Finder<'a> {
         Some(Own { stated: stated.map(|words| (words, self.shown(&metadata))), texts, notices })
     }
 
+    /// The path of a POM says its version; what it does not say its parents may.
+    fn maven(&self, package: &Package) -> Option<Own> {
+        const MOST_PARENTS: usize = 16;
+        let repository = self.caches.maven.as_ref()?;
+        let mut at = Coordinates::of(&package.name, &package.version)?;
+        let mut own = None;
+        for _ in 0..MOST_PARENTS {
+            let Some(file) = at.path().map(|path| repository.join(path)) else { break };
+            let Some(pom) = self.read(&file).map(|text| maven::read(&text)) else { break };
+            let found = own.get_or_insert_with(Own::default);
+            if let Some(words) = pom.stated() {
+                found.stated = Some((words, self.shown(&file)));
+                break;
+            }
+            let Some(parent) = pom.parent else { break };
+            at = parent;
+        }
+        own
+    }
+
     fn go(&self, input: &str, package: &Package) -> Option<Own> {
         let vendored = self.above(input).into_iter().map(|dir| dir.join("vendor").join(&package.name));
         let escaped = |text: &str| {
@@ -227,9 +264,12 @@ impl<'a> Finder<'a> {
         found
     }
 
-    /// The licence files of a folder: the named one, then those that are called so.
+    /// The licence files of a folder: the named one, then those that are called so; else those that REUSE keeps in `LICENSES`.
     fn texts(&self, folder: &Path, named: Option<&Path>) -> Vec<Text> {
         let mut files = named_so(folder, is_licence_file);
+        if files.is_empty() && named.is_none() {
+            files = named_so(&folder.join("LICENSES"), |name| name.ends_with(".txt") || name.ends_with(".md"));
+        }
         if let Some(named) = named {
             files.retain(|file| file != named);
             files.insert(0, named.to_owned());
@@ -262,10 +302,7 @@ impl<'a> Finder<'a> {
         }
         let mut bytes = Vec::new();
         fs::File::open(file).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-        Some(
-            String::from_utf8(bytes)
-                .unwrap_or_else(|error| error.into_bytes().iter().map(|b| char::from(*b)).collect()),
-        )
+        Some(decoded(bytes))
     }
 
     /// Below the root its path there, in a cache the part below the cache.
@@ -273,7 +310,7 @@ impl<'a> Finder<'a> {
         let below = |base: &Path| file.strip_prefix(base).ok().map(|rest| rest.display().to_string());
         below(self.root)
             .or_else(|| self.registries.iter().find_map(|registry| below(registry)))
-            .or_else(|| self.caches.go.as_deref().and_then(below))
+            .or_else(|| [&self.caches.go, &self.caches.maven].into_iter().flatten().find_map(|cache| below(cache)))
             .unwrap_or_else(|| file.display().to_string())
     }
 }
@@ -335,6 +372,35 @@ impl Installed {
     }
 }
 
+/// UTF-16 where its mark says so, else UTF-8, else Latin-1.
+fn decoded(bytes: Vec<u8>) -> String {
+    let wide = |of: fn([u8; 2]) -> u16| {
+        let units = bytes.chunks_exact(2).skip(1).map(|pair| of([pair[0], pair[1]]));
+        char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    };
+    match bytes.get(..2) {
+        Some([0xff, 0xfe]) => wide(u16::from_le_bytes),
+        Some([0xfe, 0xff]) => wide(u16::from_be_bytes),
+        _ => {
+            String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().iter().map(|b| char::from(*b)).collect())
+        }
+    }
+}
+
+/// The file of `SEE LICENSE IN docs/TERMS.txt`.
+fn elsewhere(stated: &str) -> Option<&str> {
+    let begin = "see license in ";
+    let is_so = stated.get(..begin.len())?.eq_ignore_ascii_case(begin);
+    stated.get(begin.len()..).filter(|_| is_so).map(|file| file.trim().trim_matches(['<', '>', '"']))
+}
+
+/// A file of a package's own folder; none if the path leads out of it.
+fn inside(folder: &Path, file: &str) -> Option<PathBuf> {
+    let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    let path = Path::new(file);
+    path.components().all(is_inside).then(|| folder.join(path)).filter(|path| path.is_file())
+}
+
 /// PEP 503.
 fn normal(name: &str) -> String {
     name.to_ascii_lowercase().replace(['_', '.'], "-")
@@ -353,7 +419,8 @@ fn folders(dir: &Path) -> Vec<PathBuf> {
 fn named_so(folder: &Path, is_such: fn(&str) -> bool) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_such));
+    let is_named = |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).is_some_and(is_such);
+    files.retain(|file| is_named(file) && file.is_file());
     files.sort();
     files
 }
@@ -363,7 +430,7 @@ fn is_notice_file(name: &str) -> bool {
     matches!(&*name.to_ascii_lowercase(), "notice" | "notice.txt" | "notice.md")
 }
 
-/// `LICENSE`, `LICENCE.md`, `LICENSE-MIT`, `COPYING.LESSER`, `UNLICENSE`, ...
+/// `LICENSE`, `LICENCE.md`, `LICENSE-MIT`, `MIT-LICENSE.txt`, `COPYING.LESSER`, `UNLICENSE`, ...
 fn is_licence_file(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let is_text = match lower.rsplit_once('.') {
@@ -372,5 +439,10 @@ fn is_licence_file(name: &str) -> bool {
         }
         None => true,
     };
-    is_text && ["license", "licence", "copying", "unlicense", "unlicence"].iter().any(|begin| lower.starts_with(begin))
+    let stem = lower.rsplit_once('.').map_or(&*lower, |(stem, _)| stem);
+    let begins = ["license", "licence", "copying", "unlicense", "unlicence"];
+    is_text
+        && (begins.iter().any(|begin| lower.starts_with(begin))
+            || stem.ends_with("-license")
+            || stem.ends_with("-licence"))
 }

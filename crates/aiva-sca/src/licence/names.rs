@@ -47,6 +47,7 @@ const TABLE: &[(&str, Name)] = &[
     ("apache software", Name::OneOf(APACHE)),
     ("apache software 2", Name::Is("Apache-2.0")),
     ("apache software 2 0", Name::Is("Apache-2.0")),
+    ("apache public 2 0", Name::Is("Apache-2.0")),
     ("apache v2", Name::Is("Apache-2.0")),
     ("apache v2 0", Name::Is("Apache-2.0")),
     ("apachev2", Name::Is("Apache-2.0")),
@@ -73,6 +74,7 @@ const TABLE: &[(&str, Name)] = &[
     ("cc0 1 0 universal", Name::Is("CC0-1.0")),
     ("cc0 1 0 universal cc0 1 0 public domain dedication", Name::Is("CC0-1.0")),
     ("cddl 1 0", Name::Is("CDDL-1.0")),
+    ("common public 1 0", Name::Is("CPL-1.0")),
     ("common development and distribution 1 0 cddl 1 0", Name::Is("CDDL-1.0")),
     ("eclipse public", Name::OneOf(EPL)),
     ("eclipse public 1 0", Name::Is("EPL-1.0")),
@@ -99,6 +101,7 @@ const TABLE: &[(&str, Name)] = &[
     ("gnu general public v3 or later gplv3+", Name::Is("GPL-3.0-or-later")),
     ("gnu gpl", Name::OneOf(GPL)),
     ("gnu gpl v3", Name::OneOf(GPL3)),
+    ("gnu lesser general public", Name::OneOf(LGPL)),
     ("gnu lesser general public v2 1", Name::OneOf(&["LGPL-2.1-only", "LGPL-2.1-or-later"])),
     ("gnu lesser general public v2 or later lgplv2+", Name::Is("LGPL-2.0-or-later")),
     ("gnu lesser general public v3 lgplv3", Name::OneOf(&["LGPL-3.0-only", "LGPL-3.0-or-later"])),
@@ -171,6 +174,40 @@ pub(crate) fn find(words: &str) -> Option<Name> {
     TABLE.iter().find(|(row, _)| *row == words).map(|(_, name)| *name)
 }
 
+/// Addresses of licences, as [`find_url`] leaves them.
+const PAGES: &[(&str, &str)] = &[
+    ("apache.org/licenses/license-2.0", "Apache-2.0"),
+    ("creativecommons.org/publicdomain/zero/1.0", "CC0-1.0"),
+    ("eclipse.org/legal/epl-2.0", "EPL-2.0"),
+    ("eclipse.org/legal/epl-v10", "EPL-1.0"),
+    ("eclipse.org/legal/epl-v20", "EPL-2.0"),
+    ("eclipse.org/org/documents/epl-2.0/epl-2.0", "EPL-2.0"),
+    ("eclipse.org/org/documents/epl-v10", "EPL-1.0"),
+    ("mozilla.org/mpl/2.0", "MPL-2.0"),
+    ("mozilla.org/en-us/mpl/2.0", "MPL-2.0"),
+    ("opensource.org/licenses/apache2.0", "Apache-2.0"),
+    ("opensource.org/licenses/cpl1.0", "CPL-1.0"),
+    ("opensource.org/licenses/mit-license", "MIT"),
+    ("unlicense.org", "Unlicense"),
+];
+
+/// Sites that have a page for each identifier of the list.
+const SITES: [&str; 3] = ["opensource.org/licenses/", "opensource.org/license/", "spdx.org/licenses/"];
+
+/// The licence whose page this is, as an expression.
+pub(crate) fn find_url(url: &str) -> Option<String> {
+    let lower = url.trim().to_ascii_lowercase();
+    let page = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"))?;
+    let page = page.strip_prefix("www.").unwrap_or(page).trim_end_matches('/');
+    let page = [".txt", ".html", ".htm", ".php"].iter().find_map(|end| page.strip_suffix(end)).unwrap_or(page);
+    if let Some((_, licence)) = PAGES.iter().find(|(known, _)| *known == page) {
+        return Some((*licence).to_owned());
+    }
+    let name = SITES.iter().find_map(|site| page.strip_prefix(site))?;
+    let known = spdx::identifiers::LICENSES.iter().find(|licence| licence.name.eq_ignore_ascii_case(name))?;
+    Some(known.name.to_owned())
+}
+
 /// Whether the words say that nothing is said here.
 pub(crate) fn is_silent(words: &str) -> bool {
     let lower = words.trim().to_ascii_lowercase();
@@ -218,6 +255,27 @@ fn reduced(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::licence::expression::Expression;
+
+    #[test]
+    fn a_page_is_known_however_its_address_is_written() {
+        for (url, want) in [
+            ("http://www.apache.org/licenses/LICENSE-2.0.txt", Some("Apache-2.0")),
+            ("https://apache.org/licenses/LICENSE-2.0/", Some("Apache-2.0")),
+            ("https://opensource.org/licenses/BSD-3-Clause", Some("BSD-3-Clause")),
+            ("http://www.opensource.org/licenses/mit-license.php", Some("MIT")),
+            ("http://www.eclipse.org/legal/epl-v10.html", Some("EPL-1.0")),
+            ("https://opensource.org/licenses/bsd-license.php", None), // it has had several texts
+            ("https://example.org/licenses/MIT", None),
+            ("/LICENSE.txt", None),
+            ("", None),
+        ] {
+            assert_eq!(find_url(url).as_deref(), want, "{url}");
+        }
+        for (page, licence) in PAGES {
+            assert_eq!(find_url(&format!("http://{page}")).as_deref(), Some(*licence));
+            assert!(spdx::license_id(licence).is_some(), "{licence}");
+        }
+    }
 
     #[test]
     fn every_row_can_be_reached_and_means_something() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::expression::{Expression, Meaning, read};
-use super::locate::{Caches, Finder, Own, Text};
+use super::locate::{Caches, Finder, Own, Text, places};
 use super::policy::{Exception, Idle, OnUnknown, Policy, Verdict};
 use super::recognise::{is_remark, recognise};
 use super::{Evidence, How, Licence, Unknown};
@@ -92,7 +92,7 @@ fn look(finder: &mut Finder<'_>, input: &Input, package: &Package, depth: Depth)
         }
         locked => {
             let own = finder.find(&input.path, package);
-            let licence = settle(locked, own.as_ref());
+            let licence = settle(locked, own.as_ref(), package);
             let Own { texts, notices, .. } = own.unwrap_or_default();
             Looked { licence, texts: texts.into(), notices: notices.into() }
         }
@@ -100,12 +100,15 @@ fn look(finder: &mut Finder<'_>, input: &Input, package: &Package, depth: Depth)
 }
 
 /// The surest answer of what the lockfile and the package say.
-fn settle(locked: Option<Licence>, own: Option<&Own>) -> Licence {
+fn settle(locked: Option<Licence>, own: Option<&Own>, package: &Package) -> Licence {
     if let Some(Licence::Known { .. }) = locked {
         return locked.unwrap_or(Licence::Unknown(Unknown::NotStated));
     }
     let manifest = own.and_then(|own| own.stated.as_ref()).and_then(|(words, from)| stated(words, from));
-    let Some(own) = own else { return locked.unwrap_or(Licence::Unknown(Unknown::NotInstalled)) };
+    let Some(own) = own else {
+        let looked = places(package.ecosystem.purl_type());
+        return locked.unwrap_or(Licence::Unknown(Unknown::NotInstalled { looked }));
+    };
     match manifest.or(locked) {
         Some(known @ Licence::Known { .. }) => known,
         // The text decides between the licences that the words can mean.

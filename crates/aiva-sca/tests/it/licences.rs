@@ -34,7 +34,7 @@ fn check(files: &[(&str, &str)], want: &[&str]) {
     let (ours, shared): (Vec<_>, Vec<_>) = files.iter().copied().partition(|(path, _)| !path.starts_with("~/"));
     write(&root, &ours);
     write(&home, &shared.iter().map(|(path, text)| (&path[2..], *text)).collect::<Vec<_>>());
-    let caches = Caches { cargo: Some(home.join("cargo")), go: Some(home.join("gomod")) };
+    let caches = Caches { cargo: Some(home.join("cargo")), go: Some(home.join("gomod")), maven: Some(home.join("m2")) };
     let inventory = walk(&root, &Options::default(), &|_| {}).unwrap();
     let licensed = survey(&root, &inventory.inputs, &caches, Depth::Licences);
     let got: Vec<String> =
@@ -44,7 +44,8 @@ fn check(files: &[(&str, &str)], want: &[&str]) {
 
 const CARGO_LOCK: &str = "version = 4\n\n[[package]]\nname = \"left\"\nversion = \"1.0.0\"\n\
     source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\n";
-const NOT_INSTALLED: &str = "unknown: the lockfile does not say, and the package is in no local cache";
+const NOT_INSTALLED: &str = "unknown: the lockfile does not say, and the package is in no local cache: not in vendor/ or Cargo's \
+    registry/src";
 
 #[test]
 fn a_crate_is_looked_up_in_vendor_and_in_cargos_own_cache() {
@@ -134,12 +135,80 @@ fn a_distribution_is_looked_up_in_the_virtual_environment() {
 }
 
 #[test]
+fn a_pom_is_looked_up_in_mavens_repository_and_its_parents_there() {
+    let project = "<project><dependencies>\
+        <dependency><groupId>org.a</groupId><artifactId>own</artifactId><version>1.0</version></dependency>\
+        <dependency><groupId>org.a</groupId><artifactId>child</artifactId><version>2.0</version></dependency>\
+        <dependency><groupId>org.a</groupId><artifactId>silent</artifactId><version>1.0</version></dependency>\
+        <dependency><groupId>org.a</groupId><artifactId>gone</artifactId><version>1.0</version></dependency>\
+        </dependencies></project>";
+    let licensed = |name: &str, more: &str| {
+        format!("<project>{more}<licenses><license><name>{name}</name></license></licenses></project>")
+    };
+    let child = "<project><parent><groupId>org.a</groupId><artifactId>parent</artifactId><version>7</version></parent></project>";
+    check(
+        &[
+            ("pom.xml", project),
+            ("~/m2/org/a/own/1.0/own-1.0.pom", &licensed("Apache License, Version 2.0", "")),
+            ("~/m2/org/a/own/2.0/own-2.0.pom", &licensed("MIT", "")), // another version
+            ("~/m2/org/a/child/2.0/child-2.0.pom", child),
+            ("~/m2/org/a/parent/7/parent-7.pom", &licensed("Eclipse Public License - v 1.0", "")),
+            ("~/m2/org/a/silent/1.0/silent-1.0.pom", "<project></project>"),
+        ],
+        &[
+            "org.a:own 1.0: Apache-2.0",
+            "org.a:child 2.0: EPL-1.0",
+            "org.a:silent 1.0: unknown: the package does not say",
+            "org.a:gone 1.0: unknown: the lockfile does not say, and the package is in no local cache: not in Maven's local repository",
+        ],
+    );
+}
+
+#[test]
+fn a_licence_file_is_found_by_other_names_in_other_places_and_in_utf_16() {
+    let wide = |text: &str, of: fn(u16) -> [u8; 2]| {
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(of).collect::<Vec<u8>>()
+    };
+    let (mit, isc) = (text("MIT").as_bytes().to_vec(), text("ISC").as_bytes().to_vec());
+    let see = |file: &str| format!(r#","license":"SEE LICENSE IN {file}""#);
+    for (stated, files, want) in [
+        (String::new(), &[("MIT-LICENSE.txt", mit.clone())][..], "MIT"),
+        (String::new(), &[("LICENSES/MIT.txt", mit.clone()), ("LICENSES/ISC.txt", isc.clone())], "ISC AND MIT"),
+        (String::new(), &[("LICENSE", mit.clone()), ("LICENSES/ISC.txt", isc.clone())], "MIT"),
+        (String::new(), &[("LICENSE", wide(text("MIT"), u16::to_le_bytes))], "MIT"),
+        (String::new(), &[("LICENSE", wide(text("MIT"), u16::to_be_bytes))], "MIT"),
+        (see("docs/TERMS.txt"), &[("docs/TERMS.txt", isc.clone())], "ISC"),
+        (see("./docs/TERMS.txt"), &[("docs/TERMS.txt", isc.clone()), ("LICENSE", mit.clone())], "ISC AND MIT"),
+        (see("../l2/LICENSE"), &[("../l2/LICENSE", isc.clone())], "unknown: the package does not say"), // not its own
+        (see("docs/GONE.txt"), &[("LICENSE", mit.clone())], "MIT"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = r#"{"name":"app","lockfileVersion":3,"packages":{"":{},"node_modules/l":{"version":"1.0.0"}}}"#;
+        let package = format!(r#"{{"name":"l","version":"1.0.0"{stated}}}"#);
+        write(folder.path(), &[("package-lock.json", lock), ("node_modules/l/package.json", &package)]);
+        for (name, bytes) in files {
+            let file = folder.path().join("node_modules/l").join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, bytes).unwrap();
+        }
+        let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+        let licensed = survey(folder.path(), &inventory.inputs, &Caches::default(), Depth::Licences);
+        assert_eq!(
+            licensed[0].licence.to_string(),
+            want,
+            "{stated} {:?}",
+            files.iter().map(|one| one.0).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
 fn a_go_module_is_known_by_its_text_alone() {
     let lock = "module example.com/app\n\ngo 1.22\n\nrequire github.com/BurntSushi/toml v1.3.2\n";
     let cached = "~/gomod/github.com/!burnt!sushi/toml@v1.3.2/COPYING";
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &[("go.mod", lock), ("home/gomod/github.com/!burnt!sushi/toml@v1.3.2/COPYING", text("MIT"))]);
-    let caches = Caches { cargo: None, go: Some(folder.path().join("home/gomod")) };
+    let caches = Caches { go: Some(folder.path().join("home/gomod")), ..Caches::default() };
     let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
     let licensed = survey(folder.path(), &inventory.inputs, &caches, Depth::Licences);
     let toml = licensed.iter().find(|one| one.package.name == "github.com/BurntSushi/toml").unwrap();
