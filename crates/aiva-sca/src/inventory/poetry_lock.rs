@@ -13,6 +13,7 @@ use super::door;
 use super::graph::index;
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
+use super::signs::Listed;
 use super::toml::{Item, Toml};
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
@@ -30,6 +31,7 @@ struct Entry<'a> {
     kind: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
     needs: Vec<Need>,
+    listed: Listed,
 }
 
 struct Need {
@@ -46,6 +48,8 @@ enum Table {
     Dependencies,
     Source,
     Metadata,
+    /// The archives of all packages, by name, as before format 2.
+    Files,
     Other,
 }
 
@@ -54,13 +58,21 @@ struct Lock<'a> {
     table: Table,
     has_metadata: bool,
     version: Option<(u32, u32)>,
+    /// The archives that do not stand with their packages.
+    files: RapidHashMap<SmolStr, Listed>,
 }
 
 /// Reads a `poetry.lock`.
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let mut toml = Toml::new(text);
-    let mut lock = Lock { entries: Vec::new(), table: Table::Other, has_metadata: false, version: None };
+    let mut lock = Lock {
+        entries: Vec::new(),
+        table: Table::Other,
+        has_metadata: false,
+        version: None,
+        files: RapidHashMap::default(),
+    };
     loop {
         match lock.step(&mut toml) {
             Ok(true) => {}
@@ -82,7 +94,7 @@ pub(crate) fn read(text: &str) -> Reading {
     } else if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
     }
-    settle(lock.entries, &mut reading);
+    settle(lock, &mut reading);
     reading.close()
 }
 
@@ -100,6 +112,7 @@ impl<'a> Lock<'a> {
                     "package.dependencies" => Table::Dependencies,
                     "package.source" => Table::Source,
                     "metadata" => Table::Metadata,
+                    "metadata.files" | "metadata.hashes" => Table::Files,
                     _ => Table::Other,
                 };
                 self.has_metadata |= self.table == Table::Metadata;
@@ -121,6 +134,10 @@ impl<'a> Lock<'a> {
         match (self.table, self.entries.last_mut()) {
             (Table::Package, Some(entry)) => entry.key(toml, &key, line)?,
             (Table::Source, Some(entry)) if key == "type" => entry.kind = toml.string()?,
+            (Table::Source, Some(entry)) if key == "reference" || key == "resolved_reference" => {
+                toml.string()?.iter().for_each(|revision| entry.listed.revision(revision));
+            }
+            (Table::Files, _) => files(toml, self.files.entry(normalise(&key)).or_default())?,
             (Table::Source, Some(entry)) if key == "url" => entry.url = toml.string()?,
             (Table::Dependencies, Some(entry)) => {
                 let may_be_absent = toml.is_table() || toml.is_array();
@@ -152,6 +169,7 @@ impl<'a> Entry<'a> {
                     Ok(())
                 });
             }
+            "files" => return files(toml, &mut self.listed),
             _ => return toml.skip(),
         };
         let value = toml.string()?;
@@ -181,11 +199,25 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
+/// Archives with their hashes, or hashes alone.
+fn files(toml: &mut Toml<'_>, listed: &mut Listed) -> Result<(), Fault> {
+    if !toml.is_array() {
+        return toml.skip();
+    }
+    toml.array(|toml| {
+        if toml.is_table() {
+            return python::archive(toml, None, listed);
+        }
+        toml.string()?.iter().for_each(|hash| listed.hash(hash));
+        Ok(())
+    })
+}
+
+fn settle(lock: Lock<'_>, reading: &mut Reading) {
     // Markers may choose between several versions of one name, so a need leads to each of them.
     let mut by_name: RapidHashMap<SmolStr, Vec<u32>> = RapidHashMap::default();
     let mut needs = Vec::new();
-    for entry in entries {
+    for entry in lock.entries {
         let (Some(name), Some(version)) = (entry.name.as_deref(), entry.version.as_deref()) else {
             let name = entry.name.as_deref().unwrap_or_default();
             let message = match name {
@@ -207,6 +239,10 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             licenses: Licenses::default(),
             origin: None,
         };
+        let is_git = matches!(package.source, Source::Git(_)); // Its commit stands with the package.
+        let apart = lock.files.get(&package.name).filter(|_| !is_git && !entry.listed.has_hash());
+        // The hashes of old files stand at the end: one that was cut lacks them.
+        apart.unwrap_or(&entry.listed).tell(&package, lock.has_metadata, &mut reading.links.signs);
         by_name.entry(package.name.clone()).or_default().push(at);
         reading.packages.push(package);
         needs.push((at, entry.needs));

@@ -1,9 +1,11 @@
-//! What all of Python's formats share: how names are spelled, which indexes are public.
+//! What all of Python's formats share: how names are spelled, which indexes are public, how archives are listed.
 
 use smol_str::{SmolStr, SmolStrBuilder};
 
 use super::address::{host, without_secret};
-use super::reading::Reading;
+use super::reading::{Fault, Reading};
+use super::signs::Listed;
+use super::toml::Toml;
 use crate::package::{Ecosystem, NotJudged, Source};
 
 /// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
@@ -45,6 +47,42 @@ pub(crate) fn source(address: &str) -> Source {
         () if is_git || plain.ends_with(".git") => Source::Git(plain),
         () if plain.starts_with("file:") || !plain.contains("://") => Source::Path(plain),
         () => Source::Url(plain),
+    }
+}
+
+/// Whether the address is that of an archive of another package: wheels and source archives begin with the name.
+pub(crate) fn is_of_another(address: &str, name: &str) -> bool {
+    let file = address.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    let ends = [".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz"];
+    let Some(stem) = ends.iter().find_map(|end| file.strip_suffix(end)) else { return false };
+    let own = normalise(name);
+    !normalise(stem).strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// One archive in TOML: `{ url = "…", hash = "sha256:…" }`. With a name, an archive of another package is noted.
+pub(crate) fn archive(toml: &mut Toml<'_>, name: Option<&str>, listed: &mut Listed) -> Result<(), Fault> {
+    if !toml.is_table() {
+        return toml.skip();
+    }
+    toml.table(|toml, key| {
+        match key {
+            "url" => {
+                if let Some(url) = toml.string()? {
+                    address(&url, name, listed);
+                }
+            }
+            "hash" => toml.string()?.iter().for_each(|hash| listed.hash(hash)),
+            _ => toml.skip()?,
+        }
+        Ok(())
+    })
+}
+
+/// Notes where an archive is, and whether that is another package's.
+pub(crate) fn address(url: &str, name: Option<&str>, listed: &mut Listed) {
+    listed.address(url);
+    if name.is_some_and(|name| is_of_another(url, name)) {
+        listed.elsewhere(url);
     }
 }
 
@@ -98,6 +136,20 @@ pub(crate) fn is_specifier(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_begins_with_the_name_of_its_package() {
+        for (address, name, is_other) in [
+            ("https://files.pythonhosted.org/packages/a/b/idna-3.4.tar.gz", "idna", false),
+            ("https://files.pythonhosted.org/packages/a/b/other-3.4.tar.gz", "idna", true),
+            ("https://files.pythonhosted.org/packages/a/b/idnaa-3.4-py3-none-any.whl", "idna", true),
+            ("https://a.example/zope.interface-5.4.0-cp39-cp39-win32.whl#sha256=00", "zope-interface", false),
+            ("https://a.example/Flask_Login-0.6.tar.gz?x=1", "flask-login", false),
+            ("https://a.example/download/1234", "idna", false),
+        ] {
+            assert_eq!(is_of_another(address, name), is_other, "{address}");
+        }
+    }
 
     #[test]
     fn a_specifier_begins_as_versions_do() {

@@ -78,6 +78,80 @@ fn address_of(package: &Package, address: &str, integrity: Option<&str>, add: &m
     }
 }
 
+/// What a lockfile says of a package that may have several archives, each with its own address and hash.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// The first address that is not encrypted.
+    plain: Option<String>,
+    /// The first one of an archive of another package.
+    elsewhere: Option<String>,
+    has_hash: bool,
+    weak: Option<&'static str>,
+    names_commit: bool,
+}
+
+impl Listed {
+    /// Notes where an archive is.
+    pub(crate) fn address(&mut self, address: &str) {
+        if self.plain.is_none() && is_plain(address) {
+            self.plain = Some(without_secret(address).into_owned());
+        }
+    }
+
+    /// Notes an archive whose address is that of another package.
+    pub(crate) fn elsewhere(&mut self, address: &str) {
+        self.elsewhere.get_or_insert_with(|| without_secret(address).into_owned());
+    }
+
+    /// Notes the hash of an archive: `sha256:…`, or without the name of the algorithm. One good hash of several archives says nothing of
+    /// the others, so a weak one counts.
+    pub(crate) fn hash(&mut self, hash: &str) {
+        self.has_hash = true;
+        self.weak = self.weak.or(match hash.split_once([':', '-', '=']).map_or("", |(algorithm, _)| algorithm) {
+            "md5" => Some("md5"),
+            "sha1" => Some("sha1"),
+            _ => None,
+        });
+    }
+
+    /// Notes what may name the commit of a git repository.
+    pub(crate) fn revision(&mut self, revision: &str) {
+        self.names_commit |= names_commit(revision);
+    }
+
+    /// Whether there is a hash at all.
+    pub(crate) fn has_hash(&self) -> bool {
+        self.has_hash
+    }
+
+    /// What is out of the ordinary. A hash is missed only where one is `due`.
+    pub(crate) fn tell(&self, package: &Package, due: bool, signs: &mut Vec<Sign>) {
+        let mut add = |fact| signs.push(sign(package, fact));
+        let own = match &package.source {
+            Source::Path(_) => return,
+            Source::Registry => None,
+            Source::PrivateRegistry(address) | Source::Git(address) | Source::Url(address) => Some(address),
+        };
+        let is_git = matches!(package.source, Source::Git(_));
+        let is_checked = if is_git { self.names_commit } else { self.has_hash && self.weak.is_none() };
+        if let Some(address) = own.filter(|address| is_plain(address)).or(self.plain.as_ref()) {
+            add(Fact::PlainHttp { address: address.clone(), is_checked });
+        }
+        if let (true, false, Some(address)) = (is_git, is_checked, own) {
+            add(Fact::MovingGit(address.clone()));
+        }
+        if let (Source::Registry, Some(address)) = (&package.source, &self.elsewhere) {
+            add(Fact::Elsewhere(address.clone()));
+        }
+        match self.weak {
+            _ if is_git => {} // The commit is the hash.
+            Some(algorithm) => add(Fact::WeakIntegrity(algorithm)),
+            None if due && !self.has_hash => add(Fact::NoIntegrity),
+            None => {}
+        }
+    }
+}
+
 /// Whether whoever is on the way can change what arrives.
 pub(crate) fn is_plain(address: &str) -> bool {
     if address.starts_with("https://") {

@@ -13,6 +13,7 @@ use super::door;
 use super::graph::{self, index};
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
+use super::signs::Listed;
 use super::toml::{Item, Toml};
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 
@@ -28,6 +29,7 @@ struct Entry<'a> {
     needs: Vec<Need<'a>>,
     /// Whether it says which archives there are.
     has_archive: bool,
+    listed: Listed,
     /// What its project asked for: names and specifiers.
     asks: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
 }
@@ -143,7 +145,10 @@ impl<'a> Entry<'a> {
                 let mut source = Source::Registry;
                 toml.table(|toml, key| {
                     match toml.string()? {
-                        Some(value) => source = place(key, &value).unwrap_or(std::mem::take(&mut source)),
+                        Some(value) => {
+                            self.listed.revision(&value);
+                            source = place(key, &value).unwrap_or(std::mem::take(&mut source));
+                        }
                         None => return Ok(()),
                     }
                     Ok(())
@@ -152,7 +157,12 @@ impl<'a> Entry<'a> {
             }
             "dependencies" => return self.needs(toml, Scope::Runtime),
             "sdist" | "wheels" => {
-                toml.skip()?;
+                let (name, listed) = (self.name.as_deref(), &mut self.listed);
+                if toml.is_array() {
+                    toml.array(|toml| python::archive(toml, name, listed))?;
+                } else {
+                    python::archive(toml, name, listed)?;
+                }
                 self.has_archive = true;
                 false
             }
@@ -246,7 +256,7 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
         }
         let at = index(reading.packages.len());
         by_name.entry(normalise(name)).or_default().push(at);
-        reading.packages.push(Package {
+        let package = Package {
             ecosystem: Ecosystem::PyPi,
             name: normalise(name),
             version: version.into(),
@@ -256,7 +266,10 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             source,
             licenses: Licenses::default(),
             origin: None,
-        });
+        };
+        let due = entry.has_archive || matches!(package.source, Source::Url(_));
+        entry.listed.tell(&package, due, &mut reading.links.signs);
+        reading.packages.push(package);
         needs.push((at, own, entry.needs));
     }
     connect(&by_name, needs, reading);

@@ -171,6 +171,92 @@ fn yarn_pnpm_and_cargo_say_so_too() {
 }
 
 #[test]
+fn poetry_says_so_too() {
+    let commit = "0123456789012345678901234567890123456789";
+    let lock = |files: &str, source: &str| {
+        let source = if source.is_empty() { String::new() } else { format!("\n[package.source]\n{source}\n") };
+        format!(
+            "[[package]]\nname = \"mine\"\nversion = \"1.0\"\n{files}\n{source}\n[metadata]\nlock-version = \"2.0\"\n"
+        )
+    };
+    let git = |resolved: &str, scheme: &str| {
+        format!(
+            "type = \"git\"\nurl = \"{scheme}://a.example/m.git\"\nreference = \"main\"\nresolved_reference = \"{resolved}\""
+        )
+    };
+    let legacy = |scheme: &str| format!("type = \"legacy\"\nurl = \"{scheme}://i.example/simple\"\nreference = \"i\"");
+    let good = r#"files = [{file = "mine-1.0.tar.gz", hash = "sha256:00"}]"#;
+    let md5 = r#"files = [{file = "a.whl", hash = "sha256:00"}, {file = "b.whl", hash = "md5:00"}]"#;
+    let empty = "files = []";
+    let moved = ["supply-not-registry mine:2", "supply-plain-http mine:2", "supply-git-unpinned mine:2"];
+    for (files, source, want) in [
+        (good, String::new(), &[][..]),
+        (empty, String::new(), &["supply-integrity-missing poetry.lock:2"]),
+        (md5, String::new(), &["supply-integrity-weak poetry.lock:2"]),
+        (empty, git(commit, "https"), &["supply-not-registry mine:2"]),
+        (empty, git("main", "https"), &["supply-not-registry mine:2", "supply-git-unpinned mine:2"]),
+        (empty, git("main", "http"), &moved),
+        (empty, git(commit, "http"), &["supply-not-registry mine:2", "supply-plain-http-checked mine:2"]),
+        (good, legacy("https"), &[]),
+        (good, legacy("http"), &["supply-plain-http-checked mine:2"]),
+        (empty, legacy("http"), &["supply-plain-http mine:2", "supply-integrity-missing poetry.lock:2"]),
+        (empty, "type = \"directory\"\nurl = \"../mine\"".to_owned(), &[]),
+    ] {
+        check(&[("poetry.lock", &lock(files, &source))], want);
+    }
+    // Older formats keep the archives of all packages at the end.
+    for (end, want) in [
+        ("[metadata.files]\nMine = [{file = \"mine-1.0.tar.gz\", hash = \"sha256:00\"}]\n", &[][..]),
+        ("[metadata.hashes]\nmine = [\"00\"]\n", &[]),
+        ("[metadata.files]\nmine = []\n", &["supply-integrity-missing poetry.lock:2"]),
+    ] {
+        check(&[("poetry.lock", &format!("{}\n{end}", lock("", "")))], want);
+    }
+}
+
+#[test]
+fn uv_says_so_too() {
+    let lock = |source: &str, archives: &str| {
+        format!("version = 1\n\n[[package]]\nname = \"mine\"\nversion = \"1.0\"\nsource = {{ {source} }}\n{archives}\n")
+    };
+    let sdist = |url: &str, hash: &str| format!("sdist = {{ url = \"{url}\", hash = \"{hash}\" }}");
+    let pypi = "registry = \"https://pypi.org/simple\"";
+    let at = "https://files.pythonhosted.org/packages/m/mine-1.0.tar.gz";
+    let bare = format!("wheels = [\n    {{ url = \"{at}\" }},\n]");
+    for (source, archives, want) in [
+        (pypi, sdist(at, "sha256:00"), &[][..]),
+        (pypi, sdist(at, "md5:00"), &["supply-integrity-weak uv.lock:4"]),
+        (pypi, bare, &["supply-integrity-missing uv.lock:4"]),
+        (pypi, sdist(&at.replace("mine", "other"), "sha256:00"), &["supply-resolved-elsewhere mine:4"]),
+        (pypi, sdist(&at.replace("https", "http"), "sha256:00"), &["supply-plain-http-checked mine:4"]),
+        (
+            pypi,
+            sdist(&at.replace("https", "http"), "md5:00"),
+            &["supply-plain-http mine:4", "supply-integrity-weak uv.lock:4"],
+        ),
+        ("registry = \"http://i.example/simple\"", sdist(at, "sha256:00"), &["supply-plain-http-checked mine:4"]),
+        (
+            "git = \"https://a.example/m.git?rev=main#0123456789012345678901234567890123456789\"",
+            String::new(),
+            &["supply-not-registry mine:4"],
+        ),
+        (
+            "git = \"https://a.example/m.git?branch=main#main\"",
+            String::new(),
+            &["supply-not-registry mine:4", "supply-git-unpinned mine:4"],
+        ),
+        (
+            "url = \"http://a.example/mine-1.0.tar.gz\"",
+            String::new(),
+            &["supply-not-registry mine:4", "supply-plain-http mine:4", "supply-integrity-missing uv.lock:4"],
+        ),
+        ("editable = \".\"", String::new(), &[]),
+    ] {
+        check(&[("uv.lock", &lock(source, &archives))], want);
+    }
+}
+
+#[test]
 fn a_workflow_is_pinned_by_commits_only() {
     let workflow = "on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4.1.0\n      \
         - uses: actions/cache@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v3.5.2\n      - uses: ./local\n      - uses: some/one@main\n";
