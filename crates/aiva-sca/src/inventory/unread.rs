@@ -13,7 +13,7 @@ use super::find::Found;
 use super::join::{above, folder, inside};
 use super::kind::Kind;
 use super::walk::{Options, read_within, text_within};
-use crate::package::Scope;
+use crate::package::{Scope, Status};
 
 /// A kind of file that is known and not read.
 struct Row {
@@ -197,12 +197,16 @@ pub(crate) fn settle(root: &Path, files: &mut Vec<Found>, options: &Options) {
     }
     let Ok(real_root) = root.canonicalize() else { return };
     let tree = Tree { real_root: &real_root, options, paths: files.iter().map(|found| found.path.as_str()).collect() };
-    let bills: HashSet<&str> =
-        files.iter().filter(|found| found.kind == Kind::Bill).map(|found| folder(&found.path)).collect();
+    let lists = |found: &&Found| {
+        let reading = read_within(&real_root, &found.file, Kind::Bill, options);
+        reading.is_some_and(|reading| reading.status == Status::Parsed && !reading.packages.is_empty())
+    };
+    let bills = files.iter().filter(|found| found.kind == Kind::Bill).filter(lists);
+    let bills: HashSet<&str> = bills.map(|found| folder(&found.path)).collect();
+    // A bill is what is asked for where there is no lockfile that would be read.
+    let has_bill = |row: &Row, found: &Found| row.advice == BILL && bills.contains(folder(&found.path));
     let is_missed = |found: &Found| match found.kind {
-        Kind::Unread(kind) => {
-            !bills.contains(folder(&found.path)) && of(kind).is_none_or(|row| tree.misses(row, found))
-        }
+        Kind::Unread(kind) => of(kind).is_none_or(|row| !has_bill(row, found) && tree.misses(row, found)),
         _ => true,
     };
     let missed: Vec<bool> = files.iter().map(is_missed).collect();
@@ -221,7 +225,8 @@ impl Tree<'_> {
     fn misses(&self, row: &Row, found: &Found) -> bool {
         let own = folder(&found.path);
         let reach = if row.is_wide { usize::MAX } else { 1 };
-        if above(own).take(reach).any(|at| row.by.iter().any(|name| self.has(at, name))) {
+        let says = |at: &str, name: &str| self.has(at, name) && (row.name != "*.gemspec" || self.takes_gems(at, name));
+        if above(own).take(reach).any(|at| row.by.iter().any(|name| says(at, name))) {
             return false;
         }
         if row.words.is_empty() {
@@ -229,8 +234,10 @@ impl Tree<'_> {
         }
         // What cannot be read may ask for anything.
         let text = text_within(self.real_root, &found.file, self.options);
-        text.is_none_or(|text| row.words.iter().any(|word| has_word(&text, word)))
-            && !(row.name == "setup.py" && self.is_told_of_setup(own))
+        text.is_none_or(|text| {
+            row.words.iter().any(|word| has_word(&text, word))
+                && !(row.name == "setup.py" && self.is_told_of_setup(own, &text))
+        })
     }
 
     fn has(&self, folder: &str, name: &str) -> bool {
@@ -239,13 +246,14 @@ impl Tree<'_> {
 
     /// Whether a file beside a `setup.py` lists what the project asks for: a manifest that does, a lockfile, or requirements that
     /// were compiled from it.
-    fn is_told_of_setup(&self, own: &str) -> bool {
+    fn is_told_of_setup(&self, own: &str, text: &str) -> bool {
         const LOCKS: &[&str] = &["poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"];
         const MANIFESTS: &[(&str, Kind)] = &[("pyproject.toml", Kind::PyProject), ("setup.cfg", Kind::SetupCfg)];
         let file = |name: &str| self.real_root.join(inside(own, name));
         let lists = |(name, kind): &(&str, Kind)| {
             let reading = self.has(own, name).then(|| read_within(self.real_root, &file(name), *kind, self.options));
-            let is_asked = |scope| scope != Scope::Build;
+            // What is for development, or an extra, may be all that it lists.
+            let is_asked = |scope| scope == Scope::Runtime;
             reading.flatten().is_some_and(|reading| {
                 reading.packages.iter().any(|package| is_asked(package.scope))
                     || reading.not_judged.iter().any(|entry| is_asked(entry.scope))
@@ -256,7 +264,13 @@ impl Tree<'_> {
             || text_within(self.real_root, &file(compiled), self.options).is_some_and(|text| text.contains("setup.py"));
         LOCKS.iter().any(|name| self.has(own, name))
             || MANIFESTS.iter().any(lists)
-            || self.has(own, compiled) && is_compiled()
+            || self.has(own, compiled) && (text.contains(compiled) || is_compiled())
+    }
+
+    /// Whether a Gemfile, or its lockfile, takes in what a gemspec asks for.
+    fn takes_gems(&self, folder: &str, name: &str) -> bool {
+        let text = text_within(self.real_root, &self.real_root.join(inside(folder, name)), self.options);
+        text.is_some_and(|text| text.contains("gemspec") || text.contains("PATH\n"))
     }
 }
 
@@ -293,18 +307,23 @@ mod tests {
         assert_eq!(unread.map(|one| one.path.as_str()).collect::<Vec<_>>(), want, "{files:?}");
     }
 
+    const LISTS: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+        {"type": "library", "name": "a", "version": "1.0.0", "purl": "pkg:npm/a@1.0.0"}]}"#;
+
     #[test]
     fn each_kind_is_named_alone_and_not_beside_what_says_the_same() {
         for row in ROWS {
             let name = row.name.replace('*', "app");
             let text = format!("x {}", row.words.first().unwrap_or(&""));
             check(&[(&name, &text)], &[&name]);
-            check(&[(&name, &text), ("bom.json", "{}")], &[]);
+            let settled: &[&str] = if row.advice == BILL { &[] } else { &[&name] };
+            check(&[(&name, &text), ("bom.json", LISTS)], settled);
+            check(&[(&name, &text), ("bom.json", "{}")], &[&name]);
             for by in row.by {
                 // Which may be one of the list itself.
                 let named = of(by).is_some_and(|by| by.words.is_empty());
                 let want: &[&str] = if named { &[by] } else { &[] };
-                check(&[(&name, &text), (by, "x")], want);
+                check(&[(&name, &text), (by, "x gemspec")], want);
             }
             if !row.words.is_empty() {
                 check(&[(&name, "nothing")], &[]);
@@ -319,6 +338,14 @@ mod tests {
         check(&[("setup.py", "setup(setup_requires=['a'])")], &["setup.py"]);
         check(&[("setup.py", ASKS), ("requirements.txt", "a==1\n")], &["setup.py"]);
         check(&[("setup.py", ASKS), ("requirements.txt", "a==1 # via pkg (setup.py)\n")], &[]);
+        let reads = "setup(install_requires=open('requirements.txt').read())";
+        check(&[("setup.py", reads), ("requirements.txt", "a==1\n")], &[]);
+        let dev = "[project]\nname = \"a\"\n[dependency-groups]\ndev = [\"b==1\"]\n";
+        check(&[("setup.py", ASKS), ("pyproject.toml", dev)], &["setup.py"]);
+        check(&[("setup.py", ASKS), ("setup.cfg", "[options.extras_require]\nx =\n    b==1\n")], &["setup.py"]);
+        let gem = ("gems/a/a.gemspec", "add_dependency 'b'");
+        check(&[gem, ("Gemfile", "gem 'c'\n")], &["gems/a/a.gemspec"]);
+        check(&[gem, ("Gemfile", "gem 'c'\n"), ("Gemfile.lock", "PATH\n  remote: gems/a\n")], &[]);
         check(&[("setup.py", ASKS), ("poetry.lock", "")], &[]);
         check(
             &[("setup.py", ASKS), ("pyproject.toml", "[build-system]\nrequires = [\"setuptools\"]\n")],
