@@ -77,8 +77,8 @@ fn of_ranges(service: &str, inputs: &[DocumentInput]) -> Vec<Sight> {
     all
 }
 
-/// What a scan could not judge, and how often: entries by name and requirement, files by what is wrong with them. Wherever they are, so
-/// that a file that was moved is no news.
+/// What a scan could not judge, and how often: entries by name and requirement, wherever they are, so that those of a file that was moved are
+/// no news; files by where they are and what is wrong with them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Gaps(HashMap<(String, String), usize>);
 
@@ -87,9 +87,9 @@ impl Gaps {
         let mut gaps: HashMap<(String, String), usize> = HashMap::new();
         for input in inputs {
             let entries = input.not_judged.iter().map(|entry| (entry.name.clone(), entry.requirement.clone()));
-            let problems = input.problems.iter().map(|problem| (input.kind.clone(), problem.message.clone()));
+            let problems = input.problems.iter().map(|problem| (input.path.clone(), problem.message.clone()));
             let is_unread = input.status != InputStatus::Parsed;
-            let file = (is_unread && input.problems.is_empty()).then(|| (input.kind.clone(), String::new()));
+            let file = (is_unread && input.problems.is_empty()).then(|| (input.path.clone(), String::new()));
             let problems = problems.filter(|_| is_unread).chain(file);
             entries.chain(problems).for_each(|gap| *gaps.entry(gap).or_default() += 1);
         }
