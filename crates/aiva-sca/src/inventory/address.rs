@@ -76,7 +76,8 @@ fn behind(value: &str) -> &str {
 /// The host of an address, without port and credentials.
 pub(crate) fn host(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // Those who download take a backslash for a slash.
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     host.split(':').next().unwrap_or_default()
 }
@@ -104,6 +105,16 @@ mod tests {
             ("^1.2", "^1.2"),
         ] {
             assert_eq!(without_secret(address), shown);
+        }
+    }
+
+    #[test]
+    fn a_host_ends_where_those_who_download_end_it() {
+        for (address, want) in [
+            ("https://me:secret@a.example:80/x", "a.example"),
+            ("https://evil.example\\@registry.npmjs.org/d/-/d-1.0.0.tgz", "evil.example"),
+        ] {
+            assert_eq!(host(address), want, "{address}");
         }
     }
 }

@@ -361,6 +361,9 @@ fn doubt_crates(readings: &mut [(Found, Reading)]) {
     }
     let manifests = readings.iter().filter(|(found, _)| found.kind == Kind::CargoToml);
     let names: Vec<String> = manifests.filter_map(|(_, reading)| reading.links.name.clone()).collect();
+    if names.is_empty() {
+        return; // Nothing tells which crates are the project's own.
+    }
     let names = names.iter().map(String::as_str).collect();
     for (_, lock) in readings.iter_mut().filter(|one| is_lock(one)) {
         cargo_lock::doubt_last(lock, &names);

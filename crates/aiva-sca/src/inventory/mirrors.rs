@@ -141,6 +141,10 @@ impl Mirrors {
 
     /// Whether an address is that of a mirror.
     fn hold(&self, address: &str) -> bool {
+        // Package managers take these for `/` and `..`: what they mean is not what stands there.
+        if address.contains('\\') || address.to_ascii_lowercase().contains("%2e") {
+            return false;
+        }
         let place = Place::of(address);
         let is_known = WELL_KNOWN.iter().any(|host| place.host.eq_ignore_ascii_case(host));
         is_known && place.port() == Some(None) || self.0.iter().any(|mirror| mirror.holds(&place))
@@ -192,6 +196,9 @@ mod tests {
             ("npm.corp.example", "https://evil.example/npm.corp.example", false),
             ("npm.corp.example", "https://npm.corp.example@evil.example/", false),
             ("npm.corp.example/a", "https://npm.corp.example/a/../b", false),
+            ("npm.corp.example/a", "https://npm.corp.example/a/%2e%2E/b", false),
+            ("npm.corp.example/a", "https://npm.corp.example/a/..\\b", false),
+            ("npm.corp.example/a", "https://evil.example\\@npm.corp.example/a/b", false),
             ("npm.corp.example:8443", "https://npm.corp.example:8443/x", true),
             ("npm.corp.example:8443", "https://npm.corp.example/x", false),
             ("npm.corp.example", "https://npm.corp.example:8443/x", false),

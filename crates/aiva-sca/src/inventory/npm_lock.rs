@@ -141,10 +141,14 @@ pub(super) struct Entry<'a> {
     renames: Vec<(String, String)>,
 }
 
-/// The name and the package behind it, where a requirement has both.
+/// The name and the package behind it, where a requirement has both; nothing for what may be any.
 fn renamed(name: Cow<'_, str>, requirement: &str) -> Option<(String, String)> {
-    let alias = requirement.strip_prefix("npm:")?;
-    let package = split_name(alias).map_or(alias, |(package, _)| package);
+    let package = match requirement.strip_prefix("npm:") {
+        Some(alias) => split_name(alias).map_or(alias, |(package, _)| package),
+        // What an address brings may have any name.
+        None if requirement.contains([':', '/']) => "",
+        None => return None,
+    };
     Some((name.into_owned(), package.to_owned()))
 }
 

@@ -36,7 +36,7 @@ fn read(text: &str) -> Registries {
     let mut read = Registries::default();
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
         let Some((key, value)) = line.split_once('=') else { continue };
-        let value = value.trim().trim_matches(['"', '\'']);
+        let value = unquoted(value);
         let is_address = value.starts_with("https://") || value.starts_with("http://");
         if !is_address || value.contains("${") {
             continue;
@@ -47,12 +47,24 @@ fn read(text: &str) -> Registries {
             "registry" => read.all = Some(address),
             key => {
                 if let Some(scope) = key.strip_suffix(":registry").filter(|scope| scope.starts_with('@')) {
-                    read.scopes.insert(0, (scope.to_owned(), address));
+                    read.scopes.push((scope.to_owned(), address));
                 }
             }
         }
     }
+    // The later line wins, and the first of a scope is asked.
+    read.scopes.reverse();
     read
+}
+
+/// What stands behind the sign, without its quotes and without a comment.
+fn unquoted(value: &str) -> &str {
+    let value = value.trim();
+    let quoted = value.strip_prefix('"').map(|rest| (rest, '"')).or(value.strip_prefix('\'').map(|rest| (rest, '\'')));
+    match quoted {
+        Some((rest, quote)) => rest.split(quote).next().unwrap_or_default(),
+        None => value.split([';', '#']).next().unwrap_or_default().trim_end(),
+    }
 }
 
 impl Registries {
@@ -81,5 +93,20 @@ impl Registries {
                 entry.ask_of(address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_line_wins_and_comments_are_none_of_it() {
+        let text = "registry=https://a.example/\nregistry=\"https://npm.corp.example/x/\" ; comment\n\
+                    @s:registry=https://one.example/\n@s:registry=https://two.example/ # why\n@t:registry=https://registry.npmjs.org/\n";
+        let read = read(text);
+        assert_eq!(read.of("lodash"), Some("https://npm.corp.example/x"));
+        assert_eq!(read.of("@s/a"), Some("https://two.example"));
+        assert_eq!(read.of("@t/a"), None);
     }
 }

@@ -8,13 +8,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::described::Described;
 use super::find::Found;
+use super::join::folder;
 use super::kind::Kind;
 use super::npm_source::split_name;
 use super::reading::Reading;
 use super::signs::sign;
-use crate::package::{Ask, Fact, Package, Sign, Source};
+use crate::package::{Ask, Fact, Sign, Source};
 
 /// Notes such packages in the lockfiles of a group.
 pub(super) fn note(readings: &mut [(Found, Reading)]) {
@@ -25,31 +25,77 @@ pub(super) fn note(readings: &mut [(Found, Reading)]) {
     }
     let overridden: HashSet<String> =
         readings.iter().flat_map(|(_, reading)| &reading.links.overridden).cloned().collect();
-    for (found, lock) in readings.iter_mut().filter(|one| has_aliases(one)) {
-        let signs = signs(found.kind, lock, &overridden);
+    // npm's lockfile does not keep the overrides of its manifest.
+    let manifests = readings.iter().filter(|(found, _)| found.kind == Kind::PackageJson);
+    let manifests: HashSet<String> = manifests.map(|(found, _)| folder(&found.path).to_owned()).collect();
+    let is_told = |found: &Found| match found.kind {
+        Kind::PackageLock | Kind::Shrinkwrap => manifests.contains(folder(&found.path)),
+        _ => true,
+    };
+    for (found, lock) in readings.iter_mut().filter(|one| has_aliases(one) && is_told(&one.0)) {
+        let signs = Names::of(lock).signs(found.kind, &overridden);
         lock.links.signs.extend(signs);
     }
 }
 
-fn signs(kind: Kind, lock: &Reading, overridden: &HashSet<String>) -> Vec<Sign> {
-    let packages: HashMap<(u32, &str), &Package> =
-        lock.packages.iter().map(|package| ((package.line, package.name.as_str()), package)).collect();
-    let mut recorded: HashMap<&str, Vec<&str>> = HashMap::new();
-    for one in &lock.links.recorded {
-        recorded.entry(&one.name).or_default().push(&one.requirement);
+/// The names of a lockfile: everything is looked up once, however many aliases there are.
+struct Names<'l> {
+    lock: &'l Reading,
+    packages: HashMap<(u32, &'l str), u32>,
+    /// Whether some requirement of a name may be for any package, and those that it names.
+    recorded: HashMap<&'l str, HashSet<Option<&'l str>>>,
+    /// The ranges that yarn's packages answer, with their names.
+    described: HashMap<u32, Vec<(&'l str, &'l str)>>,
+}
+
+impl<'l> Names<'l> {
+    fn of(lock: &'l Reading) -> Self {
+        let places = lock.packages.iter().zip(0..);
+        let packages = places.map(|(package, at)| ((package.line, package.name.as_str()), at)).collect();
+        let mut recorded: HashMap<&str, HashSet<_>> = HashMap::new();
+        for one in &lock.links.recorded {
+            recorded.entry(&one.name).or_default().extend(meant(&one.requirement));
+        }
+        let mut described: HashMap<u32, Vec<_>> = HashMap::new();
+        for one in &lock.links.descriptors {
+            described.entry(one.package).or_default().extend(split_name(&one.text));
+        }
+        Self { lock, packages, recorded, described }
     }
-    let mut told = HashSet::new();
-    let asks = lock.links.asks.iter().filter(|ask| is_alias(ask) && !overridden.contains(&ask.name));
-    asks.filter_map(|ask| {
-        let package = *packages.get(&(ask.line, ask.package.as_str()))?;
-        let is_asked = match kind {
-            Kind::YarnLock => is_described(lock, ask),
-            _ => is_recorded(lock, recorded.get(ask.name.as_str()), ask),
-        };
-        let is_renamed = package.source == Source::Registry && !is_asked && told.insert((ask.line, &ask.name));
-        is_renamed.then(|| sign(package, Fact::Renamed(ask.name.clone())))
-    })
-    .collect()
+
+    fn signs(&self, kind: Kind, overridden: &HashSet<String>) -> Vec<Sign> {
+        let mut told = HashSet::new();
+        let asks = self.lock.links.asks.iter().filter(|ask| is_alias(ask) && !overridden.contains(&ask.name));
+        asks.filter_map(|ask| {
+            let at = *self.packages.get(&(ask.line, ask.package.as_str()))?;
+            let package = self.lock.packages.get(at as usize)?;
+            let is_listed = matches!(package.source, Source::Registry | Source::PrivateRegistry(_));
+            let is_asked = if kind == Kind::YarnLock { self.is_described(ask, at) } else { self.is_recorded(ask) };
+            let is_renamed = is_listed && !is_asked && told.insert((ask.line, &ask.name));
+            is_renamed.then(|| sign(package, Fact::Renamed(ask.name.clone())))
+        })
+        .collect()
+    }
+
+    /// Whether what yarn's entry answers is for the package.
+    fn is_described(&self, ask: &Ask, at: u32) -> bool {
+        let ranges = self.described.get(&at).into_iter().flatten();
+        let mut ranges = ranges.filter(|(name, _)| *name == ask.name).map(|(_, range)| meant(range));
+        ranges.all(|meant| meant.is_some_and(|meant| meant.is_none_or(|package| package == ask.package)))
+    }
+
+    /// Whether somebody asks for the package under this name, or may.
+    fn is_recorded(&self, ask: &Ask) -> bool {
+        let renames = self.lock.links.renames.as_ref();
+        let of_packages =
+            |package: &str| renames.is_some_and(|all| all.contains(&(ask.name.clone(), package.to_owned())));
+        if of_packages(&ask.package) || of_packages("") {
+            return true;
+        }
+        // What only other packages ask for is known where the format says it.
+        let Some(meant) = self.recorded.get(ask.name.as_str()) else { return renames.is_none() };
+        meant.contains(&None) || meant.contains(&Some(&ask.package))
+    }
 }
 
 fn is_read(kind: Kind) -> bool {
@@ -60,29 +106,16 @@ fn is_alias(ask: &Ask) -> bool {
     ask.name != ask.package
 }
 
-/// Whether what yarn's entry answers is for the package.
-fn is_described(lock: &Reading, ask: &Ask) -> bool {
-    let there = |at: u32| lock.packages.get(at as usize).is_some_and(|package| ask.is_for(package));
-    let mut ranges = Described(&lock.links.descriptors).of_name(&ask.name).filter(|(_, at)| there(*at));
-    ranges.all(|(range, _)| may_mean(range, &ask.package))
-}
-
-/// Whether somebody asks for the package under this name, or may.
-fn is_recorded(lock: &Reading, recorded: Option<&Vec<&str>>, ask: &Ask) -> bool {
-    let renames = &lock.links.renames;
-    if renames.as_ref().is_some_and(|all| all.contains(&(ask.name.clone(), ask.package.clone()))) {
-        return true;
-    }
-    // What only other packages ask for is known where the format says it.
-    recorded.map_or(renames.is_none(), |all| all.iter().any(|requirement| may_mean(requirement, &ask.package)))
-}
-
-/// Whether a requirement is for this package, whatever name it stands under. What comes from an address has the name that it has there,
-/// and what a catalog means is said there.
-fn may_mean(requirement: &str, package: &str) -> bool {
+/// The package that a requirement is for, whatever name it stands under; `Some(None)` where that may be any: what comes from an address
+/// has the name that it has there, and what a catalog means is said there. `None` where it is of the name itself.
+fn meant(requirement: &str) -> Option<Option<&str>> {
     match requirement.strip_prefix("npm:") {
-        Some(alias) => split_name(alias).map_or(alias, |(name, _)| name) == package,
-        None => requirement.contains([':', '/']),
+        // Berry writes `npm:^1` for a plain range.
+        Some(alias) => match split_name(alias) {
+            Some((name, _)) => Some(Some(name)),
+            None => Some(Some(alias)),
+        },
+        None => requirement.contains([':', '/']).then_some(None),
     }
 }
 
@@ -93,7 +126,11 @@ mod tests {
     #[track_caller]
     fn check(kind: Kind, lock: &str, want: &[&str]) {
         let found = |path: &str, kind| Found { path: path.into(), file: path.into(), kind };
-        let mut readings = vec![(found("lock", kind), kind.read(lock.as_bytes()))];
+        let manifest = Kind::PackageJson.read(br#"{"name": "n"}"#);
+        let mut readings = vec![
+            (found("lock", kind), kind.read(lock.as_bytes())),
+            (found("package.json", Kind::PackageJson), manifest),
+        ];
         note(&mut readings);
         let signs = readings[0].1.links.signs.iter();
         let got: Vec<String> = signs
@@ -150,5 +187,16 @@ mod tests {
         check(Kind::YarnLock, &lock("lodash@npm:evil@4.17.15"), &[]);
         check(Kind::YarnLock, &lock("evil@npm:^4.17.15"), &[]);
         check(Kind::YarnLock, &lock("lodash@patch:lodash@npm%3A4#x"), &[]);
+    }
+
+    #[test]
+    fn many_aliases_of_one_name_are_looked_up_once() {
+        let entry = |at: usize| {
+            format!(
+                "\"foo@npm:bar@1.0.{at}\":\n  version: 1.0.{at}\n  resolution: \"bar@npm:1.0.{at}\"\n  linkType: hard\n\n"
+            )
+        };
+        let lock = ["__metadata:\n  version: 8\n\n".to_owned()].into_iter().chain((0..20_000).map(entry));
+        check(Kind::YarnLock, &lock.collect::<String>(), &[]);
     }
 }
