@@ -68,7 +68,7 @@ const ROWS: &[Row] = &[
         &[".package("],
         "`swift package resolve` writes Package.resolved, which is read",
     ),
-    row("Podfile", &["Podfile.lock"], &[], "`pod install` writes Podfile.lock, which is read"),
+    row("Podfile", &["Podfile.lock"], &["pod '", "pod \"", "pod("], "`pod install` writes Podfile.lock, which is read"),
     row("Cartfile", &["Cartfile.resolved"], &[], BILL),
     row("Cartfile.resolved", &[], &[], BILL),
     // Haskell
