@@ -71,7 +71,7 @@ pub(crate) fn inventory(path: &Path, exclude: &[String], global: &Global, termin
     let options = found.loaded.config.sca.options(exclude);
     let bar = Bar::new(terminal, "reading", Unit::Things("file"));
     let result = inventory::walk(path, &options, &|progress| match progress {
-        inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
+        inventory::Progress::Found(found) => bar.set(found as u64, None),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
     });
     bar.done();

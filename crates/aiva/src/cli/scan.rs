@@ -216,7 +216,7 @@ fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Ter
     let look = Look::new(index, &checks, keep, columns);
     let bar = Bar::new(terminal, "reading", Unit::Things("file"));
     let progress = |progress| match progress {
-        inventory::Progress::Found(found) => bar.set(0, Some(found as u64)),
+        inventory::Progress::Found(found) => bar.set(found as u64, None),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
     };
     let result = look_at(scan, &look, &options, &progress);
