@@ -192,11 +192,13 @@ impl<'a> Json<'a> {
         }
     }
 
+    #[inline]
     fn key_follows(&mut self) -> Result<(), Fault> {
         self.gap();
         if self.peek() == Some(b'"') { Ok(()) } else { self.fault("expected a key in quotes") }
     }
 
+    #[inline]
     fn colon(&mut self) -> Result<(), Fault> {
         self.gap();
         if self.peek() != Some(b':') {

@@ -55,8 +55,20 @@ pub(crate) fn is_of_another(address: &str, name: &str) -> bool {
     let file = address.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
     let ends = [".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz"];
     let Some(stem) = ends.iter().find_map(|end| file.strip_suffix(end)) else { return false };
+    if begins_with(stem, name) {
+        return false; // as nearly all
+    }
     let own = normalise(name);
     !normalise(stem).strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Whether a file's name begins with that of a package, sign by sign, and goes on with another part.
+fn begins_with(stem: &str, name: &str) -> bool {
+    let is_gap = |byte: u8| matches!(byte, b'-' | b'_' | b'.');
+    let Some((begin, rest)) = stem.as_bytes().split_at_checked(name.len()) else { return false };
+    let mut pairs = begin.iter().zip(name.as_bytes());
+    let same = pairs.all(|(one, other)| one.eq_ignore_ascii_case(other) || is_gap(*one) && is_gap(*other));
+    same && rest.first().is_none_or(|byte| is_gap(*byte))
 }
 
 /// One archive in TOML: `{ url = "…", hash = "sha256:…" }`. With a name, an archive of another package is noted.
