@@ -2,7 +2,7 @@
 //!
 //! `npm ci` and its like install what the lockfile says. Whoever writes `"name": "evil"` into the entry of `lodash` changes what is
 //! installed, and neither the manifest nor the address of the archive tells. A real alias is asked for: `"lodash": "npm:evil@1"`.
-//! Said only where the requirement is known and not overridden.
+//! Said only where the requirement is known and not overridden: of npm's lockfile, which does not keep overrides, beside its manifest.
 //!
 //! Start reading at [`note`].
 
@@ -42,10 +42,10 @@ pub(super) fn note(readings: &mut [(Found, Reading)]) {
 struct Names<'l> {
     lock: &'l Reading,
     packages: HashMap<(u32, &'l str), u32>,
-    /// Whether some requirement of a name may be for any package, and those that it names.
-    recorded: HashMap<&'l str, HashSet<Option<&'l str>>>,
-    /// The ranges that yarn's packages answer, with their names.
-    described: HashMap<u32, Vec<(&'l str, &'l str)>>,
+    /// What the requirements of a name are for.
+    recorded: HashMap<&'l str, HashSet<Meant<'l>>>,
+    /// Of each of yarn's packages and a name that it answers, whether all ranges of that name may be for it.
+    described: HashMap<(u32, &'l str), bool>,
 }
 
 impl<'l> Names<'l> {
@@ -54,11 +54,13 @@ impl<'l> Names<'l> {
         let packages = places.map(|(package, at)| ((package.line, package.name.as_str()), at)).collect();
         let mut recorded: HashMap<&str, HashSet<_>> = HashMap::new();
         for one in &lock.links.recorded {
-            recorded.entry(&one.name).or_default().extend(meant(&one.requirement));
+            recorded.entry(&one.name).or_default().insert(Meant::of(&one.requirement));
         }
-        let mut described: HashMap<u32, Vec<_>> = HashMap::new();
+        let mut described = HashMap::new();
         for one in &lock.links.descriptors {
-            described.entry(one.package).or_default().extend(split_name(&one.text));
+            let Some((name, range)) = split_name(&one.text) else { continue };
+            let Some(package) = lock.packages.get(one.package as usize) else { continue };
+            *described.entry((one.package, name)).or_insert(true) &= Meant::of(range).may_be(&package.name);
         }
         Self { lock, packages, recorded, described }
     }
@@ -70,18 +72,14 @@ impl<'l> Names<'l> {
             let at = *self.packages.get(&(ask.line, ask.package.as_str()))?;
             let package = self.lock.packages.get(at as usize)?;
             let is_listed = matches!(package.source, Source::Registry | Source::PrivateRegistry(_));
-            let is_asked = if kind == Kind::YarnLock { self.is_described(ask, at) } else { self.is_recorded(ask) };
+            let is_asked = match kind {
+                Kind::YarnLock => self.described.get(&(at, ask.name.as_str())).copied().unwrap_or(true),
+                _ => self.is_recorded(ask),
+            };
             let is_renamed = is_listed && !is_asked && told.insert((ask.line, &ask.name));
             is_renamed.then(|| sign(package, Fact::Renamed(ask.name.clone())))
         })
         .collect()
-    }
-
-    /// Whether what yarn's entry answers is for the package.
-    fn is_described(&self, ask: &Ask, at: u32) -> bool {
-        let ranges = self.described.get(&at).into_iter().flatten();
-        let mut ranges = ranges.filter(|(name, _)| *name == ask.name).map(|(_, range)| meant(range));
-        ranges.all(|meant| meant.is_some_and(|meant| meant.is_none_or(|package| package == ask.package)))
     }
 
     /// Whether somebody asks for the package under this name, or may.
@@ -94,7 +92,7 @@ impl<'l> Names<'l> {
         }
         // What only other packages ask for is known where the format says it.
         let Some(meant) = self.recorded.get(ask.name.as_str()) else { return renames.is_none() };
-        meant.contains(&None) || meant.contains(&Some(&ask.package))
+        meant.contains(&Meant::Any) || meant.contains(&Meant::Package(&ask.package))
     }
 }
 
@@ -106,16 +104,33 @@ fn is_alias(ask: &Ask) -> bool {
     ask.name != ask.package
 }
 
-/// The package that a requirement is for, whatever name it stands under; `Some(None)` where that may be any: what comes from an address
-/// has the name that it has there, and what a catalog means is said there. `None` where it is of the name itself.
-fn meant(requirement: &str) -> Option<Option<&str>> {
-    match requirement.strip_prefix("npm:") {
-        // Berry writes `npm:^1` for a plain range.
-        Some(alias) => match split_name(alias) {
-            Some((name, _)) => Some(Some(name)),
-            None => Some(Some(alias)),
-        },
-        None => requirement.contains([':', '/']).then_some(None),
+/// The package that a requirement is for, whatever name it stands under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Meant<'r> {
+    /// That of the name itself.
+    Own,
+    /// This one.
+    Package(&'r str),
+    /// What comes from an address has the name that it has there, and what a catalog means is said there.
+    Any,
+}
+
+impl<'r> Meant<'r> {
+    fn of(requirement: &'r str) -> Self {
+        match requirement.strip_prefix("npm:") {
+            // Berry writes `npm:^1` for a plain range, which is no package's name.
+            Some(alias) => Self::Package(split_name(alias).map_or(alias, |(name, _)| name)),
+            None if requirement.contains([':', '/']) => Self::Any,
+            None => Self::Own,
+        }
+    }
+
+    fn may_be(self, package: &str) -> bool {
+        match self {
+            Self::Own => false,
+            Self::Package(name) => name == package,
+            Self::Any => true,
+        }
     }
 }
 
@@ -198,5 +213,11 @@ mod tests {
         };
         let lock = ["__metadata:\n  version: 8\n\n".to_owned()].into_iter().chain((0..20_000).map(entry));
         check(Kind::YarnLock, &lock.collect::<String>(), &[]);
+        let header: Vec<String> = (0..20_000).map(|at| format!("foo{at}@npm:bar@1")).collect();
+        let one = format!(
+            "__metadata:\n  version: 8\n\n\"{}\":\n  version: 1.0.0\n  resolution: \"bar@npm:1.0.0\"\n  linkType: hard\n",
+            header.join(", ")
+        );
+        check(Kind::YarnLock, &one, &[]);
     }
 }
