@@ -4,6 +4,8 @@ use crate::finding::Finding;
 use crate::inventory::western;
 use crate::package::Ecosystem;
 
+mod spelled;
+
 /// Lines that are longer are not looked into: no person does.
 const LONGEST: usize = 4_096;
 
@@ -67,55 +69,11 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// The column of a package's name in a line, in characters from 1; `None` where the line does not spell it out.
+/// The column of a package's name in a line, in characters from 1: of the whole name, of the part of it that stands there, or of what
+/// the entry is called there; `None` where the line has none of these.
 pub fn column(ecosystem: Ecosystem, name: &str, line: &str) -> Option<u32> {
-    let same = |a: u8, b: u8| match ecosystem {
-        Ecosystem::PyPi => fold(a) == fold(b),
-        _ => a == b,
-    };
-    let (text, wanted) = (line.as_bytes(), name.as_bytes());
-    if wanted.is_empty() {
-        return None;
-    }
-    let found = text.windows(wanted.len()).enumerate().find(|(at, window)| {
-        window.iter().zip(wanted).all(|(a, b)| same(*a, *b))
-            && starts(text.get(..*at).unwrap_or_default())
-            && ends(text.get(at + wanted.len()..).unwrap_or_default())
-    });
-    let before = line.get(..found?.0)?;
+    let before = line.get(..spelled::at(ecosystem, name, line)?)?;
     u32::try_from(before.chars().count() + 1).ok()
-}
-
-/// PyPI names in any spelling are one.
-fn fold(byte: u8) -> u8 {
-    match byte {
-        b'_' | b'.' => b'-',
-        byte => byte.to_ascii_lowercase(),
-    }
-}
-
-fn starts(before: &[u8]) -> bool {
-    match before.last() {
-        Some(b'/') => {
-            before.ends_with(b"node_modules/") || !before.iter().rev().nth(1).is_some_and(|byte| is_of_name(*byte))
-        }
-        Some(byte) => !is_of_name(*byte),
-        None => true,
-    }
-}
-
-/// A version may follow the name with only an `@` or a `/` between.
-fn ends(after: &[u8]) -> bool {
-    match after {
-        [b'/', next, ..] => next.is_ascii_digit(),
-        [b'-' | b'.' | b'_', ..] => false,
-        [byte, ..] => !byte.is_ascii_alphanumeric(),
-        [] => true,
-    }
-}
-
-fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@')
 }
 
 #[cfg(test)]
@@ -166,10 +124,10 @@ mod tests {
     fn only_a_whole_name_counts() {
         use Ecosystem::{CratesIo, Go, Npm, PyPi};
         check(CratesIo, "rustls", "name = \"rustls\"", Some(9));
-        check(CratesIo, "rustls", "name = \"rustls-webpki\"", None);
+        check(CratesIo, "rustls", "rustls-webpki = \"1\"", None);
         check(Npm, "qs", "    \"node_modules/express/node_modules/qs\": {", Some(40));
         check(Npm, "@s/c", "    \"node_modules/@s/c\": {", Some(19));
-        check(Npm, "c", "    \"node_modules/@s/c\": {", None);
+        check(Npm, "c", "    node_modules/@s/c:", None);
         check(Npm, "left-pad", "left-pad@^1.0.0, left-pad@~1.1:", Some(1));
         check(Npm, "a", "  /a/1.0.0:", Some(4));
         check(Npm, "é", "  é:", Some(3));

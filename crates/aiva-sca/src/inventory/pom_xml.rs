@@ -111,13 +111,12 @@ impl Visit for Pom {
                 self.properties.insert((*key).to_owned(), text.to_owned());
             }
             // A dependency of a plugin, of a profile and of the project itself have the same inside.
-            [.., "dependency", key] => {
+            [.., "dependency" | "plugin" | "extension", key] => {
                 if *key == "artifactId" {
                     self.at.line = line;
                 }
                 self.at.set(key, text);
             }
-            [.., "plugin" | "extension", key] => self.at.set(key, text),
             ["project", "dependencies", "dependency"]
             | ["project", "profiles", "profile", "dependencies", "dependency"] => {
                 self.dependencies.push(self.at.clone())

@@ -6,6 +6,7 @@ mod advisories;
 #[expect(unreachable_pub, reason = "public to the fuzz targets")]
 #[path = "../../fuzz/src/lib.rs"]
 mod checks;
+mod columns;
 mod deltas;
 mod fixes;
 mod fuzz_corpus;
