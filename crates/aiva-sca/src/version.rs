@@ -48,9 +48,6 @@ impl Version {
             // Texts from before PEP 440 can be ordered, but no installer of today takes one, so nothing is concluded from it.
             return pep440::parse(text).map(|(key, public)| Self { key, public });
         }
-        if ecosystem == Ecosystem::Packagist {
-            return Self::parse_in(Order::Packagist, &packagist::uniform(text));
-        }
         Self::parse_in(ecosystem.order(), text)
     }
 

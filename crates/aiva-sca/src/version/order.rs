@@ -22,7 +22,7 @@ pub enum Order {
     NuGet,
     /// `Gem::Version`.
     RubyGems,
-    /// PHP's `version_compare` without a leading `v`, as Packagist's advisories are sorted.
+    /// Composer's: `composer/semver` makes versions uniform, PHP's `version_compare` compares them.
     Packagist,
     /// Numbers between dots, more of them sort higher: Hackage.
     Hackage,

@@ -346,27 +346,36 @@ const LISTS: &[(Order, &str)] = &[
     (
         Order::Packagist,
         "
-        # php -r 'echo version_compare(...)'
-        1 < 1.0
-        1.0 < 1.0.0
-        v1.0 = 1.0
+        # what Composer\\Semver\\Comparator says
+        1 = 1.0
+        1.0 = 1.0.0.0
+        v1.0.0 = 1.0
+        1.0 = 1.0-stable
         1.0dev < 1.0alpha
         1.0-dev < 1.0-alpha
         1.0alpha = 1.0a
         1.0-alpha1 < 1.0-alpha2
+        1.0-alpha3.1 < 1.0-alpha31
         1.0-alpha < 1.0-beta
         1.0-beta < 1.0-RC
         1.0RC1 = 1.0-rc.1
+        1.0.0-rC15-dev = 1.0.0.RC.15-dev
+        1.0.0-rC15-dev < 1.0.0-RC15
         1.0-RC2 < 1.0
-        1.0 < 1.0pl1
+        1.0-p1 > 1.0
         1.0p1 = 1.0-pl1
-        1.0.1 < 1.0p1
-        1.0 > 1.0-whatever
-        1.0-whatever < 1.0-dev
-        1.0_1 = 1.0.1
+        1.0.1 > 1.0p1
         4.4.10 > 4.4.9
+        2.4.7-p3 < 2.4.7-p10
         2.0.0-beta.2 < 2.0.0-beta.11
-        dev-master < 1.0
+        20100102-203040 = 20100102.203040
+        20100102-203040 < 20100102-203040-p1
+        2010-01-02 < 2010.01.03
+        1.x-dev > 1.9.9
+        1.x-dev < 2.0-dev
+        # what Composer does not know, and advisories name
+        1.0 > 1.0-whatever
+        1.0_1 > 1.0
         ",
     ),
     (
@@ -487,6 +496,35 @@ fn a_list_says_what_is_the_case_instead() {
         ]
     );
     assert_eq!(checked.passed, 1);
+}
+
+#[test]
+fn branches_of_composer_have_no_place_among_versions() {
+    let checked = Order::Packagist.check("dev-master < 1.0\ndev-main = dev-main\n1.0.0@dev = 1.0\nmain < 1.0");
+    let said: Vec<(usize, &str)> = checked.missed.iter().map(|miss| (miss.line, miss.instead.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (1, "\"dev-master\" has no place in this order"),
+            (2, "\"dev-main\" has no place in this order"),
+            (4, "\"main\" has no place in this order"),
+        ]
+    );
+}
+
+#[test]
+fn a_list_is_checked_by_the_order_that_matching_has() {
+    let texts =
+        ["1.0", "1.0.0", "v1", "1.0-rc1", "1.0-p1", "20100102-203040", "1.x-dev", "dev-main", "1.0-meh", "go1.21"];
+    for ecosystem in Ecosystem::ALL.into_iter().filter(|one| *one != Ecosystem::PyPi) {
+        for text in texts {
+            assert_eq!(
+                Version::parse(ecosystem, text),
+                Version::parse_in(ecosystem.order(), text),
+                "{ecosystem} {text}"
+            );
+        }
+    }
 }
 
 #[test]
