@@ -1,6 +1,9 @@
 //! How bad a finding is: a level, and where the advisory gives a CVSS vector, its score.
 //!
-//! Scores are computed from the vector, never taken from a number that somebody wrote beside it. Start at [`Severity::highest`].
+//! Scores are computed from the vector, never taken from a number that somebody wrote beside it. Of CVSS 2 and 3 it is the base score:
+//! temporal and environmental metrics (`E`, `RL`, `RC`, `MAV`, ...) do not change it. CVSS 4 has one score of all its metrics.
+//!
+//! Start at [`Severity::highest`].
 
 mod cvss2;
 mod cvss3;
