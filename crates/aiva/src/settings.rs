@@ -147,6 +147,10 @@ pub(crate) fn caches() -> Caches {
             .or_else(|| named("GOPATH").map(|path| path.join("pkg/mod")))
             .or_else(|| below("go/pkg/mod")),
         maven: below(".m2/repository"),
+        nuget: named("NUGET_PACKAGES").or_else(|| below(".nuget/packages")),
+        gems: [named("GEM_HOME"), below(".gem"), below(".local/share/gem")].into_iter().flatten().collect(),
+        dart: named("PUB_CACHE").or_else(|| below(".pub-cache")),
+        yarn: named("YARN_GLOBAL_FOLDER").or_else(|| below(".yarn/berry")).map(|folder| folder.join("cache")),
     }
 }
 

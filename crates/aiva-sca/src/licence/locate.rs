@@ -8,9 +8,21 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use self::composer::Listed;
+use self::installed::Installed;
+use super::expression::{Meaning, read as meaning};
 use super::maven::{self, Coordinates};
 use super::names;
 use crate::package::Package;
+
+mod beam;
+mod composer;
+mod dart;
+mod gem;
+mod installed;
+mod node;
+mod nuget;
+mod yarn;
 
 /// The largest file that is looked at, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -24,16 +36,36 @@ pub struct Caches {
     pub go: Option<PathBuf>,
     /// Maven's local repository.
     pub maven: Option<PathBuf>,
+    /// NuGet's global packages.
+    pub nuget: Option<PathBuf>,
+    /// Homes of RubyGems: folders with `specifications`, or with such folders below `ruby`.
+    pub gems: Vec<PathBuf>,
+    /// Dart's cache, which holds `hosted`.
+    pub dart: Option<PathBuf>,
+    /// Yarn's cache of archives for all projects.
+    pub yarn: Option<PathBuf>,
+}
+
+impl Caches {
+    fn all(&self) -> impl Iterator<Item = &Path> {
+        let single = [&self.go, &self.maven, &self.nuget, &self.dart, &self.yarn].into_iter().flatten();
+        single.chain(&self.gems).map(PathBuf::as_path)
+    }
 }
 
 /// Where packages of an ecosystem, by its purl type, are looked for; empty if nowhere.
 pub(super) fn places(purl_type: &str) -> &'static str {
     match purl_type {
         "cargo" => "vendor/ or Cargo's registry/src",
-        "npm" => "node_modules/",
+        "npm" => "node_modules/ or Yarn's cache",
         "pypi" => "a virtual environment (.venv, venv, env, .env, virtualenv) or site-packages/",
         "golang" => "Go's module cache or vendor/",
         "maven" => "Maven's local repository",
+        "nuget" => "NuGet's global packages",
+        "gem" => "vendor/bundle/ or the homes of RubyGems",
+        "composer" => "vendor/",
+        "pub" => "Dart's cache",
+        "hex" => "deps/",
         _ => "",
     }
 }
@@ -66,12 +98,10 @@ pub struct Finder<'a> {
     caches: &'a Caches,
     registries: Vec<PathBuf>,
     installed: HashMap<PathBuf, Installed>,
-}
-
-/// The folders of a project's installed packages, by name.
-#[derive(Debug, Default)]
-struct Installed {
-    folders: HashMap<String, Vec<PathBuf>>,
+    /// What Composer says that it installed, by the folder that it did so in.
+    composed: HashMap<PathBuf, Listed>,
+    /// The names in folders that are asked for by the beginnings of names.
+    listed: HashMap<PathBuf, Vec<String>>,
 }
 
 impl<'a> Finder<'a> {
@@ -80,18 +110,30 @@ impl<'a> Finder<'a> {
         let source = caches.cargo.as_ref().map(|home| home.join("registry/src"));
         let mut registries: Vec<PathBuf> = source.map(|source| folders(&source)).unwrap_or_default();
         registries.sort();
-        Self { root, real_root: root.canonicalize().ok(), caches, registries, installed: HashMap::new() }
+        Self {
+            root,
+            real_root: root.canonicalize().ok(),
+            caches,
+            registries,
+            installed: HashMap::new(),
+            composed: HashMap::new(),
+            listed: HashMap::new(),
+        }
     }
 
     /// What the package says of itself, if it is anywhere. `input` is the lockfile's path below the root.
     pub fn find(&mut self, input: &str, package: &Package) -> Option<Own> {
-        // By the purl type: the caches of other ecosystems keep no licence on disk in a form that says the version.
         match package.ecosystem.purl_type() {
             "cargo" => self.crate_of(input, package),
             "npm" => self.npm(input, package),
             "pypi" => self.python(input, package),
             "golang" => self.go(input, package),
             "maven" => self.maven(package),
+            "nuget" => self.nuget(package),
+            "gem" => self.gem(input, package),
+            "composer" => self.composer(input, package),
+            "pub" => self.dart(package),
+            "hex" => self.hex(input, package),
             _ => None,
         }
     }
@@ -117,43 +159,6 @@ impl<'a> Finder<'a> {
             let named = word("license-file").and_then(|file| inside(&folder, file));
             Some(Own { stated, texts: self.texts(&folder, named.as_deref()), notices: self.notices(&folder) })
         })
-    }
-
-    fn npm(&mut self, input: &str, package: &Package) -> Option<Own> {
-        let name = &package.name;
-        for dir in self.above(input) {
-            let modules = dir.join("node_modules");
-            let direct = modules.join(name);
-            if let Some(own) = self.npm_folder(&direct, package) {
-                return Some(own);
-            }
-            let below = self.installed.entry(modules.clone()).or_insert_with(|| Installed::npm(&modules));
-            let others = below.folders.get(name.as_str()).cloned().unwrap_or_default();
-            if let Some(own) = others.iter().find_map(|folder| self.npm_folder(folder, package)) {
-                return Some(own);
-            }
-        }
-        None
-    }
-
-    fn npm_folder(&self, folder: &Path, package: &Package) -> Option<Own> {
-        let manifest = folder.join("package.json");
-        let told: serde_json::Value = serde_json::from_str(&self.read(&manifest)?).ok()?;
-        let word = |key: &str| told.get(key).and_then(serde_json::Value::as_str);
-        if word("name") != Some(&package.name) || word("version") != Some(&package.version) {
-            return None;
-        }
-        let kind = |value: &serde_json::Value| match value {
-            serde_json::Value::String(words) => Some(words.clone()),
-            value => value.get("type").and_then(serde_json::Value::as_str).map(str::to_owned),
-        };
-        // Before 2015 packages wrote `licenses: [{type, url}]`, to choose from.
-        let several = told.get("licenses").and_then(serde_json::Value::as_array);
-        let several = several.map(|all| all.iter().filter_map(kind).collect::<Vec<_>>().join(" OR "));
-        let stated = told.get("license").and_then(kind).or(several.filter(|words| !words.is_empty()));
-        let named = stated.as_deref().and_then(elsewhere).and_then(|file| inside(folder, file));
-        let stated = stated.map(|words| (words, self.shown(&manifest)));
-        Some(Own { stated, texts: self.texts(folder, named.as_deref()), notices: self.notices(folder) })
     }
 
     fn python(&mut self, input: &str, package: &Package) -> Option<Own> {
@@ -288,21 +293,44 @@ impl<'a> Finder<'a> {
 
     /// A small regular file, not outside of the root if it is reached through it.
     fn read(&self, file: &Path) -> Option<String> {
+        self.bytes(file, LARGEST).map(decoded)
+    }
+
+    /// The bytes of a regular file that is not larger.
+    fn bytes(&self, file: &Path, largest: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open(file, largest)?.take(largest).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn open(&self, file: &Path, largest: u64) -> Option<fs::File> {
+        self.is_ours(file, largest).then(|| fs::File::open(file).ok()).flatten()
+    }
+
+    /// Whether it is a regular file that is not larger, and below the root where it is reached through it.
+    fn is_ours(&self, file: &Path, largest: u64) -> bool {
         if file.starts_with(self.root) {
-            let real = file.canonicalize().ok()?;
-            if !real.starts_with(
-                self.real_root.as_deref()?.parent().filter(|_| self.root.is_file()).or(self.real_root.as_deref())?,
-            ) {
-                return None;
+            let top = self.real_root.as_deref();
+            let top = top.and_then(Path::parent).filter(|_| self.root.is_file()).or(top);
+            let is_below = top.is_some_and(|top| file.canonicalize().is_ok_and(|real| real.starts_with(top)));
+            if !is_below {
+                return false;
             }
         }
-        let found = fs::metadata(file).ok()?;
-        if !found.is_file() || found.len() > LARGEST {
-            return None;
-        }
-        let mut bytes = Vec::new();
-        fs::File::open(file).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-        Some(decoded(bytes))
+        fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= largest)
+    }
+
+    /// The names in a folder that begin so; the folder is read once.
+    fn beginning(&mut self, folder: &Path, begin: &str) -> Vec<PathBuf> {
+        let names = self.listed.entry(folder.to_owned()).or_insert_with(|| {
+            let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+            let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            names.sort();
+            names
+        });
+        let at = names.partition_point(|name| name.as_str() < begin);
+        let such = names.get(at..).unwrap_or_default().iter().take_while(|name| name.starts_with(begin));
+        such.map(|name| folder.join(name)).collect()
     }
 
     /// Below the root its path there, in a cache the part below the cache.
@@ -310,66 +338,31 @@ impl<'a> Finder<'a> {
         let below = |base: &Path| file.strip_prefix(base).ok().map(|rest| rest.display().to_string());
         below(self.root)
             .or_else(|| self.registries.iter().find_map(|registry| below(registry)))
-            .or_else(|| [&self.caches.go, &self.caches.maven].into_iter().flatten().find_map(|cache| below(cache)))
+            .or_else(|| self.caches.all().find_map(below))
             .unwrap_or_else(|| file.display().to_string())
     }
 }
 
-impl Installed {
-    /// Every package folder below a `node_modules`, nested ones and pnpm's store included.
-    fn npm(modules: &Path) -> Self {
-        let mut this = Self::default();
-        this.add_modules(modules, 0);
-        for stored in folders(&modules.join(".pnpm")) {
-            this.add_modules(&stored.join("node_modules"), 1);
-        }
-        this
+/// Several licences in one expression, each by its SPDX name where it has one.
+pub(super) fn joined<'w>(all: impl IntoIterator<Item = &'w String>, with: &str) -> Option<String> {
+    let mut all: Vec<&String> = all.into_iter().collect();
+    all.dedup();
+    if let [one] = all[..] {
+        return Some(one.clone());
     }
+    let side = |words: &&String| {
+        let words = match meaning(words) {
+            Meaning::Clear(expression) => expression.to_string(),
+            _ => (*words).clone(),
+        };
+        if words.contains(' ') { format!("({words})") } else { words }
+    };
+    Some(all.iter().map(side).collect::<Vec<_>>().join(with)).filter(|words| !words.is_empty())
+}
 
-    fn add_modules(&mut self, modules: &Path, depth: usize) {
-        const DEEPEST: usize = 12;
-        if depth > DEEPEST {
-            return;
-        }
-        for folder in folders(modules) {
-            let Some(name) = folder.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
-            if name.starts_with('@') {
-                for inner in folders(&folder) {
-                    let Some(own) = inner.file_name().and_then(|own| own.to_str()).map(str::to_owned) else { continue };
-                    self.add_package(format!("{name}/{own}"), inner, depth);
-                }
-            } else if !name.starts_with('.') {
-                self.add_package(name, folder, depth);
-            }
-        }
-    }
-
-    fn add_package(&mut self, name: String, folder: PathBuf, depth: usize) {
-        self.add_modules(&folder.join("node_modules"), depth + 1);
-        self.folders.entry(name).or_default().push(folder);
-    }
-
-    /// The `.dist-info` folders of the virtual environments in a folder.
-    fn python(dir: &Path) -> Self {
-        let mut this = Self::default();
-        for environment in [".venv", "venv", "env", ".env", "virtualenv"] {
-            let lib = dir.join(environment).join("lib");
-            let versions = folders(&lib).into_iter().map(|version| version.join("site-packages"));
-            versions.for_each(|packages| this.add_distributions(&packages));
-        }
-        this.add_distributions(&dir.join("site-packages"));
-        this
-    }
-
-    fn add_distributions(&mut self, packages: &Path) {
-        for folder in folders(packages) {
-            let Some(stem) = folder.file_name().and_then(|name| name.to_str()?.strip_suffix(".dist-info")) else {
-                continue;
-            };
-            let name = stem.split('-').next().unwrap_or(stem);
-            self.folders.entry(normal(name)).or_default().push(folder);
-        }
-    }
+/// Whether a part of a path leads nowhere else.
+fn is_part(part: &str) -> bool {
+    !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', ':', '\0'])
 }
 
 /// UTF-16 where its mark says so, else UTF-8, else Latin-1.
@@ -387,23 +380,11 @@ fn decoded(bytes: Vec<u8>) -> String {
     }
 }
 
-/// The file of `SEE LICENSE IN docs/TERMS.txt`.
-fn elsewhere(stated: &str) -> Option<&str> {
-    let begin = "see license in ";
-    let is_so = stated.get(..begin.len())?.eq_ignore_ascii_case(begin);
-    stated.get(begin.len()..).filter(|_| is_so).map(|file| file.trim().trim_matches(['<', '>', '"']))
-}
-
 /// A file of a package's own folder; none if the path leads out of it.
 fn inside(folder: &Path, file: &str) -> Option<PathBuf> {
     let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     let path = Path::new(file);
     path.components().all(is_inside).then(|| folder.join(path)).filter(|path| path.is_file())
-}
-
-/// PEP 503.
-fn normal(name: &str) -> String {
-    name.to_ascii_lowercase().replace(['_', '.'], "-")
 }
 
 /// The folders in a folder, sorted; no links.

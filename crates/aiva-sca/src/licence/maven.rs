@@ -3,6 +3,7 @@
 //! Pure. Maven has it that of several licences one may choose; a URL counts where the name beside it is none that we know.
 
 use super::expression::{Meaning, read as meaning};
+use super::locate::joined;
 use super::names;
 use crate::inventory::xml::{self, Visit};
 
@@ -84,14 +85,7 @@ impl Pom {
     /// The licences in one field's words; none where it says nothing.
     pub(super) fn stated(&self) -> Option<String> {
         let all: Vec<String> = self.licences.iter().filter_map(Named::words).collect();
-        match &all[..] {
-            [] => None,
-            [one] => Some(one.clone()),
-            several => {
-                let side = |words: &String| if words.contains(' ') { format!("({words})") } else { words.clone() };
-                Some(several.iter().map(side).collect::<Vec<_>>().join(" OR "))
-            }
-        }
+        joined(&all, " OR ")
     }
 }
 

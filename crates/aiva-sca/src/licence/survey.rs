@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::expression::{Expression, Meaning, read};
-use super::locate::{Caches, Finder, Own, Text, places};
+use super::locate::{Caches, Finder, Own, Text, joined, places};
 use super::policy::{Exception, Idle, OnUnknown, Policy, Verdict};
 use super::recognise::{is_remark, recognise};
 use super::{Evidence, How, Licence, Unknown};
 use crate::finding::{self, Finding, Kind};
+use crate::inventory;
 use crate::package::{Ecosystem, Input, Package, Source};
 use crate::purl::purl;
 use crate::severity::{Level, Severity};
@@ -85,7 +86,9 @@ fn look(finder: &mut Finder<'_>, input: &Input, package: &Package, depth: Depth)
     if package.ecosystem == Ecosystem::Go && matches!(&*package.name, "stdlib" | "toolchain") {
         return of_go();
     }
-    let locked = package.licenses.iter().find_map(|words| stated(words, &input.path));
+    // npm and Composer have it that of several one may choose; a bill does not say, so all of them hold.
+    let with = if input.kind == inventory::Kind::Bill.name() { " AND " } else { " OR " };
+    let locked = joined(package.licenses.iter(), with).and_then(|words| stated(&words, &input.path));
     match locked {
         Some(licence @ Licence::Known { .. }) if depth == Depth::Licences => {
             Looked { licence, texts: Arc::new([]), notices: Arc::new([]) }

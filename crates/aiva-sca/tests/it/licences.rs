@@ -13,6 +13,8 @@ use aiva_sca::licence::report::{Format, notice, report};
 use aiva_sca::licence::survey::{Depth, survey};
 use jiff::civil::date;
 
+mod caches;
+
 fn write(root: &Path, files: &[(&str, &str)]) {
     for (path, text) in files {
         let file = root.join(path);
@@ -21,20 +23,28 @@ fn write(root: &Path, files: &[(&str, &str)]) {
     }
 }
 
-fn text(licence: &str) -> &'static str {
+pub(super) fn text(licence: &str) -> &'static str {
     spdx::license_id(licence).unwrap().text()
 }
 
 /// The licence of each package of a tree, as `name version: licence`.
 #[track_caller]
-fn check(files: &[(&str, &str)], want: &[&str]) {
+pub(super) fn check(files: &[(&str, &str)], want: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let (root, home) = (folder.path().join("project"), folder.path().join("home"));
     fs::create_dir_all(&root).unwrap();
     let (ours, shared): (Vec<_>, Vec<_>) = files.iter().copied().partition(|(path, _)| !path.starts_with("~/"));
     write(&root, &ours);
     write(&home, &shared.iter().map(|(path, text)| (&path[2..], *text)).collect::<Vec<_>>());
-    let caches = Caches { cargo: Some(home.join("cargo")), go: Some(home.join("gomod")), maven: Some(home.join("m2")) };
+    let caches = Caches {
+        cargo: Some(home.join("cargo")),
+        go: Some(home.join("gomod")),
+        maven: Some(home.join("m2")),
+        nuget: Some(home.join("nuget")),
+        gems: vec![home.join("gem")],
+        dart: Some(home.join("pub-cache")),
+        yarn: Some(home.join("yarn/cache")),
+    };
     let inventory = walk(&root, &Options::default(), &|_| {}).unwrap();
     let licensed = survey(&root, &inventory.inputs, &caches, Depth::Licences);
     let got: Vec<String> =
