@@ -241,7 +241,11 @@ pub fn without_graph(kind: &str) -> Option<&'static str> {
         | "mix.lock"
         | "pdm.lock"
         | "packages.lock.json"
-        | "Podfile.lock" => None,
+        | "Podfile.lock"
+        | "conan.lock"
+        | "renv.lock"
+        | "deps.json"
+        | "bill of materials" => None,
         "Pipfile.lock" => Some("Pipfile.lock lists packages, but not which of them needs which"),
         "go.mod" => Some("go.mod lists modules, but not which of them needs which; `go mod why` asks the sources"),
         "requirements.txt" => Some("a requirements file lists packages, but not which of them needs which"),

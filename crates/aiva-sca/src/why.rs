@@ -261,6 +261,9 @@ mod tests {
         check(Kind::GoMod, go, "golang.org/x/net", &[("0.1.0", &[reason])]);
         check(Kind::GoMod, go, "golang.org/x/net@v0.1.0", &[("0.1.0", &[reason])]);
         check(Kind::Requirements, "Django==4.0\n", "django", &[("4.0", &[without_graph("requirements.txt").unwrap()])]);
+        // Its format has one, but of a single package there is nothing to say.
+        let renv = r#"{"R": {"Version": "4.3.0"}, "Packages": {"A": {"Package": "A", "Version": "1.0", "Source": "Repository"}}}"#;
+        check(Kind::RenvLock, renv, "A", &[("1.0", &["this file names no package that needs another"])]);
     }
 
     #[test]
