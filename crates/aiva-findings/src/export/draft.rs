@@ -20,9 +20,11 @@ use crate::exception::{Exception, Judge};
 use crate::fingerprint::{Fingerprint, Place};
 use crate::observation::Observation;
 
-/// How many findings are in memory with their words while they are written, and how many of them one thread makes.
-const WINDOW: usize = 256;
+/// One thread makes so many findings.
+const FEW: usize = 256;
+/// Of more a thread makes so many at once, and while they are written so many times as many a thread are in memory with their words.
 const AT_ONCE: usize = 16;
+const TIMES: usize = 4;
 /// Room that is made for a finding at once, in bytes; most take less.
 const USUAL: usize = 2048;
 
@@ -203,7 +205,7 @@ impl<F> Draft<F> {
 
     /// Whether several threads make the findings while they are written: whoever has few need not wait for any.
     pub fn takes_threads(&self) -> bool {
-        self.rows.len() > WINDOW
+        self.rows.len() > FEW
     }
 
     /// The whole document; `tell` says all that there is to say of a finding.
@@ -248,13 +250,14 @@ impl<F> Draft<F> {
         F: Sync,
     {
         let stories = Stories::new();
+        let text = |rows: &[Row]| self.text(rows, teller, &stories);
+        if !self.takes_threads() {
+            let text = text(&self.rows)?;
+            return out.write_all(text.get(1..).unwrap_or_default());
+        }
         let mut is_first = true;
-        for window in self.rows.chunks(WINDOW) {
-            let text = |rows: &[Row]| self.text(rows, teller, &stories);
-            let texts: Vec<Vec<u8>> = match self.takes_threads() {
-                false => vec![text(window)?],
-                true => window.par_chunks(AT_ONCE).map(text).collect::<serde_json::Result<_>>()?,
-            };
+        for window in self.rows.chunks(rayon::current_num_threads() * TIMES * AT_ONCE) {
+            let texts: Vec<Vec<u8>> = window.par_chunks(AT_ONCE).map(text).collect::<serde_json::Result<_>>()?;
             // In one piece with the comma before it: one call to whatever is behind `out`.
             for text in &texts {
                 let Some(text) = text.get(usize::from(is_first)..) else { continue };
