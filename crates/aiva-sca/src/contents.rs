@@ -134,6 +134,7 @@ fn entry(ecosystem: Ecosystem, one: message::ListedEntry) -> NotJudged {
         line: one.line,
         reason: one.reason.into(),
         is_range: one.is_range,
+        is_settled: false,
         forced_by: None,
         elsewhere: None,
     }

@@ -355,10 +355,17 @@ impl NotJudged {
             line,
             reason: reason.into(),
             is_range: false,
+            is_settled: false,
             scope: Scope::Runtime,
             forced_by: None,
             elsewhere: None,
         }
+    }
+
+    /// The same, where the reason settles it: see [`Self::is_settled`].
+    #[must_use]
+    pub(crate) fn settled(self) -> Self {
+        Self { is_settled: true, ..self }
     }
 
     /// The same, as a range that is asked of another registry than the public one.
@@ -427,6 +434,10 @@ pub struct NotJudged {
     pub reason: Cow<'static, str>,
     /// Whether the requirement is a range of the public package, in the ecosystem's own syntax, that can be judged as such.
     pub is_range: bool,
+    /// Whether nothing is open about it: no tool goes by it, or what another entry says is judged in its place. `why` shows it, and it
+    /// is no gap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_settled: bool,
     /// What the package is needed for.
     pub scope: Scope,
     /// The table of the manifest that forces it upon everybody who asks for the package: `pnpm.overrides`.

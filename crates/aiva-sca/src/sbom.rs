@@ -147,7 +147,7 @@ impl<'a> Bom<'a> {
                 self.edges.entry(*from).or_default().insert(*to);
             }
         }
-        for entry in &input.not_judged {
+        for entry in input.not_judged.iter().filter(|entry| !entry.is_settled) {
             let at = self.open_component(input, entry, known);
             by_place.insert((&input.path, purl(entry.ecosystem, &entry.name, "")), at);
             leads_to.insert(at);
@@ -244,7 +244,7 @@ impl<'a> Bom<'a> {
 
     /// Whether everything that was seen was read and pinned.
     fn is_complete(&self) -> bool {
-        let whole = |input: &Input| input.status == Status::Parsed && input.not_judged.is_empty();
+        let whole = |input: &Input| input.status == Status::Parsed && input.not_judged.iter().all(|one| one.is_settled);
         self.files.iter().all(|file| whole(file.input))
     }
 

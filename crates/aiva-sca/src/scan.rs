@@ -168,7 +168,7 @@ impl<'i> Judging<'i> {
         let named = self.look_up(input)?;
         let (introduced, path) = (introducers(input, &named), Arc::from(input.path.as_str()));
         let mut judged = Judged::default();
-        for entry in &input.not_judged {
+        for entry in input.not_judged.iter().filter(|entry| !entry.is_settled) {
             self.judge_open((input, &path), entry, &mut judged)?;
         }
         // The packages of a file are nearly always those of one ecosystem.

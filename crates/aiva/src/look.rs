@@ -193,7 +193,8 @@ fn all_unjudged(input: &Input) -> Vec<Unjudged> {
         requirement: entry.requirement.to_string(),
         reason: entry.reason.clone().into_owned(),
     };
-    input.packages.iter().map(package).chain(input.not_judged.iter().map(open)).collect()
+    let entries = input.not_judged.iter().filter(|entry| !entry.is_settled);
+    input.packages.iter().map(package).chain(entries.map(open)).collect()
 }
 
 /// Sets the columns of findings whose files are not in memory any more, reading again only those files.

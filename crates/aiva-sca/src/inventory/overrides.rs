@@ -135,7 +135,7 @@ pub(crate) fn is_read_table(text: &str, table: &str) -> bool {
 pub(super) fn pass_over(reading: &mut Reading, one: &Override, reason: &str) {
     let Override { name, requirement, line, .. } = one;
     let entry = NotJudged::new(Ecosystem::Npm, name, without_secret(requirement), *line, reason.to_owned());
-    reading.not_judged.push(entry);
+    reading.not_judged.push(entry.settled());
 }
 
 /// What a key of `package.json` is called where it has overrides.

@@ -90,7 +90,7 @@ pub(super) fn read_as(text: &str, tell: &dyn Tell) -> Reading {
         };
         if let Some(reason) = left_out {
             let entry = NotJudged::new(Ecosystem::Npm, &*one.name, without_secret(&one.requirement), one.line, reason);
-            reading.not_judged.push(NotJudged { scope: one.scope, ..entry });
+            reading.not_judged.push(NotJudged { scope: one.scope, ..entry.settled() });
             reading.links.conditional.push(one.name.to_string());
             reading.links.declared.push(one);
             continue;

@@ -59,7 +59,7 @@ impl Lists {
             let reason =
                 format!("not taken: override-dependencies of {path} say which version it is, and that is judged there");
             let entry = NotJudged::new(Ecosystem::PyPi, one.name.clone(), one.requirement.clone(), one.line, reason);
-            reading.not_judged.push(NotJudged { scope: one.scope, ..entry });
+            reading.not_judged.push(NotJudged { scope: one.scope, ..entry.settled() });
         }
     }
 }

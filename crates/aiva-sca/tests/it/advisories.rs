@@ -221,6 +221,7 @@ fn what_cannot_be_judged_is_said() {
         reason: "from an address, not from a registry".into(),
         is_range: false,
         scope: Scope::default(),
+        is_settled: false,
         forced_by: None,
         elsewhere: None,
     });
@@ -262,6 +263,7 @@ fn a_range_is_judged_by_all_that_it_allows() {
             reason: "a range, not a pinned version; a lockfile would pin it".into(),
             is_range: true,
             scope: Scope::Dev,
+            is_settled: false,
             forced_by: None,
             elsewhere: None,
         });
@@ -333,6 +335,7 @@ fn what_comes_after_the_last_affected_version_is_told_where_it_is_sure() {
             reason: "a range".into(),
             is_range: true,
             scope: Scope::Runtime,
+            is_settled: false,
             forced_by: None,
             elsewhere: None,
         });

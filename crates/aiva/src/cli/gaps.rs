@@ -37,7 +37,7 @@ impl Gaps {
     /// And the entries that name no version.
     pub(crate) fn with_unpinned(mut self, inventory: &Inventory) -> Self {
         let all = inventory.inputs.iter().flat_map(|input| input.not_judged.iter().map(move |entry| (input, entry)));
-        let entries = all.map(|(input, entry)| Open {
+        let entries = all.filter(|(_, entry)| !entry.is_settled).map(|(input, entry)| Open {
             path: &input.path,
             line: entry.line,
             name: &entry.name,

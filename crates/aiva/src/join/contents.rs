@@ -28,7 +28,7 @@ fn of_file(input: &Input) -> Vec<DocumentListing> {
         let listing = listings.entry(package.ecosystem).or_insert_with(|| new(package.ecosystem));
         listing.packages.get_or_insert_default().push(listed(package));
     }
-    for one in &input.not_judged {
+    for one in input.not_judged.iter().filter(|one| !one.is_settled) {
         let listing = listings.entry(one.ecosystem).or_insert_with(|| new(one.ecosystem));
         if listing.entries.len() < 100_000 {
             listing.entries.push(entry(one));

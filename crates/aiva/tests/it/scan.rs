@@ -86,6 +86,10 @@ fn a_mirror_s_packages_are_judged_as_public() {
 const SETUP: &str = "setup(install_requires=['requests==2.20.0'])\n";
 
 /// A folder of files, what is asked of it, and how it ends.
+/// pnpm 9, which leaves out what it is asked for.
+const PNPM: &str =
+    r#"{"packageManager": "pnpm@9.0.0", "dependencies": {"a": "^1"}, "pnpm": {"overrides": {"a": "-"}}}"#;
+
 #[test]
 fn what_was_not_there_or_not_judged_is_never_called_clean() {
     let never = "{\"dependencies\": {\"nobody-knows\": \"^1\"}}";
@@ -104,6 +108,14 @@ fn what_was_not_there_or_not_judged_is_never_called_clean() {
         ),
         (&[("package.json", never)], &[], 0, "No known vulnerability."), // judged: never
         (&[("package.json", "{}")], &[], 0, "No known vulnerability. 0 packages in 1 file."),
+        // What pnpm does not take, or leaves out, is open to nobody; what it takes may be.
+        (
+            &[("package.json", PNPM), ("pnpm-workspace.yaml", "packages: []\noverrides:\n  b: 6.7.0\n")],
+            &[],
+            0,
+            "No known vulnerability. 0 packages in 2 files.",
+        ),
+        (&[("package.json", &PNPM.replace("-\"", "latest\""))], &[], 3, "1 entry not judged"),
         // What it says another file says too, or nobody does.
         (
             &[("package.json", "{}"), unread, ("bun.lock", "{\"lockfileVersion\": 1, \"packages\": {}}")],

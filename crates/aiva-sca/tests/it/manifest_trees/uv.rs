@@ -58,4 +58,6 @@ fn the_lists_of_uv_s_workspace_hold_for_its_members() {
         inputs.iter().map(pins).collect::<Vec<_>>(),
         ["m/a/pyproject.toml: b 2 2", "pyproject.toml: six 1.14.0 2"]
     );
+    let settled = |input: &Input| input.not_judged.iter().filter(|one| one.is_settled).count();
+    assert_eq!(inputs.iter().map(settled).collect::<Vec<_>>(), [2, 0]); // not what builds the member
 }
