@@ -79,6 +79,9 @@ pub struct Term {
 /// What is looked at, in the order in which it is shown.
 const NAMES: [&str; 6] = ["cvss", "epss", "kev", "scope", "depth", "symbols"];
 
+/// What is cut off where the others add up to more than 100.
+const LIMIT: &str = "limit";
+
 /// The priority of a finding.
 pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
     let points = points(facts, weights);
@@ -87,14 +90,15 @@ pub fn priority(facts: &Facts, weights: &Weights) -> Priority {
     let sum: f64 = points.iter().sum();
     // Weights that add up to more than 100 are the operator's; what is cut off is a term too.
     if sum > 100.0 {
-        terms.push(Term { name: "limit", value: "100 is the most".into(), points: tenths(100.0 - sum) });
+        terms.push(Term { name: LIMIT, value: "100 is the most".into(), points: tenths(100.0 - sum) });
     }
     Priority { score: within(sum), terms }
 }
 
-/// The score alone, for who only puts findings in order.
-pub fn score(facts: &Facts, weights: &Weights) -> f64 {
-    within(points(facts, weights).iter().sum())
+/// The sum of the terms, for who only puts findings in order: where weights add up to more than 100, what would be cut off still tells
+/// the worse from the bad.
+pub fn sum(facts: &Facts, weights: &Weights) -> f64 {
+    tenths(points(facts, weights).iter().sum())
 }
 
 fn within(sum: f64) -> f64 {
@@ -227,7 +231,7 @@ mod tests {
         let priority = priority(&facts, &Weights::default());
         let got: Vec<f64> = priority.terms.iter().map(|term| term.points).collect();
         assert_eq!((priority.score, got.as_slice()), (want, points.as_slice()), "{:?}", priority.terms);
-        assert_eq!(score(&facts, &Weights::default()), want);
+        assert_eq!(sum(&facts, &Weights::default()), want);
     }
 
     #[test]
@@ -265,6 +269,8 @@ mod tests {
         let cut = priority(&Facts { symbols: 2, ..PLAIN }, &all(100.0));
         assert_eq!((cut.score, cut.terms.iter().map(|term| term.points).sum()), (100.0, 100.0)); // and says so
         assert_eq!(cut.terms.last().map(|term| (term.name, term.points)), Some(("limit", -275.0)));
+        let worse = Facts { symbols: 2, ..PLAIN };
+        assert_eq!([sum(&worse, &all(100.0)), sum(&PLAIN, &all(100.0))], [375.0, 275.0]); // in order all the same
         assert_eq!(priority(&PLAIN, &all(0.0)).score, 0.0);
     }
 }

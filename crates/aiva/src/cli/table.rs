@@ -78,6 +78,8 @@ pub(crate) struct Row {
     pub(crate) known: Option<bool>,
     /// 0 to 100, where it was worked out.
     pub(crate) priority: Option<f64>,
+    /// The same before it was cut at 100, which decides the order.
+    pub(crate) sum: f64,
 }
 
 const LEVELS: [&str; 6] = ["critical", "high", "medium", "low", "unknown", "informational"];
@@ -118,7 +120,7 @@ pub(crate) fn render(view: &View, look: Look) -> String {
     }
     for (path, mut rows) in files {
         rows.sort_by(|a, b| {
-            let order = b.priority.unwrap_or(0.0).total_cmp(&a.priority.unwrap_or(0.0));
+            let order = b.sum.total_cmp(&a.sum);
             order.then_with(|| (rank(&a.level), &a.name, &a.id, a.line).cmp(&(rank(&b.level), &b.name, &b.id, b.line)))
         });
         let count = counted(rows.len(), "finding");
@@ -362,6 +364,7 @@ mod tests {
             reason: None,
             known: None,
             priority: None,
+            sum: 0.0,
         }
     }
 

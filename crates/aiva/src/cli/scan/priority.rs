@@ -33,9 +33,9 @@ impl Priorities {
         DocumentPriority { score: priority.score, terms: priority.terms.into_iter().map(term).collect() }
     }
 
-    /// The same for an outline: no more than the score.
+    /// The same for an outline, which is put in order and not shown: no more than the sum, before it is cut at 100.
     pub(super) fn outline(&self, finding: &Finding) -> DocumentPriority {
-        DocumentPriority { score: score::score(&self.facts(finding), &self.weights), terms: Vec::new() }
+        DocumentPriority { score: score::sum(&self.facts(finding), &self.weights), terms: Vec::new() }
     }
 
     fn facts(&self, finding: &Finding) -> Facts {

@@ -1,6 +1,6 @@
 //! What a person is shown of a report: the rows of the table, and the gaps in words. Pure.
 
-use aiva_contracts::api::{DocumentCanResolve, DocumentInput, FindingKind, InputStatus};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPriority, FindingKind, InputStatus};
 use aiva_findings::export::{self, Document};
 
 use super::super::table::{Closing, Row, View};
@@ -35,6 +35,7 @@ fn whole(report: &Report) -> View {
         reason: finding.reason.clone().filter(|_| finding.kind == FindingKind::SupplyChain),
         known: finding.known,
         priority: finding.priority.as_ref().map(|priority| priority.score),
+        sum: finding.priority.as_ref().map_or(0.0, sum),
     });
     let summary = &document.summary;
     let files = summary.inputs.parsed + summary.inputs.partial;
@@ -53,6 +54,11 @@ fn whole(report: &Report) -> View {
             advisories: report.advisories.clone(),
         }),
     }
+}
+
+/// The terms of a priority together, without the one that cuts them off.
+fn sum(priority: &DocumentPriority) -> f64 {
+    priority.terms.iter().filter(|term| term.points > 0.0).map(|term| term.points).sum()
 }
 
 /// What ranges can resolve to, one sentence each.

@@ -158,6 +158,13 @@ fn what_is_exploited_comes_first_with_its_arithmetic() {
     assert_eq!((after[0].0.as_str(), after[0].1), ("CVE-2023-32681", before[1].1 + 25.0 + 10.0), "{after:?}");
     world.write("aiva.toml", "[sca.priority]\nkev = 0.0\nepss = 0.0\n");
     assert_eq!(scores(), before);
+    // Where both are cut at 100 the one that was cut off more is the worse.
+    world.write("aiva.toml", "[sca.priority]\nkev = 100.0\ncvss = 100.0\nscope = 100.0\n");
+    let cut = scores();
+    assert_eq!(
+        [(&*cut[0].0, cut[0].1), (&*cut[1].0, cut[1].1)],
+        [("CVE-2023-32681", 100.0), ("CVE-2024-32650", 100.0)]
+    );
     world.write("aiva.toml", "[sca.priority]\nkev = -1.0\n");
     assert_eq!(world.aiva(&["scan", "code"]).code(), 2);
 }
