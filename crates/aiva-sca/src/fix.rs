@@ -22,6 +22,7 @@ mod forced;
 mod golang;
 mod gradle;
 mod here;
+mod instead;
 mod keep;
 mod locked;
 mod markup;
@@ -51,7 +52,7 @@ use along::Along;
 use ask::{Move, Refused};
 use desk::{Desk, Draft};
 pub use mask::{Secrets, masked, masked_addresses};
-pub use plan::{Bump, Edit, Few, Plan, Remaining, Run, Stay};
+pub use plan::{Bump, Edit, Few, Instead, Plan, Remaining, Run, Stay};
 use ranges::Range;
 pub use ranges::{RangeKey, Ranges};
 
@@ -75,6 +76,8 @@ struct Case<'a> {
     is_range: bool,
     /// What a range that was raised still allows.
     still: Option<String>,
+    /// The override that would end what stays.
+    instead: Option<Instead>,
 }
 
 impl Case<'_> {
@@ -175,6 +178,7 @@ pub fn plan(
             is_asked: false,
             is_range: false,
             still: None,
+            instead: None,
         };
         for (version, findings) in said.findings {
             let case = |findings, stays| case(version, findings, stays);
@@ -241,7 +245,8 @@ pub fn plan(
     let narrowed = ranges::narrowed(possible, &by_path, &mut desk);
     let ranges = ranges::settled(&cases);
     let (edits, commands) = (edits(desk, &cases, &versions)?, command::told(commands, &cases));
-    Ok(Plan { edits, commands, remaining: remaining(&cases), ranges, narrowed })
+    let instead = instead::told(&cases);
+    Ok(Plan { edits, commands, remaining: remaining(&cases), instead, ranges, narrowed })
 }
 
 fn aims(locked: &[Group<'_>]) -> Aims {

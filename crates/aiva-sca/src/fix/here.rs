@@ -279,8 +279,20 @@ pub(super) fn judge_again(
             }
             let Case { path, name, version, is_asked, is_range, .. } = *case;
             let written = case.written.clone();
-            let (step, still) = (None, None);
-            parts.push(Case { path, name, version, written, findings, stays, step, is_asked, is_range, still });
+            let (step, still, instead) = (None, None, None);
+            parts.push(Case {
+                path,
+                name,
+                version,
+                written,
+                findings,
+                stays,
+                step,
+                is_asked,
+                is_range,
+                still,
+                instead,
+            });
         }
     }
     group.cases.extend(parts);

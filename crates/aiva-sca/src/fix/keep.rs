@@ -28,6 +28,11 @@ pub(super) struct Keepers {
     pub(super) is_needed: bool,
 }
 
+/// Who one of the sentences of [`Keepers::sure`] is about, with the version.
+pub(super) fn who(said: &str) -> &str {
+    said.split(" asks for ").next().unwrap_or_default()
+}
+
 /// The text of a lockfile, and what is read out of it once for all packages that are asked about.
 #[derive(Debug)]
 pub(super) struct Lock {

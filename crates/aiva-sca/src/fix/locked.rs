@@ -11,8 +11,8 @@ use super::ask::{Ask, Entry, Move, Refused, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::forced::{Whom, has_overrides};
 use super::here::not_set;
-use super::keep::{Keepers, Lock, Own, dependants, keepers, spoken};
-use super::{Aims, Case, Group, Run, Stay, Step, cargo, command, edit as manifest, folder, kind_of};
+use super::keep::{Keepers, Lock, Own, dependants, keepers, spoken, who};
+use super::{Aims, Case, Group, Instead, Run, Stay, Step, cargo, command, edit as manifest, folder, instead, kind_of};
 use crate::inventory::{Kind, above, inside};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
@@ -50,18 +50,24 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
     let manifests = Own { old: &old, folders: &folders };
     let scene = Scene { asked: &asked, lock: lock.as_deref(), manifests, own: &own, aims, desk };
     let mut going: Vec<&Move> = Vec::new();
+    let copies =
+        lock.as_deref().map(|lock| lock.tied(group.input).versions(group.input, group.name)).unwrap_or_default();
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
         let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
         let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
         if fate.moves && (is_asked || !matches!(fate.stays, Some((Stay::Surely, _)))) {
             going.push(step);
         }
+        let manifest =
+            asked.forcing.iter().find(|(_, kind)| *kind == Kind::PackageJson).filter(|_| !fate.held.is_empty());
+        case.instead = manifest.zip(lock.as_deref()).and_then(|((path, _), lock)| {
+            let written = instead::written(group.kind, lock, group.name, step, copies.len(), &fate.held)?;
+            Some(Instead { path: path.clone(), written, clears: Vec::new(), held: fate.held })
+        });
         case.stays = fate.stays;
         case.is_asked = !asked.entries.is_empty() || !asked.refused.is_empty() || asked.overridden.is_some();
     }
     let names = command::names(group.ecosystem, group.name, &asked.entries, &going);
-    let copies =
-        lock.as_deref().map(|lock| lock.tied(group.input).versions(group.input, group.name)).unwrap_or_default();
     let is_first = match group.kind {
         Kind::YarnLock => lock.as_deref().is_some_and(Lock::is_classic_of_yarn),
         Kind::PackageLock | Kind::Shrinkwrap => lock.as_deref().is_some_and(Lock::is_first_of_npm),
@@ -143,8 +149,7 @@ fn constrained(group: &Group<'_>, desk: &mut Desk<'_>) -> Option<String> {
 fn parted(sure: BTreeSet<String>, path: &str, aims: &Aims) -> (Vec<String>, BTreeSet<String>) {
     let (mut moving, mut held) = (Vec::new(), BTreeSet::new());
     for said in sure {
-        let who = said.split(" asks for ").next().unwrap_or_default().to_owned();
-        match aims.get(&(path.to_owned(), who)) {
+        match aims.get(&(path.to_owned(), who(&said).to_owned())) {
             Some(to) => moving.push(format!("{said}, but has to move to {to} itself")),
             None => drop(held.insert(said)),
         }
@@ -290,8 +295,20 @@ struct Scene<'a> {
 /// What becomes of one version.
 struct Fate {
     stays: Option<(Stay, String)>,
+    /// Where somebody keeps it for sure, all who ask for it by a range that shuts the new version out, in sentences.
+    held: BTreeSet<String>,
     /// Whether a command may move it.
     moves: bool,
+}
+
+impl Fate {
+    /// It goes.
+    const MOVES: Self = Self { stays: None, held: BTreeSet::new(), moves: true };
+
+    /// It stays, and no command is for it.
+    fn of(stay: Stay, reason: String) -> Self {
+        Self { stays: Some((stay, reason)), held: BTreeSet::new(), moves: false }
+    }
 }
 
 fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: &Move, scene: &Scene<'_>) -> Fate {
@@ -300,7 +317,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     let is_direct = case.findings.iter().any(|finding| finding.direct == Some(true));
     let brought = brought_by(case, scene.own);
     let lead = lead(&brought);
-    let surely = |reason: String| Fate { stays: Some((Stay::Surely, reason)), moves: is_asked };
+    let surely = |reason: String| Fate { moves: is_asked, ..Fate::of(Stay::Surely, reason) };
     let Some(lock) = scene.lock else { return surely(UNREADABLE.to_owned()) };
     if let Some(reason) = asked.overridden.clone() {
         // A command would bring what is held again, and may write that into the manifest.
@@ -311,7 +328,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
         return surely(reason.to_owned());
     }
     if asked.forced.contains(&step.from) {
-        return Fate { stays: None, moves: true };
+        return Fate::MOVES;
     }
     let Keepers { mut sure, mut unknown, is_needed } = keepers(kind, lock, input, case.name, step, scene.manifests);
     // Whether all that need it are here and allow it.
@@ -324,12 +341,15 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
         let mut needing = lock.tied(input).needing(input, case.name, case.version).map(label);
         is_open = !open.is_empty() && needing.all(|who| open.contains(&who));
     }
+    // An override has to be for all of them, also for those who move.
+    let held = if unknown.is_empty() { sure.clone() } else { BTreeSet::new() };
     let (moving, sure) = parted(sure, case.path, scene.aims);
     if !sure.is_empty() {
-        return surely(format!("{lead}{}", sure.into_iter().collect::<Vec<_>>().join(", ")));
+        let said = sure.into_iter().collect::<Vec<_>>().join(", ");
+        return Fate { held, ..surely(format!("{lead}{said}")) };
     }
     if !moving.is_empty() {
-        return Fate { stays: Some((Stay::Perhaps, format!("{lead}{}", moving.join(", ")))), moves: is_asked };
+        return Fate { moves: is_asked, ..Fate::of(Stay::Perhaps, format!("{lead}{}", moving.join(", "))) };
     }
     if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct) {
         return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
@@ -339,7 +359,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
             "{lead}yarn classic moves only what a manifest asks for: take it out of {} and run `yarn install`",
             case.path
         );
-        return Fate { stays: Some((Stay::Perhaps, stays)), moves: false };
+        return Fate::of(Stay::Perhaps, stays);
     }
     let is_close = is_compatible(ecosystem, step);
     let is_sure = match ecosystem {
@@ -355,10 +375,10 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     let has_aim = |who: String| scene.aims.contains_key(&(case.path.to_owned(), who));
     if is_sure && !is_asked && dependants(lock, input, case.name, case.version).into_iter().any(has_aim) {
         let reason = format!("{lead}what asks for it moves itself, and nothing here says what it asks for then");
-        return Fate { stays: Some((Stay::Perhaps, reason)), moves: true };
+        return Fate { moves: true, ..Fate::of(Stay::Perhaps, reason) };
     }
     if is_sure {
-        return Fate { stays: None, moves: true };
+        return Fate::MOVES;
     }
     let reason = match (unknown.is_empty(), is_close) {
         (true, _) if brought.is_empty() => {
@@ -376,7 +396,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     };
     // Gradle and NuGet take what is asked for, nothing newer by itself.
     let may_come = is_close && !matches!(kind, Kind::GradleLock | Kind::NuGetLock);
-    Fate { stays: Some((Stay::Perhaps, reason)), moves: is_asked || may_come }
+    Fate { moves: is_asked || may_come, ..Fate::of(Stay::Perhaps, reason) }
 }
 
 /// Whether a requirement as the ecosystem's tool writes it by itself, made for the one, allows the other.

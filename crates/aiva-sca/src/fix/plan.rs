@@ -1,6 +1,6 @@
 //! What a plan says: the edits, the commands after them, and what stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::ranges::{RangeKey, Ranges};
@@ -14,6 +14,8 @@ pub struct Plan {
     pub commands: Vec<Run>,
     /// What is not cleared, or not known to be.
     pub remaining: Vec<Remaining>,
+    /// Overrides that would clear some of that, which nobody makes but the reader.
+    pub instead: Vec<Instead>,
     /// What became of the ranges that can resolve to an affected version and that could be raised.
     pub ranges: Ranges,
     /// The ranges among them all that a list of the same file narrows, each with what is written and what narrows it.
@@ -102,6 +104,19 @@ pub struct Run {
     pub clears: Vec<String>,
     /// What the project asks for itself that brings those in, where the lockfile tells.
     pub brought_by: Vec<String>,
+}
+
+/// An override for those whose own requirement keeps a version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instead {
+    /// The manifest to put it into.
+    pub path: String,
+    /// As it stands there: `"overrides":{"x":{"a":"1.2.6"}}`.
+    pub written: String,
+    /// The findings that go with the old version.
+    pub clears: Vec<String>,
+    /// What it goes against: `x 2.0.0 asks for a ~1.1.0`.
+    pub held: BTreeSet<String>,
 }
 
 /// Findings that stay, or may.

@@ -154,6 +154,10 @@ fn check_some(files: &[(&str, &str)], is_meant: impl Fn(&Finding) -> bool, want:
         assert!(!one.lines.is_empty(), "{one:?} has no line");
         writeln!(got, "{word} {}: {}: {}: {}", one.path, one.package, one.ids.join(" "), one.reason).unwrap();
     }
+    for one in &plan.instead {
+        let held: Vec<&str> = one.held.iter().map(String::as_str).collect();
+        writeln!(got, "or {}: {}: {} though {}", one.path, one.written, one.clears.join(" "), held.join(", ")).unwrap();
+    }
     for ((path, line, name, requirement), why_not) in &plan.ranges {
         if let Some(reason) = why_not {
             writeln!(got, "not raised {path}:{line}: {name} {requirement}: {reason}").unwrap();
@@ -206,7 +210,8 @@ package.json: lodash 3.10.1 -> 3.10.2:
   eases L-3
   + {"dependencies": {"lodash": "^3.10.2", "x": "1.0.0"}}
 $ npm update lodash:
-stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4"#,
+stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4
+or package.json: "overrides":{"x":{"lodash":"4.17.21"}}: L-3 though x 1.0.0 asks for lodash 4.17.4"#,
     );
     check(
         &[

@@ -243,6 +243,15 @@ fn told(plan: &Plan, applied: bool, nothing: bool) -> String {
             say(printable(&fix::masked_addresses(&line)));
         }
     }
+    if !plan.instead.is_empty() {
+        say("# or override: forces a version that those who ask for the package do not allow, so test it".to_owned());
+    }
+    for one in &plan.instead {
+        let held: Vec<&str> = one.held.iter().map(String::as_str).collect();
+        let (clears, held) = (one.clears.join(", "), held.join(", "));
+        let line = format!("# {}: {}  clears {clears}, though {held}", one.path, one.written);
+        say(printable(&fix::masked_addresses(&line)));
+    }
     out
 }
 

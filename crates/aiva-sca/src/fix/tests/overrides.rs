@@ -39,7 +39,8 @@ $ npm update lodash:"#,
 package.json: lodash 4.17.4 -> 4.17.21:
   + {"dependencies": {"x": "1.0.0"}, "resolutions": {"lodash": "4.17.21"}}
 $ npm update lodash:
-stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4"#,
+stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4
+or package.json: "overrides":{"x":{"lodash":"4.17.21"}}: L-3 though x 1.0.0 asks for lodash 4.17.4"#,
     );
     let yarn = "# yarn lockfile v1\n\n\nlodash@4.17.4:\n  version \"4.17.4\"\n  resolved \"https://registry.yarnpkg.com/lodash/-/lodash-4.17.4.tgz#aa\"\n  integrity sha512-aa\n\nx@1.0.0:\n  version \"1.0.0\"\n  resolved \"https://registry.yarnpkg.com/x/-/x-1.0.0.tgz#aa\"\n  integrity sha512-aa\n  dependencies:\n    lodash \"4.17.4\"\n";
     check(
@@ -51,6 +52,21 @@ stays package-lock.json: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks fo
 package.json: lodash 4.17.4 -> 4.17.21: L-3
   + {"dependencies": {"x": "1.0.0"}, "resolutions": {"**/lodash": "4.17.21"}}
 $ yarn install:"#,
+    );
+    // Nothing of the project's own helps but an override, which nobody makes by himself.
+    check(
+        &[("package.json", r#"{"dependencies": {"x": "1.0.0"}}"#), ("yarn.lock", yarn)],
+        r#"
+stays yarn.lock: lodash 4.17.4: L-3: brought by x 1.0.0; x 1.0.0 asks for lodash 4.17.4
+or package.json: "resolutions":{"lodash":"4.17.21"}: L-3 though x 1.0.0 asks for lodash 4.17.4"#,
+    );
+    // What a range allows needs none.
+    check(
+        &[
+            ("package.json", r#"{"dependencies": {"x": "1.0.0"}}"#),
+            ("package-lock.json", &NPM.replace("{\"lodash\": \"4.17.4\"}", "{\"lodash\": \"^4.17.4\"}")),
+        ],
+        "$ npm update lodash: L-3 by x 1.0.0",
     );
     let uv = "version = 1\nrequires-python = \">=3.9\"\n\n[manifest]\noverrides = [{ name = \"jinja2\", specifier = \"==2.10\" }]\n\n\
               [[package]]\nname = \"flask\"\nversion = \"2.0.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n\

@@ -35,7 +35,8 @@ $ npm update bringer:
         ],
         &format!(
             "{moved}stays package-lock.json: gone 1.0.0: G-1: what comes after 1.1.0 is free of it, but which version that is, the advisories do not \
-             say\nstays package-lock.json: lodash 4.17.4: L-3: brought by bringer 1.0.0, y 1.0.0; y 1.0.0 asks for lodash 4.17.4"
+             say\nstays package-lock.json: lodash 4.17.4: L-3: brought by bringer 1.0.0, y 1.0.0; y 1.0.0 asks for lodash 4.17.4\nor package.json: \"overrides\":{{\"bringer\":{{\"lodash\":\"4.17.21\"}},\"y\":{{\"lodash\":\"4.17.21\"}}}}: L-3 \
+             though bringer 1.0.0 asks for lodash 4.17.4, y 1.0.0 asks for lodash 4.17.4"
         ),
     );
     let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
