@@ -181,6 +181,9 @@ pub(crate) struct Scan {
     /// Fail only on what is new since then: an earlier JSON result, or a revision of the git repository around the path.
     #[arg(long, value_name = "FILE|REV")]
     pub(crate) baseline: Option<String>,
+    /// Scan what is staged in git instead of what lies in the folder, by the staged aiva.toml.
+    #[arg(long, conflicts_with_all = ["rootfs", "installed", "image", "upload"])]
+    pub(crate) staged: bool,
     /// Statements that rule findings out: OpenVEX, CycloneDX or CSAF, JSON; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) vex: Vec<PathBuf>,

@@ -97,9 +97,21 @@ impl Again {
 }
 
 /// Reads everything: the file named by the flag, else `aiva.toml` here where there is one; variables; flags.
-pub(crate) fn find(global: &Global, mut flags: Vec<Flag>) -> Result<Found, SettingsError> {
+pub(crate) fn find(global: &Global, flags: Vec<Flag>) -> Result<Found, SettingsError> {
+    find_as(global, flags, None)
+}
+
+/// The same, with this name and text for the file where there are some.
+pub(crate) fn find_as(
+    global: &Global,
+    mut flags: Vec<Flag>,
+    text: Option<(String, String)>,
+) -> Result<Found, SettingsError> {
     let again = Again { global: global.clone(), flags: flags.clone() };
-    let text = edge::file(global.config.as_deref()).map_err(SettingsError::File)?;
+    let text = match text {
+        Some(text) => Some(text),
+        None => edge::file(global.config.as_deref()).map_err(SettingsError::File)?,
+    };
     if let Some(folder) = &global.data_dir {
         flags.push(flag("--data-dir", "server.data_dir", &folder.display().to_string()));
     }

@@ -40,6 +40,7 @@ mod priority;
 mod range;
 mod shown;
 mod statements;
+mod tree;
 mod upload;
 
 use priority::Priorities;
@@ -100,7 +101,7 @@ impl Report {
 }
 
 pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<ExitCode> {
-    let found = settings::find(global, Vec::new())?;
+    let found = settings(scan, global)?;
     let settings = &found.loaded.config;
     let own_index = scan.advisories.as_deref().map(import_for_one_run).transpose()?;
     let data = settings::data_directory(settings.server.data_dir.as_deref())?;
@@ -135,6 +136,12 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
     // The program ends here: the system takes a hundred thousand small pieces of memory back at once.
     mem::forget(report);
     Ok(outcome.into())
+}
+
+/// The configuration; of what is staged the staged one, if git has one there.
+fn settings(scan: &Scan, global: &Global) -> Result<Found> {
+    let own = (scan.staged && global.config.is_none()).then(|| tree::staged_text("aiva.toml")).flatten();
+    Ok(settings::find_as(global, Vec::new(), own.map(|text| ("aiva.toml".to_owned(), text)))?)
 }
 
 /// A report of more findings needs memory of its own.
@@ -209,7 +216,9 @@ pub(crate) fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Resu
 fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Terminal) -> Result<Gathered> {
     let options = settings.sca.options(&scan.exclude);
     let checks = settings::checks(&settings.sca);
-    let folder = if scan.path.is_file() { scan.path.parent().unwrap_or(Path::new("")) } else { &scan.path };
+    let staged = scan.staged.then(|| tree::staged(&scan.path)).transpose()?;
+    let root = staged.as_ref().map_or(&scan.path, |staged| &staged.root);
+    let folder = if root.is_file() { root.parent().unwrap_or(Path::new("")) } else { root };
     let columns = if scan.image { Columns::Unsought } else { Columns::Below(folder) };
     let is_bill = matches!(scan.format, Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3);
     let keep = if is_bill || lists_packages(scan) || scan.upload.is_some() { Keep::Inputs } else { Keep::Report };
@@ -219,9 +228,10 @@ fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Ter
         inventory::Progress::Found(found) => bar.set(found as u64, None),
         inventory::Progress::Read { done, total } => bar.set(done as u64, Some(total as u64)),
     };
-    let result = look_at(scan, &look, &options, &progress);
+    let result = look_at(scan, root, &look, &options, &progress);
     bar.done();
     let looked = result?;
+    // Licences are looked up where packages are installed, which is in the working tree.
     Ok(look.gather(looked, &scan.path, today()))
 }
 
@@ -232,27 +242,28 @@ fn lists_packages(scan: &Scan) -> bool {
 
 fn look_at(
     scan: &Scan,
+    path: &Path,
     look: &Look<'_>,
     options: &inventory::Options,
     progress: &(dyn Fn(inventory::Progress) + Sync),
 ) -> Result<Looked> {
     if scan.image {
-        let image = inventory::image(&scan.path, scan.platform.as_ref(), options, progress);
-        let image = image.with_context(|| format!("cannot scan the image {}", scan.path.display()))?;
+        let image = inventory::image(path, scan.platform.as_ref(), options, progress);
+        let image = image.with_context(|| format!("cannot scan the image {}", path.display()))?;
         return Ok(look.over(image)?);
     }
-    if scan.rootfs || inventory::is_root(&scan.path) {
-        return Ok(look.over(inventory::rootfs(&scan.path, options, Expect::System, progress)?)?);
+    if scan.rootfs || inventory::is_root(path) {
+        return Ok(look.over(inventory::rootfs(path, options, Expect::System, progress)?)?);
     }
-    if scan.installed && inventory::is_installed(&scan.path) {
-        return Ok(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?);
+    if scan.installed && inventory::is_installed(path) {
+        return Ok(look.over(inventory::rootfs(path, options, Expect::Packages, progress)?)?);
     }
-    let looked = look.walk(&scan.path, options, progress)?;
+    let looked = look.walk(path, options, progress)?;
     // A single file is no tree of what is installed.
-    if !scan.installed || scan.path.is_file() {
+    if !scan.installed || path.is_file() {
         return Ok(looked);
     }
-    Ok(looked.with(look.over(inventory::rootfs(&scan.path, options, Expect::Packages, progress)?)?))
+    Ok(looked.with(look.over(inventory::rootfs(path, options, Expect::Packages, progress)?)?))
 }
 
 /// The service whose source holds the path that is scanned; none when several or none do.

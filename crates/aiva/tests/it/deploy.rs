@@ -37,17 +37,104 @@ fn the_hook_stops_only_what_is_new() {
     let empty = hook(&[]); // a repository without any dependency
     assert_eq!((empty.code(), empty.err()), (0, String::new()));
     std::fs::rename(world.path("kept"), world.path("code/Cargo.lock")).unwrap();
+    assert_eq!(hook(&[]).code(), 0); // nothing is staged
+    assert!(git(&world, &["add", "."]));
     assert_eq!(hook(&[]).code(), 1); // the first commit of all
-    assert!(git(&world, &["add", "."]) && git(&world, &["commit", "-qm", "old"]));
+    assert!(git(&world, &["commit", "-qm", "old"]));
     assert_eq!(hook(&[]).code(), 0);
     world.write("code/new/Cargo.lock", AFFECTED);
+    assert_eq!(hook(&[]).code(), 0);
+    assert!(git(&world, &["add", "."]));
     let stopped = hook(&[]);
     assert_eq!(stopped.code(), 1);
     assert!(stopped.err().contains("rustls 0.21.10") && stopped.err().contains("aiva sca fix"), "{}", stopped.err());
+    assert!(stopped.err().contains("new/Cargo.lock") && !stopped.err().contains("/tmp"), "{}", stopped.err());
     assert_eq!(hook(&[("AIVA_FAIL_ON", "critical")]).code(), 0);
     let nowhere = world.path("nowhere");
     let unscanned = hook(&[("AIVA_DATA_DIR", nowhere.to_str().unwrap())]);
     assert_eq!(unscanned.code(), 0);
+}
+
+#[test]
+fn the_hook_judges_what_is_staged() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", CLEAN);
+    world.write("code/with space/Cargo.lock", CLEAN);
+    if !git(&world, &["init", "-q"]) {
+        eprintln!("skipped: there is no git here");
+        return;
+    }
+    assert!(git(&world, &["add", "."]) && git(&world, &["commit", "-qm", "old"]));
+    let laid = world.path("laid");
+    std::fs::create_dir(&laid).unwrap();
+    let temporary = [("TMPDIR", laid.to_str().unwrap())];
+    let hook =
+        |variables: &[(&str, &str)]| script(&world, "pre-commit/pre-commit", &[&temporary[..], variables].concat());
+    // Only in the tree: not of this commit.
+    world.write("code/with space/Cargo.lock", AFFECTED);
+    assert_eq!((hook(&[]).code(), hook(&[]).err()), (0, String::new()));
+    // Staged, and then put back in the tree.
+    assert!(git(&world, &["add", "."]));
+    world.write("code/with space/Cargo.lock", CLEAN);
+    let stopped = hook(&[]);
+    assert_eq!(stopped.code(), 1);
+    assert!(stopped.err().contains("with space/Cargo.lock"), "{}", stopped.err());
+    assert_eq!(std::fs::read_dir(&laid).unwrap().count(), 0);
+    // The commit of other files alone has another index.
+    assert!(git(&world, &["read-tree", "--index-output=.git/other", "HEAD"]));
+    let other = world.path("code/.git/other");
+    assert_eq!(hook(&[("GIT_INDEX_FILE", other.to_str().unwrap())]).code(), 0);
+    // The exception counts as it is staged.
+    let exception = "[[exceptions]]\nguard = \"sca\"\nmatch = { package = \"rustls\" }\nowner = \"ana\"\nreason = \"not reachable\"\n\
+                     expires = 2999-01-01\n";
+    world.write("code/aiva.toml", exception);
+    assert!(git(&world, &["add", "aiva.toml"]));
+    world.write("code/aiva.toml", "");
+    let accepted = hook(&[]);
+    assert_eq!(accepted.code(), 0, "{}", accepted.err());
+    assert!(git(&world, &["add", "aiva.toml"]));
+    world.write("code/aiva.toml", exception);
+    assert_eq!(hook(&[]).code(), 1);
+    // A file that is only announced is not of the commit.
+    assert!(git(&world, &["reset", "-q", "--hard"]));
+    world.write("code/later/Cargo.lock", AFFECTED);
+    assert!(git(&world, &["add", "--intent-to-add", "later/Cargo.lock"]));
+    assert_eq!((hook(&[]).code(), hook(&[]).err()), (0, String::new()));
+}
+
+#[test]
+fn the_hook_runs_within_a_commit_in_any_worktree() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", CLEAN);
+    let hook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/pre-commit/pre-commit");
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
+        let mut command = Command::new("git");
+        command.arg("-C").arg(world.path("code")).args(identity).args(args).env("AIVA", env!("CARGO_BIN_EXE_aiva"));
+        command.env("AIVA_DATA_DIR", world.path("data")).env("HOME", world.path(""));
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !git(&["init", "-q"]) {
+        eprintln!("skipped: there is no git here");
+        return;
+    }
+    assert!(git(&["add", "."]) && git(&["commit", "-qm", "old"]));
+    let installed = world.path("code/.git/hooks/pre-commit");
+    std::fs::create_dir_all(installed.parent().unwrap()).unwrap();
+    std::fs::copy(hook, installed).unwrap();
+    let tree = world.path("tree");
+    let tree = tree.to_str().unwrap();
+    assert!(git(&["worktree", "add", "-q", "-b", "other", tree]));
+    for place in [world.path("code").to_str().unwrap(), tree] {
+        world.write(&format!("{}/Cargo.lock", place.rsplit('/').next().unwrap()), AFFECTED);
+        assert!(git(&["-C", place, "add", "."]) && !git(&["-C", place, "commit", "-qm", "new"]), "{place}");
+        // `git commit PATH` makes an index of its own.
+        world.write(&format!("{}/README", place.rsplit('/').next().unwrap()), "words\n");
+        assert!(
+            git(&["-C", place, "add", "README"]) && git(&["-C", place, "commit", "-qm", "new", "README"]),
+            "{place}"
+        );
+    }
 }
 
 #[test]

@@ -1,25 +1,22 @@
 //! `--baseline`: what was there before, from an earlier result or from a revision of the repository.
 //!
-//! A revision is read out of git's object store, never checked out: only the files that a scan reads are laid down in a
-//! temporary folder, judged by the same advisories, and forgotten.
+//! A revision is read out of git's object store ([`tree`]), judged by the same advisories, and forgotten.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::path::{Component, Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::Read as _;
+use std::path::Path;
 
 use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPossible, InputStatus};
 use aiva_findings::export::Document;
 use aiva_findings::fingerprint::{Fingerprint, Place};
 use aiva_findings::observation::Observation;
 use aiva_sca::advisory::Index;
-use aiva_sca::inventory::{self, Kind};
+use aiva_sca::inventory;
 use anyhow::{Context as _, Result};
 
 use super::super::Scan;
-use super::range;
+use super::{range, tree};
 use crate::failure::Failure;
 use crate::join;
 use crate::look::{Columns, Keep, Look};
@@ -195,7 +192,7 @@ pub(super) fn before(
             .into());
     };
     let folder = tempfile::tempdir().context("no temporary folder for the baseline")?;
-    let root = lay_down(baseline, &scan.path, folder.path())?;
+    let root = tree::of_revision(baseline, &scan.path, folder.path())?;
     let options = found.loaded.config.sca.options(&scan.exclude);
     let Some(root) = root else { return Ok(Before::default()) };
     let checks = settings::checks(&found.loaded.config.sca);
@@ -232,131 +229,4 @@ fn of_file(path: &Path, service: &str) -> Result<Before> {
         Sight { fingerprint, ..Sight::of_finding(service, &Observation::from(finding)) }
     }));
     Ok(Before { sights, gaps })
-}
-
-/// Lays the files of a revision that a scan reads down in a folder; answers with what stands there for `path`.
-fn lay_down(revision: &str, path: &Path, folder: &Path) -> Result<Option<PathBuf>> {
-    let whole = path.canonicalize().with_context(|| format!("cannot look at {}", path.display()))?;
-    let is_file = whole.is_file();
-    let (base, name) = match (is_file, whole.parent(), whole.file_name()) {
-        (true, Some(parent), Some(name)) => (parent.to_path_buf(), Some(name.to_owned())),
-        _ => (whole, None),
-    };
-    let commit = format!("{revision}^{{commit}}");
-    let verified = git(&base, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
-    let commit = verified.map_err(|error| {
-        let failure = Failure::new(format!(
-            "{revision} is neither a file nor a revision of the repository around {}",
-            base.display()
-        ));
-        if is_shallow(&base) {
-            let reason = "this clone is shallow: git has no older revisions here";
-            return failure.because(reason).hint(
-                "fetch them with `git fetch --unshallow`, or give the checkout `fetch-depth: 0` (GitHub), `GIT_DEPTH: 0` (GitLab)",
-            );
-        }
-        failure
-            .because(error)
-            .hint("name a JSON result of an earlier scan, or a branch, tag or commit that git has here")
-    })?;
-    let commit = String::from_utf8(commit).context("git names a commit strangely")?.trim().to_owned();
-    // Names are relative to the folder that git runs in, and only what lies in it is listed.
-    let listed = git(&base, &["ls-tree", "-r", "-z", "--end-of-options", &commit])?;
-    let mut wanted: Vec<(PathBuf, String)> = Vec::new();
-    for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
-        let Some((about, file)) = entry.iter().position(|byte| *byte == b'\t').map(|at| entry.split_at(at)) else {
-            continue;
-        };
-        let about = String::from_utf8_lossy(about);
-        let mut about = about.split(' ');
-        let (mode, object) = (about.next().unwrap_or_default(), about.nth(1).unwrap_or_default());
-        let file = PathBuf::from(os(file.get(1..).unwrap_or_default()));
-        let asked = name.as_deref().is_none_or(|name| file.as_os_str() == name);
-        if mode.starts_with("100") && asked && (is_file || is_read(&file)) && is_plain(&file) {
-            wanted.push((file, object.to_owned()));
-        }
-    }
-    if is_file && wanted.is_empty() {
-        return Ok(None);
-    }
-    copy(&base, &wanted, folder)?;
-    Ok(Some(name.map_or_else(|| folder.to_path_buf(), |name| folder.join(name))))
-}
-
-fn is_shallow(base: &Path) -> bool {
-    git(base, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|said| said.trim_ascii() == b"true")
-}
-
-fn os(bytes: &[u8]) -> &OsStr {
-    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
-}
-
-/// A name that leads nowhere but below.
-fn is_plain(file: &Path) -> bool {
-    file.components().all(|part| matches!(part, Component::Normal(_)))
-}
-
-/// Known files, and what they may take in or point to.
-fn is_read(file: &Path) -> bool {
-    let folder = file.parent().unwrap_or(Path::new("")).to_string_lossy();
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let extension = file.extension().unwrap_or_default().to_string_lossy();
-    Kind::of(&folder, &name).is_some()
-        || matches!(&*name, ".gitignore" | ".npmrc")
-        || matches!(&*extension, "txt" | "in" | "toml" | "xml" | "props" | "targets")
-}
-
-/// One `git cat-file --batch` for all files: its answers come in the order of the questions.
-fn copy(base: &Path, wanted: &[(PathBuf, String)], folder: &Path) -> Result<()> {
-    let mut child = command(base).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let mut questions = child.stdin.take().context("git takes no questions")?;
-    let objects: String = wanted.iter().map(|(_, object)| format!("{object}\n")).collect();
-    // git answers while it is asked: one thread cannot do both.
-    let asking = std::thread::spawn(move || questions.write_all(objects.as_bytes()));
-    let mut answers = std::io::BufReader::new(child.stdout.take().context("git gives no answers")?);
-    for (file, object) in wanted {
-        let path = folder.join(file);
-        fs::create_dir_all(path.parent().unwrap_or(folder))?;
-        let bytes = answer(&mut answers).with_context(|| format!("git cannot read {} ({object})", file.display()))?;
-        fs::write(path, bytes)?;
-    }
-    drop(answers);
-    // An error in asking shows in the answers.
-    drop(asking.join());
-    child.wait()?;
-    Ok(())
-}
-
-/// `<object> blob <length>`, the bytes, a line break.
-fn answer(answers: &mut impl std::io::BufRead) -> Result<Vec<u8>> {
-    let mut head = String::new();
-    answers.read_line(&mut head)?;
-    let length: usize = head.trim_end().rsplit(' ').next().unwrap_or_default().parse().with_context(|| head.clone())?;
-    let mut bytes = vec![0; length + 1];
-    answers.read_exact(&mut bytes)?;
-    bytes.truncate(length);
-    Ok(bytes)
-}
-
-fn git(base: &Path, args: &[&str]) -> Result<Vec<u8>> {
-    let output = command(base).args(args).output().map_err(|error| {
-        Failure::new("cannot run git")
-            .because(error)
-            .hint("install git, or give an earlier JSON result as the baseline")
-    })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        anyhow::bail!(
-            "git {}: {}",
-            args.first().copied().unwrap_or_default(),
-            if said.is_empty() { "failed" } else { &said }
-        );
-    }
-    Ok(output.stdout)
-}
-
-fn command(base: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.arg("--no-pager").arg("-C").arg(base).env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null());
-    command
 }
