@@ -105,6 +105,7 @@ mod uv_lists;
 mod uv_lock;
 mod uv_members;
 mod vendor_modules;
+mod vendored;
 mod version_catalog;
 mod walk;
 mod workflow;
@@ -132,6 +133,7 @@ pub(crate) use pom_tree::Sources as PomSources;
 pub(crate) use pyproject::{poetry_requirement, workspace_of_text as uv_workspace_of};
 pub use reading::Reading;
 pub(crate) use uv_members::Workspace as UvWorkspace;
+pub use vendored::is_sign as is_sign_of_vendoring;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, is_within, visit, walk};
 #[cfg(test)]

@@ -14,6 +14,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use super::installed::is_archive;
 use super::kind::Kind;
 use super::rules::Rules;
+use super::vendored::{is_vendored, leave_out};
 use super::walk::{Options, Progress, WalkError};
 use crate::package::{Input, Problem, Status};
 
@@ -113,6 +114,7 @@ pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) 
     }
     let (mut files, failed, archives) = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     files.sort();
+    leave_out(root, &mut files);
     let mut rules = Rules::new(&real_root);
     let ignored = take_ignored(&mut rules, &mut files);
     let archives = archives.iter().filter(|path| !rules.hide(Path::new(path))).count();
@@ -145,7 +147,7 @@ fn wanted(entry: &DirEntry, exclude: &Gitignore) -> bool {
 fn is_owned(entry: &DirEntry) -> bool {
     let Some(name) = entry.file_name().to_str() else { return false };
     let marked = |(names, file): &(&[&str], &str)| names.contains(&name) && entry.path().join(file).is_file();
-    OWNED.contains(&name) || MARKED.iter().any(marked)
+    OWNED.contains(&name) || MARKED.iter().any(marked) || is_vendored(entry.path(), name)
 }
 
 /// What is said of pipes, devices and sockets: to open one may wait for ever.

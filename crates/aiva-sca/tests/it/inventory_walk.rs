@@ -65,6 +65,85 @@ fn ignored_lockfiles_are_counted_and_not_read() {
 }
 
 #[test]
+fn what_is_vendored_is_passed_over_by_a_sure_sign_only() {
+    const MODULES: &str = "# example.com/a v1.0.0\n## explicit\nexample.com/a\n";
+    const MOD: &str = "module x\n\nrequire example.com/a v1.0.0\n";
+    // What is there, and what is read of it with the sign and without.
+    for (sign, files, with, without) in [
+        (
+            &[("third/a/.cargo-checksum.json", "{}")][..],
+            &[
+                "Cargo.lock",
+                "third/a/Cargo.toml",
+                "third/a/fuzz/Cargo.lock",
+                "third/a/web/package-lock.json",
+                "third/b/Cargo.toml",
+            ][..],
+            &["Cargo.lock", "third/b/Cargo.toml"][..],
+            &[
+                "Cargo.lock",
+                "third/a/Cargo.toml",
+                "third/a/fuzz/Cargo.lock",
+                "third/a/web/package-lock.json",
+                "third/b/Cargo.toml",
+            ][..],
+        ),
+        (
+            &[("vendor/modules.txt", MODULES)],
+            &["go.mod", "vendor/example.com/a/package-lock.json", "vendored/package-lock.json"],
+            &["go.mod", "vendor/modules.txt", "vendored/package-lock.json"],
+            &["go.mod", "vendor/example.com/a/package-lock.json", "vendored/package-lock.json"],
+        ),
+        (
+            &[("old/Gopkg.lock", "")],
+            &["old/vendor/example.com/a/package-lock.json"],
+            &["old/Gopkg.lock"],
+            &["old/vendor/example.com/a/package-lock.json"],
+        ),
+        (
+            &[("vendor/composer/installed.json", "{}")],
+            &["composer.lock", "vendor/acme/a/composer.lock", "vendor/acme/a/package-lock.json"],
+            &["composer.lock"],
+            &["composer.lock", "vendor/acme/a/composer.lock", "vendor/acme/a/package-lock.json"],
+        ),
+        (
+            &[("vendor/bundle/ruby/3.3.0/x", "")],
+            &["Gemfile.lock", "vendor/bundle/Gemfile.lock", "bundle/ruby/Gemfile.lock"],
+            &["Gemfile.lock", "bundle/ruby/Gemfile.lock"],
+            &["Gemfile.lock", "bundle/ruby/Gemfile.lock", "vendor/bundle/Gemfile.lock"],
+        ),
+        (
+            &[("Pods/Manifest.lock", "")],
+            &["Podfile.lock", "Pods/A/package-lock.json"],
+            &["Podfile.lock"],
+            &["Podfile.lock", "Pods/A/package-lock.json"],
+        ),
+        (
+            &[("Cartfile.resolved", "")],
+            &["Carthage/Checkouts/A/Package.resolved", "Checkouts/Package.resolved"],
+            &["Cartfile.resolved", "Checkouts/Package.resolved"],
+            &["Carthage/Checkouts/A/Package.resolved", "Checkouts/Package.resolved"],
+        ),
+    ] {
+        let texts = files.iter().map(|path| (*path, if *path == "go.mod" { MOD } else { "x" }));
+        let all: Vec<_> = texts.collect();
+        for (files, want) in [([&all[..], sign].concat(), with), (all.clone(), without)] {
+            let root = tree(&files);
+            let mut got = paths(&take(root.path())).into_iter().map(str::to_owned).collect::<Vec<_>>();
+            got.dedup();
+            let mut want = want.to_vec();
+            want.sort_unstable();
+            assert_eq!(got, want, "{files:?}");
+        }
+    }
+    // Who asks for the copies themselves is told of them.
+    let root = tree(&[("vendor/a/Cargo.toml", "[package]\nname = \"a\"\n"), ("vendor/a/.cargo-checksum.json", "{}")]);
+    assert_eq!(paths(&take(&root.path().join("vendor"))), ["a/Cargo.toml"]);
+    assert_eq!(paths(&take(&root.path().join("vendor/a"))), ["Cargo.toml"]);
+    assert!(paths(&take(root.path())).is_empty());
+}
+
+#[test]
 fn excluded_files_are_left_out_by_choice() {
     let root =
         tree(&[("a/Cargo.lock", LOCK), ("b/Cargo.lock", LOCK), ("b/c/Cargo.lock", LOCK), ("go.mod", "module x\n")]);

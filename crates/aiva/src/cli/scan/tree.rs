@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aiva_sca::inventory::Kind;
+use aiva_sca::inventory::{Kind, is_sign_of_vendoring};
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
@@ -120,6 +120,7 @@ fn is_read(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let extension = file.extension().unwrap_or_default().to_string_lossy();
     Kind::of(&folder, &name).is_some()
+        || is_sign_of_vendoring(&file.to_string_lossy())
         || matches!(&*name, ".gitignore" | ".npmrc")
         || matches!(&*extension, "txt" | "in" | "toml" | "xml" | "props" | "targets")
 }
