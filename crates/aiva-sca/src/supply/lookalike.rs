@@ -304,6 +304,9 @@ mod tests {
         use Ecosystem::{CratesIo, Npm, PyPi};
         check(Npm, "lodahs", Some(("lodash", Way::Swapped)));
         check(Npm, "crossenv", Some(("cross-env", Way::Separators))); // 2017
+        check(Npm, "loadsh", Some(("lodash", Way::Swapped)));
+        check(Npm, "expres", Some(("express", Way::Missing)));
+        check(Npm, "dot-env", Some(("dotenv", Way::Separators)));
         check(Npm, "expresss", Some(("express", Way::Added)));
         check(Npm, "exprss", Some(("express", Way::Missing)));
         check(Npm, "webpavk", Some(("webpack", Way::Key)));
