@@ -12,7 +12,8 @@ use super::address::{host, without_secret};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
-use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
+use super::signs::{MOST_WORDS, sign};
+use crate::package::{Ecosystem, Fact, NotJudged, Package, Scope, Source};
 
 /// Hosts that are told of installations of public packages. OSV has the advisories of Drupal's for `Packagist`, too.
 const PUBLIC: &[&str] = &["packagist.org", "packages.drupal.org"];
@@ -26,6 +27,8 @@ struct Entry<'a> {
     source: Option<Cow<'a, str>>,
     dist: Address<'a>,
     licenses: Vec<String>,
+    /// That nobody looks after it any more, in words.
+    abandoned: Option<String>,
     needs: Vec<(Cow<'a, str>, u32)>,
     /// Names that it stands for: `replace` and `provide`.
     provides: Vec<String>,
@@ -94,6 +97,12 @@ impl<'a> Entry<'a> {
                 })?,
                 _ => self.licenses.extend(json.string()?.map(Cow::into_owned)),
             },
+            "abandoned" => {
+                self.abandoned = match json.next() {
+                    Value::Text => json.string()?.map(|other| format!("abandoned; use {other} instead")),
+                    _ => json.is_true()?.then(|| "abandoned, and no other package is named".to_owned()),
+                };
+            }
             "require" => json.object(|json, name, line| {
                 self.needs.push((name, line));
                 json.skip()
@@ -160,6 +169,9 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
         needs.push((index(reading.packages.len()), entry.needs));
         let version = plain(version);
         let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
+        if let Some(words) = entry.abandoned {
+            reading.links.signs.push(sign(&package, Fact::Deprecated(words.chars().take(MOST_WORDS).collect())));
+        }
         reading.packages.push(Package { scope, source, licenses: entry.licenses.into(), ..package });
     }
     reading.links.supplied = provided.iter().cloned().collect();

@@ -21,6 +21,9 @@ pub(crate) struct Archive<'a> {
     pub(crate) deprecated: Option<&'a str>,
 }
 
+/// The most letters that are kept of what authors say.
+pub(crate) const MOST_WORDS: usize = 300;
+
 /// A sign about a package.
 pub(crate) fn sign(package: &Package, fact: Fact) -> Sign {
     Sign {
@@ -39,7 +42,7 @@ pub(crate) fn of_archive(package: &Package, archive: Archive<'_>, signs: &mut Ve
         add(Fact::InstallScript);
     }
     if let Some(words) = archive.deprecated {
-        add(Fact::Deprecated(words.chars().take(300).collect()));
+        add(Fact::Deprecated(words.chars().take(MOST_WORDS).collect()));
     }
     if matches!(package.source, Source::Path(_)) || archive.is_bundled {
         return;

@@ -36,7 +36,8 @@ impl<'a> Visit<'a> for Uses {
 
     fn scalar(&mut self, path: yaml::Path<'_, 'a>, value: Cow<'a, str>, line: u32) {
         let value = value.trim(); // A block has a line end.
-        if path.last().is_some_and(|key| key == "uses") {
+        let is_image = || matches!(path, [runs, image] if runs == "runs" && image == "image");
+        if path.last().is_some_and(|key| key == "uses") || (is_image() && value.starts_with(IMAGE)) {
             self.found.push((value.to_owned(), line));
         } else if is_step(path) {
             self.words.push((value.to_owned(), line));
@@ -105,8 +106,11 @@ pub(crate) fn read(text: &str) -> Reading {
 }
 
 fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
-    if value.starts_with("./") || value.starts_with("../") || value.starts_with("docker://") || value.contains("${{") {
-        return; // Of this repository, an image, or known only when it runs.
+    if value.starts_with("./") || value.starts_with("../") || value.contains("${{") {
+        return; // Of this repository, or known only when it runs.
+    }
+    if let Some(reference) = value.strip_prefix(IMAGE) {
+        return image(reference, line, reading);
     }
     let Some((path, reference)) = value.split_once('@') else {
         return reading.problem(line, format!("the action {} names no version", quote(value)));
@@ -140,6 +144,21 @@ fn action(value: &str, comment: &str, line: u32, reading: &mut Reading) {
             reading.not_judged.push(NotJudged::new(Ecosystem::GitHubActions, name, reference, line, reason));
         }
     }
+}
+
+/// What stands before the reference of a container image.
+const IMAGE: &str = "docker://";
+
+/// An image that a step runs in: no package, but a tag of it moves as that of an action does.
+fn image(reference: &str, line: u32, reading: &mut Reading) {
+    if reference.contains("@sha256:") {
+        return;
+    }
+    let tag = reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    let (name, tag) = tag.unwrap_or((reference, "latest"));
+    let (name, fact) = (format!("{IMAGE}{name}"), Fact::MovingAction(tag.to_owned()));
+    let ecosystem = Ecosystem::GitHubActions;
+    reading.links.signs.push(Sign { ecosystem, name: name.into(), version: String::new().into(), line, fact });
 }
 
 /// Whether a last line without its line break may be half of a `uses`: what stands behind `@` is neither a release nor a whole commit,

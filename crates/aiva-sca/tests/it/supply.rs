@@ -255,11 +255,41 @@ fn uv_says_so_too() {
 }
 
 #[test]
+fn what_composer_calls_abandoned_is_deprecated() {
+    let lock = |more: &str| {
+        let notified = "\"notification-url\": \"https://packagist.org/downloads/\"";
+        format!(
+            "{{\"packages\": [\n{{\"name\": \"acme/old\", \"version\": \"v1.0.0\", {notified}{more}}}], \"packages-dev\": []}}"
+        )
+    };
+    let told = ["supply-deprecated acme/old:2"];
+    for (more, want) in [
+        ("", &[][..]),
+        (", \"abandoned\": false", &[]),
+        (", \"abandoned\": true", &told),
+        (", \"abandoned\": \"acme/new\"", &told),
+    ] {
+        check(&[("composer.lock", &lock(more))], want);
+    }
+}
+
+#[test]
 fn a_workflow_is_pinned_by_commits_only() {
     let workflow = "on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4.1.0\n      \
         - uses: actions/cache@8e5e7e5ab8b370d6c329ec480221332ada57f0ab # v3.5.2\n      - uses: ./local\n      - uses: some/one@main\n";
     let want = ["supply-action-unpinned actions/checkout:6", "supply-action-unpinned some/one:9"];
     check(&[(".github/workflows/ci.yml", workflow)], &want);
+    for (image, want) in [
+        ("alpine:3.20", &["supply-action-unpinned docker://alpine:4"][..]),
+        ("localhost:5000/tool", &["supply-action-unpinned docker://localhost:5000/tool:4"]),
+        ("ghcr.io/acme/tool:1@sha256:0f3e", &[]),
+    ] {
+        let action = format!("name: a\nruns:\n  using: docker\n  image: docker://{image}\n");
+        check(&[("action.yml", &action)], want);
+        let workflow = format!("jobs:\n  a:\n    steps:\n      - uses: docker://{image}\n");
+        check(&[(".github/workflows/ci.yml", &workflow)], want);
+    }
+    check(&[("action.yml", "runs:\n  using: docker\n  image: Dockerfile\n")], &[]);
 }
 
 #[test]
