@@ -34,7 +34,6 @@ const BILL: &str = "a CycloneDX or SPDX bill of materials beside it would be rea
 
 const JAVASCRIPT: &[&str] = &["bun.lock", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"];
 const CONAN: &str = "`conan lock create` writes conan.lock, which is read";
-const CONDA: &str = "`pip freeze` in the environment writes a requirements.txt, which is read";
 const JULIA: &[&str] = &["Manifest.toml"];
 const GO: &str = "`go mod init` takes it over into a go.mod, which is read";
 
@@ -47,11 +46,11 @@ const ROWS: &[Row] = &[
     // Python. What more it takes is in `is_told_of_setup`.
     row("setup.py", &[], SETUP, "name what it asks for in a pyproject.toml, or give a lockfile: both are read"),
     row("pyproject.lock", &["poetry.lock"], &[], "a newer Poetry writes poetry.lock, which is read"),
-    row("environment.yml", CONDA_LOCKS, &["dependencies:"], CONDA),
-    row("environment.yaml", CONDA_LOCKS, &["dependencies:"], CONDA),
-    row("conda-lock.yml", &[], &[], CONDA),
-    row("pixi.lock", &[], &[], CONDA),
-    row("pixi.toml", &["pixi.lock"], &["dependencies"], CONDA),
+    row("environment.yml", CONDA_LOCKS, &["dependencies:"], BILL),
+    row("environment.yaml", CONDA_LOCKS, &["dependencies:"], BILL),
+    row("conda-lock.yml", &[], &[], BILL),
+    row("pixi.lock", &[], &[], BILL),
+    row("pixi.toml", &["pixi.lock"], &["dependencies"], BILL),
     // C and C++
     row("conanfile.txt", &["conan.lock"], &["requires]"], CONAN),
     row(
@@ -235,7 +234,7 @@ impl Tree<'_> {
         // What cannot be read may ask for anything.
         let text = text_within(self.real_root, &found.file, self.options);
         text.is_none_or(|text| {
-            row.words.iter().any(|word| has_word(&text, word))
+            row.words.iter().any(|word| asks(&text, word))
                 && !(row.name == "setup.py" && self.is_told_of_setup(own, &text))
         })
     }
@@ -274,12 +273,18 @@ impl Tree<'_> {
     }
 }
 
-/// Whether a word stands in a text, not as the end of a longer one.
-fn has_word(text: &str, word: &str) -> bool {
+/// Whether a word stands in a text, not as the end of a longer one, and before something else than an empty list.
+fn asks(text: &str, word: &str) -> bool {
     let is_letter = |c: char| c.is_alphanumeric() || c == '_';
     let stands =
         |at: usize| !word.starts_with(is_letter) || !text.get(..at).is_some_and(|before| before.ends_with(is_letter));
-    text.match_indices(word).any(|(at, _)| stands(at))
+    let is_empty = |behind: &str| {
+        let list = behind.trim_start_matches(|c: char| c.is_whitespace() || "\"'=:.".contains(c));
+        let ends = [('[', ']'), ('{', '}'), ('(', ')')];
+        ends.iter()
+            .any(|(open, close)| list.strip_prefix(*open).is_some_and(|inside| inside.trim_start().starts_with(*close)))
+    };
+    text.match_indices(word).any(|(at, _)| stands(at) && !text.get(at + word.len()..).is_some_and(is_empty))
 }
 
 #[cfg(test)]
@@ -336,6 +341,14 @@ mod tests {
         const ASKS: &str = "setup(install_requires=['a==1'])";
         check(&[("setup.py", "setup(name='a', python_requires='>=3')")], &[]);
         check(&[("setup.py", "setup(setup_requires=['a'])")], &["setup.py"]);
+        check(&[("setup.py", "setup(install_requires=[], extras_require = {\n})")], &[]);
+        check(&[("setup.py", "setup(install_requires=[], extras_require={'x': ['a']})")], &["setup.py"]);
+        check(&[("setup.py", "install_requires = []\ninstall_requires += ['a']\n")], &["setup.py"]);
+        check(&[("setup.py", "options={'install_requires': []}")], &[]);
+        check(&[("vcpkg.json", r#"{"name": "a", "dependencies": [ ]}"#)], &[]);
+        check(&[("vcpkg.json", r#"{"name": "a", "dependencies": ["fmt"]}"#)], &["vcpkg.json"]);
+        check(&[("build.zig.zon", ".{ .name = .a, .dependencies = .{} }")], &[]);
+        check(&[("pixi.toml", "[dependencies]\npython = \"*\"\n")], &["pixi.toml"]);
         check(&[("setup.py", ASKS), ("requirements.txt", "a==1\n")], &["setup.py"]);
         check(&[("setup.py", ASKS), ("requirements.txt", "a==1 # via pkg (setup.py)\n")], &[]);
         let reads = "setup(install_requires=open('requirements.txt').read())";
