@@ -231,6 +231,9 @@ pub fn spoken_possibility(entry: &DocumentCanResolve) -> String {
 
 /// From where on a range cannot resolve to an affected version.
 fn safe(entry: &DocumentCanResolve) -> String {
+    if entry.never_safe == Some(true) {
+        return "no version that it allows is free of known vulnerabilities".to_owned();
+    }
     match (&entry.safe_from, &entry.safe_after) {
         (Some(version), _) => format!("from {version} on it cannot"),
         (None, Some(version)) => format!("later than {version} it cannot"),

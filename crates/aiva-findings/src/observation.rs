@@ -341,6 +341,7 @@ pub fn input(seen: message::ObservedInput) -> DocumentInput {
                 requirement: cut(entry.requirement, 2000),
                 line: line(entry.line),
                 reason: cut(entry.reason, 2000),
+                registry: (!entry.registry.is_empty()).then(|| cut(entry.registry, 2000)),
             })
             .collect(),
         can_resolve: seen.can_resolve.into_iter().take(100_000).map(can_resolve).collect(),
@@ -374,6 +375,7 @@ fn can_resolve(entry: message::CanResolve) -> DocumentCanResolve {
         scope,
         safe_from: (!entry.safe_from.is_empty()).then(|| cut(entry.safe_from, 300)),
         safe_after: (!entry.safe_after.is_empty()).then(|| cut(entry.safe_after, 300)),
+        never_safe: entry.never_safe.then_some(true),
         advisories: entry.advisories.into_iter().take(1000).map(possible).collect(),
     }
 }

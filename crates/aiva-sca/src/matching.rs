@@ -62,6 +62,8 @@ pub struct RangeJudgement {
     pub safe_after: Option<String>,
     /// Whether the least version that is allowed is named and affected.
     pub is_least_affected: bool,
+    /// Whether every version that is allowed is affected, by one vulnerability or another.
+    pub is_never_safe: bool,
     /// Why some advisory could not be judged, for a person.
     pub unknown: Option<String>,
 }
@@ -190,6 +192,7 @@ impl Judge {
             Some(_) => None,
             None => safe_ceiling(ecosystem, entry, requirement, hits.iter().chain(&possible))?,
         };
+        let is_never_safe = is_never_safe(entry, requirement)?;
         let mut is_least_affected = false;
         if let Some(least) = requirement.least() {
             for advisory in entry.advisories() {
@@ -212,7 +215,7 @@ impl Judge {
         unknown.sort_unstable();
         let unknown = (!unknown.is_empty())
             .then(|| format!("{} has a range whose bounds {ecosystem} cannot order", some(&unknown)));
-        Ok(RangeJudgement { always, possible, safe_from, safe_after, is_least_affected, unknown })
+        Ok(RangeJudgement { always, possible, safe_from, safe_after, is_least_affected, is_never_safe, unknown })
     }
 
     fn hit<'a>(&self, advisory: &'a Advisory<'a>, name: &str, interval: Option<usize>) -> Result<Hit<'a>, Damage> {
@@ -274,6 +277,17 @@ fn safe_floor<'h, 'a: 'h>(
         }
     }
     Ok(None)
+}
+
+/// Whether all vulnerabilities together leave nothing of what a requirement allows. That nobody looks after a package affects none of it.
+fn is_never_safe(entry: &Entry<'_>, requirement: &Requirement) -> Result<bool, Damage> {
+    let mut spans = Vec::new();
+    for advisory in entry.advisories() {
+        if matches!(advisory.kind(), (Kind::Vulnerability | Kind::Malicious, false)) {
+            spans.extend(advisory.spans()?);
+        }
+    }
+    Ok(requirement.is_within(spans))
 }
 
 /// The highest last affected version within a requirement after which nothing that it allows is affected, while it allows some.

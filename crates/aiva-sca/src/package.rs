@@ -373,37 +373,39 @@ impl NotJudged {
     pub(crate) fn of_registry(mut self, registry: &str, requirement: impl Into<SmolStr>) -> Self {
         self.is_range = false;
         self.reason = not_a_mirror(registry).into();
-        self.elsewhere = Some(Box::new(Elsewhere { registry: registry.into(), requirement: requirement.into() }));
+        self.elsewhere = Some(Box::new(Elsewhere { registry: registry.into(), requirement: Some(requirement.into()) }));
         self
     }
 
     /// What is asked for is asked of another registry than the public one.
     pub(crate) fn ask_of(&mut self, registry: &str) {
-        let requirement = self.requirement.clone();
+        let requirement = std::mem::take(&mut self.is_range).then(|| self.requirement.clone());
         self.reason = not_a_mirror(registry).into();
-        if std::mem::take(&mut self.is_range) {
-            self.elsewhere = Some(Box::new(Elsewhere { registry: registry.into(), requirement }));
-        }
+        self.elsewhere = Some(Box::new(Elsewhere { registry: registry.into(), requirement }));
+    }
+
+    /// The registry for which it is not judged.
+    pub fn registry(&self) -> Option<&str> {
+        self.elsewhere.as_ref().filter(|_| !self.is_range).map(|elsewhere| &*elsewhere.registry)
     }
 
     /// A range that the registry is asked for is one of the public package, because it is a mirror.
     pub(crate) fn make_public(&mut self) {
-        let Some(elsewhere) = &self.elsewhere else { return };
-        self.requirement = elsewhere.requirement.clone();
+        let Some(requirement) = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.requirement.clone()) else {
+            return;
+        };
+        self.requirement = requirement;
         self.is_range = true;
         self.reason = A_RANGE.into();
     }
 }
 
-/// Why what comes from another registry is not judged. The two parts around its address are those by which many are told of at once.
+/// Why what comes from another registry is not judged.
 pub(crate) fn not_a_mirror(registry: &str) -> String {
-    format!("{COMES_FROM}{registry}{NO_MIRROR}")
+    format!("it comes from {registry}{NO_MIRROR}")
 }
 
-/// What stands before the address of a registry that is not known.
-pub const COMES_FROM: &str = "it comes from ";
-
-/// And what behind it.
+/// What stands behind the address of a registry that is not known.
 pub const NO_MIRROR: &str =
     ", which is not known as a mirror (`sca.mirrors` in aiva.toml), so a public name may be another package there";
 
@@ -415,8 +417,8 @@ pub(crate) const A_RANGE: &str = "a range, not a pinned version; a lockfile woul
 pub struct Elsewhere {
     /// By address, or by the name that a tool has for it.
     pub registry: Box<str>,
-    /// The range of versions.
-    pub requirement: SmolStr,
+    /// The range of versions, if it is one.
+    pub requirement: Option<SmolStr>,
 }
 
 /// An entry that names a package without pinning it to one version.
@@ -443,7 +445,7 @@ pub struct NotJudged {
     /// The table of the manifest that forces it upon everybody who asks for the package: `pnpm.overrides`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced_by: Option<Box<str>>,
-    /// Where the range is asked for that is not asked of the public registry; where it is judged, that is a mirror.
+    /// Where it is asked for, if not of the public registry; where it is judged, that is a mirror.
     #[serde(skip)]
     pub elsewhere: Option<Box<Elsewhere>>,
 }

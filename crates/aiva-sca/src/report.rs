@@ -125,6 +125,7 @@ fn resolvable(entry: &Possible) -> message::CanResolve {
         scope: entry.scope.name().to_owned(),
         safe_from: entry.safe_from.clone().unwrap_or_default(),
         safe_after: entry.safe_after.clone().unwrap_or_default(),
+        never_safe: entry.is_never_safe,
         advisories: entry.verdicts.iter().map(|verdict| advisory(verdict)).collect(),
     }
 }
@@ -136,5 +137,6 @@ fn not_judged(entry: &Unjudged) -> message::NotJudged {
         requirement: entry.requirement.clone(),
         line: entry.line,
         reason: entry.reason.clone(),
+        registry: entry.registry.as_deref().unwrap_or_default().to_owned(),
     }
 }

@@ -270,6 +270,7 @@ fn possibility(path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossib
     let end = match (&entry.safe_from, &entry.safe_after) {
         (Some(version), _) => format!("from {version} on it cannot"),
         (None, Some(version)) => format!("later than {version} it cannot"),
+        (None, None) if entry.never_safe == Some(true) => "none that it allows is free of known ones".to_owned(),
         (None, None) => "none that it allows is known from which on all are safe".to_owned(),
     };
     let detail = format!("{} can resolve to an affected version; {end}", entry.requirement);

@@ -60,6 +60,8 @@ pub struct Unjudged {
     pub requirement: String,
     /// Why, for a person.
     pub reason: String,
+    /// The registry that it comes from, where that is why.
+    pub registry: Option<Box<str>>,
 }
 
 /// An entry without a pin that allows affected and other versions alike. What it resolves to on the day of the installation
@@ -86,6 +88,8 @@ pub struct Possible {
     pub safe_after: Option<String>,
     /// Whether the least version that it allows is named and affected.
     pub is_least_affected: bool,
+    /// Whether every version that it allows is affected, by one vulnerability or another.
+    pub is_never_safe: bool,
 }
 
 /// Packages that share a namespace with the public registry but come from elsewhere, so that public advisories do not apply.
@@ -186,8 +190,9 @@ impl<'i> Judging<'i> {
                 }
                 // A mirror and a company's own registry look alike, so the public name proves nothing either way.
                 Source::PrivateRegistry(registry) => {
-                    let reason = not_a_mirror(registry);
-                    judged.not_judged.push(unjudged(input, package, reason));
+                    let of_registry = Some(registry.as_str().into());
+                    let entry = unjudged(input, package, not_a_mirror(registry));
+                    judged.not_judged.push(Unjudged { registry: of_registry, ..entry });
                 }
                 Source::Registry | Source::Git(_) | Source::Path(_) | Source::Url(_) => {}
             }
@@ -255,6 +260,7 @@ impl<'i> Judging<'i> {
             name: entry.name.to_string(),
             requirement: entry.requirement.to_string(),
             reason,
+            registry: entry.registry().map(Into::into),
         };
         let requirement =
             if entry.is_range { Requirement::parse(entry.ecosystem, range_of(&entry.requirement)) } else { None };
@@ -289,6 +295,7 @@ impl<'i> Judging<'i> {
                 safe_from: judgement.safe_from,
                 safe_after: judgement.safe_after,
                 is_least_affected: judgement.is_least_affected,
+                is_never_safe: judgement.is_never_safe,
             });
         }
         judged.not_judged.extend(judgement.unknown.map(open));
@@ -398,6 +405,7 @@ fn unjudged(input: &Input, package: &Package, reason: String) -> Unjudged {
         name: package.name.to_string(),
         requirement: package.version.to_string(),
         reason,
+        registry: None,
     }
 }
 

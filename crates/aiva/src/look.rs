@@ -184,6 +184,7 @@ fn all_unjudged(input: &Input) -> Vec<Unjudged> {
         name: package.name.to_string(),
         requirement: package.version.to_string(),
         reason: "there are no advisories".to_owned(),
+        registry: None,
     };
     let open = |entry: &NotJudged| Unjudged {
         path: input.path.clone(),
@@ -192,6 +193,7 @@ fn all_unjudged(input: &Input) -> Vec<Unjudged> {
         name: entry.name.to_string(),
         requirement: entry.requirement.to_string(),
         reason: entry.reason.clone().into_owned(),
+        registry: entry.registry().map(Into::into),
     };
     let entries = input.not_judged.iter().filter(|entry| !entry.is_settled);
     input.packages.iter().map(package).chain(entries.map(open)).collect()

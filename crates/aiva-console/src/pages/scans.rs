@@ -232,6 +232,7 @@ fn spoken(entry: &DocumentCanResolve) -> String {
     let safe = match (&entry.safe_from, &entry.safe_after) {
         (Some(version), _) => format!("; safe from {version} on"),
         (None, Some(version)) => format!("; later than {version} it is safe"),
+        (None, None) if entry.never_safe == Some(true) => "; no version that it allows is safe".to_owned(),
         (None, None) => String::new(),
     };
     format!("{}{safe}", ids.join(", "))

@@ -3886,6 +3886,9 @@ pub struct DocumentNotJudged {
     pub line: u32,
     /// Why, for a person.
     pub reason: String,
+    /// The registry that it comes from, where that is why: it is not known as a mirror of the public one.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
 }
 impl Check for DocumentNotJudged {
     fn check(&self, c: &mut Checker) {
@@ -3932,6 +3935,18 @@ impl Check for DocumentNotJudged {
                 },
             );
         });
+        if let Some(value) = &self.registry {
+            c.at("registry", |c| {
+                c.text(
+                    value,
+                    &Text {
+                        min: 0,
+                        max: 2000,
+                        pattern: Some(&[Piece { not: true, ranges: &[('\0', '\0')], min: 0, max: usize::MAX }]),
+                    },
+                );
+            });
+        }
     }
 }
 /// An entry without a pin that allows affected and other versions alike.
@@ -3954,6 +3969,9 @@ pub struct DocumentCanResolve {
     /// The last version that is affected of all that it allows, where no fixed one is known; absent where that is not known either.
     #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
     pub safe_after: Option<String>,
+    /// Whether every version that it allows is affected, by one vulnerability or another; absent where that is not so, or not known.
+    #[serde(default, deserialize_with = "crate::bounds::present", skip_serializing_if = "Option::is_none")]
+    pub never_safe: Option<bool>,
     /// What affects some of what it allows, the worst first.
     pub advisories: Vec<DocumentPossible>,
 }

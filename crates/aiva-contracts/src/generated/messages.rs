@@ -716,6 +716,9 @@ pub mod aiva {
                 /// The last affected version of all that it allows, where no fixed one is known; empty where that is not known either.
                 #[prost(string, tag = "8")]
                 pub safe_after: ::prost::alloc::string::String,
+                /// Whether every version that it allows is affected, by one vulnerability or another.
+                #[prost(bool, tag = "9")]
+                pub never_safe: bool,
             }
             /// An advisory about some of the versions that a range allows.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -754,6 +757,9 @@ pub mod aiva {
                 /// Why, for a person.
                 #[prost(string, tag = "5")]
                 pub reason: ::prost::alloc::string::String,
+                /// The registry that it comes from, where that is why; empty otherwise.
+                #[prost(string, tag = "6")]
+                pub registry: ::prost::alloc::string::String,
             }
             /// Something that could not be read.
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

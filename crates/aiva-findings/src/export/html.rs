@@ -259,6 +259,7 @@ fn possibility(path: &str, entry: &DocumentCanResolve) -> Markup {
             td { @match (&entry.safe_from, &entry.safe_after) {
                 (Some(version), _) => { (version) }
                 (None, Some(version)) => { "later than " (version) }
+                (None, None) if entry.never_safe == Some(true) => { "none that it allows" }
                 (None, None) => { "none known" }
             } }
         }

@@ -115,6 +115,7 @@ fn with_a_range() -> Results {
         scope: PackageScope::Runtime,
         safe_from: Some("1.3.0".into()),
         safe_after: None,
+        never_safe: None,
         advisories: vec![advisory],
     };
     let mut results = results();

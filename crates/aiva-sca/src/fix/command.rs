@@ -3,18 +3,26 @@
 use std::collections::BTreeSet;
 
 use super::ask::{Entry, Move};
-use super::{Case, Run, folder, quoted};
+use super::{Case, Group, Run, folder, quoted};
 use crate::inventory::Kind;
-use crate::package::Ecosystem;
+use crate::package::{Ecosystem, Package};
 
-/// Under which names an installer knows what is to be moved: an alias has its own.
-pub(super) fn names(ecosystem: Ecosystem, name: &str, entries: &[Entry], going: &[&Move]) -> Vec<String> {
-    if ecosystem != Ecosystem::Npm {
-        return vec![quoted(name)];
+/// Under which names an installer knows what is to be moved: an alias has its own, whoever asks for it.
+pub(super) fn names(group: &Group<'_>, entries: &[Entry], going: &[&Move]) -> Vec<String> {
+    if group.ecosystem != Ecosystem::Npm {
+        return vec![quoted(group.name)];
     }
     let mut names: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-    if going.iter().any(|step| !entries.iter().any(|entry| entry.held.contains(&step.from))) {
-        names.insert(name);
+    let others = going.iter().filter(|step| !entries.iter().any(|entry| entry.held.contains(&step.from)));
+    let others: BTreeSet<&str> = others.map(|step| step.from.as_str()).collect();
+    let is_meant = |one: &&Package| one.name == group.name && others.contains(&*one.version);
+    for package in group.input.packages.iter().filter(is_meant) {
+        let before = names.len();
+        let aliases = group.input.asks.iter().filter(|ask| ask.is_for(package)).map(|ask| ask.name.as_str());
+        names.extend(aliases);
+        if names.len() == before {
+            names.insert(group.name);
+        }
     }
     names.into_iter().map(quoted).collect()
 }

@@ -67,7 +67,7 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         case.stays = fate.stays;
         case.is_asked = !asked.entries.is_empty() || !asked.refused.is_empty() || asked.overridden.is_some();
     }
-    let names = command::names(group.ecosystem, group.name, &asked.entries, &going);
+    let names = command::names(group, &asked.entries, &going);
     let is_first = match group.kind {
         Kind::YarnLock => lock.as_deref().is_some_and(Lock::is_classic_of_yarn),
         Kind::PackageLock | Kind::Shrinkwrap => lock.as_deref().is_some_and(Lock::is_first_of_npm),

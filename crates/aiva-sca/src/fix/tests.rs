@@ -194,6 +194,14 @@ package.json: handlebars 4.0.0 -> 4.5.3: H-1
   + {"dependencies": {"hb": "npm:handlebars@4.5.3"}}
 $ npm update hb:"#,
     );
+    // Who asks for it by an alias may be a package of somebody else.
+    let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"x": "1.0.0"}},
+        "node_modules/hb": {"name": "handlebars", "version": "4.0.0"},
+        "node_modules/x": {"version": "1.0.0", "dependencies": {"hb": "npm:handlebars@^4.0.0"}}}}"#;
+    check(
+        &[("package.json", r#"{"dependencies": {"x": "1.0.0"}}"#), ("package-lock.json", lock)],
+        "$ npm update hb: H-1 by x 1.0.0",
+    );
 }
 
 #[test]

@@ -75,11 +75,49 @@ fn behind(value: &str) -> &str {
 
 /// The host of an address, without port and credentials.
 pub(crate) fn host(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    // Those who download take a backslash for a slash.
-    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    host.split(':').next().unwrap_or_default()
+    Place::of(address).host
+}
+
+/// The parts of an address, or of a host with a folder.
+pub(crate) struct Place<'a> {
+    pub(crate) user: Option<&'a str>,
+    pub(crate) host: &'a str,
+    port: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn of(address: &'a str) -> Self {
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        // Those who download take a backslash for a slash.
+        let (authority, path) = rest.split_once(['/', '\\']).unwrap_or((rest, ""));
+        let (user, authority) = match authority.rsplit_once('@') {
+            Some((user, authority)) => (Some(user), authority),
+            None => (None, authority),
+        };
+        // The colons of `[::1]` are its own.
+        let end = authority.rfind(']').map_or(0, |at| at + 1);
+        let colon = authority.get(end..).and_then(|rest| rest.find(':')).map_or(authority.len(), |at| end + at);
+        let (host, port) = authority.split_at_checked(colon).unwrap_or((authority, ""));
+        Self { user, host, port, path }
+    }
+
+    /// The port; the usual ones of the web are none, and what is no port is no answer.
+    pub(crate) fn port(&self) -> Option<Option<u16>> {
+        match self.port.strip_prefix(':') {
+            None => Some(None),
+            Some(digits) => match digits.parse::<u16>().ok()? {
+                0 => None,
+                80 | 443 => Some(None),
+                port => Some(Some(port)),
+            },
+        }
+    }
+
+    pub(crate) fn path(&self) -> impl Iterator<Item = &'a str> {
+        self.path.split('/').filter(|part| !part.is_empty())
+    }
 }
 
 #[cfg(test)]
@@ -112,6 +150,7 @@ mod tests {
     fn a_host_ends_where_those_who_download_end_it() {
         for (address, want) in [
             ("https://me:secret@a.example:80/x", "a.example"),
+            ("http://[::1]:8080/x", "[::1]"),
             ("https://evil.example\\@registry.npmjs.org/d/-/d-1.0.0.tgz", "evil.example"),
         ] {
             assert_eq!(host(address), want, "{address}");

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use super::address::Place;
 use crate::package::{Fact, Input, Package, Source};
 
 /// Hosts that serve nothing but mirrors of public registries.
@@ -77,47 +78,6 @@ impl Mirror {
             && place.port() == Some(self.port)
             && self.path.iter().all(|part| path.next() == Some(part))
             && !path.any(|part| part == "..")
-    }
-}
-
-/// The parts of an address, or of a host with a folder.
-struct Place<'a> {
-    user: Option<&'a str>,
-    host: &'a str,
-    port: &'a str,
-    path: &'a str,
-}
-
-impl<'a> Place<'a> {
-    fn of(address: &'a str) -> Self {
-        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (user, authority) = match authority.rsplit_once('@') {
-            Some((user, authority)) => (Some(user), authority),
-            None => (None, authority),
-        };
-        // The colons of `[::1]` are its own.
-        let end = authority.rfind(']').map_or(0, |at| at + 1);
-        let colon = authority.get(end..).and_then(|rest| rest.find(':')).map_or(authority.len(), |at| end + at);
-        let (host, port) = authority.split_at_checked(colon).unwrap_or((authority, ""));
-        Self { user, host, port, path }
-    }
-
-    /// The port; the usual ones of the web are none, and what is no port is no answer.
-    fn port(&self) -> Option<Option<u16>> {
-        match self.port.strip_prefix(':') {
-            None => Some(None),
-            Some(digits) => match digits.parse::<u16>().ok()? {
-                0 => None,
-                80 | 443 => Some(None),
-                port => Some(Some(port)),
-            },
-        }
-    }
-
-    fn path(&self) -> impl Iterator<Item = &'a str> {
-        self.path.split('/').filter(|part| !part.is_empty())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `npm ci` and its like install what the lockfile says. Whoever writes `"name": "evil"` into the entry of `lodash` changes what is
 //! installed, and neither the manifest nor the address of the archive tells. A real alias is asked for: `"lodash": "npm:evil@1"`.
+//! What is judged is the package that the lockfile installs. Where the address of the archive tells of it as well, that is said instead.
 //! Said only where the requirement is known and not overridden: of npm's lockfile, which does not keep overrides, beside its manifest.
 //!
 //! Start reading at [`note`].
@@ -66,6 +67,9 @@ impl<'l> Names<'l> {
     }
 
     fn signs(&self, kind: Kind, overridden: &HashSet<String>) -> Vec<Sign> {
+        // One entry is told of once.
+        let elsewhere = self.lock.links.signs.iter().filter(|sign| matches!(sign.fact, Fact::Elsewhere(_)));
+        let elsewhere: HashSet<(u32, &str)> = elsewhere.map(|sign| (sign.line, sign.name.as_str())).collect();
         let mut told = HashSet::new();
         let asks = self.lock.links.asks.iter().filter(|ask| is_alias(ask) && !overridden.contains(&ask.name));
         asks.filter_map(|ask| {
@@ -76,7 +80,8 @@ impl<'l> Names<'l> {
                 Kind::YarnLock => self.described.get(&(at, ask.name.as_str())).copied().unwrap_or(true),
                 _ => self.is_recorded(ask),
             };
-            let is_renamed = is_listed && !is_asked && told.insert((ask.line, &ask.name));
+            let is_new = !elsewhere.contains(&(ask.line, ask.package.as_str())) && told.insert((ask.line, &ask.name));
+            let is_renamed = is_listed && !is_asked && is_new;
             is_renamed.then(|| sign(package, Fact::Renamed(ask.name.clone())))
         })
         .collect()
@@ -173,6 +178,16 @@ mod tests {
         check(Kind::PackageLock, &lock("npm:ms", r#""deep": "^2""#), &["deep is evil"]);
         check(Kind::PackageLock, &lock("npm:other@1", r#""deep": "npm:evil""#), &["isarray is ms"]);
         check(Kind::PackageLock, &lock("https://example.com/ms.tgz", r#""deep": "npm:evil""#), &[]);
+        // Of whose archive it is the address tells already.
+        let registry = "https://registry.npmjs.org";
+        for (resolved, want) in [("ms/-/ms-2.0.0.tgz", &["isarray is ms"][..]), ("isarray/-/isarray-2.0.0.tgz", &[])] {
+            let resolved = format!(r#""name": "ms", "resolved": "{registry}/{resolved}""#);
+            check(
+                Kind::PackageLock,
+                &lock("^2.0.0", r#""deep": "npm:evil@2""#).replace(r#""name": "ms""#, &resolved),
+                want,
+            );
+        }
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub(crate) fn is_plain(address: &str) -> bool {
         return false;
     }
     let plain = ["http://", "git://", "git+http://", "svn://", "ftp://"].iter().any(|begin| address.starts_with(begin));
-    plain && !matches!(host(address), "localhost" | "127.0.0.1" | "[")
+    plain && !matches!(host(address), "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// Whether the address of a git repository says which commit: 40 or 64 hex digits, in full.

@@ -327,21 +327,65 @@ fn what_comes_after_the_last_affected_version_is_told_where_it_is_sure() {
         let pinned = scan_one(&index, Ecosystem::Npm, "ends", pin);
         assert_eq!(pinned.findings[0].verdict.last_affected.as_deref(), of_pin, "{events:?} {pin}");
         let mut manifest = input(Vec::new());
-        manifest.not_judged.push(NotJudged {
-            ecosystem: Ecosystem::Npm,
-            name: "ends".into(),
-            requirement: range.into(),
-            line: 1,
-            reason: "a range".into(),
-            is_range: true,
-            scope: Scope::Runtime,
-            is_settled: false,
-            forced_by: None,
-            elsewhere: None,
-        });
+        manifest.not_judged.push(open(Ecosystem::Npm, "ends", range));
         let open = scan(&[manifest], &index).unwrap();
         let after = open.can_resolve.first().and_then(|entry| entry.safe_after.as_deref());
         assert_eq!(after, of_range, "{events:?} {range}");
+    }
+}
+
+/// Of a range the advisories are taken together: what one of them calls fixed another one may affect.
+#[test]
+fn what_no_version_of_a_range_is_free_of_is_told() {
+    let below = r#"{"introduced": "0"}, {"fixed": "2.0.0"}"#;
+    let above = r#"{"introduced": "2.0.0"}"#;
+    let part = r#"{"introduced": "2.0.0"}, {"fixed": "2.5.0"}"#;
+    for (events, database, range, never_safe, safe_from) in [
+        (&[below, above][..], "{}", ">=1", true, None),
+        (&[below, above], "{}", "^1.0.0", true, Some(())), // by one alone, which is a finding
+        (&[below, above], r#"{"informational": "unmaintained"}"#, ">=1", false, None), // no vulnerability
+        (&[below], "{}", ">=1", false, Some(())),
+        (&[below, part], "{}", ">=1", false, Some(())),
+    ] {
+        let (dir, records) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        std::fs::create_dir(records.path().join("crates.io")).unwrap();
+        for (at, events) in events.iter().enumerate() {
+            let (id, database) = (format!("TOGETHER-{at}"), if at == 1 { database } else { "{}" });
+            let record = format!(
+                r#"{{"id": "{id}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "crates.io", "name": "ends"}},
+                "database_specific": {database}, "ranges": [{{"type": "SEMVER", "events": [{events}]}}]}}]}}"#
+            );
+            std::fs::write(records.path().join(format!("crates.io/{id}.json")), record).unwrap();
+        }
+        import(&[records.path().join("crates.io")], dir.path()).unwrap();
+        let index = Index::open(dir.path()).unwrap();
+        let mut manifest = input(Vec::new());
+        let entry = open(Ecosystem::CratesIo, "ends", range);
+        manifest.not_judged.push(entry);
+        let said = scan(&[manifest], &index).unwrap();
+        match said.can_resolve.as_slice() {
+            [one] => assert_eq!(
+                (one.is_never_safe, one.safe_from.as_ref().map(|_| ())),
+                (never_safe, safe_from),
+                "{events:?} {range}"
+            ),
+            _ => assert_eq!((said.findings.len(), range), (1, "^1.0.0"), "{events:?}"),
+        }
+    }
+}
+
+fn open(ecosystem: Ecosystem, name: &str, requirement: &str) -> NotJudged {
+    NotJudged {
+        ecosystem,
+        name: name.into(),
+        requirement: requirement.into(),
+        line: 1,
+        reason: "a range".into(),
+        is_range: true,
+        is_settled: false,
+        scope: Scope::Runtime,
+        forced_by: None,
+        elsewhere: None,
     }
 }
 

@@ -342,6 +342,7 @@ fn a_range_that_can_resolve_is_in_the_bills_and_not_called_affected() {
             scope: PackageScope::Runtime,
             safe_from: Some("1.3.0".into()),
             safe_after: None,
+            never_safe: None,
             advisories: vec![DocumentPossible {
                 id: "CVE-9".into(),
                 aliases: vec![],

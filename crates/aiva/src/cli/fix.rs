@@ -92,6 +92,9 @@ fn spoken(possible: &Possible, plan: &Plan) -> Option<String> {
     let floor = match (&possible.safe_from, &possible.safe_after) {
         (Some(version), _) => format!("safe from {version} on"),
         (None, Some(version)) => format!("later than {version} it is safe"),
+        (None, None) if possible.is_never_safe => {
+            "no version that it allows is free of known vulnerabilities".to_owned()
+        }
         (None, None) => "no version that it allows is known from which on all are safe".to_owned(),
     };
     let ids: Vec<&str> = possible.verdicts.iter().map(|verdict| verdict.id.as_str()).collect();

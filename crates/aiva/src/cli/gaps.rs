@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aiva_findings::export;
 use aiva_sca::inventory::Inventory;
-use aiva_sca::package::{COMES_FROM, NO_MIRROR, Status};
+use aiva_sca::package::{NO_MIRROR, Status};
 use aiva_sca::scan::{ScanResult, Unjudged};
 
 use crate::failure::Failure;
@@ -43,6 +43,7 @@ impl Gaps {
             name: &entry.name,
             requirement: &entry.requirement,
             reason: &entry.reason,
+            registry: entry.registry(),
         });
         let before = self.lines.len();
         self.lines.extend(unjudged(&entries.collect::<Vec<_>>()));
@@ -53,8 +54,8 @@ impl Gaps {
     /// And what could not be judged.
     pub(crate) fn with_unjudged(mut self, result: &ScanResult) -> Self {
         fn open(entry: &Unjudged) -> Open<'_> {
-            let Unjudged { path, line, name, requirement, reason, .. } = entry;
-            Open { path, line: *line, name, requirement, reason }
+            let Unjudged { path, line, name, requirement, reason, registry, .. } = entry;
+            Open { path, line: *line, name, requirement, reason, registry: registry.as_deref() }
         }
         self.lines.extend(unjudged(&result.not_judged.iter().map(open).collect::<Vec<_>>()));
         self.is_incomplete |= !result.not_judged.is_empty();
@@ -123,26 +124,27 @@ pub(crate) struct Open<'o> {
     pub(crate) requirement: &'o str,
     /// Why it was not judged.
     pub(crate) reason: &'o str,
+    /// The registry that is no known mirror, where that is why.
+    pub(crate) registry: Option<&'o str>,
 }
 
 impl<'o> Open<'o> {
-    /// The file and the registry that is no known mirror, of which nearly all packages of a file come.
-    fn registry(&self) -> Option<(&'o str, &'o str)> {
-        let registry = self.reason.strip_prefix(COMES_FROM)?.strip_suffix(NO_MIRROR)?;
-        Some((self.path, registry))
+    /// The file and the registry, of which nearly all packages of a file come.
+    fn origin(&self) -> Option<(&'o str, &'o str)> {
+        Some((self.path, self.registry?))
     }
 }
 
 /// What nobody could judge, one sentence each; many of one registry in one.
 pub(crate) fn unjudged(entries: &[Open<'_>]) -> Vec<String> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
-    for of in entries.iter().filter_map(Open::registry) {
+    for of in entries.iter().filter_map(Open::origin) {
         *counts.entry(of).or_default() += 1;
     }
     let mut lines = Vec::new();
     for entry in entries {
-        let Open { path, line, name, requirement, reason } = *entry;
-        match entry.registry().and_then(|of| Some((of.1, counts.get_mut(&of)?))) {
+        let Open { path, line, name, requirement, reason, .. } = *entry;
+        match entry.origin().and_then(|of| Some((of.1, counts.get_mut(&of)?))) {
             Some((_, 0)) => {}
             Some((registry, count)) if *count > NAMED => {
                 lines.push(at(path, 0, &format!("{count} packages come from {registry}{NO_MIRROR}")));

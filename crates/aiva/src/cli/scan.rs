@@ -35,6 +35,7 @@ use crate::memory;
 use crate::settings::{self, Found, Settings};
 
 mod baseline;
+mod gap;
 mod output;
 mod priority;
 mod range;
@@ -43,6 +44,7 @@ mod statements;
 mod tree;
 mod upload;
 
+use gap::NewGaps;
 use priority::Priorities;
 use statements::Vex;
 
@@ -54,9 +56,10 @@ struct Report {
     whole: OnceLock<Document>,
     left_out: Vec<(usize, &'static str)>,
     known: Option<usize>,
-    /// Whether there are gaps that the baseline has not; `None` without one.
-    has_new_gaps: Option<bool>,
+    /// The gaps that the baseline has not; `None` without one.
+    new_gaps: Option<NewGaps>,
     advisories: String,
+    lacks_advisories: bool,
     ignored: Vec<String>,
     /// Exceptions to the licence policy that let nothing through, one sentence each.
     idle_licences: Vec<String>,
@@ -328,7 +331,8 @@ fn report(
     Ok(Report {
         left_out: left_out.into_iter().filter(|(count, _)| *count > 0).collect(),
         known: summary.known.map(count),
-        has_new_gaps: known.as_ref().map(|known| known.has_new_gaps || knowledge.state == AdvisoryState::Missing),
+        new_gaps: known.map(|known| known.new_gaps),
+        lacks_advisories: knowledge.state == AdvisoryState::Missing,
         advisories: knowledge.sentence.clone(),
         whole: OnceLock::new(),
         inputs: kept,
@@ -423,8 +427,8 @@ fn outcome(scan: &Scan, report: &Report) -> Outcome {
     }
     let summary = report.draft.summary();
     // What a range resolves to is settled by whoever installs.
-    let is_open = match report.has_new_gaps {
-        Some(has_new_gaps) => has_new_gaps || range::any_new(report.draft.inputs()),
+    let is_open = match &report.new_gaps {
+        Some(new) => !new.is_empty() || report.lacks_advisories || range::any_new(report.draft.inputs()),
         None => {
             let has_gaps = export::unread(&summary.inputs) + summary.not_judged > 0;
             has_gaps || summary.can_resolve.is_some() || report.draft.clean() == Clean::Unjudged

@@ -147,6 +147,7 @@ fn packages_of_an_ecosystem_without_advisories_are_not_called_clean() {
         requirement: "1.0".into(),
         line: 1,
         reason: "why".into(),
+        registry: None,
     };
     // Three packages in each file.
     for (here, there, want) in [

@@ -127,6 +127,22 @@ fn start(loaded: &Loaded, offset: u32) -> u64 {
     loaded.segment().slots * SLOT as u64 + u64::from(offset)
 }
 
+/// The intervals at the beginning of a hot record.
+fn spans(body: &mut Cursor<'_>) -> Option<Vec<Span>> {
+    let mut spans = Vec::new();
+    for _ in 0..body.length()? {
+        let lower = body.bytes()?;
+        let upper = match body.u8()? {
+            0 => None,
+            1 => Some((body.bytes()?.to_vec(), false)),
+            2 => Some((body.bytes()?.to_vec(), true)),
+            _ => return None,
+        };
+        spans.push(((lower.to_vec(), false), upper));
+    }
+    Some(spans)
+}
+
 impl Advisory<'_> {
     /// What it says of a package, and whether it is informational unless a score says otherwise.
     pub fn kind(&self) -> (Kind, bool) {
@@ -158,20 +174,15 @@ impl Advisory<'_> {
         (self.flags, self.spot, self.body.0)
     }
 
+    /// The intervals that it says are affected; versions that it lists one by one are none.
+    pub(crate) fn spans(&self) -> Result<Vec<Span>, Damage> {
+        let mut body = self.body;
+        spans(&mut body).ok_or_else(|| self.loaded.damage("its packages"))
+    }
+
     fn compare(&self, requirement: &Requirement) -> Option<Covers> {
         let mut body = self.body;
-        let intervals = body.length()?;
-        let mut spans: Vec<Span> = Vec::new();
-        for _ in 0..intervals {
-            let lower = body.bytes()?;
-            let upper = match body.u8()? {
-                0 => None,
-                1 => Some((body.bytes()?.to_vec(), false)),
-                2 => Some((body.bytes()?.to_vec(), true)),
-                _ => return None,
-            };
-            spans.push(((lower.to_vec(), false), upper));
-        }
+        let spans = spans(&mut body)?;
         let alone = spans.iter().position(|span| requirement.is_within(vec![span.clone()]));
         if alone.is_some() || requirement.is_within(spans.clone()) {
             return Some(Covers::All(alone));

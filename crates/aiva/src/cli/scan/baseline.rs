@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPossible, InputStatus};
+use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPossible};
 use aiva_findings::export::Document;
 use aiva_findings::fingerprint::{Fingerprint, Place};
 use aiva_findings::observation::Observation;
@@ -16,6 +16,7 @@ use aiva_sca::inventory;
 use anyhow::{Context as _, Result};
 
 use super::super::Scan;
+use super::gap::{Gaps, NewGaps};
 use super::{range, tree};
 use crate::failure::Failure;
 use crate::join;
@@ -74,31 +75,6 @@ fn of_ranges(service: &str, inputs: &[DocumentInput]) -> Vec<Sight> {
     all
 }
 
-/// What a scan could not judge, and how often: entries by name and requirement, wherever they are, so that those of a file that was moved are
-/// no news; files by where they are and what is wrong with them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Gaps(HashMap<(String, String), usize>);
-
-impl Gaps {
-    fn of(inputs: &[DocumentInput]) -> Self {
-        let mut gaps: HashMap<(String, String), usize> = HashMap::new();
-        for input in inputs {
-            let entries = input.not_judged.iter().map(|entry| (entry.name.clone(), entry.requirement.clone()));
-            let problems = input.problems.iter().map(|problem| (input.path.clone(), problem.message.clone()));
-            let is_unread = input.status != InputStatus::Parsed;
-            let file = (is_unread && input.problems.is_empty()).then(|| (input.path.clone(), String::new()));
-            let problems = problems.filter(|_| is_unread).chain(file);
-            entries.chain(problems).for_each(|gap| *gaps.entry(gap).or_default() += 1);
-        }
-        Self(gaps)
-    }
-
-    /// Whether there are more of any than there were.
-    fn are_more_than(&self, before: &Self) -> bool {
-        self.0.iter().any(|(gap, count)| before.0.get(gap).is_none_or(|before| count > before))
-    }
-}
-
 /// What was there before.
 #[derive(Default)]
 pub(super) struct Before {
@@ -134,8 +110,8 @@ impl Before {
                 moved.insert(sight.clone());
             }
         }
-        let has_new_gaps = Gaps::of(inputs).are_more_than(&self.gaps);
-        Known { same, moved, has_new_gaps }
+        let new_gaps = Gaps::of(inputs).since(&self.gaps);
+        Known { same, moved, new_gaps }
     }
 }
 
@@ -145,8 +121,8 @@ pub(super) struct Known {
     same: HashSet<String>,
     /// What is at another place than before.
     moved: HashSet<Sight>,
-    /// Whether something was not read or judged now that was before, or was not there.
-    pub(super) has_new_gaps: bool,
+    /// What was not read or judged now, and was before or was not there.
+    pub(super) new_gaps: NewGaps,
 }
 
 impl Known {

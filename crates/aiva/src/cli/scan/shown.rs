@@ -1,6 +1,8 @@
 //! What a person is shown of a report: the rows of the table, and the gaps in words. Pure.
 
-use aiva_contracts::api::{DocumentCanResolve, DocumentInput, DocumentPriority, FindingKind, InputStatus};
+use aiva_contracts::api::{
+    DocumentCanResolve, DocumentInput, DocumentNotJudged, DocumentPriority, FindingKind, InputStatus,
+};
 use aiva_findings::export::{self, Document};
 
 use super::super::table::{Closing, Row, View};
@@ -61,39 +63,68 @@ fn sum(priority: &DocumentPriority) -> f64 {
     priority.terms.iter().filter(|term| term.points > 0.0).map(|term| term.points).sum()
 }
 
-/// What ranges can resolve to, one sentence each.
+/// What ranges can resolve to, one sentence each; before them those with something that the baseline has not.
 fn possible(document: &Document) -> Vec<String> {
-    let said = |input: &DocumentInput| {
-        let sentence = |entry: &DocumentCanResolve| {
-            let what = export::spoken_entry(&entry.name, &entry.requirement);
-            gaps::at(&input.path, entry.line, &format!("{what}: {}", export::spoken_possibility(entry)))
-        };
-        input.can_resolve.iter().map(sentence).collect::<Vec<_>>()
+    let is_new = |entry: &DocumentCanResolve| entry.advisories.iter().any(|one| one.known == Some(false));
+    let sentence = |input: &DocumentInput, entry: &DocumentCanResolve| {
+        let what = export::spoken_entry(&entry.name, &entry.requirement);
+        let new = if is_new(entry) { "new: " } else { "" };
+        new.to_owned() + &gaps::at(&input.path, entry.line, &format!("{what}: {}", export::spoken_possibility(entry)))
     };
-    document.inputs.iter().flat_map(said).collect()
+    let all = document.inputs.iter().flat_map(|input| input.can_resolve.iter().map(move |entry| (input, entry)));
+    let (new, old): (Vec<_>, Vec<_>) = all.partition(|(_, entry)| is_new(entry));
+    new.into_iter().chain(old).map(|(input, entry)| sentence(input, entry)).collect()
 }
 
-/// What was not read or judged, one sentence each, the gravest first.
+/// What was not read or judged, one sentence each, the gravest first; before them those that the baseline has not.
 fn gaps(report: &Report) -> Vec<String> {
-    let (mut files, mut unjudged) = (Vec::new(), Vec::new());
+    let [mut new, old] = [true, false].map(|is_new| {
+        let mut told = unread(report, is_new);
+        if !is_new {
+            told.extend(report.ignored.iter().map(|path| gaps::hidden(path)));
+        }
+        told.extend(unjudged(report, is_new));
+        told
+    });
+    new.iter_mut().for_each(|sentence| sentence.insert_str(0, "new: "));
+    new.extend(old);
+    new
+}
+
+/// Files that were not read whole, those that are new or the others; without a baseline none is new.
+fn unread(report: &Report, is_new: bool) -> Vec<String> {
+    let mut files = Vec::new();
     for input in report.draft.inputs() {
-        files.push(gaps::Unread {
-            path: &input.path,
-            kind: (input.status == InputStatus::Unsupported).then_some(input.kind.as_str()),
-            problems: input.problems.iter().map(|one| (one.line, one.message.as_str())).collect(),
-        });
-        unjudged.extend(input.not_judged.iter().map(|entry| gaps::Open {
+        let is_meant =
+            |message: &str| report.new_gaps.as_ref().is_some_and(|new| new.has_problem(input, message)) == is_new;
+        let problems = input.problems.iter().filter(|one| is_meant(&one.message));
+        let problems: Vec<(u32, &str)> = problems.map(|one| (one.line, one.message.as_str())).collect();
+        let is_whole = input.problems.is_empty() && is_meant("");
+        if is_whole || !problems.is_empty() {
+            let kind = (input.status == InputStatus::Unsupported).then_some(input.kind.as_str());
+            files.push(gaps::Unread { path: &input.path, kind, problems });
+        }
+    }
+    gaps::unread(&files)
+}
+
+/// Entries that were not judged, in the same way.
+fn unjudged(report: &Report, is_new: bool) -> Vec<String> {
+    let mut open = Vec::new();
+    for input in report.draft.inputs() {
+        let is_meant = |entry: &&DocumentNotJudged| {
+            report.new_gaps.as_ref().is_some_and(|new| new.has_entry(input, entry)) == is_new
+        };
+        open.extend(input.not_judged.iter().filter(is_meant).map(|entry| gaps::Open {
             path: &input.path,
             line: entry.line,
             name: &entry.name,
             requirement: &entry.requirement,
             reason: &entry.reason,
+            registry: entry.registry.as_deref(),
         }));
     }
-    let mut unread = gaps::unread(&files);
-    unread.extend(report.ignored.iter().map(|path| gaps::hidden(path)));
-    unread.extend(gaps::unjudged(&unjudged));
-    unread
+    gaps::unjudged(&open)
 }
 
 /// Choices not to act that do nothing any more, one sentence each.

@@ -162,7 +162,11 @@ fn a_baseline_lets_only_what_is_new_fail() {
     assert!(git(&["add", "."]) && git(&["commit", "-qm", "a gap"]));
     assert_eq!(scan(&["--baseline", "HEAD"]).code(), 0);
     world.write("code/requirements.txt", "a @ git+https://example.com/a.git\nb @ git+https://example.com/b.git\n");
-    assert_eq!(scan(&["--baseline", "HEAD"]).code(), 3);
+    let more = scan(&["--baseline", "HEAD"]);
+    assert_eq!(more.code(), 3);
+    // It comes first, and is marked.
+    let places = ["new: requirements.txt:2: b", "  requirements.txt:1: a"].map(|part| more.out().find(part));
+    assert!(places[0].is_some() && places.is_sorted(), "{places:?} {}", more.out());
 }
 
 #[test]
