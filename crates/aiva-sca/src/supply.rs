@@ -82,11 +82,7 @@ impl Rules {
         if !self.on.contains(&Rule::ConfusableName) {
             return;
         }
-        let outside = |sign: &Sign| match &sign.fact {
-            Fact::Outside(source) => Some(Package { source: source.clone(), ..unlisted(sign) }),
-            _ => None,
-        };
-        let asked: Vec<Package> = input.signs.iter().filter_map(outside).collect();
+        let asked = outside(input);
         let mut private: Vec<&Package> = Vec::new();
         for package in input.packages.iter().chain(&asked) {
             if package.source == Source::Registry {
@@ -132,7 +128,7 @@ impl Rules {
         if self.namespaces.is_empty() {
             return;
         }
-        for package in &input.packages {
+        for package in input.packages.iter().chain(&outside(input)) {
             let owner = self.namespaces.iter().find(|one| one.holds(package.ecosystem, &package.name));
             let Some((rule, level, reason)) = owner.and_then(|owner| owner.judge(&input.kind, package)) else {
                 continue;
@@ -144,7 +140,7 @@ impl Rules {
     }
 
     fn sources(&self, input: &Input, findings: &mut Vec<Finding>) {
-        for package in &input.packages {
+        for package in input.packages.iter().chain(&outside(input)) {
             let from = match &package.source {
                 Source::Git(address) => format!("it comes from the git repository {address}"),
                 Source::Url(address) => format!("it is downloaded from {address}"),
@@ -281,6 +277,15 @@ fn mend(kind: &str) -> String {
         _ => return String::new(),
     };
     format!("; `{command}` mends that")
+}
+
+/// What is taken from elsewhere than the public registry and has no version that could be judged.
+fn outside(input: &Input) -> Vec<Package> {
+    let outside = |sign: &Sign| match &sign.fact {
+        Fact::Outside(source) => Some(Package { source: source.clone(), ..unlisted(sign) }),
+        _ => None,
+    };
+    input.signs.iter().filter_map(outside).collect()
 }
 
 fn as_rule(rule: Rule, reason: String) -> finding::Rule {

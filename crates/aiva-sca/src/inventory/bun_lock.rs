@@ -13,6 +13,7 @@ use super::json::{Json, Value};
 use super::npm_source::{self, released, split_name, table};
 use super::overrides;
 use super::reading::{Fault, Reading, quote};
+use super::signs::{Archives, Listed};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
 /// The newest format that is known.
@@ -31,6 +32,7 @@ struct Entry<'a> {
     identity: Cow<'a, str>,
     registry: String,
     needs: Vec<Need<'a>>,
+    listed: Listed,
 }
 
 #[derive(Default)]
@@ -112,7 +114,14 @@ impl<'a> Lock<'a> {
     }
 
     fn entry(&mut self, json: &mut Json<'a>, key: Cow<'a, str>, line: u32) -> Result<(), Fault> {
-        let mut entry = Entry { key, line, identity: Cow::Borrowed(""), registry: String::new(), needs: Vec::new() };
+        let mut entry = Entry {
+            key,
+            line,
+            identity: Cow::Borrowed(""),
+            registry: String::new(),
+            needs: Vec::new(),
+            listed: Listed::default(),
+        };
         let mut place = 0;
         let outcome = json.array(|json| {
             place += 1;
@@ -120,6 +129,10 @@ impl<'a> Lock<'a> {
                 (1, Value::Text) => entry.identity = json.string()?.unwrap_or_default(),
                 // Only what a registry has names it here; everything else goes on with its table.
                 (2, Value::Text) => entry.registry = json.string()?.unwrap_or_default().into_owned(),
+                (_, Value::Text) => {
+                    let hash = json.string()?.filter(|text| text.starts_with("sha"));
+                    hash.iter().for_each(|hash| entry.listed.hash(hash));
+                }
                 (_, Value::Object) => entry.table(json)?,
                 _ => json.skip()?,
             }
@@ -134,7 +147,7 @@ impl<'a> Lock<'a> {
             self.workspaces.iter().map(|workspace| (workspace.folder.as_ref(), workspace.name.as_ref())).collect();
         let mut by_key: RapidHashMap<&str, u32> = RapidHashMap::default();
         let mut known: RapidHashMap<(&str, &str), u32> = RapidHashMap::default();
-        let mut needs = Vec::new();
+        let (mut needs, mut archives) = (Vec::new(), Archives::default());
         for entry in &self.entries {
             let Some((name, rest)) = split_name(&entry.identity) else {
                 reading.problem(entry.line, format!("the entry {} has no name and version", quote(&entry.key)));
@@ -165,10 +178,17 @@ impl<'a> Lock<'a> {
             }
             needs.push((at, entry));
             if at as usize == reading.packages.len() {
+                let mut listed = entry.listed.clone();
+                listed.address(&entry.registry);
+                if names_commit(rest) {
+                    listed.pinned();
+                }
+                archives.add(at as usize, listed);
                 let package = Package::new(Ecosystem::Npm, name, version, entry.line);
                 reading.packages.push(Package { source, ..package });
             }
         }
+        archives.tell(&reading.packages, &mut reading.links.signs);
         let mut edges = Vec::new();
         for (from, entry) in needs {
             for need in &entry.needs {
@@ -236,6 +256,12 @@ impl<'a> Entry<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether the place of a git repository ends in a commit; of GitHub's bun keeps seven digits of it.
+fn names_commit(place: &str) -> bool {
+    let commit = place.rsplit_once('#').map_or("", |(_, commit)| commit);
+    commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Which package of this name is seen from a place: the innermost one, as node looks for it.

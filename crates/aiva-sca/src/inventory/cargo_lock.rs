@@ -67,7 +67,7 @@ pub(crate) fn read(text: &str) -> Reading {
     // Format 1 keeps the checksums in a table of their own at the end, which is not read.
     let has_checksums = entries.iter().any(|entry| entry.checksum.is_some());
     for entry in entries {
-        let (unchecked, plain) = (has_checksums && entry.checksum.is_none(), entry.plain());
+        let (unchecked, plain, moving) = (has_checksums && entry.checksum.is_none(), entry.plain(), entry.moving());
         let package = package(entry);
         if unchecked && matches!(package.source, Source::Registry | Source::PrivateRegistry(_)) {
             reading.links.signs.push(signs::sign(&package, Fact::NoIntegrity));
@@ -75,6 +75,9 @@ pub(crate) fn read(text: &str) -> Reading {
         if let Some(address) = plain {
             let fact = Fact::PlainHttp { address, is_checked: !unchecked };
             reading.links.signs.push(signs::sign(&package, fact));
+        }
+        if let Some(address) = moving {
+            reading.links.signs.push(signs::sign(&package, Fact::MovingGit(address)));
         }
         reading.packages.push(package);
     }
@@ -87,6 +90,13 @@ impl Entry<'_> {
     fn plain(&self) -> Option<String> {
         let (_, address) = self.source.as_deref()?.split_once('+')?;
         signs::is_plain(address).then(|| without_secret(address).into_owned())
+    }
+
+    /// The address of a git repository without its commit, which cargo always writes behind it.
+    fn moving(&self) -> Option<String> {
+        let address = self.source.as_deref()?.strip_prefix("git+")?;
+        let commit = address.rsplit_once('#').map_or("", |(_, commit)| commit);
+        (!signs::names_commit(commit)).then(|| without_secret(address).into_owned())
     }
 }
 

@@ -12,7 +12,7 @@ use super::address::{host, without_secret};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
-use super::signs::{MOST_WORDS, sign};
+use super::signs::{Listed, MOST_WORDS, sign};
 use crate::package::{Ecosystem, Fact, NotJudged, Package, Scope, Source};
 
 /// Hosts that are told of installations of public packages. OSV has the advisories of Drupal's for `Packagist`, too.
@@ -24,7 +24,7 @@ struct Entry<'a> {
     name: Option<Cow<'a, str>>,
     version: Option<Cow<'a, str>>,
     notified: Option<Cow<'a, str>>,
-    source: Option<Cow<'a, str>>,
+    source: Address<'a>,
     dist: Address<'a>,
     licenses: Vec<String>,
     /// That nobody looks after it any more, in words.
@@ -38,6 +38,7 @@ struct Entry<'a> {
 struct Address<'a> {
     kind: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
+    reference: Option<Cow<'a, str>>,
 }
 
 /// A version without the `v` that tags have.
@@ -88,7 +89,7 @@ impl<'a> Entry<'a> {
             }
             "version" => self.version = json.string()?,
             "notification-url" => self.notified = json.string()?,
-            "source" => self.source = Address::read(json)?.url,
+            "source" => self.source = Address::read(json)?,
             "dist" => self.dist = Address::read(json)?,
             "license" => match json.next() {
                 Value::Array => json.array(|json| {
@@ -124,10 +125,20 @@ impl<'a> Entry<'a> {
         match self.notified.as_deref() {
             Some(url) if PUBLIC.contains(&host(url)) => Source::Registry,
             Some(url) => Source::PrivateRegistry(without_secret(url).into_owned()),
-            None if self.source.is_some() => Source::Git(address(&self.source)),
+            None if self.source.url.is_some() => Source::Git(address(&self.source.url)),
             None if self.dist.url.is_some() => Source::Url(address(&self.dist.url)),
             None => Source::Registry,
         }
+    }
+
+    /// The way by which it comes. Packagist has no hashes, and those of other repositories are SHA-1: no hash is missed here.
+    fn listed(&self) -> Listed {
+        let mut listed = Listed::default();
+        let place = [&self.dist, &self.source].into_iter().find_map(|address| address.url.as_deref());
+        place.into_iter().for_each(|place| listed.address(place));
+        let references = [&self.dist, &self.source].into_iter().filter_map(|address| address.reference.as_deref());
+        references.for_each(|reference| listed.revision(reference));
+        listed
     }
 }
 
@@ -138,6 +149,7 @@ impl<'a> Address<'a> {
             match key.as_ref() {
                 "type" => address.kind = json.string()?,
                 "url" => address.url = json.string()?,
+                "reference" => address.reference = json.string()?,
                 _ => json.skip()?,
             }
             Ok(())
@@ -156,11 +168,17 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
             reading.problem(entry.line, format!("the package {} has no name or no version", quote(name)));
             continue;
         };
-        let source = entry.source();
+        let (source, listed) = (entry.source(), entry.listed());
         provided.extend(entry.provides);
         if version.starts_with("dev-") || version.ends_with("-dev") {
             provided.insert(name.to_lowercase());
             let reason = "a branch, not a released version";
+            let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
+            let package = Package { source, ..package };
+            listed.tell(&package, false, &mut reading.links.signs);
+            if package.source != Source::Registry {
+                reading.outside(Ecosystem::Packagist, name, package.source, entry.line);
+            }
             let entry = NotJudged::new(Ecosystem::Packagist, name, version, entry.line, reason);
             reading.not_judged.push(NotJudged { scope, ..entry });
             continue;
@@ -169,10 +187,12 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
         needs.push((index(reading.packages.len()), entry.needs));
         let version = plain(version);
         let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
+        let package = Package { scope, source, licenses: entry.licenses.into(), ..package };
+        listed.tell(&package, false, &mut reading.links.signs);
         if let Some(words) = entry.abandoned {
             reading.links.signs.push(sign(&package, Fact::Deprecated(words.chars().take(MOST_WORDS).collect())));
         }
-        reading.packages.push(Package { scope, source, licenses: entry.licenses.into(), ..package });
+        reading.packages.push(package);
     }
     reading.links.supplied = provided.iter().cloned().collect();
     for (from, needs) in needs {

@@ -10,6 +10,7 @@ use super::address::{host, without_secret};
 use super::door;
 use super::graph::{self, index};
 use super::reading::{Reading, quote};
+use super::signs::{Archives, Listed};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
 /// Which part of the file a line belongs to.
@@ -20,6 +21,7 @@ enum Section {
     Path,
     Plugin,
     Dependencies,
+    Checksums,
     Other,
 }
 
@@ -28,6 +30,9 @@ struct Lock {
     section: Section,
     /// Every remote of the section; a GEM section may have several.
     remotes: Vec<String>,
+    /// The commit of the section's repository.
+    revision: String,
+    archives: Archives,
     by_name: RapidHashMap<String, u32>,
     seen: RapidHashMap<(String, String), u32>,
     /// The gem whose requirements are listed.
@@ -42,6 +47,8 @@ pub(crate) fn read(text: &str) -> Reading {
         reading: Reading::default(),
         section: Section::Other,
         remotes: Vec::new(),
+        revision: String::new(),
+        archives: Archives::default(),
         by_name: RapidHashMap::default(),
         seen: RapidHashMap::default(),
         at: None,
@@ -67,6 +74,8 @@ impl Lock {
             (2, Section::Gem | Section::Git | Section::Path | Section::Plugin) => {
                 if let Some(remote) = content.strip_prefix("remote: ") {
                     self.remotes.push(remote.to_owned());
+                } else if let Some(revision) = content.strip_prefix("revision: ") {
+                    revision.clone_into(&mut self.revision);
                 }
             }
             (4, Section::Gem | Section::Git | Section::Path | Section::Plugin) => self.gem(content, number),
@@ -82,13 +91,15 @@ impl Lock {
                 }
                 None => self.reading.problem(number, format!("not a dependency: {}", quote(content))),
             },
-            (_, Section::Other) => {}
+            (2, Section::Checksums) => self.checksum(content),
+            (_, Section::Other | Section::Checksums) => {}
             _ => self.reading.problem(number, format!("not a line of a Gemfile.lock: {}", quote(content))),
         }
     }
 
     fn begin(&mut self, name: &str, number: u32) {
         self.remotes.clear();
+        self.revision.clear();
         self.at = None;
         self.section = match name {
             "GEM" => Section::Gem,
@@ -99,7 +110,8 @@ impl Lock {
                 self.direct.get_or_insert_default();
                 Section::Dependencies
             }
-            "PLATFORMS" | "RUBY VERSION" | "BUNDLED WITH" | "CHECKSUMS" => Section::Other,
+            "CHECKSUMS" => Section::Checksums,
+            "PLATFORMS" | "RUBY VERSION" | "BUNDLED WITH" => Section::Other,
             _ => {
                 self.reading.problem(number, format!("an unknown section: {}", quote(name)));
                 Section::Other
@@ -120,11 +132,32 @@ impl Lock {
             let at = index(self.reading.packages.len());
             let package = Package::new(Ecosystem::RubyGems, name, version, number);
             self.reading.packages.push(Package { source: self.source(), ..package });
+            let mut listed = Listed::default();
+            listed.revision(&self.revision);
+            if self.section == Section::Gem {
+                self.remotes.iter().for_each(|remote| listed.address(remote));
+            }
+            self.archives.add(at as usize, listed);
             self.seen.insert((name.to_owned(), version.to_owned()), at);
             self.by_name.insert(name.to_owned(), at);
             at
         });
         self.at = Some(at);
+    }
+
+    /// `rack (3.0.0) sha256=…`; of a gem that Bundler did not fetch, it has no hash.
+    fn checksum(&mut self, content: &str) {
+        let Some(((name, version), hashes)) =
+            content.split_once(") ").and_then(|(gem, hashes)| Some((gem.split_once(" (")?, hashes)))
+        else {
+            return;
+        };
+        let version = version.split('-').next().unwrap_or(version);
+        if let Some(at) = self.seen.get(&(name.to_owned(), version.to_owned()))
+            && let Some(listed) = self.archives.of(*at as usize)
+        {
+            hashes.split(',').for_each(|hash| listed.hash(hash));
+        }
     }
 
     fn source(&self) -> Source {
@@ -167,6 +200,7 @@ impl Lock {
         if door::is_cut(text) {
             self.reading.problem(door::last_line(text), door::CUT);
         }
+        self.archives.tell(&self.reading.packages, &mut self.reading.links.signs);
         self.reading.links.edges = edges;
         self.reading.close()
     }

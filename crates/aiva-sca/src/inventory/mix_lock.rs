@@ -8,6 +8,7 @@ use rapidhash::RapidHashMap;
 use super::address::without_secret;
 use super::graph::index;
 use super::reading::{Fault, Reading, quote};
+use super::signs::{Archives, Listed};
 use crate::package::{Ecosystem, NotJudged, Package, Source};
 
 /// How deep terms may be nested.
@@ -43,6 +44,7 @@ struct Lock {
     /// What is there without being judged: an edge to it is no missing one.
     others: Vec<String>,
     needs: Vec<(u32, String, u32)>,
+    archives: Archives,
 }
 
 impl Lock {
@@ -77,7 +79,12 @@ impl Lock {
             (Some(Term::Atom(kind)), Some(Term::Atom(real)), Some(Term::Text(version))) if kind == "hex" => {
                 let at = index(reading.packages.len());
                 let mut source = Source::Registry;
-                let _checksum_and_builders = (parts.next(), parts.next());
+                let mut listed = Listed::default();
+                let (checksum, _builders) = (parts.next(), parts.next());
+                if matches!(checksum, Some(Term::Text(hash)) if !hash.is_empty()) {
+                    listed.hash("sha256:");
+                }
+                self.archives.add(at as usize, listed);
                 if let Some(Term::List(needs)) = parts.next() {
                     self.needs.extend(needs.into_iter().filter_map(need).map(|(name, line)| (at, name, line)));
                 }
@@ -97,6 +104,12 @@ impl Lock {
                     _ => String::new(),
                 };
                 self.others.push(name.to_owned());
+                let mut listed = Listed::default();
+                listed.revision(&revision);
+                let package = Package::new(Ecosystem::Hex, name, "", line);
+                let package = Package { source: Source::Git(without_secret(&address).into_owned()), ..package };
+                listed.tell(&package, false, &mut reading.links.signs);
+                reading.outside(Ecosystem::Hex, name, package.source, line);
                 let place = format!("{}#{revision}", without_secret(&address));
                 let reason = "a git dependency, not a released version";
                 reading.not_judged.push(NotJudged::new(Ecosystem::Hex, name, place, line, reason));
@@ -107,6 +120,7 @@ impl Lock {
     }
 
     fn settle(self, reading: &mut Reading) {
+        self.archives.tell(&reading.packages, &mut reading.links.signs);
         for (from, name, line) in self.needs {
             match self.by_name.get(&name) {
                 Some(to) => reading.links.edges.push((from, *to)),

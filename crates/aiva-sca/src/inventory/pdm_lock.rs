@@ -13,6 +13,7 @@ use super::door;
 use super::graph::index;
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
+use super::signs::{Archives, Listed};
 use super::toml::{Item, Toml};
 use crate::package::{Ecosystem, Package, Scope, Source};
 
@@ -27,6 +28,7 @@ struct Entry<'a> {
     url: Option<Cow<'a, str>>,
     path: Option<Cow<'a, str>>,
     needs: Vec<(SmolStr, u32, bool)>,
+    listed: Listed,
     /// Whether it says which archives there are, or where it comes from.
     has_place: bool,
     /// Whether its last archive has a table of its own and, so far, no hash in it, which PEP 751 asks for.
@@ -64,7 +66,14 @@ pub(crate) fn read_pylock(text: &str) -> Reading {
 fn read_as(text: &str, dialect: &Dialect) -> Reading {
     let mut reading = Reading::default();
     let mut toml = Toml::new(text);
-    let mut lock = Lock { dialect, entries: Vec::new(), table: String::new(), version: None, has_default: false };
+    let mut lock = Lock {
+        dialect,
+        entries: Vec::new(),
+        table: String::new(),
+        version: None,
+        has_default: false,
+        files: RapidHashMap::default(),
+    };
     loop {
         match lock.step(&mut toml) {
             Ok(true) => {}
@@ -98,7 +107,7 @@ fn read_as(text: &str, dialect: &Dialect) -> Reading {
         }
     }
     reading.links.is_part = !lock.has_default;
-    settle(lock.entries, &mut reading);
+    settle(lock.entries, &lock.files, &mut reading);
     reading.close()
 }
 
@@ -110,6 +119,8 @@ struct Lock<'a, 'd> {
     version: Option<(u32, u32)>,
     /// Whether it says to hold what is needed at run time.
     has_default: bool,
+    /// Archives by `name version`, as older formats list them at the end.
+    files: RapidHashMap<String, Listed>,
 }
 
 impl<'a> Lock<'a, '_> {
@@ -157,6 +168,20 @@ impl<'a> Lock<'a, '_> {
         }
         match (self.table.as_str(), self.entries.last_mut()) {
             ("*", Some(entry)) => entry.key(toml, &key, line)?,
+            ("metadata.files", _) => python::files(toml, None, self.files.entry(key.into_owned()).or_default())?,
+            ("*.wheels" | "*.sdist" | "*.archive", Some(entry)) if key == "hashes" => {
+                python::hashes(toml, &mut entry.listed)?
+            }
+            ("*.wheels" | "*.sdist", Some(entry)) if key == "url" => {
+                let (url, name) = (toml.string()?.unwrap_or_default(), entry.name.as_deref());
+                python::address(&url, name, &mut entry.listed);
+            }
+            ("*.wheels.hashes" | "*.sdist.hashes" | "*.archive.hashes", Some(entry)) => {
+                python::hash(&key, toml.string()?.as_deref(), &mut entry.listed);
+            }
+            ("*.vcs", Some(entry)) if key == "commit-id" => {
+                toml.string()?.iter().for_each(|revision| entry.listed.revision(revision));
+            }
             ("*.vcs", Some(entry)) if matches!(&*key, "url" | "path") => entry.git = toml.string()?,
             ("*.directory", Some(entry)) if key == "path" => entry.path = toml.string()?,
             ("*.archive", Some(entry)) if key == "url" => entry.url = toml.string()?,
@@ -187,16 +212,23 @@ impl<'a> Entry<'a> {
             "git" | "hg" | "svn" => &mut self.git,
             "url" => &mut self.url,
             "path" => &mut self.path,
+            "revision" => {
+                toml.string()?.iter().for_each(|revision| self.listed.revision(revision));
+                return Ok(());
+            }
+            "files" => return python::files(toml, None, &mut self.listed),
+            "wheels" => return python::files(toml, self.name.as_deref(), &mut self.listed),
+            "sdist" => return python::archive(toml, self.name.as_deref(), &mut self.listed),
             "vcs" => {
-                self.git = inline(toml, &["url", "path"])?;
+                self.git = inline(toml, &["url", "path"], &mut self.listed)?;
                 return Ok(());
             }
             "directory" => {
-                self.path = inline(toml, &["path"])?;
+                self.path = inline(toml, &["path"], &mut self.listed)?;
                 return Ok(());
             }
             "archive" => {
-                self.url = inline(toml, &["url", "path"])?;
+                self.url = inline(toml, &["url", "path"], &mut self.listed)?;
                 return Ok(());
             }
             "groups" => {
@@ -256,20 +288,23 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Takes an address from an inline table: the first of these keys that is there.
-fn inline<'a>(toml: &mut Toml<'a>, keys: &[&str]) -> Result<Option<Cow<'a, str>>, Fault> {
+/// Takes an address from an inline table: the first of these keys that is there. What it says of the archive or the commit is noted.
+fn inline<'a>(toml: &mut Toml<'a>, keys: &[&str], listed: &mut Listed) -> Result<Option<Cow<'a, str>>, Fault> {
     let mut found = None;
     toml.table(|toml, key| {
-        if found.is_none() && keys.contains(&key) {
-            found = toml.string()?;
-            return Ok(());
+        match key {
+            _ if found.is_none() && keys.contains(&key) => found = toml.string()?,
+            "hashes" => python::hashes(toml, listed)?,
+            "commit-id" => toml.string()?.iter().for_each(|revision| listed.revision(revision)),
+            _ => toml.skip()?,
         }
-        toml.skip()
+        Ok(())
     })?;
     Ok(found)
 }
 
-fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
+fn settle(entries: Vec<Entry<'_>>, files: &RapidHashMap<String, Listed>, reading: &mut Reading) {
+    let mut archives = Archives::default();
     // Markers may choose between several versions of one name, so a need leads to each of them.
     let mut by_name: RapidHashMap<SmolStr, Vec<u32>> = RapidHashMap::default();
     let mut known: RapidHashMap<(SmolStr, SmolStr), u32> = RapidHashMap::default();
@@ -285,7 +320,14 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
                 // uv lists the project itself, which is no package of its own.
                 Some(".") if entry.path.is_some() => {}
                 // PEP 751: what comes from an address may leave its version out.
-                Some(address) => reading.not_judged.push(python::unversioned(name, address, entry.line)),
+                Some(address) => {
+                    let open = python::unversioned(name, address, entry.line);
+                    let package = Package::new(Ecosystem::PyPi, open.name.clone(), "", entry.line);
+                    let package = Package { source: entry.source(), ..package };
+                    entry.listed.tell(&package, false, &mut reading.links.signs);
+                    reading.outside(Ecosystem::PyPi, &open.name, package.source, entry.line);
+                    reading.not_judged.push(open);
+                }
                 None => reading.problem(entry.line, format!("the package {} has no version", quote(name))),
             }
             by_name.entry(normalise(name)).or_default();
@@ -297,11 +339,14 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             let at = index(reading.packages.len());
             let package = Package::new(Ecosystem::PyPi, name.clone(), version, entry.line);
             reading.packages.push(Package { scope: entry.scope(), source: entry.source(), ..package });
+            let apart = (!files.is_empty()).then(|| files.get(&format!("{name} {version}"))).flatten();
+            archives.add(at as usize, apart.unwrap_or(&entry.listed).clone());
             at
         });
         by_name.entry(name).or_default().push(at);
         needs.push((at, entry.needs));
     }
+    archives.tell(&reading.packages, &mut reading.links.signs);
     for (from, needs) in needs {
         for (name, line, may_be_absent) in needs {
             match by_name.get(&name) {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::address::without_secret;
 use super::json::{Json, Value};
 use super::python::{self, normalise};
 use super::reading::{Fault, Reading, quote};
+use super::signs::{Archives, Listed};
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// The `pipfile-spec` that pipenv has written since 2018.
@@ -18,6 +20,7 @@ struct Entry<'a> {
     file: Option<Cow<'a, str>>,
     index: Option<Cow<'a, str>>,
     markers: Option<Cow<'a, str>>,
+    listed: Listed,
 }
 
 /// Reads a `Pipfile.lock`.
@@ -52,8 +55,12 @@ pub(crate) fn read(text: &str) -> Reading {
     for (at, name) in indexes.pinned {
         if let (Some(package), Some(address)) = (reading.packages.get_mut(at), address(&name)) {
             package.source = python::index(address);
+            if let Some(listed) = indexes.archives.of(at) {
+                listed.address(address);
+            }
         }
     }
+    indexes.archives.tell(&reading.packages, &mut reading.links.signs);
     for (at, name) in indexes.open {
         if let (Some(entry), Some(Source::PrivateRegistry(index))) =
             (reading.not_judged.get_mut(at), address(&name).map(python::index))
@@ -71,9 +78,10 @@ pub(crate) fn read(text: &str) -> Reading {
     reading.close()
 }
 
-/// The names of indexes that entries come from, by their places among what is read.
+/// The names of indexes that entries come from, by their places among what is read, and what is said of their archives.
 #[derive(Default)]
 struct Indexes {
+    archives: Archives,
     pinned: Vec<(usize, String)>,
     open: Vec<(usize, String)>,
 }
@@ -120,6 +128,7 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
                 if let Some(index) = entry.index.filter(|_| source == Source::Registry) {
                     indexes.pinned.push((reading.packages.len(), index.into_owned()));
                 }
+                indexes.archives.add(reading.packages.len(), entry.listed);
                 reading.packages.push(Package {
                     ecosystem: Ecosystem::PyPi,
                     name: normalise(&name),
@@ -133,7 +142,12 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
                 });
             }
             (None, Source::Git(_) | Source::Path(_) | Source::Url(_)) => {
-                reading.not_judged.push(python::unversioned(&name, entry.address(), line));
+                let open = python::unversioned(&name, entry.address(), line);
+                let package = Package::new(Ecosystem::PyPi, open.name.clone(), "", line);
+                let package = Package { source: source.clone(), ..package };
+                entry.listed.tell(&package, false, &mut reading.links.signs);
+                reading.outside(Ecosystem::PyPi, &open.name, source, line);
+                reading.not_judged.push(open);
             }
             (None, _) if entry.version.as_deref().map(str::trim) == Some("*") => {
                 if let Some(index) = entry.index {
@@ -168,6 +182,16 @@ impl<'a> Entry<'a> {
             "file" | "uri" | "url" => &mut self.file,
             "index" => &mut self.index,
             "markers" => &mut self.markers,
+            "hashes" if json.next() == Value::Array => {
+                return json.array(|json| {
+                    json.string()?.iter().for_each(|hash| self.listed.hash(hash));
+                    Ok(())
+                });
+            }
+            "ref" => {
+                json.string()?.iter().for_each(|revision| self.listed.revision(revision));
+                return Ok(());
+            }
             _ => return json.skip(),
         };
         *slot = json.string()?;
@@ -175,10 +199,11 @@ impl<'a> Entry<'a> {
     }
 
     fn source(&self) -> Source {
+        let plain = |address: &str| without_secret(address).into_owned();
         match (&self.git, &self.path, &self.file) {
-            (Some(git), _, _) => Source::Git(git.to_string()),
+            (Some(git), _, _) => Source::Git(plain(git)),
             (_, Some(path), _) => Source::Path(path.to_string()),
-            (_, _, Some(file)) => Source::Url(file.to_string()),
+            (_, _, Some(file)) => Source::Url(plain(file)),
             _ => Source::Registry,
         }
     }

@@ -137,7 +137,7 @@ impl<'a> Lock<'a> {
             (Table::Source, Some(entry)) if key == "reference" || key == "resolved_reference" => {
                 toml.string()?.iter().for_each(|revision| entry.listed.revision(revision));
             }
-            (Table::Files, _) => files(toml, self.files.entry(normalise(&key)).or_default())?,
+            (Table::Files, _) => python::files(toml, None, self.files.entry(normalise(&key)).or_default())?,
             (Table::Source, Some(entry)) if key == "url" => entry.url = toml.string()?,
             (Table::Dependencies, Some(entry)) => {
                 let may_be_absent = toml.is_table() || toml.is_array();
@@ -169,7 +169,7 @@ impl<'a> Entry<'a> {
                     Ok(())
                 });
             }
-            "files" => return files(toml, &mut self.listed),
+            "files" => return python::files(toml, None, &mut self.listed),
             _ => return toml.skip(),
         };
         let value = toml.string()?;
@@ -197,20 +197,6 @@ impl<'a> Entry<'a> {
             Some(_) => Source::Url(without_secret(url).into_owned()),
         }
     }
-}
-
-/// Archives with their hashes, or hashes alone.
-fn files(toml: &mut Toml<'_>, listed: &mut Listed) -> Result<(), Fault> {
-    if !toml.is_array() {
-        return toml.skip();
-    }
-    toml.array(|toml| {
-        if toml.is_table() {
-            return python::archive(toml, None, listed);
-        }
-        toml.string()?.iter().for_each(|hash| listed.hash(hash));
-        Ok(())
-    })
 }
 
 fn settle(lock: Lock<'_>, reading: &mut Reading) {

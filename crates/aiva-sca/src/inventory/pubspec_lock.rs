@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::address::{host, without_secret};
 use super::door;
 use super::reading::{Reading, quote};
+use super::signs::{Archives, Listed};
 use super::yaml::{self, Visit};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
@@ -22,6 +23,8 @@ struct Entry {
     url: String,
     path: String,
     version: String,
+    sha256: String,
+    commit: String,
 }
 
 #[derive(Default)]
@@ -53,6 +56,8 @@ impl<'a> Visit<'a> for Lock {
             ["packages", _, "version"] => &mut entry.version,
             ["packages", _, "description", "url"] => &mut entry.url,
             ["packages", _, "description", "path"] => &mut entry.path,
+            ["packages", _, "description", "sha256"] => &mut entry.sha256,
+            ["packages", _, "description", "resolved-ref"] => &mut entry.commit,
             _ => return,
         };
         value.clone_into(slot);
@@ -72,14 +77,16 @@ pub(crate) fn read(text: &str) -> Reading {
     } else if door::is_cut(text) {
         reading.problem(door::last_line(text), door::CUT);
     }
+    let mut archives = Archives::default();
     for entry in lock.entries {
-        entry.settle(&mut reading);
+        entry.settle(&mut archives, &mut reading);
     }
+    archives.tell(&reading.packages, &mut reading.links.signs);
     reading.close()
 }
 
 impl Entry {
-    fn settle(self, reading: &mut Reading) {
+    fn settle(self, archives: &mut Archives, reading: &mut Reading) {
         // `direct dev`, `direct main`, `direct overridden`, `transitive`.
         let direct = self.dependency.starts_with("direct");
         if self.dependency == "direct overridden" {
@@ -111,6 +118,13 @@ impl Entry {
         if self.version.is_empty() {
             return reading.problem(self.line, format!("{} has no version", quote(&self.name)));
         }
+        let mut listed = Listed::default();
+        listed.address(&self.url);
+        listed.revision(&self.commit);
+        if !self.sha256.is_empty() {
+            listed.hash("sha256:");
+        }
+        archives.add(reading.packages.len(), listed);
         let package = Package::new(Ecosystem::Pub, self.name, self.version, self.line);
         reading.packages.push(Package { source, scope, direct: Some(direct), ..package });
     }

@@ -84,8 +84,41 @@ pub(crate) fn archive(toml: &mut Toml<'_>, name: Option<&str>, listed: &mut List
                 }
             }
             "hash" => toml.string()?.iter().for_each(|hash| listed.hash(hash)),
+            "hashes" => hashes(toml, listed)?,
             _ => toml.skip()?,
         }
+        Ok(())
+    })
+}
+
+/// Hashes by their algorithms: `{ sha256 = "…" }` (PEP 751).
+pub(crate) fn hashes(toml: &mut Toml<'_>, listed: &mut Listed) -> Result<(), Fault> {
+    if !toml.is_table() {
+        return toml.skip();
+    }
+    toml.table(|toml, algorithm| {
+        hash(algorithm, toml.string()?.as_deref(), listed);
+        Ok(())
+    })
+}
+
+/// Notes a hash of this algorithm.
+pub(crate) fn hash(algorithm: &str, value: Option<&str>, listed: &mut Listed) {
+    if let Some(value) = value {
+        listed.hash(&format!("{algorithm}:{value}"));
+    }
+}
+
+/// Archives with their hashes, or hashes alone.
+pub(crate) fn files(toml: &mut Toml<'_>, name: Option<&str>, listed: &mut Listed) -> Result<(), Fault> {
+    if !toml.is_array() {
+        return toml.skip();
+    }
+    toml.array(|toml| {
+        if toml.is_table() {
+            return archive(toml, name, listed);
+        }
+        toml.string()?.iter().for_each(|hash| listed.hash(hash));
         Ok(())
     })
 }

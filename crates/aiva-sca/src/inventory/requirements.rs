@@ -9,6 +9,7 @@ use super::address::without_secret;
 use super::graph::index;
 use super::python::{self, exact, is_specifier, normalise};
 use super::reading::{Include, Reading, quote};
+use super::signs::{Archives, Listed};
 use super::{door, ending};
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
@@ -115,6 +116,7 @@ struct File {
     reading: Reading,
     index: Option<String>,
     has_more_indexes: bool,
+    archives: Archives,
     /// The package that a `# via` comment on its own lines is about.
     last: Option<usize>,
     in_via: bool,
@@ -188,15 +190,25 @@ impl File {
     }
 
     fn entry(&mut self, code: &str, line: u32) {
-        let code = code.split(" --").next().unwrap_or(code).trim();
+        let mut parts = code.split(" --");
+        let code = parts.next().unwrap_or(code).trim();
+        let mut listed = Listed::default();
+        for option in parts {
+            if let Some(hash) = option.trim().strip_prefix("hash=") {
+                listed.hash(hash);
+            }
+        }
         if is_place(code) {
             return self.address(code, line);
         }
         let Some(requirement) = Requirement::parse(code) else {
             return self.reading.problem(line, no_requirement(code));
         };
-        if requirement.pin().is_some() {
+        if let Some(address) = requirement.address {
+            self.outside(requirement.name, address, line);
+        } else if requirement.pin().is_some() {
             self.last = Some(self.reading.packages.len());
+            self.archives.add(self.reading.packages.len(), listed);
         }
         requirement.note(&mut self.reading, Scope::Runtime, None, line);
     }
@@ -211,16 +223,34 @@ impl File {
         if is_remote || code.ends_with(".whl") || code.ends_with(".gz") || code.ends_with(".zip") {
             let egg = code.split_once("#egg=").or_else(|| code.split_once("&egg=")).map(|(_, name)| name);
             let name = egg.map_or_else(|| file_name(code), |egg| egg.split(['&', '[']).next().unwrap_or(egg));
+            self.outside(name, code, line);
             python::outside(name, code, line, &mut self.reading);
         }
+    }
+
+    /// Tells of the way by which an archive or a repository comes. A hash is asked for where an index may have any archive, not here.
+    fn outside(&mut self, name: &str, address: &str, line: u32) {
+        let mut listed = Listed::default();
+        listed.revision(address);
+        let fragment = address.split_once('#').map_or("", |(_, fragment)| fragment);
+        for hash in fragment.split('&').filter(|part| ["sha", "md5"].iter().any(|begin| part.starts_with(begin))) {
+            listed.hash(hash);
+        }
+        let package = Package::new(Ecosystem::PyPi, normalise(name), "", line);
+        let package = Package { source: python::source(address), ..package };
+        listed.tell(&package, false, &mut self.reading.links.signs);
     }
 
     fn close(mut self) -> Reading {
         // Packages of an index beside others may come from any of them.
         if let Some(address) = self.index.filter(|_| !self.has_more_indexes) {
             let source = python::index(&address);
-            for package in self.reading.packages.iter_mut().filter(|package| package.source == Source::Registry) {
+            let packages = self.reading.packages.iter_mut().enumerate();
+            for (at, package) in packages.filter(|(_, package)| package.source == Source::Registry) {
                 package.source = source.clone();
+                if let Some(listed) = self.archives.of(at) {
+                    listed.address(&address);
+                }
             }
             if let Source::PrivateRegistry(index) = &source {
                 for entry in self.reading.not_judged.iter_mut().filter(|entry| entry.is_range) {
@@ -228,6 +258,7 @@ impl File {
                 }
             }
         }
+        self.archives.tell(&self.reading.packages, &mut self.reading.links.signs);
         self.reading.close()
     }
 }

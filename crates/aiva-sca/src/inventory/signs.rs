@@ -117,6 +117,11 @@ impl Listed {
         });
     }
 
+    /// Notes that the commit of a git repository is named, if not in full.
+    pub(crate) fn pinned(&mut self) {
+        self.names_commit = true;
+    }
+
     /// Notes what may name the commit of a git repository.
     pub(crate) fn revision(&mut self, revision: &str) {
         self.names_commit |= names_commit(revision);
@@ -151,6 +156,33 @@ impl Listed {
             Some(algorithm) => add(Fact::WeakIntegrity(algorithm)),
             None if due && !self.has_hash => add(Fact::NoIntegrity),
             None => {}
+        }
+    }
+}
+
+/// What a file says of the archives of its packages, by their places among them. A hash is missed where others of the file have one.
+#[derive(Debug, Default)]
+pub(crate) struct Archives(Vec<(usize, Listed)>);
+
+impl Archives {
+    /// Notes those of the package at a place.
+    pub(crate) fn add(&mut self, at: usize, listed: Listed) {
+        self.0.push((at, listed));
+    }
+
+    /// Those of the package at a place; places were noted in their order.
+    pub(crate) fn of(&mut self, at: usize) -> Option<&mut Listed> {
+        let place = self.0.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        self.0.get_mut(place).map(|(_, listed)| listed)
+    }
+
+    /// What is out of the ordinary about them.
+    pub(crate) fn tell(&self, packages: &[Package], signs: &mut Vec<Sign>) {
+        let due = self.0.iter().any(|(_, listed)| listed.has_hash);
+        for (at, listed) in &self.0 {
+            if let Some(package) = packages.get(*at) {
+                listed.tell(package, due, signs);
+            }
         }
     }
 }

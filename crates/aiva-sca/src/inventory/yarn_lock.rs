@@ -14,7 +14,7 @@ use super::door;
 use super::graph::{self, index};
 use super::npm_source::{self, split_name};
 use super::reading::{Links, Reading, quote};
-use super::signs::{self, Archive};
+use super::signs::{self, Archive, Archives, Listed};
 use super::yaml::{self, Visit};
 use super::yarn_doubles;
 use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
@@ -53,6 +53,9 @@ struct Entry<'a> {
     integrity: Option<&'a str>,
     needs: Vec<(Cow<'a, str>, Cow<'a, str>, u32)>,
     is_whole: bool,
+    /// Berry's: whether it has a checksum, and whether it is for some systems only, so that it may never have been fetched.
+    has_checksum: bool,
+    is_conditional: bool,
 }
 
 /// What the last of classic entries has not and all others have: where its archive is, and its hash.
@@ -215,6 +218,8 @@ impl<'a> Visit<'a> for Berry<'a> {
                     "version" => entry.version = Some(value),
                     "resolution" => entry.resolved = Some(value),
                     "linkType" => entry.is_whole = true,
+                    "checksum" => entry.has_checksum = true,
+                    "conditions" => entry.is_conditional = true,
                     _ => {}
                 }
             }
@@ -237,7 +242,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
     reading.links.descriptors.reserve(entries.len());
     let mut twice = false;
     let mut needs = Vec::with_capacity(entries.len());
-    let (mut patches, mut root) = (Vec::new(), None);
+    let (mut patches, mut root, mut archives) = (Vec::new(), None, Archives::default());
     for entry in entries {
         let Some(found) = (if is_berry { berry_package(&entry) } else { classic_package(&entry) }) else {
             let what = entry.descriptors.first().map(|one| quote(one)).unwrap_or_default();
@@ -254,8 +259,17 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         if found.is_patch {
             patches.push(at);
         }
-        // Berry keeps archives in a cache of its own whose checksums are those of what it made of them.
-        if !is_berry {
+        // Berry's checksums are those of what it made of archives for its cache, so they are as good as a hash.
+        if is_berry && !entry.is_conditional && !found.is_patch {
+            let mut listed = Listed::default();
+            if entry.has_checksum {
+                listed.hash("sha512:");
+            }
+            if let (Source::Git(_), Some(place)) = (&found.package.source, &entry.resolved) {
+                listed.revision(place);
+            }
+            archives.add(at as usize, listed);
+        } else if !is_berry {
             let (resolved, integrity) = (entry.resolved.as_deref(), entry.integrity);
             let archive = Archive { resolved, integrity, ..Archive::default() };
             signs::of_archive(&found.package, archive, &mut reading.links.signs);
@@ -276,6 +290,7 @@ fn settle(entries: Vec<Entry<'_>>, is_berry: bool, reading: &mut Reading) {
         }
         reading.packages.push(found.package);
     }
+    archives.tell(&reading.packages, &mut reading.links.signs);
     let Reading { links: Links { descriptors, edges, .. }, .. } = reading;
     // Nearly every range is answered by its very words.
     let by_name = LazyCell::new(|| by_name(descriptors));

@@ -1,5 +1,7 @@
 //! What lockfiles give away of the ways by which packages come, rule by rule.
 
+mod formats;
+
 use std::fs;
 
 use aiva_sca::inventory::{Options, walk};

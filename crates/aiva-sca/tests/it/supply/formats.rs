@@ -1,0 +1,247 @@
+//! What the lockfiles of each package manager give away of the ways by which packages come: hashes, encryption, commits.
+
+use super::check;
+
+const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+/// Checks variants of one file: what stands in it for `%`, and the findings.
+#[track_caller]
+fn check_each(path: &str, text: &str, rows: &[(&str, &[&str])]) {
+    for (part, want) in rows {
+        check(&[(path, &text.replace('%', part).replace("COMMIT", COMMIT))], want);
+    }
+}
+
+#[test]
+fn pipenv() {
+    let lock = "{\"_meta\": {\"pipfile-spec\": 6, \"sources\": [{\"name\": \"pypi\", \"url\": \"https://pypi.org/simple\"},\n\
+                {\"name\": \"old\", \"url\": \"http://pypi.python.org/simple\"}]}, \"default\": {\n\
+                \"mine\": {%},\n\
+                \"other\": {\"hashes\": [\"sha256:00\"], \"index\": \"pypi\", \"version\": \"==1.0\"}}, \"develop\": {}}";
+    let rows: &[(&str, &[&str])] = &[
+        (r#""hashes": ["sha256:00"], "version": "==1.0""#, &[]),
+        (r#""version": "==1.0""#, &["supply-integrity-missing Pipfile.lock:3"]),
+        (r#""hashes": ["md5:00"], "version": "==1.0""#, &["supply-integrity-weak Pipfile.lock:3"]),
+        (r#""hashes": ["sha256:00"], "index": "old", "version": "==1.0""#, &["supply-plain-http-checked mine:3"]),
+        (r#""git": "https://a.example/mine.git", "ref": "COMMIT""#, &["supply-not-registry mine:3"]),
+        (
+            r#""git": "https://a.example/mine.git", "ref": "main""#,
+            &["supply-not-registry mine:3", "supply-git-unpinned mine:3"],
+        ),
+    ];
+    check_each("Pipfile.lock", lock, rows);
+    // A name that everybody knows.
+    let known =
+        lock.replace("\"mine\"", "\"requests\"").replace('%', r#""git": "https://a.example/r.git", "ref": "COMMIT""#);
+    let want = ["supply-not-registry requests:3", "supply-confusable-name requests:3"];
+    check(&[("Pipfile.lock", &known.replace("COMMIT", COMMIT))], &want);
+}
+
+#[test]
+fn pdm_and_pylock() {
+    let pdm = "[metadata]\nlock_version = \"4.5.0\"\ngroups = [\"default\"]\n\n[[package]]\nname = \"mine\"\nversion = \"1.0\"\n%\n\n\
+               [[package]]\nname = \"other\"\nversion = \"1.0\"\nfiles = [{file = \"other-1.0.tar.gz\", hash = \"sha256:00\"}]\n";
+    let rows: &[(&str, &[&str])] = &[
+        ("files = [\n  {file = \"mine-1.0.tar.gz\", hash = \"sha256:00\"},\n]", &[]),
+        ("files = []", &["supply-integrity-missing pdm.lock:6"]),
+        (
+            "files = [{url = \"http://a.example/mine-1.0.tar.gz\", hash = \"md5:00\"}]",
+            &["supply-plain-http mine:6", "supply-integrity-weak pdm.lock:6"],
+        ),
+        ("git = \"https://a.example/m.git\"\nrevision = \"COMMIT\"", &["supply-not-registry mine:6"]),
+        (
+            "git = \"https://a.example/m.git\"\nref = \"main\"",
+            &["supply-not-registry mine:6", "supply-git-unpinned mine:6"],
+        ),
+    ];
+    check_each("pdm.lock", pdm, rows);
+    // Older formats keep the archives at the end.
+    let old = "[[package]]\nname = \"mine\"\nversion = \"1.0\"\n\n[metadata]\nlock_version = \"4.1\"\n\n[metadata.files]\n%\n\
+               \"other 1.0\" = [{file = \"o.whl\", hash = \"sha256:00\"}]\n\n";
+    check_each("pdm.lock", old, &[("\"mine 1.0\" = [{file = \"m.whl\", hash = \"sha256:00\"}]", &[])]);
+    let pylock = "lock-version = \"1.0\"\ncreated-by = \"pip\"\n\n[[packages]]\nname = \"mine\"\n%\n\n[[packages]]\nname = \"other\"\n\
+                  version = \"1.0\"\nsdist = {url = \"https://a.example/other-1.0.tar.gz\", hashes = {sha256 = \"00\"}}\n";
+    let at = "https://files.pythonhosted.org/mine-1.0.tar.gz";
+    let wheel = |url: &str, hash: &str| {
+        format!("version = \"1.0\"\n[[packages.wheels]]\nurl = \"{url}\"\n[packages.wheels.hashes]\n{hash} = \"00\"")
+    };
+    let (good, weak, other) = (wheel(at, "sha256"), wheel(at, "md5"), wheel(&at.replace("mine-", "evil-"), "sha256"));
+    let rows: &[(&str, &[&str])] = &[
+        (&good, &[]),
+        (&weak, &["supply-integrity-weak pylock.toml:5"]),
+        (&other, &["supply-resolved-elsewhere mine:5"]),
+        (
+            "version = \"1.0\"\nwheels = [{url = \"http://a.example/mine-1.0.whl\", hashes = {sha256 = \"00\"}}]",
+            &["supply-plain-http-checked mine:5"],
+        ),
+        (
+            "vcs = {type = \"git\", url = \"https://a.example/m.git\", commit-id = \"COMMIT\"}",
+            &["supply-not-registry mine:5"],
+        ),
+        (
+            "vcs = {type = \"git\", url = \"https://a.example/m.git\", requested-revision = \"main\"}",
+            &["supply-not-registry mine:5", "supply-git-unpinned mine:5"],
+        ),
+        (
+            "archive = {url = \"http://a.example/mine.zip\", hashes = {sha256 = \"00\"}}",
+            &["supply-not-registry mine:5", "supply-plain-http-checked mine:5"],
+        ),
+    ];
+    check_each("pylock.toml", pylock, rows);
+}
+
+#[test]
+fn requirements() {
+    let rows: &[(&str, &[&str])] = &[
+        ("mine==1.0", &[]),
+        ("mine==1.0 --hash=sha256:00 \\\n    --hash=sha256:01\nother==1.0 --hash=sha256:00", &[]),
+        ("mine==1.0\nother==1.0 --hash=sha256:00", &["supply-integrity-missing requirements.txt:1"]),
+        ("-i http://i.example/simple\nmine==1.0", &["supply-plain-http mine:2"]),
+        ("mine @ git+https://a.example/m.git@COMMIT", &["supply-not-registry mine:1"]),
+        ("mine @ git+https://a.example/m.git@main", &["supply-not-registry mine:1", "supply-git-unpinned mine:1"]),
+        (
+            "-e git+http://a.example/m.git@COMMIT#egg=mine",
+            &["supply-not-registry mine:1", "supply-plain-http-checked mine:1"],
+        ),
+        ("mine @ http://a.example/mine-1.0.tar.gz", &["supply-not-registry mine:1", "supply-plain-http mine:1"]),
+        (
+            "mine @ http://a.example/mine-1.0.tar.gz#sha256=00",
+            &["supply-not-registry mine:1", "supply-plain-http-checked mine:1"],
+        ),
+    ];
+    check_each("requirements.txt", "%\n", rows);
+}
+
+#[test]
+fn bun() {
+    let lock = "{\"lockfileVersion\": 1, \"workspaces\": {\"\": {\"name\": \"app\", \"dependencies\": {\"mine\": \"1\", \"other\": \"1\"}}},\n\
+                \"packages\": {\n\"mine\": [%],\n\"other\": [\"other@1.0.0\", \"\", {}, \"sha512-AA==\"],\n}}\n";
+    let rows: &[(&str, &[&str])] = &[
+        (r#""mine@1.0.0", "", {}, "sha512-AA==""#, &[]),
+        (r#""mine@1.0.0", "", {}, "sha1-AA==""#, &["supply-integrity-weak bun.lock:3"]),
+        (r#""mine@1.0.0", "", {}"#, &["supply-integrity-missing bun.lock:3"]),
+        (r#""mine@git+https://a.example/m.git#COMMIT", {}, "COMMIT""#, &["supply-not-registry mine:3"]),
+        (r#""mine@github:acme/mine#0123456", {}, "acme-mine-0123456""#, &["supply-not-registry mine:3"]),
+        (
+            r#""mine@git+https://a.example/m.git#main", {}, """#,
+            &["supply-not-registry mine:3", "supply-git-unpinned mine:3"],
+        ),
+    ];
+    check_each("bun.lock", lock, rows);
+}
+
+#[test]
+fn berry() {
+    let lock = "__metadata:\n  version: 8\n  cacheKey: 10c0\n\n%  languageName: node\n  linkType: hard\n\n\
+                \"other@npm:^1\":\n  version: 1.0.0\n  resolution: \"other@npm:1.0.0\"\n  checksum: 10c0/00\n  languageName: node\n  linkType: hard\n";
+    let entry = |place: &str, more: &str| {
+        format!("\"mine@{place}\":\n  version: 1.0.0\n  resolution: \"mine@{place}\"\n{more}")
+    };
+    for (place, more, want) in [
+        ("npm:1.0.0", "  checksum: 10c0/00\n", &[][..]),
+        ("npm:1.0.0", "", &["supply-integrity-missing yarn.lock:5"]),
+        ("npm:1.0.0", "  conditions: os=darwin\n", &[]),
+        ("https://a.example/m.git#commit=COMMIT", "", &["supply-not-registry mine:5"]),
+        ("https://a.example/m.git#main", "", &["supply-not-registry mine:5", "supply-git-unpinned mine:5"]),
+        (
+            "http://a.example/m.tgz",
+            "  checksum: 10c0/00\n",
+            &["supply-not-registry mine:5", "supply-plain-http-checked mine:5"],
+        ),
+    ] {
+        check_each("yarn.lock", lock, &[(&entry(place, more), want)]);
+    }
+}
+
+#[test]
+fn composer() {
+    let lock = "{\"packages\": [\n{\"name\": \"acme/mine\", %}], \"packages-dev\": []}";
+    let rows: &[(&str, &[&str])] = &[
+        (
+            r#""version": "1.0.0", "dist": {"type": "zip", "url": "https://api.github.com/x", "reference": "COMMIT", "shasum": ""},
+               "notification-url": "https://packagist.org/downloads/""#,
+            &[],
+        ),
+        (
+            r#""version": "1.0.0", "dist": {"type": "zip", "url": "http://api.example/x", "shasum": ""},
+               "notification-url": "https://packagist.org/downloads/""#,
+            &["supply-plain-http acme/mine:2"],
+        ),
+        (
+            r#""version": "dev-main", "source": {"type": "git", "url": "https://a.example/m.git", "reference": "COMMIT"}"#,
+            &["supply-not-registry acme/mine:2"],
+        ),
+        (
+            r#""version": "dev-main", "source": {"type": "git", "url": "https://a.example/m.git", "reference": "main"}"#,
+            &["supply-not-registry acme/mine:2", "supply-git-unpinned acme/mine:2"],
+        ),
+    ];
+    check_each("composer.lock", lock, rows);
+}
+
+#[test]
+fn bundler() {
+    let lock = "%GEM\n  remote: https://rubygems.org/\n  specs:\n    other (1.0)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  other\n";
+    let git = |commit: &str| format!("GIT\n  remote: https://a.example/m.git\n{commit}  specs:\n    mine (1.0)\n\n");
+    let (pinned, moving) = (git("  revision: COMMIT\n"), git("  branch: main\n"));
+    let rows: &[(&str, &[&str])] = &[
+        ("", &[]),
+        (&pinned, &["supply-not-registry mine:5"]),
+        (&moving, &["supply-not-registry mine:5", "supply-git-unpinned mine:5"]),
+        ("GEM\n  remote: http://rubygems.org/\n  specs:\n    mine (1.0)\n\n", &["supply-plain-http mine:4"]),
+    ];
+    check_each("Gemfile.lock", lock, rows);
+    let sums = format!("{lock}\nCHECKSUMS\n  other (1.0) sha256=00\n%\n");
+    let two = sums.replace("    other (1.0)\n", "    mine (1.0-x86_64-linux)\n    other (1.0)\n").replacen('%', "", 1);
+    let rows: &[(&str, &[&str])] = &[
+        ("  mine (1.0-x86_64-linux) sha256=00", &[]),
+        ("  mine (1.0)", &["supply-integrity-missing Gemfile.lock:4"]),
+        ("", &["supply-integrity-missing Gemfile.lock:4"]),
+    ];
+    check_each("Gemfile.lock", &two, rows);
+}
+
+#[test]
+fn pub_mix_and_cargo() {
+    let hosted = |more: &str| format!("    description:\n      name: mine\n{more}    source: hosted\n");
+    let lock = |package: &str| {
+        format!(
+            "packages:\n  mine:\n    dependency: transitive\n{package}    version: \"1.0.0\"\n  other:\n    dependency: transitive\n    \
+             description:\n      name: other\n      sha256: \"00\"\n      url: \"https://pub.dev\"\n    source: hosted\n    version: \
+             \"1.0.0\"\nsdks:\n  dart: \">=3.0.0 <4.0.0\"\n"
+        )
+    };
+    for (package, want) in [
+        (hosted("      sha256: \"00\"\n      url: \"https://pub.dev\"\n"), &[][..]),
+        (hosted("      url: \"https://pub.dev\"\n"), &["supply-integrity-missing pubspec.lock:2"]),
+        (hosted("      sha256: \"00\"\n      url: \"http://pub.dartlang.org\"\n"), &["supply-plain-http-checked mine:2"]),
+        (
+            "    description:\n      path: \".\"\n      resolved-ref: COMMIT\n      url: \"https://a.example/m.git\"\n    source: git\n".into(),
+            &["supply-not-registry mine:2"],
+        ),
+    ] {
+        check_each("pubspec.lock", &lock(&package), &[("", want)]);
+    }
+    let mix =
+        "%{\n  \"mine\": {%},\n  \"other\": {:hex, :other, \"1.0.0\", \"00\", [:mix], [], \"hexpm\", \"00\"},\n}\n";
+    let rows: &[(&str, &[&str])] = &[
+        (":hex, :mine, \"1.0.0\", \"00\", [:mix], [], \"hexpm\", \"00\"", &[]),
+        (":hex, :mine, \"1.0.0\", \"\", [:mix], [], \"hexpm\"", &["supply-integrity-missing mix.lock:2"]),
+        (":git, \"https://a.example/m.git\", \"COMMIT\", []", &["supply-not-registry mine:2"]),
+        (
+            ":git, \"http://a.example/m.git\", \"COMMIT\", []",
+            &["supply-not-registry mine:2", "supply-plain-http-checked mine:2"],
+        ),
+    ];
+    for (part, want) in rows {
+        check(&[("mix.lock", &mix.replacen("{%}", &format!("{{{part}}}"), 1).replace("COMMIT", COMMIT))], want);
+    }
+    let cargo =
+        "version = 4\n\n[[package]]\nname = \"mine\"\nversion = \"1.0.0\"\nsource = \"git+https://a.example/m%\"\n";
+    let rows: &[(&str, &[&str])] = &[
+        ("#COMMIT", &["supply-not-registry mine:4"]),
+        ("?branch=main#COMMIT", &["supply-not-registry mine:4"]),
+        ("?branch=main", &["supply-not-registry mine:4", "supply-git-unpinned mine:4"]),
+    ];
+    check_each("Cargo.lock", cargo, rows);
+}
