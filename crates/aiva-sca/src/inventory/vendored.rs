@@ -66,6 +66,6 @@ pub(crate) fn leave_out(root: &Path, files: &mut Vec<Found>) {
         let is_list = found.kind == Kind::VendorModules;
         // Its own list is in the folder that it tells of.
         let path = if is_list { folder(folder(&found.path)) } else { &*found.path };
-        !is_owned(path) && !(is_list && owned.contains(path))
+        !(is_owned(path) || is_list && owned.contains(path))
     });
 }
