@@ -3,8 +3,9 @@
 //! Only what a lockfile says is concluded from. npm's, yarn's, Composer's and Poetry's say which versions each package asks for; of the
 //! others only who needs whom is known, which proves nothing.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -45,12 +46,14 @@ pub(super) struct Lock {
     yarn: OnceCell<HashMap<(String, String), Vec<String>>>,
     pub(super) needs: OnceCell<Option<needs::Needs>>,
     is_classic: OnceCell<bool>,
+    /// Packages of pnpm's with their peers: `x 1.0.0` and `lodash`.
+    peers: OnceCell<HashSet<(String, String)>>,
 }
 
 impl Lock {
     pub(super) fn new(text: String) -> Self {
-        let (json, tied, npm, yarn, needs, is_classic) = Default::default();
-        Self { text, json, tied, npm, yarn, needs, is_classic }
+        let (json, tied, npm, yarn, needs, is_classic, peers) = Default::default();
+        Self { text, json, tied, npm, yarn, needs, is_classic, peers }
     }
 
     /// Who needs whom in it.
@@ -113,7 +116,12 @@ pub(super) fn keepers(kind: Kind, lock: &Lock, input: &Input, name: &str, step: 
         Kind::YarnLock => yarn(lock, name, step, own.old, dependants(lock, input, name, &step.from)),
         Kind::ComposerLock | Kind::PoetryLock if let Some(keepers) = needs::keepers(kind, lock, name, step) => keepers,
         _ => {
-            let dependants = dependants(lock, input, name, &step.from);
+            let mut dependants = dependants(lock, input, name, &step.from);
+            if kind == Kind::PnpmLock {
+                // Who has it as a peer takes what the others bring.
+                let peers = lock.peers.get_or_init(|| peers(&lock.text));
+                dependants.retain(|who| !peers.contains(&(who.clone(), name.to_owned())));
+            }
             Keepers { sure: BTreeSet::new(), is_needed: !dependants.is_empty(), unknown: dependants }
         }
     }
@@ -218,7 +226,8 @@ fn yarn(lock: &Lock, name: &str, step: &Move, old: &[&str], dependants: BTreeSet
     let mut keepers = Keepers { is_needed: !dependants.is_empty(), ..Keepers::default() };
     let answered = lock.yarn.get_or_init(|| answered(&lock.text));
     for range in answered.get(&(name.to_owned(), step.from.clone())).into_iter().flatten() {
-        let plain = range.strip_prefix("npm:").filter(|range| !range.contains('@')).unwrap_or(range);
+        let plain = unpatched(range);
+        let plain = plain.strip_prefix("npm:").filter(|range| !range.contains('@')).unwrap_or(&plain);
         if allows(plain, &step.to) {
             continue;
         }
@@ -234,6 +243,47 @@ fn yarn(lock: &Lock, name: &str, step: &Move, old: &[&str], dependants: BTreeSet
         }
     }
     keepers
+}
+
+/// What berry patches by itself (`patch:resolve@npm%3A^1.0.0#optional!builtin<compat/resolve>`) is asked for by the range below.
+fn unpatched(range: &str) -> Cow<'_, str> {
+    const SIGNS: [(&str, &str); 7] =
+        [("%3A", ":"), ("%20", " "), ("%7C", "|"), ("%5E", "^"), ("%3C", "<"), ("%3E", ">"), ("%3D", "=")];
+    let below = || {
+        let (source, patch) = range.strip_prefix("patch:")?.split_once('#')?;
+        // The first sign may be that of a scope.
+        let (_, below) = source.get(1..)?.split_once('@').filter(|_| patch.contains("!builtin<"))?;
+        Some(SIGNS.iter().fold(below.to_owned(), |text, (code, sign)| text.replace(code, sign)))
+    };
+    below().map_or(Cow::Borrowed(range), Cow::Owned)
+}
+
+/// The peers of the packages of a `pnpm-lock.yaml`. pnpm writes each key in a line of its own, deeper by two blanks.
+fn peers(lock: &str) -> HashSet<(String, String)> {
+    let (mut peers, mut who, mut is_peer, mut is_package) = (HashSet::new(), String::new(), false, false);
+    for line in lock.lines().filter(|line| !line.trim().is_empty()) {
+        let key = line.trim_start_matches(' ');
+        let depth = line.len() - key.len();
+        let key = key.split_once(": ").map_or(key.trim_end_matches(':'), |(key, _)| key).trim_matches(['\'', '"']);
+        match depth {
+            0 => is_package = key == "packages",
+            2 => who = labelled_by_pnpm(key),
+            4 => is_peer = key == "peerDependencies",
+            6 if is_package && is_peer => drop(peers.insert((who.clone(), key.to_owned()))),
+            _ => {}
+        }
+    }
+    peers
+}
+
+/// `@s/a 1.0.0` of `@s/a@1.0.0(b@2.0.0)`, and of `/@s/a/1.0.0_b@2.0.0` as it was before.
+fn labelled_by_pnpm(key: &str) -> String {
+    let key = key.trim_start_matches('/').split('(').next().unwrap_or_default();
+    let scope = key.strip_prefix('@').and_then(|rest| rest.find('/')).map_or(0, |at| at + 2);
+    let end = key.get(scope..).and_then(|rest| rest.find(['@', '/'])).map_or(key.len(), |at| scope + at);
+    let (name, version) = key.split_at_checked(end).unwrap_or((key, ""));
+    let version = version.trim_start_matches(['@', '/']).split('_').next().unwrap_or_default();
+    format!("{name} {version}")
 }
 
 /// The ranges of a yarn.lock by what answers them.
@@ -339,6 +389,53 @@ mod tests {
                 Own { old: &[], folders: &folders.iter().copied().collect() },
                 want,
             );
+        }
+    }
+
+    #[test]
+    fn what_berry_patches_by_itself_asks_by_the_range_below() {
+        for (range, want) in [
+            ("patch:a@npm%3A^1.0.0#optional!builtin<compat/a>", "npm:^1.0.0"),
+            ("patch:@s/a@npm%3A>=1%20<2#~builtin<compat/a>", "patch:@s/a@npm%3A>=1%20<2#~builtin<compat/a>"),
+            ("patch:@s/a@npm%3A>=1%20<2#optional!builtin<compat/a>", "npm:>=1 <2"),
+            ("patch:a@npm%3A1.0.0#./a.patch", "patch:a@npm%3A1.0.0#./a.patch"),
+            ("npm:^1.0.0", "npm:^1.0.0"),
+        ] {
+            assert_eq!(unpatched(range), want, "{range}");
+        }
+        let lock = |range: &str| {
+            format!(
+                "__metadata:\n  version: 8\n\n\"a@npm:^1.0.0\":\n  version: 1.0.0\n  resolution: \"a@npm:1.0.0\"\n  languageName: node\n  \
+                 linkType: hard\n\n\"a@patch:a@npm%3A{range}#optional!builtin<compat/a>\":\n  version: 1.0.0\n  resolution: \
+                 \"a@patch:a@npm%3A1.0.0#optional!builtin<compat/a>::version=1.0.0&hash=c3\"\n  languageName: node\n  linkType: hard\n"
+            )
+        };
+        let move_on = step("1.0.0", "1.2.6");
+        check(Kind::YarnLock, &lock("^1.0.0"), &move_on, &["^1.0.0"], ("", ""));
+    }
+
+    #[test]
+    fn who_has_it_as_a_peer_keeps_nothing() {
+        let lock = |peers: &str| {
+            format!(
+                "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      '@s/x':\n        specifier: 2.0.0\n        version: \
+                 2.0.0(a@1.0.0)\n      a:\n        specifier: ^1.0.0\n        version: 1.0.0\n\npackages:\n\n  '@s/x@2.0.0':\n    resolution: \
+                 {{integrity: sha512-aa}}\n{peers}\n  a@1.0.0:\n    resolution: {{integrity: sha512-aa}}\n\nsnapshots:\n\n  \
+                 '@s/x@2.0.0(a@1.0.0)':\n    dependencies:\n      a: 1.0.0\n\n  a@1.0.0: {{}}\n"
+            )
+        };
+        let move_on = step("1.0.0", "1.2.6");
+        check(Kind::PnpmLock, &lock(""), &move_on, &[], ("", "@s/x 2.0.0"));
+        check(Kind::PnpmLock, &lock("    peerDependencies:\n      a: ~1.0.0\n"), &move_on, &[], ("", ""));
+        check(Kind::PnpmLock, &lock("    peerDependencies:\n      b: ~1.0.0\n"), &move_on, &[], ("", "@s/x 2.0.0"));
+        for (key, want) in [
+            ("x@2.0.0", "x 2.0.0"),
+            ("/x@2.0.0(a@1.0.0)", "x 2.0.0"),
+            ("/x/2.0.0_a@1.0.0", "x 2.0.0"),
+            ("/@s/y/1.0.0", "@s/y 1.0.0"),
+            ("@s/y@1.0.0", "@s/y 1.0.0"),
+        ] {
+            assert_eq!(labelled_by_pnpm(key), want, "{key}");
         }
     }
 
