@@ -13,6 +13,7 @@ mod ask;
 mod cargo;
 mod catalog;
 mod command;
+mod constraints;
 mod declared;
 mod desk;
 mod edit;

@@ -123,7 +123,7 @@ pub use installed::{
     Expect, ImageError, Piece, Platform, What, image, is_file as is_installed, is_root, read as read_installed, rootfs,
     what,
 };
-pub(crate) use join::{above, inside};
+pub(crate) use join::{above, inside, place};
 pub use kind::Kind;
 pub use mirrors::{Mirror, MirrorError, Mirrors};
 pub(crate) use npm_source::own_folder;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use super::ask::{Ask, Edited, Entry, Move, Shared, Stands, held};
+use super::constraints::Constraints;
 use super::edit::Seen;
 use super::forced::Forced;
 use super::keep::Lock;
@@ -33,6 +34,8 @@ pub(super) struct Desk<'r> {
     pub(super) crates: Option<BTreeMap<String, String>>,
     /// The project's own packages, once anybody asked.
     pub(super) own: Option<Rc<BTreeSet<String>>>,
+    /// What constrains the requirements files, once anybody asked.
+    pub(super) constraints: Option<Rc<Constraints>>,
     /// What the folders here say of the members of their workspaces, and the catalogs that they keep.
     workspaces: Workspaces,
     catalogs: Catalogs,
@@ -210,7 +213,20 @@ impl<'r> Desk<'r> {
     pub(super) fn new(read: &'r dyn Fn(&str) -> Option<String>) -> Self {
         let (texts, locks, manifests, asks) = Default::default();
         let (workspaces, catalogs) = Default::default();
-        Self { read, texts, locks, manifests, asks, poms: None, crates: None, own: None, workspaces, catalogs }
+        let constraints = None;
+        Self {
+            read,
+            texts,
+            locks,
+            manifests,
+            asks,
+            poms: None,
+            crates: None,
+            own: None,
+            constraints,
+            workspaces,
+            catalogs,
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use super::ask::{Ask, Edited, Move, Refused, Stands, held};
+use super::constraints::Constraints;
 use super::desk::Desk;
 use super::forced::{Whom, has_overrides};
 use super::{Case, Group, Run, Stay, folder, kind_of};
@@ -16,7 +18,7 @@ use crate::version::Version;
 
 /// Moves the package in the manifest itself, or in the file that gives it the version.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) {
-    if is_constrained(group, desk) {
+    if is_constrained(group, desk) || is_shut_out(group, inputs, desk) {
         return;
     }
     let lines = group.lines();
@@ -108,6 +110,20 @@ fn is_constrained(group: &mut Group<'_>, desk: &mut Desk<'_>) -> bool {
         case.written = forced.written(group.name, case.version).map(|(written, _)| written);
     }
     true
+}
+
+/// Whether a file that is taken in with `-c` shuts the version to move to out, of which is told: pip finds no solution for an edit.
+fn is_shut_out(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> bool {
+    if group.kind != Kind::Requirements {
+        return false;
+    }
+    let read = desk.read;
+    let constraints = desk.constraints.get_or_insert_with(|| Rc::new(Constraints::of(inputs, read))).clone();
+    let held = constraints.shut_out(group, inputs, highest(group));
+    for case in group.cases.iter_mut().filter(|_| held.is_some()) {
+        case.stays = held.clone().map(|held| (Stay::Surely, held));
+    }
+    held.is_some()
 }
 
 /// The version to move to, the highest of all.

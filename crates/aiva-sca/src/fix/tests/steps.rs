@@ -167,3 +167,30 @@ follows poetry.lock: jinja2 2.10: J-1: flask 1.0.0, which brings it, moves to 1.
         check(&[("pyproject.toml", &project(line)), ("poetry.lock", &lock(name, asks))], want);
     }
 }
+
+#[test]
+fn pip_takes_no_version_that_a_constraint_shuts_out() {
+    let top = "-r base.txt\n";
+    let edited = "base.txt: jinja2 2.10 -> 2.11.3: J-1\n  + jinja2==2.11.3";
+    let held = |by: &str| {
+        format!(
+            "stays base.txt: jinja2 2.10: J-1: pins:1 (-c) holds jinja2 at {by}, which 2.11.3 is not; move that by hand"
+        )
+    };
+    for (constraint, want) in [
+        ("jinja2<3", edited.to_owned()),
+        ("other<1", edited.to_owned()),
+        ("jinja2<2.11; os_name == 'nt'", edited.to_owned()), // perhaps not here
+        ("jinja2==2.11.3", edited.to_owned()),
+        ("Jinja2<2.11", held("<2.11")),
+        ("jinja2==2.11.2; os_name == 'nt'", edited.to_owned()),
+    ] {
+        let pins = format!("{constraint}\n");
+        // Wherever in the run it stands.
+        for (top, base) in [(top, "-c pins\njinja2==2.10\n"), ("-r base.txt\n-c pins\n", "jinja2==2.10\n")] {
+            let files = [("requirements.txt", top), ("base.txt", base), ("pins", &pins)];
+            // Its own findings are told by themselves.
+            super::check_some(&files, |finding| &*finding.path == "base.txt", &want);
+        }
+    }
+}
