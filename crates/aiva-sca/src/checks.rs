@@ -52,7 +52,7 @@ impl Checks {
         let licensed = if is_judged { survey::survey(root, inputs, &self.caches, Depth::Licences) } else { Vec::new() };
         Licensed {
             findings: if is_judged { survey::judge(&policy, &licensed) } else { Vec::new() },
-            idle: survey::idle(&policy, &licensed).into_iter().map(|(one, why)| one.spoken(why)).collect(),
+            idle: survey::idle(&policy, &licensed).into_iter().map(|(one, why)| one.spoken(&why)).collect(),
         }
     }
 }

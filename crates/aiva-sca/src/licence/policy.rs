@@ -175,33 +175,54 @@ impl Policy {
 }
 
 /// Why an exception lets nothing through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Idle {
     /// Its last day is over.
     Expired,
-    /// There is no such package, or it would be let through without.
-    Unused,
+    /// There is no such package.
+    Absent,
+    /// The package is let through without, under this licence.
+    Needless(String),
+    /// It does not make the package's licence, this one, one that may be used.
+    Missed(String),
 }
 
 impl Policy {
     /// The exceptions that let nothing through where these are all the packages, with their licences.
     pub fn idle<'p>(&'p self, packages: &[(&str, &Licence)]) -> Vec<(&'p Exception, Idle)> {
-        let changes = |one: &Exception, licence| self.judge_with(&[one], licence) != self.judge_with(&[], licence);
-        let is_used = |one: &Exception| packages.iter().any(|(name, by)| *name == one.package && changes(one, by));
-        let why = |one: &Exception| match self.today {
-            Some(today) if today > one.expires => Some(Idle::Expired),
-            _ => (!is_used(one)).then_some(Idle::Unused),
-        };
-        self.exceptions.iter().filter_map(|one| Some((one, why(one)?))).collect()
+        self.exceptions.iter().filter_map(|one| Some((one, self.idle_for(one, packages)?))).collect()
+    }
+
+    fn idle_for(&self, one: &Exception, packages: &[(&str, &Licence)]) -> Option<Idle> {
+        if self.today.is_some_and(|today| today > one.expires) {
+            return Some(Idle::Expired);
+        }
+        let mut own = packages.iter().filter(|(name, _)| *name == one.package).map(|(_, licence)| *licence).peekable();
+        if own.peek().is_none() {
+            return Some(Idle::Absent);
+        }
+        let (mut needless, mut missed) = (None, None);
+        for licence in own {
+            let without = self.judge_with(&[], licence);
+            if self.judge_with(&[one], licence) != without {
+                return None;
+            }
+            let place = if without == Verdict::Allowed { &mut needless } else { &mut missed };
+            place.get_or_insert_with(|| licence.expression().map_or_else(String::new, ToString::to_string));
+        }
+        missed.map(Idle::Missed).or(needless.map(Idle::Needless))
     }
 }
 
 impl Exception {
     /// A sentence on why it lets nothing through.
-    pub fn spoken(&self, why: Idle) -> String {
+    pub fn spoken(&self, why: &Idle) -> String {
+        let is = |licence: &str| if licence.is_empty() { String::new() } else { format!(" ({licence})") };
         let said = match why {
-            Idle::Expired => "expired",
-            Idle::Unused => "unused",
+            Idle::Expired => "expired".to_owned(),
+            Idle::Absent => "unused: there is no such package".to_owned(),
+            Idle::Needless(licence) => format!("unused: its licence{} is let through without", is(licence)),
+            Idle::Missed(licence) => format!("unused: it does not cover the package's licence{}", is(licence)),
         };
         format!("licence exception for {} (until {}): {said}", self.package, self.expires)
     }
@@ -350,15 +371,17 @@ mod tests {
         let packages = packages.map(|(name, words)| (name, licence(words)));
         let packages: Vec<(&str, &Licence)> = packages.iter().map(|(name, licence)| (*name, licence)).collect();
         let idle = policy.idle(&packages);
-        let idle: Vec<(&str, Idle)> = idle.into_iter().map(|(one, why)| (one.package.as_str(), why)).collect();
+        let idle: Vec<String> = idle.into_iter().map(|(one, why)| one.spoken(&why)).collect();
+        let said =
+            |package: &str, day: &str, why: &str| format!("licence exception for {package} (until {day}): {why}");
         assert_eq!(
             idle,
             [
-                ("gone", Idle::Unused),
-                ("old", Idle::Expired),
-                ("free", Idle::Unused),
-                ("free", Idle::Unused),
-                ("other", Idle::Unused)
+                said("gone", "2027-01-31", "unused: there is no such package"),
+                said("old", "2026-01-31", "expired"),
+                said("free", "2027-01-31", "unused: its licence (MIT) is let through without"),
+                said("free", "2027-01-31", "unused: its licence (MIT) is let through without"),
+                said("other", "2027-01-31", "unused: it does not cover the package's licence (Zlib)"),
             ]
         );
     }

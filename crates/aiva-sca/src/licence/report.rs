@@ -189,7 +189,7 @@ impl Report {
     /// The report in this format.
     pub fn write(&self, format: Format) -> String {
         match format {
-            Format::Table => self.table(),
+            Format::Table => self.table() + "\n" + &self.summary(),
             Format::Json => serde_json::to_string_pretty(self).unwrap_or_default() + "\n",
             Format::Csv => self.csv(),
             Format::Markdown => self.markdown(),
@@ -211,7 +211,8 @@ impl Report {
         format!("{total} packages, {known} with a known licence, {unsettled} without; {refused} not allowed\n")
     }
 
-    fn table(&self) -> String {
+    /// The table without the sentence that sums it up.
+    pub fn table(&self) -> String {
         let known = || self.licences.iter().filter(|terms| !is_unsettled(terms));
         let width = known().map(|terms| terms.licence.chars().count()).max().unwrap_or(0).clamp(7, 48);
         let mut out = format!("{:<width$}  {:>8}  {:<16}  {}\n", "LICENCE", "PACKAGES", "REACH", "YOU MUST");
@@ -232,7 +233,7 @@ impl Report {
         };
         list(&mut out, "Not allowed", &mut self.refused());
         list(&mut out, "Without a known licence", &mut self.unsettled());
-        out + "\n" + &self.summary()
+        out
     }
 
     fn markdown(&self) -> String {

@@ -15,6 +15,8 @@ use serde::Deserialize;
 
 use super::{Epss, Kev};
 
+mod day;
+
 /// Where FIRST publishes EPSS.
 pub const PUBLIC_EPSS: &str = "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz";
 
@@ -28,6 +30,8 @@ const MAGIC: &[u8; 8] = b"AIVASIG1";
 const HEADER: usize = 16;
 const ROW: usize = 24;
 const NONE: u32 = u32::MAX;
+/// The key of the row that has the days of the publications.
+const NO_CVE: u64 = 0;
 
 /// More than any publication unpacks to: EPSS had 11 MB in 2026.
 pub const MOST_BYTES: usize = 256 << 20;
@@ -87,6 +91,15 @@ pub struct Taken {
     pub bad: usize,
 }
 
+/// What the table has of one publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// CVEs.
+    pub rows: usize,
+    /// The day of the publication, where it says one.
+    pub day: Option<Date>,
+}
+
 /// Whether a file looks like one of the publications, by its first bytes. Gzip is looked into.
 pub fn is_signals(bytes: &[u8]) -> bool {
     unpacked(bytes).is_ok_and(|text| kind(&text).is_some())
@@ -137,7 +150,9 @@ pub fn import(bytes: &[u8], folder: &Path) -> Result<Taken, SignalError> {
         return Err(SignalError::Empty);
     }
     let taken = Taken { feed, rows: rows.all.len(), bad: rows.bad };
+    let mut days = Days::default();
     if let Some(before) = Signals::open(folder) {
+        days = before.days();
         for (key, signal) in before.all() {
             let row = rows.all.entry(key).or_default();
             match feed {
@@ -146,7 +161,8 @@ pub fn import(bytes: &[u8], folder: &Path) -> Result<Taken, SignalError> {
             }
         }
     }
-    write(&rows.all, folder)?;
+    *days.of(feed) = day::of(&text, feed);
+    write(&rows.all, days, folder)?;
     Ok(taken)
 }
 
@@ -181,7 +197,9 @@ impl Rows {
 /// A CVE as a number that sorts as its year and number do.
 fn key(cve: &str) -> Option<u64> {
     let (year, number) = cve.trim().strip_prefix("CVE-")?.split_once('-')?;
-    Some(u64::from(year.parse::<u16>().ok()?) << 48 | number.parse::<u64>().ok().filter(|number| *number < 1 << 48)?)
+    let key =
+        u64::from(year.parse::<u16>().ok()?) << 48 | number.parse::<u64>().ok().filter(|number| *number < 1 << 48)?;
+    (key != NO_CVE).then_some(key)
 }
 
 fn epss_csv(text: &[u8], rows: &mut Rows) {
@@ -258,8 +276,12 @@ fn kev_json(text: &[u8], rows: &mut Rows) -> Result<(), SignalError> {
     Ok(())
 }
 
-fn write(rows: &BTreeMap<u64, Signal>, folder: &Path) -> io::Result<()> {
-    let mut table = Vec::with_capacity(rows.len() * ROW);
+fn write(rows: &BTreeMap<u64, Signal>, days: Days, folder: &Path) -> io::Result<()> {
+    let mut table = Vec::with_capacity((rows.len() + 1) * ROW);
+    // In the place of a CVE that there cannot be: releases before this row read on as they did.
+    table.extend(NO_CVE.to_be_bytes());
+    let day = |day: Option<Date>| day.map_or(NONE, packed);
+    [NONE, day(days.epss), NONE, day(days.kev)].iter().for_each(|number| table.extend(number.to_le_bytes()));
     for (key, signal) in rows {
         let millionths = |share: f64| (share * 1_000_000.0).round() as u32;
         let epss = signal.epss.map_or((NONE, NONE), |epss| (millionths(epss.probability), millionths(epss.percentile)));
@@ -286,6 +308,22 @@ fn unpacked_date(number: u32) -> Option<Date> {
     let [day, month, low, high] = number.to_le_bytes();
     let year = i16::try_from(u16::from_le_bytes([low, high])).ok()?;
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// The days of the publications, where they say one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Days {
+    epss: Option<Date>,
+    kev: Option<Date>,
+}
+
+impl Days {
+    fn of(&mut self, feed: Feed) -> &mut Option<Date> {
+        match feed {
+            Feed::Epss => &mut self.epss,
+            Feed::Kev => &mut self.kev,
+        }
+    }
 }
 
 /// The table that scans ask.
@@ -336,90 +374,27 @@ impl Signals {
     }
 
     fn all(&self) -> impl Iterator<Item = (u64, Signal)> {
-        (0..self.len()).filter_map(|at| self.row(at))
+        (0..self.len()).filter_map(|at| self.row(at)).filter(|(key, _)| *key != NO_CVE)
+    }
+
+    /// What there is of a publication; `None` if nothing.
+    pub fn held(&self, feed: Feed) -> Option<Held> {
+        let has = |signal: &Signal| match feed {
+            Feed::Epss => signal.epss.is_some(),
+            Feed::Kev => signal.kev.is_some(),
+        };
+        let rows = self.all().filter(|(_, signal)| has(signal)).count();
+        (rows > 0).then(|| Held { rows, day: *self.days().of(feed) })
+    }
+
+    /// The first row has them, since there are days.
+    fn days(&self) -> Days {
+        let number = |at: usize| self.0.get(HEADER + at..HEADER + at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let has_days = self.0.get(HEADER..HEADER + 8) == Some(&NO_CVE.to_be_bytes());
+        let day = |at: usize| number(at).filter(|_| has_days).and_then(unpacked_date);
+        Days { epss: day(12), kev: day(20) }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-
-    const EPSS_CSV: &str = "#model_version:v2026.01.01,score_date:2026-11-20T00:00:00Z\ncve,epss,percentile\n\
-                            CVE-2021-44228,0.94358,0.99957\nCVE-2019-0001,0.00043,0.1\nnonsense,1,2\n";
-    const EPSS_JSON: &str = r#"{"status":"OK","data":[{"cve":"CVE-2021-44228","epss":"0.94358","percentile":"0.99957","date":"2026-11-20"},
-                               {"cve":"CVE-2019-0001","epss":0.00043,"percentile":0.1}]}"#;
-    const KEV_CSV: &str = "\"cveID\",\"vendorProject\",\"product\",\"vulnerabilityName\",\"dateAdded\",\"shortDescription\",\"knownRansomwareCampaignUse\"\n\
-                           \"CVE-2021-44228\",\"Apache\",\"Log4j2\",\"a, \"\"b\"\"\",\"2021-12-10\",\"two\nlines\",\"Known\"\n";
-    const KEV_JSON: &str = r#"{"title":"CISA","catalogVersion":"2026","count":1,"vulnerabilities":[{"cveID":"CVE-2021-44228",
-                              "dateAdded":"2021-12-10","knownRansomwareCampaignUse":"Known"}]}"#;
-
-    fn gzip(text: &str) -> Vec<u8> {
-        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
-        let mut packed = vec![0; compressor.gzip_compress_bound(text.len())];
-        let length = compressor.gzip_compress(text.as_bytes(), &mut packed).unwrap();
-        packed.truncate(length);
-        packed
-    }
-
-    #[test]
-    fn all_forms_say_the_same_in_any_order() {
-        let epss: [Vec<u8>; 3] = [EPSS_CSV.into(), EPSS_JSON.into(), gzip(EPSS_CSV)];
-        let kev: [Vec<u8>; 2] = [KEV_CSV.into(), KEV_JSON.into()];
-        for one in &epss {
-            for other in &kev {
-                for order in [[one, other], [other, one]] {
-                    let folder = tempfile::tempdir().unwrap();
-                    for text in order {
-                        assert!(is_signals(text));
-                        import(text, folder.path()).unwrap();
-                    }
-                    let signals = Signals::open(folder.path()).unwrap();
-                    let worst = signals.of("CVE-2021-44228");
-                    assert_eq!(worst.epss, Some(Epss { probability: 0.94358, percentile: 0.99957 }));
-                    assert_eq!(worst.kev, Some(Kev { added: date(2021, 12, 10), ransomware: true }));
-                    assert_eq!(signals.of("CVE-2019-0001").kev, None);
-                    assert_eq!(signals.of("CVE-2019-0001").epss.unwrap().probability, 0.00043);
-                    assert_eq!(signals.of("CVE-2019-0002"), Signal::default());
-                    assert_eq!(signals.of("GHSA-x"), Signal::default());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_listed_no_more_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        import(KEV_JSON.as_bytes(), folder.path()).unwrap();
-        import(EPSS_JSON.as_bytes(), folder.path()).unwrap();
-        import(KEV_JSON.replace("44228", "1").as_bytes(), folder.path()).unwrap();
-        let signals = Signals::open(folder.path()).unwrap();
-        assert_eq!(signals.of("CVE-2021-44228").kev, None);
-        assert!(signals.of("CVE-2021-44228").epss.is_some() && signals.of("CVE-2021-1").kev.is_some());
-    }
-
-    #[test]
-    fn other_files_and_damage_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let cut = gzip(EPSS_CSV);
-        for text in
-            [&b"{}"[..], b"", b"a,b\n", b"\x1f\x8b", &cut[..cut.len() - 9], br#"{"id": "GHSA-1", "affected": []}"#]
-        {
-            assert!(!is_signals(text), "{text:?}");
-            assert!(import(text, folder.path()).is_err(), "{text:?}");
-        }
-        assert!(matches!(import(b"cve,epss,percentile\nx,y,z\n", folder.path()), Err(SignalError::Empty)));
-        let taken = import(EPSS_CSV.as_bytes(), folder.path()).unwrap();
-        assert_eq!((taken.feed, taken.rows, taken.bad), (Feed::Epss, 2, 1));
-        let path = folder.path().join(FILE);
-        let sound = fs::read(&path).unwrap();
-        for at in 0..sound.len() {
-            let mut broken = sound.clone();
-            broken[at] ^= 1;
-            fs::write(&path, &broken).unwrap();
-            assert!(Signals::open(folder.path()).is_none(), "{at}");
-            fs::write(&path, &sound[..at]).unwrap();
-            assert!(Signals::open(folder.path()).is_none(), "{at}");
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use aiva_sca::advisory::update::{self, ReplaceError, UpdateError};
 use aiva_sca::advisory::{self, Amended, BadRecord, ImportReport, Index};
 use aiva_sca::package::Ecosystem;
 use aiva_sca::ports::FetchError;
+use aiva_sca::score::signals::Feed;
 use aiva_sca::system::Distribution;
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -231,6 +232,7 @@ fn status(folder: &Path, verify: bool, as_json: bool, terminal: Terminal) -> Res
         let document = json!({
             "epoch": status.epoch, "built_at": status.built_at, "age_seconds": status.age.as_secs(),
             "bytes": status.bytes, "ecosystems": ecosystems, "verified": verified.map(|v| v.parts),
+            "epss": lists::as_json(folder, Feed::Epss), "kev": lists::as_json(folder, Feed::Kev),
         });
         terminal.print(&format!("{document}\n"))?;
         return Ok(ExitCode::SUCCESS);
@@ -249,6 +251,7 @@ fn status(folder: &Path, verify: bool, as_json: bool, terminal: Terminal) -> Res
             newest.get(..10).unwrap_or(&newest),
         ));
     }
+    text.push_str(&lists::status(folder, width));
     if let Some(verified) = verified {
         text.push_str(&format!("verified: {} blocks, {} bytes\n", verified.parts, verified.bytes));
     }

@@ -25,7 +25,10 @@ pub(crate) fn licences(asked: &Asked, format: LicenceFormat, global: &Global, te
     policy.today = Some(today());
     let report = report::report(&policy, &licensed);
     let text = match format {
-        LicenceFormat::Table => report.write(Format::Table).lines().map(|line| printable(line) + "\n").collect(),
+        LicenceFormat::Table => {
+            let table = if terminal.chatty { report.write(Format::Table) } else { report.table() };
+            table.lines().map(|line| printable(line) + "\n").collect()
+        }
         LicenceFormat::Json => report.write(Format::Json),
         LicenceFormat::Csv => report.write(Format::Csv),
         LicenceFormat::Markdown => report.write(Format::Markdown),
@@ -33,7 +36,7 @@ pub(crate) fn licences(asked: &Asked, format: LicenceFormat, global: &Global, te
     terminal.print(&text)?;
     // Where packages are left out, an exception may be for one of them.
     let idle = survey::idle(&policy, &licensed).into_iter().filter(|(_, why)| !asked.no_dev || *why == Idle::Expired);
-    idle.for_each(|(one, why)| complain(&format!("note: {}", one.spoken(why))));
+    idle.for_each(|(one, why)| terminal.note(&format!("note: {}", one.spoken(&why))));
     let is_incomplete = tell_gaps(&inventory);
     let says = |verdict: &str| report.packages.iter().any(|row| row.verdict == verdict);
     let is_settled = report.packages.iter().all(|row| row.evidence == "stated" || row.evidence == "recognised");

@@ -5,10 +5,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use aiva_sca::ports::{Fetch, FetchError, Request, Wanted};
-use aiva_sca::score::signals::{self, SignalError, Taken};
+use aiva_sca::score::signals::{self, Feed, Held, SignalError, Signals, Taken};
 use anyhow::Result;
+use serde_json::{Value, json};
 
-use super::super::table::counted;
+use super::super::table::{counted, grouped};
 use super::super::terminal::{Terminal, complain};
 use crate::failure::Failure;
 
@@ -67,4 +68,29 @@ async fn download(downloads: &impl Fetch, address: &str) -> Result<Vec<u8>, Fetc
         Some(length) if length != bytes.len() as u64 => Err(FetchError::Interrupted("it ended early".to_owned())),
         _ => Ok(bytes),
     }
+}
+
+fn held(folder: &Path, feed: Feed) -> Option<Held> {
+    Signals::open(folder)?.held(feed)
+}
+
+/// What there is of a list; null if nothing.
+pub(super) fn as_json(folder: &Path, feed: Feed) -> Value {
+    let of = |Held { rows, day }: Held| json!({ "records": rows, "day": day.map(|day| day.to_string()) });
+    held(folder, feed).map_or(Value::Null, of)
+}
+
+/// Both lists, as rows below those of the advisories.
+pub(super) fn status(folder: &Path, width: usize) -> String {
+    let row = |feed: Feed| {
+        let name = feed.to_string();
+        match held(folder, feed) {
+            None => format!("{name:<width$} {:>9}\n", "none"),
+            Some(Held { rows, day }) => {
+                let day = day.map_or_else(|| "of no known day".to_owned(), |day| day.to_string());
+                format!("{name:<width$} {:>9} {:>9}  {day}\n", grouped(rows), "")
+            }
+        }
+    };
+    row(Feed::Epss) + &row(Feed::Kev)
 }

@@ -191,7 +191,7 @@ fn filters_leave_out_and_say_so() {
     let (old, gone) = (exception("rustls", "2020-01-01"), exception("gone", "2999-01-01"));
     let [expired, unused, unneeded] = [
         "licence exception for rustls (until 2020-01-01): expired",
-        "licence exception for gone (until 2999-01-01): unused",
+        "licence exception for gone (until 2999-01-01): unused: there is no such package",
         "licence exception for rustls (until 2999-01-01): unused",
     ];
     // The licence of rustls is not known here.
@@ -210,5 +210,9 @@ fn filters_leave_out_and_say_so() {
             want.iter().for_each(|one| assert!(said.contains(one), "{what}: {one}: {said}"));
             assert!(not.is_empty() || !said.contains(not), "{what}: {not}: {said}");
         }
+        let quiet = world.aiva(&["-q", "sca", "licences", "code"]);
+        let said = quiet.out() + &quiet.err();
+        assert!(said.contains("rustls 0.21.10") && !said.contains("exception"), "{said}");
+        assert!(!said.contains("with a known licence"), "{said}");
     }
 }
