@@ -20,7 +20,7 @@ pub fn set(text: &[u8], findings: &mut [Finding]) {
     let mut lines = Lines { rest: text, number: 0, current: None };
     for finding in by_line {
         let line = lines.at(finding.line).filter(|line| line.len() <= LONGEST);
-        finding.column = line.and_then(|line| column(finding.ecosystem, &finding.name, line));
+        finding.column = line.and_then(|line| column(finding.ecosystem, &finding.name, &finding.version, line));
     }
 }
 
@@ -70,9 +70,10 @@ impl<'t> Lines<'t> {
 }
 
 /// The column of a package's name in a line, in characters from 1: of the whole name, of the part of it that stands there, or of what
-/// the entry is called there; `None` where the line has none of these.
-pub fn column(ecosystem: Ecosystem, name: &str, line: &str) -> Option<u32> {
-    let before = line.get(..spelled::at(ecosystem, name, line)?)?;
+/// the entry is called there; `None` where the line has none of these. A name that stands there more than once is pointed at where this
+/// version follows it.
+pub fn column(ecosystem: Ecosystem, name: &str, version: &str, line: &str) -> Option<u32> {
+    let before = line.get(..spelled::at(ecosystem, name, version, line)?)?;
     u32::try_from(before.chars().count() + 1).ok()
 }
 
@@ -82,7 +83,7 @@ mod tests {
 
     #[track_caller]
     fn check(ecosystem: Ecosystem, name: &str, line: &str, want: Option<u32>) {
-        assert_eq!(column(ecosystem, name, line), want, "{name} in {line}");
+        assert_eq!(column(ecosystem, name, "", line), want, "{name} in {line}");
     }
 
     #[test]
@@ -92,7 +93,7 @@ mod tests {
         let text = western(text).expect("it says so");
         let mut lines = Lines { rest: text.as_bytes(), number: 0, current: None };
         let line = lines.at(2).expect("there is one");
-        assert_eq!(column(Ecosystem::Maven, "guava", line), Some(24));
+        assert_eq!(column(Ecosystem::Maven, "guava", "", line), Some(24));
         let windows = b"<?xml version=\"1.0\" encoding=\"windows-1252\"?>\x80\x9f\xe9";
         assert!(western(windows).expect("it says so").ends_with("€Ÿé"));
     }
@@ -135,5 +136,22 @@ mod tests {
         check(Go, "golang.org/x/net", "\tgolang.org/x/net/http v0.1.0", None);
         check(PyPi, "zope-interface", "Zope.Interface==5.0", Some(1));
         check(PyPi, "", "x", None);
+    }
+
+    #[test]
+    fn of_two_entries_in_a_line_the_one_with_the_version_counts() {
+        let python = "[\"django==3.2.0 ; python_version < '3.10'\", \"Django==4.2.0 ; python_version >= '3.10'\"]";
+        for (version, line, want) in [
+            ("3.2.0", python, 3),
+            ("4.2.0", python, 46),
+            ("5.0", python, 3),
+            ("", python, 3),
+            ("2.0", "django==2.0.1, django==12.0, django==2.0-rc1, django==2.0", 47),
+            ("2.0", "django==1.0, django==v2.0", 14),
+            ("2.0", "django==2.0, django==2.0", 1),
+            ("2.0", "django, x==2.0", 1),
+        ] {
+            assert_eq!(column(Ecosystem::PyPi, "django", version, line), Some(want), "{version} in {line}");
+        }
     }
 }

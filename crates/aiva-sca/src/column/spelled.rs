@@ -4,11 +4,46 @@
 use crate::package::Ecosystem;
 
 /// Where in the line, in bytes.
-pub(super) fn at(ecosystem: Ecosystem, name: &str, line: &str) -> Option<usize> {
+pub(super) fn at(ecosystem: Ecosystem, name: &str, version: &str, line: &str) -> Option<usize> {
     if name.is_empty() {
         return None;
     }
-    whole(ecosystem, name, line).or_else(|| in_part(ecosystem, name, line)).or_else(|| as_entry(ecosystem, name, line))
+    with_version(ecosystem, name, version, line)
+        .or_else(|| in_part(ecosystem, name, line))
+        .or_else(|| as_entry(ecosystem, name, line))
+}
+
+/// Where the whole name stands: of more than one place the first with the version between it and the next, else the first.
+fn with_version(ecosystem: Ecosystem, name: &str, version: &str, line: &str) -> Option<usize> {
+    let mut places = wholes(ecosystem, name, line);
+    let first = places.next()?;
+    let mut place = first;
+    // One alone is not looked at any further.
+    let mut next = places.next();
+    if version.is_empty() || next.is_none() {
+        return Some(first);
+    }
+    loop {
+        if says(line.get(place + name.len()..next.unwrap_or(line.len())).unwrap_or_default(), version) {
+            return Some(place);
+        }
+        let Some(at) = next else { return Some(first) };
+        (place, next) = (at, places.next());
+    }
+}
+
+/// Whether this version stands in a text, and not as a part of another one.
+fn says(text: &str, version: &str) -> bool {
+    text.match_indices(version).any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let before = before.strip_suffix('v').unwrap_or(before);
+        let mut after = text.get(at + version.len()..).unwrap_or_default().chars();
+        let goes_on = match after.next() {
+            Some('.' | '-' | '+') => after.next().is_some_and(char::is_alphanumeric),
+            next => next.is_some_and(is_word),
+        };
+        !before.ends_with(is_word) && !goes_on
+    })
 }
 
 /// The first place where the whole name stands.

@@ -9,7 +9,7 @@ use crate::inventory::{locks, take};
 /// The words of a line that name a package: from its column to its end.
 fn words<'t>(ecosystem: Ecosystem, name: &str, line: u32, text: &'t str) -> Option<&'t str> {
     let line = text.lines().nth((line as usize).checked_sub(1)?)?;
-    let before = column(ecosystem, name, line)? as usize - 1;
+    let before = column(ecosystem, name, "", line)? as usize - 1;
     let (at, _) = line.char_indices().nth(before)?;
     line.get(at..)
 }
