@@ -23,6 +23,17 @@ pub(super) struct Bill {
     /// Ids of what is no package: files, services, licences.
     pub(super) others: HashSet<String>,
     pub(super) needs: Vec<Need>,
+    says: Says,
+}
+
+/// What a file says it is, before a version says it for sure.
+#[derive(Default, PartialEq)]
+enum Says {
+    #[default]
+    Nothing,
+    Bill,
+    /// What bills look like, which is none.
+    Schema,
 }
 
 /// In which form, and its version as written.
@@ -62,6 +73,17 @@ pub(crate) fn read(text: &str) -> Reading {
 
 fn top(json: &mut Json<'_>, key: &str, bill: &mut Bill) -> Result<(), Fault> {
     match key {
+        "bomFormat" => {
+            bill.says = Says::Bill;
+            json.skip()?;
+        }
+        "$schema" if bill.says == Says::Nothing => {
+            let schema = text(json)?;
+            let address = schema.split_once("://").map_or(&*schema, |(_, address)| address);
+            if address.starts_with("json-schema.org/") {
+                bill.says = Says::Schema;
+            }
+        }
         "specVersion" => bill.form = Some(Form::CycloneDx(text(json)?)),
         "metadata" => json.object(|json, key, _| match &*key {
             "component" => {
@@ -342,6 +364,7 @@ pub(super) fn settle(mut bill: Bill, outcome: Result<(), Fault>) -> Reading {
             return Reading::unsupported(1, format!("SPDX {} is not read; 2.2, 2.3 and 3.0 are", quote(version)));
         }
         Some(_) => {}
+        None if outcome.is_ok() && bill.says == Says::Schema => return reading,
         None if outcome.is_ok() => reading.problem(1, "neither CycloneDX nor SPDX: no version of either is named"),
         None => {}
     }

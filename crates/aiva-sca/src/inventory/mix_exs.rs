@@ -1,7 +1,7 @@
 //! `mix.exs`: the dependencies of an Elixir project, as far as they are literals.
 //!
-//! The file is a program. What is read is the list in `deps`: tuples of a name, a requirement and options. An entry that is
-//! computed, and a list that is put together from others, make the file partial and are named by their line.
+//! The file is a program. What is read is the list in `deps`, in each of its clauses: tuples of a name, a requirement and options. An
+//! entry or a clause that is computed, and a list that is put together from others, make the file partial and are named by their line.
 
 use super::address::without_secret;
 use super::door;
@@ -9,18 +9,34 @@ use super::mix_lock::{Term, Terms};
 use super::reading::{Declared, Reading, quote};
 use crate::package::{Ecosystem, NotJudged, Package, Scope, Source};
 
+const COMPUTED: &str = "its dependencies are computed: there is no literal list of them in `deps`";
+
 /// Reads a `mix.exs`.
 pub(crate) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let code = without_comments(text);
-    match list(&code) {
+    let clauses = clauses(&code);
+    for clause in &clauses {
+        if let Clause::Literal(at) = clause {
+            entries(&code, *at, &mut reading);
+        }
+    }
+    let is_some_literal = clauses.iter().any(|clause| matches!(clause, Clause::Literal(_)));
+    match inline(&code).filter(|_| !is_some_literal) {
         Some(at) => entries(&code, at, &mut reading),
-        None if code.contains("deps") => {
+        None if clauses.is_empty() && code.contains("deps") => {
             let line = line_of(&code, code.find("deps").unwrap_or(0));
-            reading.problem(line, "its dependencies are computed: there is no literal list of them in `deps`");
+            reading.problem(line, COMPUTED);
         }
         None if !code.contains("defmodule") => reading.problem(1, "no module: not a mix.exs"),
-        None => {}
+        None => {
+            let message = if is_some_literal { "what this clause of `deps` lists is computed" } else { COMPUTED };
+            for clause in &clauses {
+                if let Clause::Computed(at) = clause {
+                    reading.problem(line_of(&code, *at), message);
+                }
+            }
+        }
     }
     if !is_closed(&code) {
         reading.problem(door::last_line(text), "the module is not closed by its `end`: the file may have been cut off");
@@ -66,21 +82,76 @@ fn without_comments(text: &str) -> String {
     code
 }
 
-/// Where the list begins: after the head of the function `deps`, or after `deps:` in `project`.
-fn list(code: &str) -> Option<usize> {
-    let heads = ["defp deps", "def deps"].into_iter().filter_map(|head| code.find(head).map(|at| at + head.len()));
-    let inline = code.find("deps: [").map(|at| at + "deps: ".len());
-    for after in heads {
-        let mut rest = code.get(after..)?.trim_start();
-        rest = rest.strip_prefix("()").unwrap_or(rest).trim_start();
-        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
-        let Some(body) = rest.strip_prefix("do") else { continue };
-        let body = body.strip_prefix(':').unwrap_or(body).trim_start();
-        if body.starts_with('[') {
-            return Some(code.len() - body.len());
+/// One clause of the function `deps`.
+enum Clause {
+    /// Where its list begins.
+    Literal(usize),
+    /// Where its head begins.
+    Computed(usize),
+}
+
+/// The clauses of `deps`, of any arguments: which of them holds where is not told, so that all do. A head without a body says only what
+/// the arguments are if nobody gives them.
+fn clauses(code: &str) -> Vec<Clause> {
+    let mut clauses = Vec::new();
+    let heads = code.match_indices("def").filter(|(at, _)| !code.get(..*at).is_some_and(|own| own.ends_with(is_word)));
+    for (at, word) in heads {
+        let after = code.get(at + word.len()..).unwrap_or_default();
+        let after = after.strip_prefix('p').unwrap_or(after);
+        let Some(rest) = after.trim_start_matches([' ', '\t']).strip_prefix("deps") else { continue };
+        if after.starts_with(is_word) || rest.starts_with(is_word) {
+            continue;
+        }
+        let Some(body) = body(rest) else { continue };
+        if clauses.len() == MOST_CLAUSES {
+            clauses.push(Clause::Computed(at));
+            break;
+        }
+        let is_list = body.starts_with('[');
+        clauses.push(if is_list { Clause::Literal(code.len() - body.len()) } else { Clause::Computed(at) });
+    }
+    clauses
+}
+
+/// What is beyond them counts as computed: no list is read that often.
+const MOST_CLAUSES: usize = 32;
+
+/// A head is not longer than that, in bytes: its arguments and its guard.
+const LONGEST_HEAD: usize = 512;
+
+/// What follows the `do` of a head, from behind its name.
+fn body(after: &str) -> Option<&str> {
+    let mut open = 0_usize;
+    for (at, c) in after.char_indices().take_while(|(at, _)| *at < LONGEST_HEAD) {
+        match c {
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            'd' if open == 0 => {
+                let is_begun = after.get(..at).is_none_or(|before| before.ends_with([' ', '\t', '\n', ',', ')']));
+                let rest = after.get(at..).and_then(|rest| rest.strip_prefix("do")).filter(|_| is_begun);
+                if let Some(rest) = rest.filter(|rest| !rest.starts_with(is_word)) {
+                    return Some(rest.strip_prefix(':').unwrap_or(rest).trim_start());
+                }
+                // The next function.
+                if is_begun && after.get(at..).is_some_and(|rest| rest.starts_with("def")) {
+                    return None;
+                }
+            }
+            _ => {}
         }
     }
-    inline
+    None
+}
+
+/// Where the list begins that stands at `deps:` in `project`.
+fn inline(code: &str) -> Option<usize> {
+    let mut places = code.match_indices("deps: [").map(|(at, _)| at);
+    let own = places.find(|at| !code.get(..*at).is_some_and(|before| before.ends_with(is_word)))?;
+    Some(own + "deps: ".len())
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '?' | '!')
 }
 
 fn entries(code: &str, start: usize, reading: &mut Reading) {
@@ -102,7 +173,8 @@ fn entries(code: &str, start: usize, reading: &mut Reading) {
                     rest.get(at + 1..).is_some_and(|line| line.trim_start_matches([' ', '\t']).starts_with('{'))
                 });
                 let Some(next) = next.map(|at| from + 1 + at) else { return };
-                terms = Terms::at(code, next, line_of(code, next));
+                terms =
+                    Terms::at(code, next, line + line_of(code.get(from..next).unwrap_or_default(), next - from) - 1);
                 continue;
             }
         }

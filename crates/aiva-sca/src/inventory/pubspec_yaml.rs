@@ -96,16 +96,16 @@ pub(crate) fn read(text: &str) -> Reading {
     } else if !pubspec.has_keys {
         reading.problem(1, "no keys: not a pubspec.yaml");
     }
-    // A version of pub has three numbers.
-    let is_bare =
-        |entry: &Entry| entry.kind.is_none() && entry.version.is_empty() && entry.line == door::last_line(text);
-    if pubspec.entries.last().is_some_and(is_bare) {
-        let message = "the file ends with the name of a package: what is asked of it may have been cut off";
-        reading.problem(door::last_line(text), message);
-    } else if let Some(last) = ending::open_line(text)
-        && pubspec.entries.last().is_some_and(|entry| entry.line == door::last_line(text) && entry.may_be_half(last))
+    // A name alone asks for any version, so with a line break behind it nothing is missing.
+    if let Some(last) = ending::open_line(text)
+        && let Some(entry) = pubspec.entries.last().filter(|entry| entry.line == door::last_line(text))
     {
-        ending::doubt(text, &mut reading);
+        if entry.kind.is_none() && entry.version.is_empty() {
+            let message = "the file ends with the name of a package: what is asked of it may have been cut off";
+            reading.problem(entry.line, message);
+        } else if entry.may_be_half(last) {
+            ending::doubt(text, &mut reading);
+        }
     }
     reading.links.name = pubspec.name;
     let overridden: std::collections::HashSet<String> =
@@ -128,6 +128,7 @@ pub(crate) fn read(text: &str) -> Reading {
 }
 
 impl Entry {
+    /// A version of pub has three numbers.
     fn may_be_half(&self, last: &str) -> bool {
         self.kind.is_none()
             && !matches!(self.version.as_str(), "any")

@@ -129,6 +129,10 @@ fn java_dotnet_and_others_say_what_they_cannot_pin() {
     check(Kind::PackagesConfig, "<other/>", Failed, &[], &[], "not <packages>");
     let project = std::fs::read_to_string(locks().join("by-hand/app.csproj")).unwrap();
     let others = ["Lowest 4.0.0", "Central ", "Computed $(Shared)"];
+    // Visual Studio before 2010 knows no NuGet.
+    let old = "<VisualStudioProject><CSHARP ProductVersion=\"7.10\"/></VisualStudioProject>";
+    check(Kind::DotnetProject, old, Parsed, &[], &[], "");
+    check(Kind::DotnetProject, &old.replace("Visual", "Other"), Failed, &[], &[], "its root is not <Project>");
     check(Kind::DotnetProject, &project, Parsed, &["Exact 1.2.3", "Inner 2.0.0"], &others, "");
     check(Kind::PomXml, "<project><dependencies/></project>", Parsed, &[], &[], "");
     check(Kind::PomXml, "<!DOCTYPE p [<!ENTITY x 'y'>]><project>&x;</project>", Failed, &[], &[], "not XML's own");
@@ -247,6 +251,12 @@ fn a_bill_of_materials_is_read_by_its_package_urls() {
     check(Kind::Bill, &bill(one, "").replace("1.6", "9.9"), Unsupported, &[], &[], "CycloneDX \"9.9\" is not read");
     check(Kind::Bill, r#"{"spdxVersion":"SPDX-1.2"}"#, Unsupported, &[], &[], "SPDX \"SPDX-1.2\" is not read");
     check(Kind::Bill, "{}", Failed, &[], &[], "neither CycloneDX nor SPDX");
+    // What bills look like is no bill.
+    let schema = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"bomFormat": {}}}"#;
+    check(Kind::Bill, schema, Parsed, &[], &[], "");
+    check(Kind::Bill, &schema[..schema.len() - 1], Failed, &[], &[], "cut off");
+    check(Kind::Bill, &schema.replace("json-schema", "cyclonedx"), Failed, &[], &[], "neither CycloneDX nor SPDX");
+    check(Kind::Bill, &schema.replace("properties", "bomFormat"), Failed, &[], &[], "neither CycloneDX nor SPDX");
     check(Kind::Bill, "[]", Failed, &[], &[], "not a bill of materials");
     let xml = "<bom xmlns=\"http://cyclonedx.org/schema/bom/1.5\"><components><component type=\"library\"><name>a</name>\
                <version>1</version><purl>pkg:pypi/A_b@1</purl><pedigree><ancestors><component type=\"library\"><name>old\
@@ -366,7 +376,8 @@ fn a_last_line_that_may_be_half_of_one_makes_a_file_partial() {
         ("path: 1.8", Partial),
         ("path: ^1", Partial),
         ("path: any", Parsed),
-        ("path:\n", Partial),
+        ("path:", Partial),
+        ("path:\n", Parsed), // Any version.
         ("path: '>=1.0.0 <2.0.0", Partial),
         ("path: 1.8\n", Parsed),
     ] {

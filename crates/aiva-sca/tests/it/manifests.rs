@@ -154,6 +154,13 @@ lints 2.1.0 29 runtime
 ? test [^1.21.0] 25 dev",
     );
     check("pubspec.yaml", "name: a\n", "parsed");
+    // A bare name asks for any version, and only without its line break something may be missing.
+    check("pubspec.yaml", "name: a\ndependencies:\n  http:\n", "parsed\n? http [] 3 runtime");
+    check(
+        "pubspec.yaml",
+        "name: a\ndependencies:\n  http:",
+        "partial\n? http [] 3 runtime\n! 3 the file ends with the name of a package: what is asked of it may have been cut off",
+    );
     check("pubspec.yaml", "", "failed\n! 1 no keys: not a pubspec.yaml");
 }
 
@@ -193,6 +200,34 @@ plug 1.13.6 16 runtime
         "parsed\na 1.0.0 2 runtime",
     );
     check("mix.exs", "defmodule A do\n  def deps, do: [{:a, \"~> 1.0\"}]\nend\n", "parsed\n? a [~> 1.0] 2 runtime");
+    let a = "[{:a, \"1.0.0\"}]";
+    for (clauses, want) in [
+        (format!("def deps(_) do\n{a}\nend"), "parsed\na 1.0.0 4 runtime"),
+        (format!("defp deps(_env), do: {a}"), "parsed\na 1.0.0 3 runtime"),
+        (format!("defp deps(env) when env in [:dev, :prod] do {a} end"), "parsed\na 1.0.0 3 runtime"),
+        (
+            format!("defp deps(env \\\\ :dev)\ndefp deps(:dev), do: {a}\ndefp deps(_) do\n[{{:b, \"2.0.0\"}}]\nend"),
+            "parsed\na 1.0.0 4 runtime\nb 2.0.0 6 runtime",
+        ),
+        (
+            format!("defp deps(:prod), do: {a}\ndefp deps(:test), do: deps(:prod) ++ more()"),
+            "partial\na 1.0.0 3 runtime\n! 4 what this clause of `deps` lists is computed",
+        ),
+        (
+            "defp deps(_), do: more()".to_owned(),
+            "failed\n! 3 its dependencies are computed: there is no literal list of them in `deps`",
+        ),
+        (
+            format!("defp deps_of(_), do: {a}\n"),
+            "failed\n! 2 its dependencies are computed: there is no literal list of them in `deps`",
+        ),
+    ] {
+        check(
+            "mix.exs",
+            &format!("defmodule A do\ndef project, do: [plt_add_deps: [], deps: deps(Mix.env())]\n{clauses}\nend\n"),
+            want,
+        );
+    }
     check("mix.exs", "nothing\n", "failed\n! 1 no module: not a mix.exs");
 }
 

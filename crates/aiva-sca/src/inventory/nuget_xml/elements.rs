@@ -145,6 +145,8 @@ pub(super) fn elements(
         Elements { found: Vec::new(), root: None, names, conditional: None, imports: false, restores, has_late: false };
     match xml::tell(text, &mut elements) {
         Err(fault) => reading.fault(fault),
+        // A project of Visual Studio before 2010, which knows no NuGet.
+        Ok(()) if root == "Project" && elements.root.as_deref() == Some("VisualStudioProject") => {}
         Ok(()) if elements.root.as_deref() != Some(root) => {
             reading.problem(1, format!("its root is not <{root}>: not a file of this kind"));
         }

@@ -40,7 +40,7 @@ pub(super) fn tell<'a, V: Visit<'a>>(text: &'a str, visitor: &mut V) -> Result<(
                     continue;
                 }
                 Event::MappingEnd => {}
-                _ => return Err(Fault::new(line, "a key that is not a scalar: no lockfile has one")),
+                _ => return Err(Fault::new(line, "a key that is not a scalar: no file of this kind has one")),
             }
         }
         let ended = match event {

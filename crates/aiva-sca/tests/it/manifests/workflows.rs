@@ -52,6 +52,12 @@ fn workflows_with_anchors() {
         let steps: String = steps.lines().map(|line| format!("  {line}\n")).collect();
         check("action.yml", &format!("runs:\n  steps:\n{steps}"), want);
     }
+    // A template of a workflow, which is no lockfile.
+    check(
+        "action.yml",
+        "runs:\n  steps:\n  - uses: o/b@v2.0.0\n  - {{ more }}\n",
+        "partial\no/b 2.0.0 3 runtime\n! 4 a key that is not a scalar: no file of this kind has one",
+    );
     // What is put in is counted.
     let long = format!("o/{}@v1.2.3", "a".repeat(1000));
     let mut text = format!("env: {{ A: &a {long} }}\nsteps:\n");
