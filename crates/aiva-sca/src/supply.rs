@@ -65,7 +65,11 @@ impl Rules {
     /// Names that look like others, of what the project itself asks for: nobody types the name of a dependency's dependency.
     fn names(&self, input: &Input, findings: &mut Vec<Finding>) {
         let is_typed = |package: &&Package| package.direct != Some(false) && package.source == Source::Registry;
-        for package in input.packages.iter().filter(is_typed) {
+        // A mistake is made where the name is typed, which is in a manifest, with a range.
+        let ranges = input.not_judged.iter().filter(|entry| entry.is_range);
+        let ranges: Vec<Package> =
+            ranges.map(|entry| Package::new(entry.ecosystem, entry.name.clone(), "", entry.line)).collect();
+        for package in input.packages.iter().filter(is_typed).chain(&ranges) {
             let name = package.name.as_str();
             let Some(found) = lookalike(package.ecosystem, name).filter(|_| !self.trusted_names.contains(name)) else {
                 continue;

@@ -89,7 +89,9 @@ static NPM: LazyLock<Names> = LazyLock::new(|| {
 static PYPI: LazyLock<Names> = LazyLock::new(|| {
     Names::new(2, include_str!("../../data/names/pypi.txt"), include_str!("../../data/names/pypi-near.txt"))
 });
-static CRATES: LazyLock<Names> = LazyLock::new(|| Names::new(3, include_str!("../../data/names/crates.txt"), ""));
+static CRATES: LazyLock<Names> = LazyLock::new(|| {
+    Names::new(3, include_str!("../../data/names/crates.txt"), include_str!("../../data/names/crates-near.txt"))
+});
 
 /// The well-known names of one registry.
 struct Names {
@@ -331,7 +333,7 @@ mod tests {
         for name in ["requests", "urllib3", "urllib4", "attrs", "pyyaml"] {
             check(PyPi, name, None);
         }
-        for name in ["serde", "tokio", "hyper", "md-5", "sha2", "sha3"] {
+        for name in ["serde", "tokio", "hyper", "md-5", "sha2", "sha3", "winit", "cbindgen"] {
             check(CratesIo, name, None);
         }
         check(Go, "github.com/sirupsen/logrus", None);
@@ -395,6 +397,7 @@ mod tests {
             include_str!("../../data/names/pypi.txt"),
             include_str!("../../data/names/pypi-near.txt"),
             include_str!("../../data/names/crates.txt"),
+            include_str!("../../data/names/crates-near.txt"),
         ] {
             let names: Vec<&str> = list.lines().skip(1).collect();
             assert!(names.is_sorted_by(|a, b| a < b));

@@ -257,6 +257,18 @@ fn uv_says_so_too() {
 }
 
 #[test]
+fn a_name_is_mistyped_with_a_range_too() {
+    let manifest = "{\n\"dependencies\": {\"expresss\": \"^1.0.0\",\n\"reqeust\": \"1.0.0\",\n\"lodash\": \"^4\",\n\"l\u{43e}dash\": \"*\"}}\n";
+    let want = ["supply-typosquat reqeust:3", "supply-typosquat expresss:2", "supply-homoglyph l\u{43e}dash:5"];
+    check(&[("package.json", manifest)], &want);
+    check(
+        &[("requirements.txt", "reqeusts>=2.0\nurlib3\n")],
+        &["supply-typosquat reqeusts:1", "supply-typosquat urlib3:2"],
+    );
+    check(&[("Cargo.toml", "[dependencies]\nserde_jsn = \"1\"\n")], &["supply-typosquat serde_jsn:2"]);
+}
+
+#[test]
 fn what_composer_calls_abandoned_is_deprecated() {
     let lock = |more: &str| {
         let notified = "\"notification-url\": \"https://packagist.org/downloads/\"";
