@@ -186,7 +186,7 @@ fn push_listed(body: &mut Vec<u8>, ecosystem: Ecosystem, parts: &[&osv::Affected
 }
 
 fn code(record: &Record<'_>, parts: &[&osv::Affected<'_>]) -> u8 {
-    if record.id.starts_with("MAL-") {
+    if is_malicious(record) {
         return MALICIOUS;
     }
     let informational = parts.iter().find_map(|part| part.database_specific.informational.get());
@@ -196,6 +196,14 @@ fn code(record: &Record<'_>, parts: &[&osv::Affected<'_>]) -> u8 {
         Some("notice") => NOTICE,
         _ => VULNERABILITY,
     }
+}
+
+/// By its id, or where the record says so in data: it names who found the package malicious, or CWE-506, embedded malicious code.
+fn is_malicious(record: &Record<'_>) -> bool {
+    let specific = &record.database_specific;
+    record.id.starts_with("MAL-")
+        || specific.malicious_origins.0 > 0
+        || specific.cwe_ids.0.iter().any(|cwe| cwe == "CWE-506")
 }
 
 /// The package's own vectors where it has some, else the record's (the schema: one or the other), else RustSec's field.

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
 
-pub use self::specific::{Affects, Import, Imports, Names, Specific, Word};
+pub use self::specific::{Affects, Count, Import, Imports, Names, Specific, Word};
 
 /// Why a text is not an OSV record.
 #[derive(Debug, thiserror::Error)]

@@ -162,6 +162,39 @@ fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
+#[test]
+fn what_a_record_says_of_malice_makes_it_malicious() {
+    let check = |id: &str, specific: &str, want: (Kind, Level)| {
+        let (folder, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let record = format!(
+            r#"{{"id": "{id}", "modified": "2026-01-01T00:00:00Z", "affected": [{{"package": {{"ecosystem": "npm", "name": "left"}},
+            "ranges": [{{"type": "SEMVER", "events": [{{"introduced": "0"}}]}}]}}], "database_specific": {specific}}}"#
+        );
+        fs::write(folder.path().join("one.json"), record).unwrap();
+        import(&[folder.path().to_path_buf()], dir.path()).unwrap();
+        let result = scan_one(&Index::open(dir.path()).unwrap(), Ecosystem::Npm, "left", "1.0.0");
+        let verdict = &result.findings[0].verdict;
+        assert_eq!((verdict.kind, verdict.severity.level), want, "{id} {specific}");
+    };
+    let malicious = (Kind::Malicious, Level::Critical);
+    check("MAL-SAMPLE-9", "{}", malicious);
+    check("GHSA-samp-le00-0009", r#"{"cwe_ids": ["CWE-94", "CWE-506"], "severity": "HIGH"}"#, malicious);
+    check("SAMPLE-9", r#"{"malicious-packages-origins": [{"source": "sample"}]}"#, malicious);
+    // Another weakness, none, a list without anybody in it, and what is not a list.
+    let vulnerable = (Kind::Vulnerability, Level::High);
+    check("GHSA-samp-le00-0009", r#"{"cwe_ids": ["CWE-5060"], "severity": "HIGH"}"#, vulnerable);
+    check(
+        "GHSA-samp-le00-0009",
+        r#"{"cwe_ids": [], "malicious-packages-origins": [], "severity": "HIGH"}"#,
+        vulnerable,
+    );
+    check(
+        "GHSA-samp-le00-0009",
+        r#"{"cwe_ids": "CWE-506", "malicious-packages-origins": null, "severity": "HIGH"}"#,
+        vulnerable,
+    );
+}
+
 /// Records that name more functions than are kept, of which the later one is the hostile one.
 #[test]
 fn functions_beyond_the_most_are_counted() {

@@ -4,7 +4,7 @@
 //! reason. Start reading at [`record`].
 
 use super::json::Reader;
-use super::specific::{Affects, Import, Imports, Names, Specific, Word};
+use super::specific::{Affects, Count, Import, Imports, Names, Specific, Word};
 use super::{Affected, Event, Package, Range, Record, Reference, Severity, Text};
 
 /// Reads an object's members into the fields of a value; answers which of them were there. What is there twice is odd.
@@ -109,6 +109,8 @@ fn specific<'a>(reader: &mut Reader<'a>) -> Option<Specific<'a>> {
         "imports" => imports: |r| loose_list(r, import).map(Imports),
         "affects" => affects: affects,
         "affected_functions" => affected_functions: names,
+        "cwe_ids" => cwe_ids: names,
+        "malicious-packages-origins" => malicious_origins: |r| loose_list(r, Reader::skip).map(|all| Count(all.len())),
     });
     Some(one)
 }
@@ -196,7 +198,8 @@ mod tests {
             "database_specific": {"cvss": null, "score": [-1.5e+3, 0, 12, 0.5, true, false], "severity": ["x"], "affects": "x"}
         }, {"package": null}],
         "references": [{"type": "WEB", "url": "https://example.org"}, {"url": ""}],
-        "database_specific": {"severity": "HIGH", "affected_functions": ["a.b"], "informational": {"a": {"b": []}}}
+        "database_specific": {"severity": "HIGH", "affected_functions": ["a.b"], "informational": {"a": {"b": []}},
+            "cwe_ids": ["CWE-506", null], "malicious-packages-origins": [{"source": "x", "versions": ["1"]}, null]}
     }"#;
 
     /// Answers whether it was read; if it was, serde reads the same.

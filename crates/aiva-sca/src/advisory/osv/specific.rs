@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// `ecosystem_specific` and `database_specific`: GHSA's `severity` and `affected_functions`, RustSec's `informational`, `cvss` and
-/// `affects`, the `imports` of Go and PyPA.
+/// `ecosystem_specific` and `database_specific`: GHSA's `severity`, `cwe_ids` and `affected_functions`, RustSec's `informational`,
+/// `cvss` and `affects`, the `imports` of Go and PyPA, the origins of what OpenSSF collects of malicious packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Specific<'a> {
     /// A level as a word (GHSA).
@@ -31,6 +31,12 @@ pub struct Specific<'a> {
     /// The affected functions (GHSA).
     #[serde(borrow, default)]
     pub affected_functions: Names<'a>,
+    /// The weaknesses that it is of, such as `CWE-506` (GHSA).
+    #[serde(borrow, default)]
+    pub cwe_ids: Names<'a>,
+    /// Who said that the package is malicious (OpenSSF).
+    #[serde(default, rename = "malicious-packages-origins")]
+    pub malicious_origins: Count,
 }
 
 /// A string where one stands.
@@ -47,6 +53,10 @@ impl Word<'_> {
 /// The strings of a list, but for blank ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names<'a>(pub Vec<Cow<'a, str>>);
+
+/// How many entries a list has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count(pub usize);
 
 /// The affected parts of a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,6 +112,22 @@ impl<'de> Loose<'de> for Names<'de> {
             names.extend(name.filter(|name| !name.trim().is_empty()));
         }
         Ok(Self(names))
+    }
+}
+
+impl<'de> Loose<'de> for Count {
+    fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut count = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Self(count))
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue::<Self>(PhantomData))
     }
 }
 
