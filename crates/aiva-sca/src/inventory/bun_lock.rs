@@ -157,6 +157,8 @@ impl<'a> Lock<'a> {
             let (version, source) = match rest.strip_prefix("workspace:") {
                 // The project's own folders have no version here.
                 Some(folder) => ("0.0.0", Source::Path(folder.to_owned())),
+                // The project itself, where a member asks for it.
+                None if rest == "root:" => ("0.0.0", Source::Path(String::new())),
                 None if rest.contains(':') => match npm_source::source(rest) {
                     // The archive of a release, which names its version.
                     Source::Registry => match released(name, rest) {

@@ -234,7 +234,8 @@ fn pair(readings: &[(Found, Reading)]) -> BTreeMap<usize, Vec<usize>> {
     let mut locks: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut manifests: HashMap<(&str, Kind), usize> = HashMap::new();
     for (at, (found, reading)) in readings.iter().enumerate() {
-        if found.kind.locks().is_some() && matches!(reading.status, Status::Parsed | Status::Partial) {
+        let is_read = matches!(reading.status, Status::Parsed | Status::Partial) && !reading.links.is_mark;
+        if found.kind.locks().is_some() && is_read {
             locks.entry(folder(&found.path)).or_default().push(at);
         }
         manifests.insert((folder(&found.path), found.kind), at);

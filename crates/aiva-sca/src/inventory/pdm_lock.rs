@@ -314,7 +314,9 @@ fn settle(entries: Vec<Entry<'_>>, files: &RapidHashMap<String, Listed>, reading
             reading.problem(entry.line, "a package without a name");
             continue;
         };
-        let Some(version) = entry.version.as_deref() else {
+        // An archive of PyPI's may leave out what its name says.
+        let released = entry.url.as_deref().and_then(|url| python::released(url, name));
+        let Some(version) = entry.version.as_deref().or(released) else {
             let address = [&entry.git, &entry.url, &entry.path].into_iter().find_map(|one| one.as_deref());
             match address {
                 // uv lists the project itself, which is no package of its own.
@@ -338,7 +340,11 @@ fn settle(entries: Vec<Entry<'_>>, files: &RapidHashMap<String, Listed>, reading
         let at = *known.entry((name.clone(), version.into())).or_insert_with(|| {
             let at = index(reading.packages.len());
             let package = Package::new(Ecosystem::PyPi, name.clone(), version, entry.line);
-            reading.packages.push(Package { scope: entry.scope(), source: entry.source(), ..package });
+            reading.packages.push(Package {
+                scope: entry.scope(),
+                source: python::or_released(entry.source(), &name),
+                ..package
+            });
             let apart = (!files.is_empty()).then(|| files.get(&format!("{name} {version}"))).flatten();
             archives.add(at as usize, apart.unwrap_or(&entry.listed).clone());
             at

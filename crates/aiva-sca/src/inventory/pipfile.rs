@@ -37,6 +37,8 @@ pub(crate) fn read(text: &str) -> Reading {
 }
 
 fn entry(name: &str, item: &Item, scope: Scope, line: u32, reading: &mut Reading) {
+    // pipenv takes extras behind the name as well as in the table.
+    let name = name.split('[').next().unwrap_or(name).trim();
     let field = |key: &str| item.as_table_like().and_then(|table| table.get(key)).and_then(Item::as_str);
     let requirement = item.as_str().or_else(|| field("version")).unwrap_or_default().trim();
     if item.as_str().is_none() && item.as_table_like().is_none() {

@@ -221,7 +221,7 @@ fn settle(lock: Lock<'_>, reading: &mut Reading) {
             line: entry.line,
             direct: None,
             scope: entry.scope(),
-            source: entry.source(),
+            source: python::or_released(entry.source(), name),
             licenses: Licenses::default(),
             origin: None,
         };

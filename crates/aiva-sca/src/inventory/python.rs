@@ -28,11 +28,12 @@ pub(crate) fn normalise(name: &str) -> SmolStr {
     normal.finish()
 }
 
+/// Hosts of the public index; the last is a mirror of all of it.
+const PUBLIC: &[&str] =
+    &["pypi.org", "pypi.python.org", "files.pythonhosted.org", "pypi.io", "pypi.tuna.tsinghua.edu.cn"];
+
 /// The source behind the address of an index. An address that takes its parts from the environment says nothing.
 pub(crate) fn index(address: &str) -> Source {
-    // The last is a mirror of all of it.
-    const PUBLIC: &[&str] =
-        &["pypi.org", "pypi.python.org", "files.pythonhosted.org", "pypi.io", "pypi.tuna.tsinghua.edu.cn"];
     if PUBLIC.contains(&host(address)) || address.is_empty() {
         return Source::Registry;
     }
@@ -47,6 +48,39 @@ pub(crate) fn source(address: &str) -> Source {
         () if is_git || plain.ends_with(".git") => Source::Git(plain),
         () if plain.starts_with("file:") || !plain.contains("://") => Source::Path(plain),
         () => Source::Url(plain),
+    }
+}
+
+/// The name and version in the name of an archive of PyPI's, where the address is one: a release of the public index, however it is
+/// asked for.
+pub(crate) fn archive_of_release(address: &str) -> Option<(&str, &str)> {
+    if !PUBLIC.contains(&host(address)) {
+        return None;
+    }
+    let file = address.split(['?', '#']).next()?.rsplit('/').next()?;
+    let (name, version) = match file.strip_suffix(".whl") {
+        Some(wheel) => {
+            let (name, rest) = wheel.split_once('-')?;
+            (name, rest.split('-').next()?)
+        }
+        None => {
+            [".tar.gz", ".zip", ".tar.bz2", ".tgz"].iter().find_map(|end| file.strip_suffix(end))?.rsplit_once('-')?
+        }
+    };
+    exact(version).then_some((name, version))
+}
+
+/// The version of a package that is taken from an address of PyPI's: its archive says it.
+pub(crate) fn released<'a>(address: &'a str, name: &str) -> Option<&'a str> {
+    let (own, version) = archive_of_release(address)?;
+    (normalise(own) == normalise(name)).then_some(version)
+}
+
+/// A source that is an address of PyPI's is the public index.
+pub(crate) fn or_released(source: Source, name: &str) -> Source {
+    match source {
+        Source::Url(address) if released(&address, name).is_some() => Source::Registry,
+        other => other,
     }
 }
 

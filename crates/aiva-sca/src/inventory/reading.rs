@@ -64,6 +64,8 @@ pub(crate) struct Links {
     /// Lockfile: whether it may hold a part only of what the manifests ask for. Cargo.toml: whether its lockfile may do without
     /// what crates in folders below need for development.
     pub(crate) is_part: bool,
+    /// yarn.lock: whether it is empty, and only marks where a project begins.
+    pub(crate) is_mark: bool,
     /// package-lock.json of format 1: npm 6 wrote it, which does not install what folders (`file:`) need for development.
     pub(crate) lacks_dev: bool,
     /// Cargo.toml: what the workspace offers to its members.

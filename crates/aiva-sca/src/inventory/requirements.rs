@@ -204,9 +204,10 @@ impl File {
         let Some(requirement) = Requirement::parse(code) else {
             return self.reading.problem(line, no_requirement(code));
         };
-        if let Some(address) = requirement.address {
+        let released = requirement.address.and_then(|address| python::released(address, requirement.name));
+        if let (Some(address), None) = (requirement.address, released) {
             self.outside(requirement.name, address, line);
-        } else if requirement.pin().is_some() {
+        } else if released.is_some() || requirement.pin().is_some() {
             self.last = Some(self.reading.packages.len());
             self.archives.add(self.reading.packages.len(), listed);
         }
@@ -216,6 +217,10 @@ impl File {
     /// A folder or an archive, from here or from elsewhere. The project's own folders need no judging.
     fn address(&mut self, code: &str, line: u32) {
         let code = code.split(';').next().unwrap_or(code).trim();
+        if let Some((name, version)) = python::archive_of_release(code) {
+            let package = Package::new(Ecosystem::PyPi, normalise(name), version, line);
+            return self.reading.packages.push(package);
+        }
         let is_remote = code.contains("://") || code.starts_with("git@");
         if code.is_empty() {
             return self.reading.problem(line, "an option without its value");
@@ -356,13 +361,14 @@ impl<'a> Requirement<'a> {
     /// Adds the requirement to a reading.
     pub(crate) fn note(&self, reading: &mut Reading, scope: Scope, direct: Option<bool>, line: u32) {
         let name = normalise(self.name);
-        if let Some(address) = self.address {
+        let released = self.address.and_then(|address| python::released(address, self.name));
+        if let (Some(address), None) = (self.address, released) {
             let requirement = format!("@ {}", without_secret(address));
             let reason = "from an address, not from an index: it has no version";
             reading.outside(Ecosystem::PyPi, &name, python::source(address), line);
             let entry = NotJudged::new(Ecosystem::PyPi, name, requirement, line, reason);
             reading.not_judged.push(NotJudged { scope, ..entry });
-        } else if let Some(version) = self.pin() {
+        } else if let Some(version) = released.or_else(|| self.pin()) {
             reading.packages.push(Package {
                 ecosystem: Ecosystem::PyPi,
                 name,

@@ -453,7 +453,8 @@ fn a_last_entry_without_what_all_have_makes_a_lockfile_partial() {
     cut(Kind::YarnLock, "# yarn lockfile v1\n\n\n\"a@file:./a\":\n  version \"1.0.0\"\n", Parsed);
     cut(Kind::CargoLock, "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n", Parsed);
     cut(Kind::YarnLock, "# yarn lockfile v1\n\n\n", Parsed);
-    for kind in [Kind::YarnLock, Kind::CargoLock, Kind::PnpmLock, Kind::GoMod, Kind::MixLock, Kind::CabalFreeze] {
+    cut(Kind::YarnLock, "", Parsed); // the mark of a project
+    for kind in [Kind::CargoLock, Kind::PnpmLock, Kind::GoMod, Kind::MixLock, Kind::CabalFreeze] {
         cut(kind, "", Failed);
         cut(kind, "\n\n", Failed);
     }

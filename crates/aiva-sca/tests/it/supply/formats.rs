@@ -1,5 +1,11 @@
 //! What the lockfiles of each package manager give away of the ways by which packages come: hashes, encryption, commits.
 
+use std::fs;
+
+use aiva_sca::inventory::{Options, walk};
+use aiva_sca::package::{Source, Status};
+use aiva_sca::supply::Rules;
+
 use super::check;
 
 const COMMIT: &str = "0123456789012345678901234567890123456789";
@@ -244,4 +250,63 @@ fn pub_mix_and_cargo() {
         ("?branch=main", &["supply-not-registry mine:4", "supply-git-unpinned mine:4"]),
     ];
     check_each("Cargo.lock", cargo, rows);
+}
+
+#[test]
+fn an_archive_of_the_public_index_is_a_release_however_it_is_asked_for() {
+    let at = "https://files.pythonhosted.org/packages/aa/requests-2.0.0-py3-none-any.whl";
+    let uv = format!(
+        "version = 1\n\n[[package]]\nname = \"requests\"\nversion = \"2.0.0\"\nsource = {{ url = \"{at}\" }}\n\
+                      wheels = [\n    {{ url = \"{at}\", hash = \"sha256:00\" }},\n]\n"
+    );
+    let pylock = format!(
+        "lock-version = \"1.0\"\n\n[[packages]]\nname = \"requests\"\narchive = {{url = \"{at}\", hashes = {{sha256 = \"00\"}}}}\n"
+    );
+    let poetry = format!(
+        "[[package]]\nname = \"requests\"\nversion = \"2.0.0\"\nfiles = [{{file = \"r.whl\", hash = \"sha256:00\"}}]\n\n\
+                          [package.source]\ntype = \"url\"\nurl = \"{at}\"\n\n[metadata]\nlock-version = \"2.1\"\n"
+    );
+    let direct = format!("requests @ {at}\n");
+    for (path, text) in
+        [("uv.lock", uv), ("pylock.toml", pylock), ("poetry.lock", poetry), ("requirements.txt", direct)]
+    {
+        check(&[(path, &text)], &[]);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(path), &text).unwrap();
+        let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+        let input = &inventory.inputs[0];
+        let got: Vec<_> =
+            input.packages.iter().map(|one| (one.name.as_str(), one.version.as_str(), &one.source)).collect();
+        assert_eq!((got, input.not_judged.len()), (vec![("requests", "2.0.0", &Source::Registry)], 0), "{path}");
+        // Somewhere else it is not.
+        let findings = ["supply-not-registry", "supply-confusable-name"].map(|rule| format!("{rule} requests"));
+        let elsewhere = text.replace("files.pythonhosted.org", "a.example");
+        fs::write(folder.path().join(path), elsewhere).unwrap();
+        let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+        let told = Rules::default().judge(&inventory.inputs, None);
+        let told: Vec<String> = told.iter().map(|one| format!("{} {}", one.verdict.id, one.name)).collect();
+        assert_eq!(told, findings, "{path}");
+    }
+    check(&[("requirements.txt", &format!("{at}\n"))], &[]);
+}
+
+#[test]
+fn what_is_the_projects_own_is_no_finding() {
+    let bun = "{\"lockfileVersion\": 1, \"workspaces\": {\"\": {\"name\": \"app\"}, \"a\": {\"name\": \"a\", \"dependencies\": {\"app\": \"workspace:*\"}}},\n\
+               \"packages\": {\n\"a\": [\"a@workspace:a\", {}],\n\"app\": [\"app@root:\", {}],\n}}\n";
+    check(&[("bun.lock", bun)], &[]);
+    let pipfile = "[packages]\n\"mine[jinja2]\" = \"*\"\n";
+    let lock = "{\"_meta\": {\"pipfile-spec\": 6}, \"default\": {\"mine\": {\"version\": \"==1.0\", \"hashes\": [\"sha256:00\"]}}, \"develop\": {}}";
+    check(&[("Pipfile", pipfile), ("Pipfile.lock", lock)], &[]);
+}
+
+#[test]
+fn an_empty_yarn_lock_is_a_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("package.json"), r#"{"dependencies": {"mine": "1.0.0"}}"#).unwrap();
+    fs::write(folder.path().join("yarn.lock"), "\n").unwrap();
+    let inventory = walk(folder.path(), &Options::default(), &|_| {}).unwrap();
+    let got: Vec<_> = inventory.inputs.iter().map(|input| (&*input.kind, input.status, input.packages.len())).collect();
+    assert_eq!(got, [("package.json", Status::Parsed, 1), ("yarn.lock", Status::Parsed, 0)]);
+    check(&[("package.json", r#"{"dependencies": {"mine": "1.0.0"}}"#), ("yarn.lock", "")], &[]);
 }
