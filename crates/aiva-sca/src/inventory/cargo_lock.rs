@@ -73,7 +73,9 @@ pub(crate) fn read(text: &str) -> Reading {
             reading.links.signs.push(signs::sign(&package, Fact::NoIntegrity));
         }
         if let Some(address) = plain {
-            let fact = Fact::PlainHttp { address, is_checked: !unchecked };
+            // The commit is the hash.
+            let is_checked = if let Source::Git(_) = package.source { moving.is_none() } else { !unchecked };
+            let fact = Fact::PlainHttp { address, is_checked };
             reading.links.signs.push(signs::sign(&package, fact));
         }
         if let Some(address) = moving {

@@ -12,8 +12,8 @@ use super::address::{host, without_secret};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
-use super::signs::{Listed, MOST_WORDS, sign};
-use crate::package::{Ecosystem, Fact, NotJudged, Package, Scope, Source};
+use super::signs::{Listed, MOST_WORDS, is_plain, names_commit, sign};
+use crate::package::{Ecosystem, Fact, NotJudged, Package, Scope, Sign, Source};
 
 /// Hosts that are told of installations of public packages. OSV has the advisories of Drupal's for `Packagist`, too.
 const PUBLIC: &[&str] = &["packagist.org", "packages.drupal.org"];
@@ -132,13 +132,42 @@ impl<'a> Entry<'a> {
     }
 
     /// The way by which it comes. Packagist has no hashes, and those of other repositories are SHA-1: no hash is missed here.
-    fn listed(&self) -> Listed {
+    fn tell(&self, package: &Package, signs: &mut Vec<Sign>) {
+        if let Source::Path(_) = package.source {
+            return;
+        }
         let mut listed = Listed::default();
-        let place = [&self.dist, &self.source].into_iter().find_map(|address| address.url.as_deref());
-        place.into_iter().for_each(|place| listed.address(place));
         let references = [&self.dist, &self.source].into_iter().filter_map(|address| address.reference.as_deref());
         references.for_each(|reference| listed.revision(reference));
-        listed
+        // Only git's references can be moved: those of Subversion are numbers.
+        if matches!(package.source, Source::Git(_)) && self.source.kind.as_deref().is_some_and(|kind| kind != "git") {
+            listed.pinned();
+        }
+        let address = |of: &Address<'_>| of.url.as_deref().filter(|url| is_plain(url)).map(str::to_owned);
+        let fact =
+            |address: &str, is_checked| Fact::PlainHttp { address: without_secret(address).into_owned(), is_checked };
+        if let Some(archive) = address(&self.dist) {
+            // Nothing says what the archive must be: the commit is that of the repository.
+            signs.push(sign(package, fact(&archive, false)));
+        } else if let (Some(repository), false) = (address(&self.source), matches!(package.source, Source::Git(_))) {
+            let is_checked = self.source.reference.as_deref().is_some_and(names_commit);
+            signs.push(sign(package, fact(&repository, is_checked)));
+        }
+        if let Some(archive) = self.dist.url.as_deref().filter(|archive| self.is_of_another(archive)) {
+            listed.elsewhere(archive);
+        }
+        listed.tell(package, false, signs);
+    }
+
+    /// Whether the archive is one that GitHub makes of another repository or of another commit than the entry names.
+    fn is_of_another(&self, archive: &str) -> bool {
+        let parts = archive.strip_prefix("https://api.github.com/repos/").and_then(|rest| rest.split_once("/zipball/"));
+        let Some((repository, commit)) = parts else { return false };
+        let named = self.source.url.as_deref().unwrap_or_default();
+        let own = ["https://github.com/", "git@github.com:"].iter().find_map(|begin| named.strip_prefix(begin));
+        let own = own.map(|own| own.strip_suffix(".git").unwrap_or(own));
+        let reference = self.dist.reference.as_deref();
+        own.is_some_and(|own| !own.eq_ignore_ascii_case(repository)) || reference.is_some_and(|one| one != commit)
     }
 }
 
@@ -168,14 +197,13 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
             reading.problem(entry.line, format!("the package {} has no name or no version", quote(name)));
             continue;
         };
-        let (source, listed) = (entry.source(), entry.listed());
+        let package = Package::new(Ecosystem::Packagist, name, plain(version), entry.line);
+        let package = Package { scope, source: entry.source(), ..package };
+        entry.tell(&package, &mut reading.links.signs);
         provided.extend(entry.provides);
         if version.starts_with("dev-") || version.ends_with("-dev") {
             provided.insert(name.to_lowercase());
             let reason = "a branch, not a released version";
-            let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
-            let package = Package { source, ..package };
-            listed.tell(&package, false, &mut reading.links.signs);
             if package.source != Source::Registry {
                 reading.outside(Ecosystem::Packagist, name, package.source, entry.line);
             }
@@ -185,10 +213,7 @@ fn settle(entries: Vec<(Entry<'_>, Scope)>, reading: &mut Reading) {
         }
         by_name.insert(name.to_lowercase(), index(reading.packages.len()));
         needs.push((index(reading.packages.len()), entry.needs));
-        let version = plain(version);
-        let package = Package::new(Ecosystem::Packagist, name, version, entry.line);
-        let package = Package { scope, source, licenses: entry.licenses.into(), ..package };
-        listed.tell(&package, false, &mut reading.links.signs);
+        let package = Package { licenses: entry.licenses.into(), ..package };
         if let Some(words) = entry.abandoned {
             reading.links.signs.push(sign(&package, Fact::Deprecated(words.chars().take(MOST_WORDS).collect())));
         }

@@ -20,6 +20,9 @@ use crate::package::{Ecosystem, Licenses, Package, Scope, Source};
 /// The newest major format that poetry writes.
 const NEWEST: u32 = 2;
 
+/// What the header of a table about one requirement of a package begins with.
+const DEPENDENCY: &str = "package.dependencies.";
+
 #[derive(Default)]
 struct Entry<'a> {
     line: u32,
@@ -107,6 +110,17 @@ impl<'a> Lock<'a> {
                 self.table = Table::Package;
                 return Ok(true);
             }
+            // What one name is asked for with: `[package.dependencies.name]`, or `[[…]]` for each marker.
+            Some(Item::Table(path) | Item::Entry(path)) if path.starts_with(DEPENDENCY) => {
+                let name = normalise(path.strip_prefix(DEPENDENCY).unwrap_or_default().trim_matches(['"', '\'']));
+                if let Some(entry) = self.entries.last_mut()
+                    && entry.needs.last().is_none_or(|need| need.name != name)
+                {
+                    entry.needs.push(Need { name, may_be_absent: true, line: toml.line() });
+                }
+                self.table = Table::Other;
+                return Ok(true);
+            }
             Some(Item::Table(path)) => {
                 self.table = match path {
                     "package.dependencies" => Table::Dependencies,
@@ -119,7 +133,6 @@ impl<'a> Lock<'a> {
                 return Ok(true);
             }
             Some(Item::Entry(_)) => {
-                // `[[package.dependencies.name]]`: one name with several markers.
                 self.table = Table::Other;
                 return Ok(true);
             }

@@ -100,10 +100,7 @@ fn a_file_that_was_cut_anywhere_is_never_called_parsed() {
         let empty = kind.read(b"");
         // For yarn an empty file is the mark of a project.
         let may_be_empty = matches!(kind, Kind::VendorModules | Kind::YarnLock);
-        assert!(
-            !is_written_by_a_tool(kind) || may_be_empty || empty.status != Status::Parsed,
-            "{kind:?}"
-        );
+        assert!(!is_written_by_a_tool(kind) || may_be_empty || empty.status != Status::Parsed, "{kind:?}");
     }
 }
 

@@ -425,6 +425,21 @@ fn what_the_project_itself_stands_for_is_not_missing() {
 }
 
 #[test]
+fn poetry_asks_in_tables_of_their_own_too() {
+    let entry = |name: &str, more: &str| {
+        format!("[[package]]\nname = \"{name}\"\nversion = \"1.0\"\ngroups = [\"main\"]\n{more}\n")
+    };
+    let alpha = "\n[package.dependencies.beta]\nversion = \"*\"\nmarkers = \"os_name == 'nt'\"\n\n\
+                 [[package.dependencies.gamma]]\nversion = \"<2\"\n\n[[package.dependencies.gamma]]\nversion = \">=1\"\n\n\
+                 [package.dependencies.absent]\nversion = \"*\"\noptional = true\n";
+    let end = "[metadata]\nlock-version = \"2.0\"\n";
+    let lock = entry("alpha", alpha) + &entry("beta", "") + &entry("gamma", "") + end;
+    let want = "parsed\nalpha 1.0 2 ? runtime\nbeta 1.0 21 ? runtime\ngamma 1.0 26 ? runtime\n\
+                alpha 1.0 -> beta 1.0\nalpha 1.0 -> gamma 1.0";
+    check(Kind::PoetryLock, &lock, want);
+}
+
+#[test]
 fn poetry_and_pdm_lead_to_each_version_that_a_marker_may_choose() {
     check(
         Kind::PoetryLock,

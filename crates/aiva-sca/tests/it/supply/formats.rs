@@ -181,8 +181,38 @@ fn composer() {
             r#""version": "dev-main", "source": {"type": "git", "url": "https://a.example/m.git", "reference": "main"}"#,
             &["supply-not-registry acme/mine:2", "supply-git-unpinned acme/mine:2"],
         ),
+        // The number of a Subversion revision does not move.
+        (
+            r#""version": "1.0.0", "source": {"type": "svn", "url": "https://a.example/svn", "reference": "/trunk/@12"}"#,
+            &["supply-not-registry acme/mine:2"],
+        ),
+        // The commit is that of the repository, not of the archive.
+        (
+            r#""version": "1.0.0", "source": {"type": "git", "url": "https://a.example/m.git", "reference": "COMMIT"},
+               "dist": {"type": "zip", "url": "http://a.example/m.zip", "reference": "COMMIT", "shasum": ""}"#,
+            &["supply-not-registry acme/mine:2", "supply-plain-http acme/mine:2"],
+        ),
+        (
+            r#""version": "1.0.0", "source": {"type": "git", "url": "http://a.example/m.git", "reference": "COMMIT"},
+               "dist": {"type": "zip", "url": "https://a.example/m.zip", "reference": "COMMIT", "shasum": ""},
+               "notification-url": "https://packagist.org/downloads/""#,
+            &["supply-plain-http-checked acme/mine:2"],
+        ),
     ];
     check_each("composer.lock", lock, rows);
+    // GitHub makes the archive of the repository and of the commit that the entry names.
+    let lock = lock.replace(
+        '%',
+        r#""version": "1.0.0", "notification-url": "https://packagist.org/downloads/",
+           "source": {"type": "git", "url": "https://github.com/acme/mine.git", "reference": "COMMIT"},
+           "dist": {"type": "zip", "url": "https://api.github.com/repos/%", "reference": "COMMIT", "shasum": ""}"#,
+    );
+    let rows: &[(&str, &[&str])] = &[
+        ("Acme/mine/zipball/COMMIT", &[]),
+        ("evil/mine/zipball/COMMIT", &["supply-resolved-elsewhere acme/mine:2"]),
+        ("acme/mine/zipball/main", &["supply-resolved-elsewhere acme/mine:2"]),
+    ];
+    check_each("composer.lock", &lock, rows);
 }
 
 #[test]
@@ -250,6 +280,16 @@ fn pub_mix_and_cargo() {
         ("?branch=main", &["supply-not-registry mine:4", "supply-git-unpinned mine:4"]),
     ];
     check_each("Cargo.lock", cargo, rows);
+    // The commit is the hash, whether or not packages of registries have one.
+    let hashed = "version = 4\n\n[[package]]\nname = \"left\"\nversion = \"1.0.0\"\n\
+        source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\n\n\
+        [[package]]\nname = \"mine\"\nversion = \"1.0.0\"\nsource = \"git+http://a.example/m.git#%\"\n\
+        dependencies = [\n \"left\",\n]\n";
+    let rows: &[(&str, &[&str])] = &[
+        ("COMMIT", &["supply-not-registry mine:10", "supply-plain-http-checked mine:10"]),
+        ("main", &["supply-not-registry mine:10", "supply-plain-http mine:10", "supply-git-unpinned mine:10"]),
+    ];
+    check_each("Cargo.lock", hashed, rows);
 }
 
 #[test]
