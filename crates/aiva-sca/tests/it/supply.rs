@@ -258,12 +258,12 @@ fn uv_says_so_too() {
 
 #[test]
 fn a_name_is_mistyped_with_a_range_too() {
-    let manifest = "{\n\"dependencies\": {\"expresss\": \"^1.0.0\",\n\"reqeust\": \"1.0.0\",\n\"lodash\": \"^4\",\n\"l\u{43e}dash\": \"*\"}}\n";
-    let want = ["supply-typosquat reqeust:3", "supply-typosquat expresss:2", "supply-homoglyph l\u{43e}dash:5"];
+    let manifest = "{\n\"dependencies\": {\"webpakc\": \"^1.0.0\",\n\"axois\": \"1.0.0\",\n\"lodash\": \"^4\",\n\"l\u{43e}dash\": \"*\"}}\n";
+    let want = ["supply-typosquat axois:3", "supply-typosquat webpakc:2", "supply-homoglyph l\u{43e}dash:5"];
     check(&[("package.json", manifest)], &want);
     check(
-        &[("requirements.txt", "reqeusts>=2.0\nurlib3\n")],
-        &["supply-typosquat reqeusts:1", "supply-typosquat urlib3:2"],
+        &[("requirements.txt", "numpyy>=2.0\nurlib3\n")],
+        &["supply-typosquat numpyy:1", "supply-typosquat urlib3:2"],
     );
     check(&[("Cargo.toml", "[dependencies]\nserde_jsn = \"1\"\n")], &["supply-typosquat serde_jsn:2"]);
 }
