@@ -118,6 +118,7 @@ mod yarn_lock;
 pub(crate) use address::{MASK, host, masked_query, user, without_secret};
 pub(crate) use catalog::Kept as Catalogs;
 pub(crate) use door::western;
+pub use find::FileId;
 pub(crate) use graph::stronger;
 pub use installed::{
     Expect, ImageError, Piece, Platform, What, image, is_file as is_installed, is_root, read as read_installed, rootfs,

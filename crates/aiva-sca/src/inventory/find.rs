@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -27,6 +29,20 @@ pub(crate) struct Found {
     pub(crate) file: PathBuf,
     /// What it is.
     pub(crate) kind: Kind,
+}
+
+/// Which file one is, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file that this was asked of.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
 }
 
 /// What one pass over a folder found.
@@ -80,7 +96,7 @@ pub(crate) fn find(root: &Path, options: &Options, progress: &(dyn Fn(Progress) 
     let real_root = root.canonicalize().map_err(|source| WalkError::Root { path: root.to_owned(), source })?;
     let seen = Mutex::new((Vec::new(), Vec::new(), Vec::new()));
     let see = |entry| {
-        let outcome = look(root, &real_root, entry);
+        let outcome = look(root, &real_root, entry).but(&options.written);
         if let Ok(mut seen) = seen.lock() {
             match outcome {
                 Look::Nothing => {}
@@ -159,6 +175,20 @@ enum Look {
     Failed(Input),
     /// An archive of Java, of which nothing is read.
     Archive(String),
+}
+
+impl Look {
+    /// Nothing where it is one of these files.
+    fn but(self, written: &[FileId]) -> Self {
+        match &self {
+            // To ask costs, and mostly nothing is written to a file.
+            Self::File(found) if !written.is_empty() => {
+                let is_written = |metadata| written.contains(&FileId::of(&metadata));
+                if fs::metadata(&found.file).is_ok_and(is_written) { Self::Nothing } else { self }
+            }
+            _ => self,
+        }
+    }
 }
 
 fn look(root: &Path, real_root: &Path, entry: Result<DirEntry, ignore::Error>) -> Look {

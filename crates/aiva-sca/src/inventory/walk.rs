@@ -20,7 +20,7 @@ use super::builds::Builds;
 use super::by_deno;
 use super::crew;
 use super::door;
-use super::find::{Finds, Found, NOT_A_FILE, find};
+use super::find::{FileId, Finds, Found, NOT_A_FILE, find};
 use super::group::{self, Group};
 use super::include;
 use super::installed::is_archive;
@@ -44,11 +44,19 @@ pub struct Options {
     pub largest_file: u64,
     /// The registries that are mirrors of the public ones.
     pub mirrors: Mirrors,
+    /// What the result is written to: passed over in a folder, as nothing of the project and empty until then.
+    pub written: Vec<FileId>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { exclude: Vec::new(), threads: 0, largest_file: 256 * 1024 * 1024, mirrors: Mirrors::default() }
+        Self {
+            exclude: Vec::new(),
+            threads: 0,
+            largest_file: 256 * 1024 * 1024,
+            mirrors: Mirrors::default(),
+            written: Vec::new(),
+        }
     }
 }
 

@@ -243,6 +243,23 @@ fn a_single_file_is_read_whatever_its_name() {
 }
 
 #[test]
+fn what_the_result_is_written_to_is_not_read() {
+    let root = tree(&[("Cargo.lock", LOCK), ("bom.json", ""), ("a/bom.json", "{}")]);
+    let written = |path: &str| aiva_sca::inventory::FileId::of(&std::fs::metadata(root.path().join(path)).unwrap());
+    let with = |written| Options { written, ..Options::default() };
+    for (written, want) in [
+        (vec![], vec!["Cargo.lock", "a/bom.json", "bom.json"]),
+        (vec![written("bom.json")], vec!["Cargo.lock", "a/bom.json"]),
+        (vec![written("bom.json"), written("a/bom.json")], vec!["Cargo.lock"]),
+    ] {
+        assert_eq!(paths(&walk(root.path(), &with(written), &|_| {}).unwrap()), want);
+    }
+    // Named, it is read.
+    let named = walk(&root.path().join("Cargo.lock"), &with(vec![written("Cargo.lock")]), &|_| {}).unwrap();
+    assert_eq!(paths(&named), ["Cargo.lock"]);
+}
+
+#[test]
 fn files_that_are_too_large_are_failed_not_read() {
     let root = tree(&[("Cargo.lock", LOCK)]);
     let options = Options { largest_file: LOCK.len() as u64 - 1, ..Options::default() };

@@ -217,7 +217,8 @@ pub(crate) fn open_index(folder: &Path, stale: Stale, max_age: Duration) -> Resu
 
 /// Reads everything and judges it.
 fn gather(scan: &Scan, settings: &Settings, index: Option<&Index>, terminal: Terminal) -> Result<Gathered> {
-    let options = settings.sca.options(&scan.exclude);
+    let written = output::file(scan).into_iter().collect();
+    let options = inventory::Options { written, ..settings.sca.options(&scan.exclude) };
     let checks = settings::checks(&settings.sca);
     let staged = scan.staged.then(|| tree::staged(&scan.path)).transpose()?;
     let root = staged.as_ref().map_or(&scan.path, |staged| &staged.root);

@@ -3,12 +3,14 @@
 //! A file gets all of it or nothing. Only the document itself is written while it is made; every other form is made whole first.
 
 use std::borrow::Cow;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_findings::export::{self, Document, Tool};
-use aiva_sca::inventory;
+use aiva_sca::inventory::{self, FileId};
 use aiva_sca::sbom::{self, Bom, Made};
 use anyhow::Result;
 use jiff::Timestamp;
@@ -27,6 +29,15 @@ pub(super) fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<
         Some(path) => write_whole(path, |out| form.write(out))
             .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(error).into()),
     }
+}
+
+/// The regular file that the report goes to, if it is there already: the shell makes it before it starts us (`> bom.json`).
+pub(super) fn file(scan: &Scan) -> Option<FileId> {
+    let metadata = match &scan.output {
+        Some(path) => fs::metadata(path).ok()?,
+        None => File::from(io::stdout().as_fd().try_clone_to_owned().ok()?).metadata().ok()?,
+    };
+    metadata.is_file().then(|| FileId::of(&metadata))
 }
 
 /// What is written.
@@ -130,7 +141,7 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.exists() && !path.is_file() {
         // A device or a pipe cannot be replaced.
-        return buffered(std::fs::File::options().write(true).truncate(true).open(path)?, write);
+        return buffered(File::options().write(true).truncate(true).open(path)?, write);
     }
     let mut file = tempfile::Builder::new().permissions(ordinary()).tempfile_in(folder)?;
     buffered(&mut file, write)?;

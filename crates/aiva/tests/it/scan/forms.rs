@@ -18,6 +18,32 @@ fn a_result_that_cannot_be_written_is_an_error() {
     assert!(run.err().contains("cannot write the result"), "{}", run.err());
 }
 
+#[test]
+fn what_a_scan_writes_to_it_does_not_read() {
+    let world = World::new().with_advisories();
+    world.write("code/Cargo.lock", CLEAN);
+    // Empty before, then what was written, by the shell and by ourselves.
+    for before in ["", "cut {"] {
+        world.write("code/bom.json", before);
+        assert_eq!(world.aiva(&["scan", "code"]).code(), 3, "what is written elsewhere leaves it a file to read");
+        let file = std::fs::File::options().append(true).open(world.path("code/bom.json")).unwrap();
+        let mut command = crate::program::command(world.folder.path());
+        command.args(["scan", "code", "--format", "json", "--data-dir", "data"]).stdout(file);
+        let run = crate::program::Run::new(command.output().unwrap());
+        assert_eq!((run.code(), run.err()), (0, String::new()), "{before:?}");
+        let written = std::fs::read_to_string(world.path("code/bom.json")).unwrap();
+        assert!(
+            written.starts_with(before) && written.len() > before.len() && !written.contains("bom.json"),
+            "{written}"
+        );
+        let run = world.aiva(&["scan", "code", "--format", "cyclonedx", "--output", "code/bom.json"]);
+        assert_eq!((run.code(), run.err()), (0, String::new()), "{before:?}");
+    }
+    // Alone there is nothing to read.
+    std::fs::remove_file(world.path("code/Cargo.lock")).unwrap();
+    assert_eq!(world.aiva(&["scan", "code", "--output", "code/bom.json"]).code(), 2);
+}
+
 /// A world whose scan has more to say than a pipe holds, and ends with 1.
 fn wordy() -> World {
     let world = World::new().with_advisories();
