@@ -121,8 +121,9 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
     json.object(|json, name, line| {
         let mut entry = Entry::default();
         json.object(|json, key, _| entry.key(json, &key))?;
-        let source = entry.source();
-        let version = entry.version.as_deref().and_then(|version| version.strip_prefix("=="));
+        let source = python::or_released(entry.source(), &name);
+        let released = entry.file.as_deref().and_then(|file| python::released(file, &name));
+        let version = entry.version.as_deref().and_then(|version| version.strip_prefix("==")).or(released);
         match (version, &source) {
             (Some(version), _) => {
                 if let Some(index) = entry.index.filter(|_| source == Source::Registry) {
@@ -203,7 +204,7 @@ impl<'a> Entry<'a> {
         match (&self.git, &self.path, &self.file) {
             (Some(git), _, _) => Source::Git(plain(git)),
             (_, Some(path), _) => Source::Path(path.to_string()),
-            (_, _, Some(file)) => Source::Url(plain(file)),
+            (_, _, Some(file)) => python::source(file),
             _ => Source::Registry,
         }
     }

@@ -30,6 +30,10 @@ fn pipenv() {
         (r#""hashes": ["md5:00"], "version": "==1.0""#, &["supply-integrity-weak Pipfile.lock:3"]),
         (r#""hashes": ["sha256:00"], "index": "old", "version": "==1.0""#, &["supply-plain-http-checked mine:3"]),
         (r#""git": "https://a.example/mine.git", "ref": "COMMIT""#, &["supply-not-registry mine:3"]),
+        (r#""file": "https://a.example/mine-1.0.zip""#, &["supply-not-registry mine:3"]),
+        (r#""file": "https://files.pythonhosted.org/p/mine-1.0.zip", "hashes": ["sha256:00"]"#, &[]),
+        (r#""file": "../lib/mine-1.0.tar.gz""#, &[]),
+        (r#""file": "file:../lib/mine-1.0.whl""#, &[]),
         (
             r#""git": "https://a.example/mine.git", "ref": "main""#,
             &["supply-not-registry mine:3", "supply-git-unpinned mine:3"],
