@@ -157,11 +157,12 @@ fn a_baseline_lets_only_what_is_new_fail() {
         assert!(shallow.err().contains(part), "{part}: {}", shallow.err());
     }
     // What could not be judged before is no news either; more of it is.
-    world.write("code/requirements.txt", "a @ git+https://example.com/a.git\n");
+    world
+        .write("code/requirements.txt", "a @ git+https://example.com/a.git@8e5e7e5ab8b370d6c329ec480221332ada57f0ab\n");
     assert_eq!(scan(&["--baseline", "HEAD"]).code(), 3);
     assert!(git(&["add", "."]) && git(&["commit", "-qm", "a gap"]));
     assert_eq!(scan(&["--baseline", "HEAD"]).code(), 0);
-    world.write("code/requirements.txt", "a @ git+https://example.com/a.git\nb @ git+https://example.com/b.git\n");
+    world.write("code/requirements.txt", "a @ git+https://example.com/a.git@8e5e7e5ab8b370d6c329ec480221332ada57f0ab\nb @ git+https://example.com/b.git@8e5e7e5ab8b370d6c329ec480221332ada57f0ab\n");
     let more = scan(&["--baseline", "HEAD"]);
     assert_eq!(more.code(), 3);
     // It comes first, and is marked.
