@@ -74,10 +74,14 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         _ => false,
     };
     let is_forced = going.iter().all(|step| asked.forced.contains(&step.from));
+    let edits = |step: &Move| asked.entries.iter().any(|entry| !entry.is_kept && entry.held.contains(&step.from));
+    let is_edited = going.iter().all(|step| edits(step));
     let command = match group.kind {
         _ if going.is_empty() => None,
         // What only an override names these two do not update by name.
         Kind::YarnLock if is_forced => Some("yarn install".to_owned()),
+        // Classic upgrades nothing while package.json asks for something else than the lockfile has.
+        Kind::YarnLock if is_first && is_edited => Some("yarn install".to_owned()),
         Kind::BunLock if is_forced => Some("bun install".to_owned()),
         Kind::CargoLock => Some(cargo::update(group.name, &going, &copies)),
         kind => command::of(kind, &names, &going, is_first),

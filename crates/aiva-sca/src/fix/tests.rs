@@ -329,7 +329,7 @@ $ cargo update -p pin@1 --precise 1.2.6 && cargo update -p pin@2 --precise 2.0.1
 fn yarn_has_two_sets_of_commands() {
     let classic = "# yarn lockfile v1\n\n\nlodash@^4.0.0:\n  version \"4.17.4\"\n  resolved \"https://registry.yarnpkg.com/lodash/-/lodash-4.17.4.tgz#aa\"\n  integrity sha512-aa\n";
     let berry = "__metadata:\n  version: 8\n\n\"lodash@npm:^4.0.0\":\n  version: 4.17.4\n  resolution: \"lodash@npm:4.17.4\"\n  languageName: node\n  linkType: hard\n\n\"m@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"m@workspace:.\"\n  dependencies:\n    lodash: \"npm:^4.0.0\"\n  languageName: unknown\n  linkType: soft\n";
-    for (lock, command) in [(classic, "yarn upgrade lodash"), (berry, "yarn up -R lodash")] {
+    for (lock, command) in [(classic, "yarn install"), (berry, "yarn up -R lodash")] {
         check(
             &[("package.json", "{\"name\": \"m\", \"dependencies\": {\"lodash\": \"^4.0.0\"}}"), ("yarn.lock", lock)],
             &format!(
