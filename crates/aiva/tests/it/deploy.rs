@@ -100,6 +100,15 @@ fn the_hook_judges_what_is_staged() {
     world.write("code/later/Cargo.lock", AFFECTED);
     assert!(git(&world, &["add", "--intent-to-add", "later/Cargo.lock"]));
     assert_eq!((hook(&[]).code(), hook(&[]).err()), (0, String::new()));
+    // A link is read as what it leads to.
+    assert!(git(&world, &["reset", "-q", "--hard"]));
+    world.write("code/kept/lock", AFFECTED);
+    std::fs::create_dir_all(world.path("code/linked")).unwrap();
+    std::os::unix::fs::symlink("../kept/lock", world.path("code/linked/Cargo.lock")).unwrap();
+    assert!(git(&world, &["add", "kept", "linked"]));
+    let linked = hook(&[]);
+    assert_eq!(linked.code(), 1, "{}", linked.err());
+    assert!(linked.err().contains("linked/Cargo.lock"), "{}", linked.err());
 }
 
 #[test]

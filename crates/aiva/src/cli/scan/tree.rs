@@ -1,6 +1,7 @@
 //! What git has of the files that a scan reads: of a revision, or of its index. Nothing is checked out: only those files are laid
 //! down in a temporary folder. Start reading at [`of_revision`] and [`staged`].
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
@@ -81,6 +82,7 @@ fn lay_down(tree: &str, base: &Path, name: Option<&OsStr>, folder: &Path) -> Res
     // Names are relative to the folder that git runs in, and only what lies in it is listed.
     let listed = git(base, &["ls-tree", "-r", "-z", "--end-of-options", tree])?;
     let mut wanted: Vec<(PathBuf, String)> = Vec::new();
+    let (mut links, mut others) = (Vec::new(), HashMap::new());
     for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         let Some((about, file)) = entry.iter().position(|byte| *byte == b'\t').map(|at| entry.split_at(at)) else {
             continue;
@@ -90,14 +92,35 @@ fn lay_down(tree: &str, base: &Path, name: Option<&OsStr>, folder: &Path) -> Res
         let (mode, object) = (about.next().unwrap_or_default(), about.nth(1).unwrap_or_default());
         let file = PathBuf::from(os(file.get(1..).unwrap_or_default()));
         let asked = name.is_none_or(|name| file.as_os_str() == name);
-        if mode.starts_with("100") && asked && (name.is_some() || is_read(&file)) && is_plain(&file) {
-            wanted.push((file, object.to_owned()));
+        let is_wanted = asked && (name.is_some() || is_read(&file)) && is_plain(&file);
+        match mode {
+            "120000" if is_wanted => links.push((file, object.to_owned())),
+            _ if !mode.starts_with("100") => {}
+            _ if is_wanted => wanted.push((file, object.to_owned())),
+            _ => drop(others.insert(file, object.to_owned())),
         }
     }
-    if name.is_some() && wanted.is_empty() {
+    if name.is_some() && wanted.is_empty() && links.is_empty() {
         return Ok(None);
     }
+    let mut targets = Vec::with_capacity(links.len());
+    for (file, object) in links {
+        let target = git(base, &["cat-file", "blob", &object])?;
+        let target = PathBuf::from(os(&target));
+        // The link itself is laid down, and what it leads to, if it is of the tree: the scan follows it, or says why not.
+        if let Some(at) = below(file.parent().unwrap_or(Path::new("")), &target)
+            && let Some(object) = others.remove(&at)
+        {
+            wanted.push((at, object));
+        }
+        targets.push((folder.join(file), target));
+    }
     copy(base, &wanted, folder)?;
+    // Last, so that nothing is written through a link.
+    for (place, target) in targets {
+        fs::create_dir_all(place.parent().unwrap_or(folder))?;
+        std::os::unix::fs::symlink(target, place)?;
+    }
     Ok(Some(name.map_or_else(|| folder.to_path_buf(), |name| folder.join(name))))
 }
 
@@ -107,6 +130,20 @@ fn is_shallow(base: &Path) -> bool {
 
 fn os(bytes: &[u8]) -> &OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+/// Where a link in a folder leads, if that is within the tree.
+fn below(folder: &Path, target: &Path) -> Option<PathBuf> {
+    let mut at = folder.to_path_buf();
+    for part in target.components() {
+        match part {
+            Component::Normal(name) => at.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if at.pop() => {}
+            _ => return None,
+        }
+    }
+    Some(at)
 }
 
 /// A name that leads nowhere but below.
