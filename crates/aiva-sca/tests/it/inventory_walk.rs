@@ -66,12 +66,13 @@ fn ignored_lockfiles_are_counted_and_not_read() {
 
 #[test]
 fn what_is_vendored_is_passed_over_by_a_sure_sign_only() {
+    const CHECKSUMS: &str = r#"{"files": {"Cargo.toml": "00"}, "package": null}"#;
     const MODULES: &str = "# example.com/a v1.0.0\n## explicit\nexample.com/a\n";
     const MOD: &str = "module x\n\nrequire example.com/a v1.0.0\n";
     // What is there, and what is read of it with the sign and without.
     for (sign, files, with, without) in [
         (
-            &[("third/a/.cargo-checksum.json", "{}")][..],
+            &[("third/a/.cargo-checksum.json", CHECKSUMS)][..],
             &[
                 "Cargo.lock",
                 "third/a/Cargo.toml",
@@ -137,10 +138,21 @@ fn what_is_vendored_is_passed_over_by_a_sure_sign_only() {
         }
     }
     // Who asks for the copies themselves is told of them.
-    let root = tree(&[("vendor/a/Cargo.toml", "[package]\nname = \"a\"\n"), ("vendor/a/.cargo-checksum.json", "{}")]);
+    let copy = [
+        ("vendor/a/Cargo.toml", "[package]\nname = \"a\"\n"),
+        ("vendor/a/.cargo-checksum.json", CHECKSUMS),
+        ("Cargo.lock", LOCK),
+    ];
+    let root = tree(&copy);
     assert_eq!(paths(&take(&root.path().join("vendor"))), ["a/Cargo.toml"]);
     assert_eq!(paths(&take(&root.path().join("vendor/a"))), ["Cargo.toml"]);
-    assert!(paths(&take(root.path())).is_empty());
+    assert_eq!(paths(&take(root.path())), ["Cargo.lock"]);
+    // Without the lockfile nothing else has the packages, and what cargo did not write is no sign.
+    assert_eq!(paths(&take(tree(&copy[..2]).path())), ["vendor/a/Cargo.toml"]);
+    let own = tree(&[copy[0], ("vendor/a/.cargo-checksum.json", "{}"), copy[2]]);
+    assert_eq!(paths(&take(own.path())), ["Cargo.lock", "vendor/a/Cargo.toml"]);
+    let php = [("vendor/composer/installed.json", "{}"), ("vendor/own/package.json", "{}")];
+    assert_eq!(paths(&take(tree(&php).path())), ["vendor/own/package.json"]);
 }
 
 #[test]
