@@ -165,8 +165,10 @@ impl<'a> Entry<'a> {
         let Some((repository, commit)) = parts else { return false };
         let named = self.source.url.as_deref().unwrap_or_default();
         let own = ["https://github.com/", "git@github.com:"].iter().find_map(|begin| named.strip_prefix(begin));
-        let own = own.map(|own| own.strip_suffix(".git").unwrap_or(own));
-        let reference = self.dist.reference.as_deref();
+        let own = own.map(|own| own.trim_end_matches('/')).map(|own| own.strip_suffix(".git").unwrap_or(own));
+        // A tag is no commit, and may be this one.
+        let is_commit = |one: &&str| names_commit(one) && names_commit(commit);
+        let reference = self.dist.reference.as_deref().filter(is_commit);
         own.is_some_and(|own| !own.eq_ignore_ascii_case(repository)) || reference.is_some_and(|one| one != commit)
     }
 }

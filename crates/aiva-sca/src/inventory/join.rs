@@ -71,6 +71,7 @@ pub(crate) fn join(
     pom_tree::settle(root, &mut readings, options);
     doubt_crates(&mut readings);
     renamed::note(&mut readings);
+    unmark(&mut readings);
     let mut held = BTreeSet::new();
     for (lock, manifests) in pair(&readings) {
         let own = readings.get(lock).map(|(found, _)| folder(&found.path).to_owned()).unwrap_or_default();
@@ -266,6 +267,18 @@ fn pair(readings: &[(Found, Reading)]) -> BTreeMap<usize, Vec<usize>> {
         }
     }
     pairs
+}
+
+/// An empty yarn.lock marks nothing where no package.json is beside it.
+fn unmark(readings: &mut [(Found, Reading)]) {
+    let own = |found: &Found| folder(&found.path).to_owned();
+    let manifests = readings.iter().filter(|(found, _)| found.kind == Kind::PackageJson);
+    let manifests: BTreeSet<String> = manifests.map(|(found, _)| own(found)).collect();
+    for (found, reading) in readings.iter_mut().filter(|(_, reading)| reading.links.is_mark) {
+        if !manifests.contains(&own(found)) {
+            *reading = Reading::failed(0, "an empty file, and no package.json beside it");
+        }
+    }
 }
 
 /// The part of `folder` below `above`.

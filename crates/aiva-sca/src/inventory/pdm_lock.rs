@@ -342,7 +342,7 @@ fn settle(entries: Vec<Entry<'_>>, files: &RapidHashMap<String, Listed>, reading
             let package = Package::new(Ecosystem::PyPi, name.clone(), version, entry.line);
             reading.packages.push(Package {
                 scope: entry.scope(),
-                source: python::or_released(entry.source(), &name),
+                source: python::or_released(entry.source(), &name, Some(version)),
                 ..package
             });
             let apart = (!files.is_empty()).then(|| files.get(&format!("{name} {version}"))).flatten();

@@ -121,9 +121,9 @@ fn packages(json: &mut Json<'_>, reading: &mut Reading, indexes: &mut Indexes, s
     json.object(|json, name, line| {
         let mut entry = Entry::default();
         json.object(|json, key, _| entry.key(json, &key))?;
-        let source = python::or_released(entry.source(), &name);
         let released = entry.file.as_deref().and_then(|file| python::released(file, &name));
         let version = entry.version.as_deref().and_then(|version| version.strip_prefix("==")).or(released);
+        let source = python::or_released(entry.source(), &name, version);
         match (version, &source) {
             (Some(version), _) => {
                 if let Some(index) = entry.index.filter(|_| source == Source::Registry) {

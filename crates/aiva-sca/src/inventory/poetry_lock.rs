@@ -234,7 +234,7 @@ fn settle(lock: Lock<'_>, reading: &mut Reading) {
             line: entry.line,
             direct: None,
             scope: entry.scope(),
-            source: python::or_released(entry.source(), name),
+            source: python::or_released(entry.source(), name, Some(version)),
             licenses: Licenses::default(),
             origin: None,
         };

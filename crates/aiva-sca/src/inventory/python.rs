@@ -7,6 +7,7 @@ use super::reading::{Fault, Reading};
 use super::signs::Listed;
 use super::toml::Toml;
 use crate::package::{Ecosystem, NotJudged, Source};
+use crate::version::Version;
 
 /// A name as PEP 503 normalises it: small letters, runs of `-`, `_` and `.` become one `-`.
 pub(crate) fn normalise(name: &str) -> SmolStr {
@@ -67,7 +68,13 @@ pub(crate) fn archive_of_release(address: &str) -> Option<(&str, &str)> {
             [".tar.gz", ".zip", ".tar.bz2", ".tgz"].iter().find_map(|end| file.strip_suffix(end))?.rsplit_once('-')?
         }
     };
-    exact(version).then_some((name, version))
+    // `django-1.0-1`: which dash stands before the version is not certain.
+    (!has_number(name) && exact(version)).then_some((name, version))
+}
+
+/// Whether a number follows a dash, as a version does.
+fn has_number(stem: &str) -> bool {
+    stem.as_bytes().windows(2).any(|two| matches!(two, [b'-', digit] if digit.is_ascii_digit()))
 }
 
 /// The version of a package that is taken from an address of PyPI's: its archive says it.
@@ -76,10 +83,12 @@ pub(crate) fn released<'a>(address: &'a str, name: &str) -> Option<&'a str> {
     (normalise(own) == normalise(name)).then_some(version)
 }
 
-/// A source that is an address of PyPI's is the public index.
-pub(crate) fn or_released(source: Source, name: &str) -> Source {
+/// A source that is an address of PyPI's is the public index, where the archive is of the version that the file says, if it says one.
+pub(crate) fn or_released(source: Source, name: &str, said: Option<&str>) -> Source {
+    let key = |version: &str| Version::parse(Ecosystem::PyPi, version);
+    let is_it = |version: &str| said.is_none_or(|said| said == version || key(said) == key(version));
     match source {
-        Source::Url(address) if released(&address, name).is_some() => Source::Registry,
+        Source::Url(address) if released(&address, name).is_some_and(is_it) => Source::Registry,
         other => other,
     }
 }
@@ -91,6 +100,10 @@ pub(crate) fn is_of_another(address: &str, name: &str) -> bool {
     let Some(stem) = ends.iter().find_map(|end| file.strip_suffix(end)) else { return false };
     if begins_with(stem, name) {
         return false; // as nearly all
+    }
+    // `v1.0.tar.gz` names no package.
+    if !has_number(stem) {
+        return false;
     }
     let own = normalise(name);
     !normalise(stem).strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))

@@ -209,7 +209,8 @@ impl File {
             self.outside(requirement.name, address, line);
         } else if released.is_some() || requirement.pin().is_some() {
             self.last = Some(self.reading.packages.len());
-            self.archives.add(self.reading.packages.len(), listed);
+            let at = requirement.address.filter(|_| released.is_some());
+            self.archives.add(self.reading.packages.len(), at.map_or(listed, of_address));
         }
         requirement.note(&mut self.reading, Scope::Runtime, None, line);
     }
@@ -219,6 +220,7 @@ impl File {
         let code = code.split(';').next().unwrap_or(code).trim();
         if let Some((name, version)) = python::archive_of_release(code) {
             let package = Package::new(Ecosystem::PyPi, normalise(name), version, line);
+            self.archives.add(self.reading.packages.len(), of_address(code));
             return self.reading.packages.push(package);
         }
         let is_remote = code.contains("://") || code.starts_with("git@");
@@ -235,12 +237,8 @@ impl File {
 
     /// Tells of the way by which an archive or a repository comes. A hash is asked for where an index may have any archive, not here.
     fn outside(&mut self, name: &str, address: &str, line: u32) {
-        let mut listed = Listed::default();
+        let mut listed = of_address(address);
         listed.revision(address);
-        let fragment = address.split_once('#').map_or("", |(_, fragment)| fragment);
-        for hash in fragment.split('&').filter(|part| ["sha", "md5"].iter().any(|begin| part.starts_with(begin))) {
-            listed.hash(hash);
-        }
         let package = Package::new(Ecosystem::PyPi, normalise(name), "", line);
         let package = Package { source: python::source(address), ..package };
         listed.tell(&package, false, &mut self.reading.links.signs);
@@ -266,6 +264,17 @@ impl File {
         self.archives.tell(&self.reading.packages, &mut self.reading.links.signs);
         self.reading.close()
     }
+}
+
+/// What the address of an archive says of it: where it is, and its hash behind `#`.
+fn of_address(address: &str) -> Listed {
+    let mut listed = Listed::default();
+    listed.address(address);
+    let fragment = address.split_once('#').map_or("", |(_, fragment)| fragment);
+    for hash in fragment.split('&').filter(|part| ["sha", "md5"].iter().any(|begin| part.starts_with(begin))) {
+        listed.hash(hash);
+    }
+    listed
 }
 
 /// A value as pip's `shlex` reads it: without quotes, and without the backslash before a sign that it keeps.

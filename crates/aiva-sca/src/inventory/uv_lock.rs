@@ -234,7 +234,8 @@ fn settle(entries: Vec<Entry<'_>>, reading: &mut Reading) {
             reading.problem(entry.line, "a package without a name");
             continue;
         };
-        let Some(source) = entry.source.map(|source| python::or_released(source, name)) else {
+        let Some(source) = entry.source.map(|source| python::or_released(source, name, entry.version.as_deref()))
+        else {
             reading.problem(entry.line, format!("the package {} has no source", quote(name)));
             continue;
         };

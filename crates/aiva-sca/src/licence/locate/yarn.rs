@@ -45,7 +45,7 @@ impl Finder<'_> {
         inner.sort();
         let from = self.shown(file);
         let mut texts_of = |is_such: &dyn Fn(&str) -> bool| -> Vec<Text> {
-            let such = inner.iter().filter(|name| is_such(name));
+            let such = inner.iter().filter(|name| is_such(name)).take(MOST_TEXTS);
             such.filter_map(|name| {
                 let text = entry(&mut archive, &format!("{folder}{name}"))?;
                 Some(Text { from: format!("{from}!/{folder}{name}"), text })
@@ -59,6 +59,9 @@ impl Finder<'_> {
         Some(Own { stated, texts, notices })
     }
 }
+
+/// The most texts of one kind that are taken from one archive.
+const MOST_TEXTS: usize = 16;
 
 /// A small entry, as text.
 fn entry<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str) -> Option<String> {

@@ -214,7 +214,8 @@ fn composer() {
     let rows: &[(&str, &[&str])] = &[
         ("Acme/mine/zipball/COMMIT", &[]),
         ("evil/mine/zipball/COMMIT", &["supply-resolved-elsewhere acme/mine:2"]),
-        ("acme/mine/zipball/main", &["supply-resolved-elsewhere acme/mine:2"]),
+        ("acme/mine/zipball/main", &[]),
+        ("acme/mine/zipball/9999999999999999999999999999999999999999", &["supply-resolved-elsewhere acme/mine:2"]),
     ];
     check_each("composer.lock", &lock, rows);
 }
@@ -332,6 +333,21 @@ fn an_archive_of_the_public_index_is_a_release_however_it_is_asked_for() {
         assert_eq!(told, findings, "{path}");
     }
     check(&[("requirements.txt", &format!("{at}\n"))], &[]);
+    check(
+        &[("requirements.txt", "http://pypi.org/requests-2.0.0.zip#sha256=00\n")],
+        &["supply-plain-http-checked requests:1"],
+    );
+    check(
+        &[("requirements.txt", "requests @ http://pypi.org/requests-2.0.0.zip\n")],
+        &["supply-plain-http requests:1"],
+    );
+    // Another version than the file says, and a name that may end at either dash.
+    let other = "[[package]]\nname = \"mine\"\nversion = \"99.0\"\nfiles = []\n\n[package.source]\ntype = \"url\"\n\
+                 url = \"https://files.pythonhosted.org/mine-1.0.tar.gz\"\n\n[metadata]\nlock-version = \"2.1\"\n";
+    check(&[("poetry.lock", other)], &["supply-not-registry mine:2", "supply-integrity-missing poetry.lock:2"]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("requirements.txt"), "https://files.pythonhosted.org/mine-1.0-1.tar.gz\n").unwrap();
+    assert!(walk(folder.path(), &Options::default(), &|_| {}).unwrap().inputs[0].packages.is_empty());
 }
 
 #[test]
@@ -353,4 +369,7 @@ fn an_empty_yarn_lock_is_a_mark() {
     let got: Vec<_> = inventory.inputs.iter().map(|input| (&*input.kind, input.status, input.packages.len())).collect();
     assert_eq!(got, [("package.json", Status::Parsed, 1), ("yarn.lock", Status::Parsed, 0)]);
     check(&[("package.json", r#"{"dependencies": {"mine": "1.0.0"}}"#), ("yarn.lock", "")], &[]);
+    // Alone it marks nothing.
+    fs::remove_file(folder.path().join("package.json")).unwrap();
+    assert_eq!(walk(folder.path(), &Options::default(), &|_| {}).unwrap().inputs[0].status, Status::Failed);
 }
