@@ -2,6 +2,8 @@
 //! has the packages. A name alone is no sign; what the manager leaves beside its copies is, where there is that lockfile.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::find::Found;
@@ -10,6 +12,8 @@ use super::kind::Kind;
 
 /// What cargo leaves in each crate that it vendors.
 const CRATE: &str = ".cargo-checksum.json";
+/// The most of it that is read, in bytes: a line a file of the crate.
+const LARGEST: u64 = 16 * 1024 * 1024;
 /// What Composer leaves in `vendor`.
 const COMPOSER: &str = "composer/installed.json";
 /// What CocoaPods leaves in `Pods`.
@@ -45,8 +49,13 @@ pub fn is_sign(path: &str) -> bool {
 
 /// Whether a file is what cargo writes of a crate: the hash of its archive, if it had one, and those of its files.
 fn is_checksums(file: &Path) -> bool {
-    let bytes = std::fs::read(file).unwrap_or_default();
-    [&b"\"files\""[..], b"\"package\""].iter().all(|key| memchr::memmem::find(&bytes, key).is_some())
+    // To open a pipe may wait for ever, and a device need not end.
+    if !file.is_file() {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+    read.is_ok() && [&b"\"files\""[..], b"\"package\""].iter().all(|key| memchr::memmem::find(&bytes, key).is_some())
 }
 
 /// Leaves out the files in folders that can only be told by the files that were found: the crates that cargo vendored, and the
