@@ -282,7 +282,8 @@ fn asks(text: &str, word: &str) -> bool {
         let list = behind.trim_start_matches(|c: char| c.is_whitespace() || "\"'=:.".contains(c));
         let ends = [('[', ']'), ('{', '}'), ('(', ')')];
         ends.iter()
-            .any(|(open, close)| list.strip_prefix(*open).is_some_and(|inside| inside.trim_start().starts_with(*close)))
+            .filter_map(|(open, close)| list.strip_prefix(*open)?.trim_start().strip_prefix(*close))
+            .any(|after| !after.trim_start().starts_with('+'))
     };
     text.match_indices(word).any(|(at, _)| stands(at) && !text.get(at + word.len()..).is_some_and(is_empty))
 }
@@ -345,6 +346,7 @@ mod tests {
         check(&[("setup.py", "setup(install_requires=[], extras_require={'x': ['a']})")], &["setup.py"]);
         check(&[("setup.py", "install_requires = []\ninstall_requires += ['a']\n")], &["setup.py"]);
         check(&[("setup.py", "options={'install_requires': []}")], &[]);
+        check(&[("setup.py", "setup(install_requires=[] + more())")], &["setup.py"]);
         check(&[("vcpkg.json", r#"{"name": "a", "dependencies": [ ]}"#)], &[]);
         check(&[("vcpkg.json", r#"{"name": "a", "dependencies": ["fmt"]}"#)], &["vcpkg.json"]);
         check(&[("build.zig.zon", ".{ .name = .a, .dependencies = .{} }")], &[]);
