@@ -390,7 +390,9 @@ impl Kind {
         };
         // The largest of all files. No line of JSON begins with what marks a conflict, so there is none in what is read to its end.
         let is_json = matches!(self, Self::PackageLock | Self::Shrinkwrap);
-        let mut reading = match if is_json { door::text(bytes) } else { door::open(bytes) } {
+        let reading = match if is_json { door::text(bytes) } else { door::open(bytes) } {
+            // Yarn takes an empty file for the mark of a project of its own.
+            Ok(text) if self == Self::YarnLock && text.trim().is_empty() => Reading::mark(),
             Ok(text) if self.is_never_empty() && text.trim().is_empty() => {
                 Reading::failed(0, format!("an empty file: what writes {} never leaves it empty", self.name()))
             }
@@ -402,11 +404,6 @@ impl Kind {
             },
             Err(fault) => Reading::failed(fault.line, fault.message),
         };
-        // Yarn takes an empty file for the mark of a project of its own.
-        if self == Self::YarnLock && reading.status == Status::Failed && bytes.trim_ascii().is_empty() {
-            reading = Reading::default();
-            reading.links.is_mark = true;
-        }
         if is_json
             && reading.status != Status::Parsed
             && let Err(fault) = door::open(bytes)

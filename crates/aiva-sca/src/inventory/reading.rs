@@ -189,6 +189,11 @@ impl Default for Reading {
 }
 
 impl Reading {
+    /// What an empty file says that only marks where a project begins.
+    pub(crate) fn mark() -> Self {
+        Self { links: Links { is_mark: true, ..Links::default() }, ..Self::default() }
+    }
+
     /// A file of which nothing could be read.
     pub fn failed(line: u32, message: impl Into<String>) -> Self {
         let mut reading = Self::default();
