@@ -40,6 +40,7 @@ mod requirement;
 mod rich;
 mod spans;
 mod tied;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -56,6 +57,7 @@ pub use mask::{Secrets, masked, masked_addresses};
 pub use plan::{Bump, Edit, Few, Instead, Plan, Remaining, Run, Stay};
 use ranges::Range;
 pub use ranges::{RangeKey, Ranges};
+use within::Beyond;
 
 /// One version of a package in one file, and what becomes of it.
 #[derive(Debug)]
@@ -81,7 +83,33 @@ struct Case<'a> {
     instead: Option<Instead>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// One of which nothing is known yet.
+    fn new(path: &'a str, name: &'a str, version: &'a str, findings: Vec<&'a Finding>) -> Self {
+        Self {
+            path,
+            name,
+            version,
+            written: None,
+            findings,
+            stays: None,
+            step: None,
+            is_asked: false,
+            is_range: false,
+            still: None,
+            instead: None,
+        }
+    }
+
+    /// The same version, for others of its findings.
+    fn of(&self, findings: Vec<&'a Finding>) -> Self {
+        Self::new(self.path, self.name, self.version, findings)
+    }
+
+    fn staying(self, stay: Stay, reason: String) -> Self {
+        Self { stays: Some((stay, reason)), ..self }
+    }
+
     /// The version, or the range as written.
     fn shown(&self) -> &str {
         self.written.as_deref().unwrap_or(self.version)
@@ -108,6 +136,8 @@ struct Group<'a> {
     kind: Kind,
     moves: Vec<Move>,
     cases: Vec<Case<'a>>,
+    /// Of the same versions what only one would end that others shut out.
+    beyond: Vec<Beyond<'a>>,
     /// The file that was edited, where that is another than the one that was judged.
     elsewhere: Option<String>,
     refusals: Refusals,
@@ -168,40 +198,26 @@ pub fn plan(
         let input = by_path.get(path).copied();
         let kind = input.and_then(kind_of);
         let (mut moves, mut going) = (Vec::new(), Vec::new());
-        let case = |version, findings, stays| Case {
-            path,
-            name,
-            version,
-            written: None,
-            findings,
-            stays,
-            step: None,
-            is_asked: false,
-            is_range: false,
-            still: None,
-            instead: None,
-        };
         for (version, findings) in said.findings {
-            let case = |findings, stays| case(version, findings, stays);
+            let case = |findings| Case::new(path, name, version, findings);
             if kind.is_none() {
-                let reason = "a file of this kind is not edited".to_owned();
-                cases.push(case(findings, Some((Stay::Surely, reason))));
+                cases.push(case(findings).staying(Stay::Surely, "a file of this kind is not edited".to_owned()));
                 continue;
             }
             let Some(aim) = versions.aim(&findings)? else { continue };
             let (stay, go): (Vec<_>, Vec<_>) =
                 findings.into_iter().partition(|finding| aim.stays.contains(&finding.verdict.id));
             if !stay.is_empty() {
-                cases.push(case(stay, Some((Stay::Surely, aim.reason))));
+                cases.push(case(stay).staying(Stay::Surely, aim.reason));
             }
             if let Some(to) = aim.to.filter(|_| !go.is_empty()) {
                 moves.push(Move { from: version.to_owned(), to });
-                going.push(case(go, None));
+                going.push(case(go));
             }
         }
         for range in said.ranges.into_iter().filter(|_| kind == Some(Kind::DotnetProject)) {
             moves.push(Move { from: range.requirement.clone(), to: range.to.clone() });
-            let raised = case(&range.requirement, range.findings.iter().collect(), None);
+            let raised = Case::new(path, name, &range.requirement, range.findings.iter().collect());
             going.push(Case { is_range: true, still: range.still.clone(), ..raised });
         }
         let (Some(input), Some(kind), Some(first)) =
@@ -217,6 +233,7 @@ pub fn plan(
             kind,
             moves,
             cases: going,
+            beyond: Vec::new(),
             elsewhere: None,
             refusals: Refusals::default(),
         };
@@ -228,12 +245,17 @@ pub fn plan(
         }
     }
     let aims = aims(&locked);
-    let asked: Vec<_> = locked.iter_mut().map(|group| locked::edit(group, inputs, &aims, &mut desk)).collect();
+    let mut asked = Vec::with_capacity(locked.len());
+    for group in &mut locked {
+        asked.push(locked::edit(group, inputs, &aims, &versions, &mut desk)?);
+    }
+    let aims = self::aims(&locked);
     // What is said from here on is said of the edits that are made.
     desk.prove();
     for (mut group, asked) in locked.into_iter().zip(asked) {
         commands.extend(asked.and_then(|asked| locked::settle(&mut group, asked, &aims, &mut desk)));
         cases.extend(group.cases);
+        cases.extend(group.beyond.into_iter().map(|beyond| beyond.case));
     }
     follow::mark(&mut cases);
     let mut judged = None;

@@ -82,6 +82,28 @@ impl<'a> Versions<'a> {
         Ok(Some(Aim { reason: reason(left.into_iter(), Some(&to)), to: Some(to), stays }))
     }
 
+    /// The same among those versions that somebody allows, who allows the one that is there. Once a few in a row are shut out, so is all
+    /// that comes after them.
+    pub(super) fn aim_among(
+        &self,
+        findings: &[&Finding],
+        allows: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Aim>, Damage> {
+        let Some(first) = findings.first() else { return Ok(None) };
+        let (ecosystem, name) = (first.ecosystem, first.name.as_str());
+        let floor = floor(ecosystem, &first.version, false);
+        let now = self.count(ecosystem, name, &first.version)?;
+        let ranked = self.ranked(ecosystem, name, named_flavour(ecosystem, &first.version))?;
+        let is_settled = !is_early(ecosystem, &first.version);
+        let Some(best) = ranked.best_among(&floor, is_settled, allows).filter(|best| best.count < now) else {
+            return Ok(None);
+        };
+        let names = self.names(ecosystem, name, &best.text)?;
+        let is_left = |finding: &&&Finding| all_names(&finding.verdict).any(|name| names.contains(name));
+        let stays = findings.iter().filter(is_left).map(|finding| finding.verdict.id.clone()).collect();
+        Ok(Some(Aim { to: Some(best.text.trim_start_matches('v').to_owned()), stays, reason: String::new() }))
+    }
+
     /// The least release of what a range allows of which nothing is said, where one is known.
     pub(super) fn least_safe(
         &self,

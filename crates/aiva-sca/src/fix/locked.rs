@@ -7,35 +7,96 @@ use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
+use super::aim::Versions;
 use super::ask::{Ask, Entry, Move, Refused, Stands};
 use super::desk::{Desk, UNREADABLE};
 use super::forced::{Whom, has_overrides};
 use super::here::not_set;
 use super::keep::{Keepers, Lock, Own, dependants, keepers, spoken, who};
+use super::within::{self, Beyond};
 use super::{Aims, Case, Group, Instead, Run, Stay, Step, cargo, command, edit as manifest, folder, instead, kind_of};
+use crate::advisory::Damage;
 use crate::inventory::{Kind, above, inside};
 use crate::package::{Ecosystem, Input, Source};
 use crate::scan::{label, range_of};
 use crate::version::{Requirement, Version};
 
 /// Moves the package in the manifests of a lockfile; `None` where it is held, which is said of its versions.
-pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], aims: &Aims, desk: &mut Desk<'_>) -> Option<Asked> {
+pub(super) fn edit(
+    group: &mut Group<'_>,
+    inputs: &[Input],
+    aims: &Aims,
+    versions: &Versions<'_>,
+    desk: &mut Desk<'_>,
+) -> Result<Option<Asked>, Damage> {
     let lock = desk.lock(group.path);
     let own = desk.own.get_or_insert_with(|| Rc::new(own(inputs))).clone();
     if let Some(lock) = &lock
-        && are_held(group, lock, aims, &own)
+        && is_one_for_all(group.kind)
     {
-        return None;
+        narrow(group, lock, aims, versions, NOBODY, &|_, _| true)?;
+        if are_held(group, lock, aims, &own) {
+            return Ok(None);
+        }
     }
     if let Some(held) = constrained(group, desk) {
         group.cases.iter_mut().for_each(|case| case.stays = Some((Stay::Surely, held.clone())));
-        return None;
+        return Ok(None);
     }
     if group.kind == Kind::CargoLock {
         let manifests = inputs.iter().filter(|input| kind_of(input) == Some(Kind::CargoToml));
         desk.know_crates(manifests.map(|input| input.path.as_str()));
     }
-    Some(ask(group, inputs, desk))
+    let asked = ask(group, inputs, desk);
+    if let Some(lock) = &lock
+        && asked.refused.is_empty()
+    {
+        let folders: BTreeSet<&str> = asked.folders.iter().map(String::as_str).collect();
+        let is_others = |case: &Case<'_>, step: &Move| {
+            !is_direct(case) && !asked.entries.iter().any(|entry| entry.held.contains(&step.from))
+        };
+        narrow(group, lock, aims, versions, Own { old: &[], folders: &folders }, &is_others)?;
+    }
+    Ok(Some(asked))
+}
+
+/// No requirement of the project's own is left out of account.
+const NOBODY: Own<'_> = Own { old: &[], folders: &BTreeSet::new() };
+
+fn is_direct(case: &Case<'_>) -> bool {
+    case.findings.iter().any(|finding| finding.direct == Some(true))
+}
+
+/// Whether every package has one version for all who ask for it.
+fn is_one_for_all(kind: Kind) -> bool {
+    matches!(kind, Kind::ComposerLock | Kind::PoetryLock)
+}
+
+/// Moves what the requirements of others shut out to the best that they allow, where they move nowhere themselves: nothing here says what
+/// they ask for then.
+fn narrow(
+    group: &mut Group<'_>,
+    lock: &Lock,
+    aims: &Aims,
+    versions: &Versions<'_>,
+    own: Own<'_>,
+    is_meant: &dyn Fn(&Case<'_>, &Move) -> bool,
+) -> Result<(), Damage> {
+    let (kind, ecosystem, input, name, path) = (group.kind, group.ecosystem, group.input, group.name, group.path);
+    let tells = matches!(kind, Kind::PackageLock | Kind::Shrinkwrap);
+    let is_shut = |case: &Case<'_>, step: &Move| {
+        if !is_meant(case, step) {
+            return false;
+        }
+        let Keepers { sure, unknown, .. } = keepers(kind, lock, input, name, step, own);
+        // Where the lockfile does not tell what others ask for, it is what their tool writes by itself.
+        let is_far = !tells && !unknown.is_empty() && !is_compatible(ecosystem, step);
+        let moves = |who: &String| aims.contains_key(&(path.to_owned(), who.clone()));
+        (is_far || !sure.is_empty()) && !dependants(lock, input, name, case.version).iter().any(moves)
+    };
+    let beyond = within::narrow(group, versions, &is_shut)?;
+    group.beyond.extend(beyond);
+    Ok(())
 }
 
 /// Says of each version what becomes of it, once it is known which edits are made.
@@ -52,12 +113,7 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
     let mut going: Vec<&Move> = Vec::new();
     let copies =
         lock.as_deref().map(|lock| lock.tied(group.input).versions(group.input, group.name)).unwrap_or_default();
-    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
-        let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
-        let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
-        if fate.moves && (is_asked || !matches!(fate.stays, Some((Stay::Surely, _)))) {
-            going.push(step);
-        }
+    let meet = |case: &mut Case<'_>, step: &Move, fate: Fate| {
         let manifest =
             asked.forcing.iter().find(|(_, kind)| *kind == Kind::PackageJson).filter(|_| !fate.held.is_empty());
         case.instead = manifest.zip(lock.as_deref()).and_then(|((path, _), lock)| {
@@ -66,6 +122,20 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         });
         case.stays = fate.stays;
         case.is_asked = !asked.entries.is_empty() || !asked.refused.is_empty() || asked.overridden.is_some();
+    };
+    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
+        let fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
+        let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
+        if fate.moves && (is_asked || !matches!(fate.stays, Some((Stay::Surely, _)))) {
+            going.push(step);
+        }
+        meet(case, step, fate);
+    }
+    for Beyond { case, step } in &mut group.beyond {
+        let mut fate = fate(group.kind, group.ecosystem, group.input, case, step, &scene);
+        fate.stays
+            .get_or_insert_with(|| (Stay::Perhaps, format!("nothing here says that it gets as far as {}", step.to)));
+        meet(case, step, fate);
     }
     let names = command::names(group, &asked.entries, &going);
     let is_first = match group.kind {
@@ -116,12 +186,8 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
 /// changes that, so none is edited.
 fn are_held(group: &mut Group<'_>, lock: &Lock, aims: &Aims, own: &BTreeSet<String>) -> bool {
     let mut is_held = false;
-    if !matches!(group.kind, Kind::ComposerLock | Kind::PoetryLock) {
-        return is_held;
-    }
-    let nobody = Own { old: &[], folders: &BTreeSet::new() };
     for (case, step) in group.cases.iter_mut().zip(&group.moves) {
-        let found = keepers(group.kind, lock, group.input, group.name, step, nobody);
+        let found = keepers(group.kind, lock, group.input, group.name, step, NOBODY);
         let (_, held) = parted(found.sure, group.path, aims);
         if !held.is_empty() {
             let held = held.into_iter().collect::<Vec<_>>().join(", ");
@@ -318,7 +384,6 @@ impl Fate {
 fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: &Move, scene: &Scene<'_>) -> Fate {
     let asked = scene.asked;
     let is_asked = asked.entries.iter().any(|entry| entry.held.contains(&step.from));
-    let is_direct = case.findings.iter().any(|finding| finding.direct == Some(true));
     let brought = brought_by(case, scene.own);
     let lead = lead(&brought);
     let surely = |reason: String| Fate { moves: is_asked, ..Fate::of(Stay::Surely, reason) };
@@ -355,7 +420,7 @@ fn fate(kind: Kind, ecosystem: Ecosystem, input: &Input, case: &Case<'_>, step: 
     if !moving.is_empty() {
         return Fate { moves: is_asked, ..Fate::of(Stay::Perhaps, format!("{lead}{}", moving.join(", "))) };
     }
-    if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct) {
+    if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct(case)) {
         return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
     }
     if kind == Kind::YarnLock && lock.is_classic_of_yarn() && !is_asked {

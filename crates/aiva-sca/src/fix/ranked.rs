@@ -30,6 +30,9 @@ pub(super) struct Ranked {
     safe: Vec<Known>,
 }
 
+/// So many versions in a row that a requirement shuts out are its end, and not a hole in it.
+const IN_A_ROW: usize = 8;
+
 impl Ranked {
     /// Ranks versions that are in ascending order.
     pub(super) fn new(all: Vec<Known>) -> Self {
@@ -45,6 +48,28 @@ impl Ranked {
     /// The least version above a key of which the least is said; to somebody on a release one that is a release as well, if there is a choice.
     pub(super) fn best(&self, floor: &[u8], is_settled: bool) -> Option<&Known> {
         self.above(floor, if is_settled { &self.settled } else { &self.early })
+    }
+
+    /// The same among those that are allowed. It ends where [`IN_A_ROW`] are not: of what is allowed behind them nothing is known.
+    pub(super) fn best_among(&self, floor: &[u8], is_settled: bool, allows: &dyn Fn(&str) -> bool) -> Option<&Known> {
+        let from = self.all.partition_point(|one| one.version.key() <= floor);
+        let mut best: Option<((usize, bool), &Known)> = None;
+        let mut shut = 0;
+        for one in self.all.get(from..)?.iter().filter(|one| !one.is_other) {
+            let cost = (one.count, is_settled && one.is_early);
+            if best.is_some_and(|(least, _)| least <= cost) {
+                continue;
+            }
+            if allows(&one.text) {
+                (best, shut) = (Some((cost, one)), 0);
+            } else {
+                shut += 1;
+            }
+            if shut == IN_A_ROW {
+                break;
+            }
+        }
+        best.map(|(_, one)| one)
     }
 
     /// The same among those of another flavour.
@@ -159,6 +184,11 @@ mod tests {
                 let better = |one: &&Known| one.count < now;
                 let got = (ranked.best(&floor, is_settled).filter(better), ranked.other(&floor).filter(better));
                 prop_assert_eq!(texts(got), texts(plainly(&all, &floor, is_settled, now)));
+                // Somebody who allows what is below a version.
+                let below = |text: &str| Version::parse(Ecosystem::NuGet, text) < Version::parse(Ecosystem::NuGet, "1.12");
+                let of_those: Vec<Known> = all.iter().filter(|one| !one.is_other && below(&one.text)).cloned().collect();
+                let got = ranked.best_among(&floor, is_settled, &below).filter(better);
+                prop_assert_eq!(texts((got, None)), texts(plainly(&of_those, &floor, is_settled, now)));
             }
         }
 

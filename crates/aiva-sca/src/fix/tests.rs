@@ -12,6 +12,7 @@ mod overrides;
 mod ranges;
 mod shared;
 mod steps;
+mod within;
 
 use super::{Stay, plan};
 use crate::advisory::{self, Index};
@@ -74,6 +75,15 @@ const ADVISORIES: &[Row<'_>] = &[
         "I-1",
         r#"{"introduced": "0"}, {"fixed": "1.2.6"}, {"introduced": "2.0.0"}, {"fixed": "2.0.1"}"#,
     ),
+    ("npm", "inner", "I-2", r#"{"introduced": "0"}, {"fixed": "1.1.3"}"#),
+    ("npm", "inner", "I-3", r#"{"introduced": "0"}, {"fixed": "1.2.6"}"#),
+    ("crates.io", "frame", "E-1", r#"{"introduced": "0"}, {"fixed": "0.3.17"}"#),
+    ("crates.io", "frame", "E-2", r#"{"introduced": "0"}, {"fixed": "0.3.24"}"#),
+    ("crates.io", "frame", "E-3", r#"{"introduced": "0"}, {"fixed": "0.4.16"}"#),
+    ("Packagist", "acme/inner", "P-3", r#"{"introduced": "0"}, {"fixed": "1.1.3"}"#),
+    ("Packagist", "acme/inner", "P-4", r#"{"introduced": "0"}, {"fixed": "1.2.6"}"#),
+    ("PyPI", "inner", "Y-1", r#"{"introduced": "0"}, {"fixed": "1.1.3"}"#),
+    ("PyPI", "inner", "Y-2", r#"{"introduced": "0"}, {"fixed": "1.2.6"}"#),
     ("crates.io", "rustls", "U-1", r#"{"introduced": "0"}, {"fixed": "0.21.11"}"#),
 ];
 
