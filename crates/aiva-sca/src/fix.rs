@@ -13,6 +13,7 @@ mod ask;
 mod cargo;
 mod catalog;
 mod command;
+mod compiled;
 mod constraints;
 mod declared;
 mod desk;
@@ -140,6 +141,8 @@ struct Group<'a> {
     beyond: Vec<Beyond<'a>>,
     /// The file that was edited, where that is another than the one that was judged.
     elsewhere: Option<String>,
+    /// What makes the file again that was judged.
+    again: Option<Run>,
     refusals: Refusals,
 }
 
@@ -235,6 +238,7 @@ pub fn plan(
             cases: going,
             beyond: Vec::new(),
             elsewhere: None,
+            again: None,
             refusals: Refusals::default(),
         };
         if is_manifest(kind) {

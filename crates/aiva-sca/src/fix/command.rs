@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ask::{Entry, Move};
-use super::{Case, Group, Run, folder, quoted};
+use super::{Case, Group, Run, compiled, folder, quoted};
 use crate::inventory::Kind;
 use crate::package::{Ecosystem, Package};
 
@@ -89,7 +89,7 @@ pub(super) fn told(mut commands: Vec<Run>, cases: &[Case<'_>]) -> Vec<Run> {
 /// was changed for two packages contradicts: it must be told of all at once.
 fn goes_with(before: &mut String, command: &str) -> bool {
     let Some(names) = command.strip_prefix(COMPOSER_UPDATE).filter(|_| before.starts_with(COMPOSER_UPDATE)) else {
-        return false;
+        return compiled::goes_with(before, command);
     };
     before.push(' ');
     before.push_str(names);

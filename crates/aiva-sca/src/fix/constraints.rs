@@ -69,6 +69,22 @@ impl Constraints {
         Some(format!("{path}:{line} (-c) holds {} at {sign}{said}, which {to} is not; move that by hand", group.name))
     }
 
+    /// The lines of a file, and of those that it takes in with `-r`, that shut a version of a package out; by file.
+    pub(super) fn shutting(&self, path: &str, name: &str, to: &str) -> BTreeMap<&str, BTreeSet<u32>> {
+        let (mut seen, mut lines) = (BTreeSet::new(), BTreeMap::<&str, BTreeSet<u32>>::new());
+        let mut open: Vec<&str> = self.files.get_key_value(path).map(|(path, _)| path.as_str()).into_iter().collect();
+        while let Some(path) = open.pop() {
+            let Some(file) = self.files.get(path).filter(|_| seen.insert(path)) else { continue };
+            open.extend(file.includes.iter().filter(|(_, only)| !only).map(|(path, _)| path.as_str()));
+            for (_, said, is_pin, line) in file.entries.iter().filter(|entry| entry.0 == name) {
+                if if *is_pin { !is_same(said, to) } else { !holds(Ecosystem::PyPi, said, to) } {
+                    lines.entry(path).or_default().insert(*line);
+                }
+            }
+        }
+        lines
+    }
+
     /// The files that constrain the runs in which a file may be.
     fn constraining(&self, path: &str) -> BTreeSet<&str> {
         let mut run = BTreeSet::new();

@@ -4,14 +4,17 @@ use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::ask::{Ask, Edited, Move, Refused, Stands, held};
+use super::ask::{Ask, Edited, Entry, Move, Refused, Stands, held};
+use super::compiled::{self, Compiled};
 use super::constraints::Constraints;
 use super::desk::Desk;
+use super::edit::holds;
 use super::forced::{Whom, has_overrides};
-use super::{Case, Group, Run, Stay, folder, kind_of};
+use super::{Case, Group, Run, Stay, Step, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, Mirrors, PomSources, above, inside, single_input};
+use crate::name::spelled;
 use crate::package::{Input, Scope};
 use crate::scan::{Judged, Judging, Possible};
 use crate::version::Version;
@@ -19,6 +22,9 @@ use crate::version::Version;
 /// Moves the package in the manifest itself, or in the file that gives it the version.
 pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) {
     if is_constrained(group, desk) || is_shut_out(group, inputs, desk) {
+        return;
+    }
+    if group.kind == Kind::Requirements && is_made(group, inputs, desk) {
         return;
     }
     let lines = group.lines();
@@ -126,6 +132,92 @@ fn is_shut_out(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> 
     held.is_some()
 }
 
+/// Has what a requirements file was compiled from allow the version too. Whether nothing else is to be done to it: that cannot be, or the file
+/// has hashes, and only what made it can make it again.
+fn is_made(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> bool {
+    let Ok(sheet) = desk.sheet(group.path, group.kind) else { return false };
+    let is_hashed = {
+        let text: Vec<&str> = sheet.before.lines().collect();
+        let lines = group.lines();
+        let mut meant = lines.iter().filter_map(|line| text.get((*line as usize).checked_sub(1)?));
+        meant.any(|line| line.trim_end().ends_with('\\') || line.contains(" --hash"))
+    };
+    let Some(Compiled { sources, again }) = Compiled::of(group.path, &sheet.before, inputs) else { return false };
+    let to = highest(group).to_owned();
+    for (path, kind) in sources {
+        if let Some(reason) = source(group, &path, kind, &to, inputs, desk) {
+            let reason = format!("{path}: {reason}; it is made from that");
+            group.cases.iter_mut().for_each(|case| case.stays = Some((Stay::Surely, reason.clone())));
+            return true;
+        }
+    }
+    let Some((folder, command)) = again else { return false };
+    if !is_hashed {
+        group.again = Some(Run { folder, command, clears: Vec::new(), brought_by: Vec::new() });
+        return false;
+    }
+    let direct = |case: &Case<'_>| case.findings.iter().any(|finding| finding.direct == Some(true));
+    let is_sure = group.cases.iter().all(direct);
+    let command = compiled::upgrading(&command, group.name, Some(&*to).filter(|_| is_sure));
+    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
+        let is_direct = direct(case);
+        case.step = is_direct.then(|| Step { to: step.to.clone(), command: command.clone() });
+        let reason = || (Stay::Perhaps, format!("nothing here says whether what asks for it allows {}", step.to));
+        case.stays = (!is_direct).then(reason);
+    }
+    let sure = group.cases.iter().filter(|case| case.stays.is_none());
+    let clears = super::ids(sure).into_iter().map(str::to_owned).collect();
+    group.again = Some(Run { folder, command, clears, brought_by: Vec::new() });
+    true
+}
+
+/// Moves the package in a file that another one is made from, where it shuts the version out; why that cannot be.
+fn source(
+    group: &Group<'_>,
+    path: &str,
+    kind: Kind,
+    to: &str,
+    inputs: &[Input],
+    desk: &mut Desk<'_>,
+) -> Option<String> {
+    let none = BTreeSet::new();
+    let whole = Ask {
+        ecosystem: group.ecosystem,
+        name: group.name,
+        moves: &group.moves,
+        lines: &none,
+        stands: Stands::Locked,
+        through: &[],
+        sorted: OnceCell::new(),
+    };
+    let files: Vec<(String, BTreeSet<u32>)> = match kind {
+        Kind::Requirements => {
+            let read = desk.read;
+            let lists = desk.constraints.get_or_insert_with(|| Rc::new(Constraints::of(inputs, read))).clone();
+            let shutting = lists.shutting(path, &spelled(group.ecosystem, group.name), to);
+            shutting.into_iter().map(|(path, lines)| (path.to_owned(), lines)).collect()
+        }
+        _ => {
+            let looked = desk.look(path, kind, &whole).ok()?;
+            let shuts = |entry: &Entry| !holds(group.ecosystem, &entry.old, to);
+            if looked.entries.iter().any(shuts) { vec![(path.to_owned(), BTreeSet::new())] } else { Vec::new() }
+        }
+    };
+    for (file, lines) in files {
+        let stands = if lines.is_empty() { Stands::Locked } else { Stands::HereSomehow };
+        let ask = Ask { lines: &lines, stands, ..whole.clone() };
+        match desk.edit(&file, kind, &ask, group.path) {
+            Ok(edited) if edited.refused.is_empty() && !edited.entries.is_empty() => {}
+            Ok(edited) => {
+                let refused = edited.refused.into_iter().next().map(|one| one.reason);
+                return Some(refused.unwrap_or_else(|| format!("its entry is not edited; move it to {to} by hand")));
+            }
+            Err(reason) => return Some(reason),
+        }
+    }
+    None
+}
+
 /// The version to move to, the highest of all.
 fn highest<'g>(group: &'g Group<'_>) -> &'g str {
     let to = group.moves.iter().map(|step| step.to.as_str());
@@ -157,6 +249,9 @@ pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
         }
     }
     let is_moved = group.cases.iter().any(|case| case.stays.is_none());
+    if let Some(again) = group.again.take_if(|again| is_moved || again.command.contains(compiled::UPGRADE)) {
+        return Some(again);
+    }
     let is_module = group.kind == Kind::GoMod && !matches!(group.name, "stdlib" | "toolchain");
     (is_module && is_moved).then(|| Run {
         folder: folder(group.path).to_owned(),
@@ -254,7 +349,9 @@ pub(super) fn judge_again(
     if group.elsewhere.is_some() {
         return Ok(());
     }
-    let Some(sheet) = desk.texts.get(group.path) else { return Ok(()) };
+    // What a command makes again is not judged here.
+    let is_edited = |case: &Case<'_>| case.stays.is_none() && case.step.is_none();
+    let Some(sheet) = desk.texts.get(group.path).filter(|_| group.cases.iter().any(is_edited)) else { return Ok(()) };
     let judging = Judging::new(index);
     let mirrors = Mirrors::of(group.input);
     let judge = |text: &str| {
@@ -270,7 +367,7 @@ pub(super) fn judge_again(
     };
     let both = &*known.insert(both);
     let mut parts = Vec::new();
-    for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
+    for case in group.cases.iter_mut().filter(|case| is_edited(case)) {
         // Of several advisories, and of several entries of one version, some may be gone and others not.
         let mut fates: Vec<(Fate, Vec<&Finding>)> = Vec::new();
         for one in std::mem::take(&mut case.findings) {
@@ -293,22 +390,8 @@ pub(super) fn judge_again(
                 (case.stays, case.findings) = (stays, findings);
                 continue;
             }
-            let Case { path, name, version, is_asked, is_range, .. } = *case;
-            let written = case.written.clone();
-            let (step, still, instead) = (None, None, None);
-            parts.push(Case {
-                path,
-                name,
-                version,
-                written,
-                findings,
-                stays,
-                step,
-                is_asked,
-                is_range,
-                still,
-                instead,
-            });
+            let (written, is_asked, is_range) = (case.written.clone(), case.is_asked, case.is_range);
+            parts.push(Case { written, stays, is_asked, is_range, ..case.of(findings) });
         }
     }
     group.cases.extend(parts);

@@ -7,6 +7,7 @@ use std::fs;
 use tempfile::TempDir;
 
 mod builds;
+mod compiled;
 mod many;
 mod overrides;
 mod ranges;
