@@ -173,6 +173,9 @@ fn by_text(texts: &[Text]) -> Option<Licence> {
     if all.contains(&"LGPL-3.0-only") {
         all.retain(|one| *one != "GPL-3.0-only");
     }
+    // An exception in a file of its own.
+    let with: Vec<&str> = all.iter().filter_map(|one| one.split_once(" WITH ")).map(|(base, _)| base).collect();
+    all.retain(|one| !with.contains(one));
     if let Some(expression) = Expression::all_of(&all).filter(|_| !all.is_empty()) {
         if let Some((from, rider)) = rider {
             return Some(Licence::Unknown(Unknown::Changed { from, base: expression, rider }));

@@ -250,6 +250,11 @@ fn licence_files_mean_what_they_say_together() {
         (&[("COPYING", gpl), ("COPYING.LESSER", lesser), ("LICENSE", mit)], "LGPL-3.0-only AND MIT".to_owned()),
         (&[("COPYING", gpl)], "GPL-3.0-only".to_owned()),
         (
+            &[("COPYING", gpl), ("COPYING.RUNTIME", text("GPL-3.0-with-GCC-exception"))],
+            "GPL-3.0-only WITH GCC-exception-3.1".to_owned(),
+        ),
+        (&[("LICENSE", text("eCos-2.0"))], "GPL-2.0-or-later WITH eCos-exception-2.0".to_owned()),
+        (
             &[("LICENSE", mit), ("LICENSE.enterprise", enterprise)],
             "unknown: MIT and what node_modules/l/LICENSE.enterprise says, a text that is no licence on the SPDX list"
                 .to_owned(),
