@@ -133,6 +133,7 @@ pub(crate) use overrides::{Override, Reach, is_read_table, of_text as overrides_
 pub(crate) use pom_tree::Sources as PomSources;
 pub(crate) use pyproject::{poetry_requirement, workspace_of_text as uv_workspace_of};
 pub use reading::Reading;
+pub(crate) use reading::quote;
 pub(crate) use uv_members::Workspace as UvWorkspace;
 pub use vendored::is_sign as is_sign_of_vendoring;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};

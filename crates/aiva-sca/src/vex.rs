@@ -10,6 +10,8 @@ mod csaf;
 mod cyclonedx;
 mod openvex;
 mod product;
+mod reason;
+mod vers;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -72,33 +74,36 @@ pub enum NotVex {
 pub fn read(text: &[u8]) -> Result<Vex, NotVex> {
     let value: Value = serde_json::from_slice(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text))?;
     let context = value.get("@context").map(Value::to_string).unwrap_or_default();
-    let mut vex = if context.contains("openvex") {
-        openvex::read(&value)
+    if context.contains("openvex") {
+        Ok(openvex::read(&value))
     } else if value.get("bomFormat").and_then(Value::as_str) == Some("CycloneDX") {
-        cyclonedx::read(&value)
+        Ok(cyclonedx::read(&value))
     } else if value.pointer("/document/csaf_version").is_some() {
-        csaf::read(&value)
+        Ok(csaf::read(&value))
     } else {
-        return Err(NotVex::Unknown);
-    };
-    vex.statements.retain(|statement| {
-        let fault = if statement.products.is_empty() {
-            "names no product by a package URL"
-        } else if statement.names.is_empty() {
-            "names no vulnerability"
-        } else if statement.status == Status::NotAffected
-            && statement.justification.is_none()
-            && statement.detail.is_none()
-        {
-            // OpenVEX, CSAF (6.1.x of profile 5) and CISA's minimum requirements all ask for one.
-            "says not affected without a reason"
+        Err(NotVex::Unknown)
+    }
+}
+
+impl Vex {
+    /// Takes a statement that says of what it speaks; `place` tells a person where it stands.
+    fn take(&mut self, place: &str, statement: Statement) {
+        if statement.names.is_empty() {
+            self.problems.push(format!("{place} names no vulnerability: not used"));
+        } else if statement.products.is_empty() {
+            self.problems.push(format!("{place} names no product by a package URL: not used"));
         } else {
-            return true;
-        };
-        vex.problems.push(format!("a statement on {} {fault}: not used", statement.names.join(", ")));
-        false
-    });
-    Ok(vex)
+            self.statements.push(statement);
+        }
+    }
+}
+
+/// Where something stands in a document: the how manyth it is, and the vulnerability that it is about.
+fn place(what: &str, number: usize, names: &[String]) -> String {
+    match names.first() {
+        Some(name) => format!("{what} {number}, on {},", crate::inventory::quote(name).trim_matches('"')),
+        None => format!("{what} {number}"),
+    }
 }
 
 /// All statements that a scan was given, with the document each comes from.

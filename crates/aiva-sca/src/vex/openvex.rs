@@ -2,37 +2,54 @@
 
 use serde_json::Value;
 
-use super::{Product, Statement, Status, Vex, list, text, time};
+use super::{Product, Statement, Status, Vex, list, place, reason, text, time};
+use crate::inventory::quote;
 
 pub(super) fn read(document: &Value) -> Vex {
     let mut vex = Vex { author: text(document, "/author").map(str::to_owned), statements: vec![], problems: vec![] };
     let made = time(text(document, "/last_updated").or(text(document, "/timestamp"))).unwrap_or_default();
-    for one in list(document, "/statements") {
+    for (number, one) in (1..).zip(list(document, "/statements")) {
         let names = names(one);
+        let place = place("statement", number, &names);
         let status = match text(one, "/status") {
             Some("not_affected") => Status::NotAffected,
             Some("fixed") => Status::Fixed,
             Some("affected") => Status::Affected,
             Some("under_investigation") => Status::UnderInvestigation,
-            other => {
-                let other = other.unwrap_or("nothing");
-                vex.problems.push(format!("a statement on {} has the status {other}: not used", names.join(", ")));
+            Some(other) => {
+                vex.problems.push(format!("{place} has the status {}, which OpenVEX has not: not used", quote(other)));
+                continue;
+            }
+            None => {
+                vex.problems.push(format!("{place} has no status: not used"));
                 continue;
             }
         };
-        let detail = match status {
-            Status::NotAffected => text(one, "/impact_statement"),
-            Status::Affected => text(one, "/action_statement"),
-            Status::Fixed | Status::UnderInvestigation => None,
+        let given = text(one, "/justification");
+        let impact = text(one, "/impact_statement");
+        let (justification, detail) = match status {
+            Status::NotAffected => {
+                let (word, problem) = reason::OPENVEX.weigh(given.into_iter(), impact.is_some());
+                vex.problems.extend(problem.map(|problem| format!("{place} {problem}")));
+                if word.is_none() && impact.is_none() {
+                    continue;
+                }
+                (word, impact)
+            }
+            Status::Affected => (given, text(one, "/action_statement")),
+            Status::Fixed | Status::UnderInvestigation => (given, None),
         };
-        vex.statements.push(Statement {
-            names,
-            products: list(one, "/products").flat_map(products).collect(),
-            status,
-            justification: text(one, "/justification").map(str::to_owned),
-            detail: detail.or(text(one, "/status_notes")).map(str::to_owned),
-            at: time(text(one, "/last_updated").or(text(one, "/timestamp"))).unwrap_or(made),
-        });
+        vex.take(
+            &place,
+            Statement {
+                names,
+                products: list(one, "/products").flat_map(products).collect(),
+                status,
+                justification: justification.map(str::to_owned),
+                detail: detail.or(text(one, "/status_notes")).map(str::to_owned),
+                at: time(text(one, "/last_updated").or(text(one, "/timestamp"))).unwrap_or(made),
+            },
+        );
     }
     vex
 }

@@ -1,5 +1,6 @@
 //! What a statement speaks of, and whether a package is that.
 
+use super::vers::{NotRange, Range, version};
 use crate::purl::pypi_name;
 
 /// A product, or a part of one.
@@ -9,14 +10,23 @@ pub struct Product {
     package: Reference,
     /// The product that it is a part of, as the document names it; nothing where the package is the product.
     within: Vec<String>,
-    /// Versions that are meant, where the document lists them beside the package URL.
-    versions: Vec<String>,
+    /// The versions that are meant, where the document gives some beside the package URL.
+    only: Option<Vec<Versions>>,
+    /// Those that are not.
+    but: Vec<Versions>,
+}
+
+/// Some versions of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Versions {
+    One(String),
+    Range(Range),
 }
 
 impl Product {
     /// A package that is the product itself; `None` where the text is no package URL.
     pub(super) fn package(purl: &str) -> Option<Self> {
-        Some(Self { package: Reference::parse(purl)?, within: Vec::new(), versions: Vec::new() })
+        Some(Self { package: Reference::parse(purl)?, within: Vec::new(), only: None, but: Vec::new() })
     }
 
     /// A package as a part of a product that goes by these names.
@@ -24,9 +34,14 @@ impl Product {
         Some(Self { within, ..Self::package(purl)? })
     }
 
-    /// The same, but only these versions.
-    pub(super) fn only(self, versions: Vec<String>) -> Self {
-        Self { versions, ..self }
+    /// The same, but only these versions, without those.
+    pub(super) fn only(self, only: Vec<Versions>, but: Vec<Versions>) -> Self {
+        Self { only: Some(only), but, ..self }
+    }
+
+    /// The range of versions of this package that a text writes.
+    pub(super) fn range(&self, text: &str) -> Result<Versions, NotRange> {
+        Range::parse(text, &self.package.kind).map(Versions::Range)
     }
 
     /// Whether a package is meant; `product` names what is scanned, where that is known.
@@ -36,8 +51,24 @@ impl Product {
             Some(product) if !self.within.is_empty() => self.within.iter().any(|name| name == product),
             _ => true,
         };
-        let version = || self.versions.iter().any(|version| same_version(version, &package.version));
-        ours && self.package.covers(&package) && (self.versions.is_empty() || version())
+        let is_meant = |all: &[Versions]| all.iter().any(|versions| versions.hold(&package));
+        ours && self.package.covers(&package) && self.only.as_deref().is_none_or(is_meant) && !is_meant(&self.but)
+    }
+}
+
+impl Versions {
+    fn hold(&self, package: &Reference) -> bool {
+        match self {
+            Self::One(version) => same_version(version, &package.version),
+            Self::Range(range) => {
+                let epoch = package.qualifiers.iter().find(|(key, _)| package.kind == "rpm" && key == "epoch");
+                let text = match epoch {
+                    Some((_, epoch)) => format!("{epoch}:{}", package.version),
+                    None => package.version.clone(),
+                };
+                version(&package.kind, &text).is_some_and(|version| range.holds(&version))
+            }
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! The three forms say the same, and what cannot be matched surely does not speak.
 
+mod csaf;
+mod reasons;
+mod versions;
+
 use super::*;
 
 const OPENVEX: &str = r#"{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://example.com/vex", "author": "ana",
@@ -23,7 +27,7 @@ const CYCLONEDX: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.5", "met
    {"id": "CVE-2026-2", "affects": [{"ref": "urn:cdx:1/1#c2", "versions": [{"version": "5.0", "status": "unaffected"}]}],
     "analysis": {"state": "resolved"}},
    {"id": "CVE-2026-3", "affects": [{"ref": "pkg:golang/golang.org/x/net@v0.1.0"}], "analysis": {"state": "in_triage"}},
-   {"id": "CVE-2026-4", "affects": [{"ref": "c1", "versions": [{"range": "vers:npm/<2"}]}], "analysis": {"state": "false_positive"}},
+   {"id": "CVE-2026-4", "affects": [{"ref": "c1", "versions": [{"range": "vers:generic/<2"}]}], "analysis": {"state": "false_positive"}},
    {"id": "CVE-2026-5", "affects": [{"ref": "c1"}]}]}"#;
 
 const CSAF: &str = r#"{"document": {"category": "csaf_vex", "csaf_version": "2.0", "publisher": {"name": "ana"},
@@ -93,9 +97,11 @@ fn what_cannot_be_used_is_said() {
     assert_eq!(
         vex.problems,
         [
-            "a statement on CVE-2026-6 has the status well: not used",
-            "a statement on CVE-2026-4 says not affected without a reason: not used",
-            "a statement on CVE-2026-5 names no product by a package URL: not used",
+            "statement 4, on CVE-2026-4, says not affected without a reason: not used; give a justification \
+             (component_not_present, vulnerable_code_not_present, vulnerable_code_not_in_execute_path, \
+             vulnerable_code_cannot_be_controlled_by_adversary, inline_mitigations_already_exist) or an impact_statement",
+            "statement 5, on CVE-2026-5, names no product by a package URL: not used",
+            r#"statement 6, on CVE-2026-6, has the status "well", which OpenVEX has not: not used"#,
         ]
     );
     assert!(matches!(read(b"{}"), Err(NotVex::Unknown)));

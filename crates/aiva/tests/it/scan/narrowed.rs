@@ -60,6 +60,13 @@ fn a_statement_rules_a_finding_out_and_says_why() {
     check(&vex("affected", "pkg:cargo/rustls"), 1, &["1 finding"]);
     check(&vex("under_investigation", "pkg:cargo/rustls"), 1, &["1 finding"]);
     check(&vex("not_affected", "pkg:cargo/rustls@0.21.9"), 1, &["1 VEX statement speaks of nothing that was found"]);
+    let invented =
+        vex("not_affected", "pkg:cargo/rustls").replace("vulnerable_code_not_in_execute_path", "because_i_said_so");
+    let said = [
+        "warning: vex.json: statement 1, on RUSTSEC-2024-0336, has the justification \"because_i_said_so\"",
+        "not used",
+    ];
+    check(&invented, 1, &["1 finding", said[0], said[1]]);
     check("{}", 2, &["is no VEX document", "hint:"]);
     world.write("vex.json", &vex("not_affected", "pkg:cargo/rustls"));
     let document = world.aiva(&["scan", "code", "--vex", "vex.json", "--format", "json"]).json();
