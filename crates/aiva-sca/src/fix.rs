@@ -19,6 +19,7 @@ mod declared;
 mod desk;
 mod edit;
 mod entries;
+mod fate;
 mod follow;
 mod forced;
 mod golang;
