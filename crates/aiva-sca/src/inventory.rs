@@ -13,6 +13,7 @@ mod asked;
 mod beside;
 mod bill;
 mod bill_needs;
+mod bill_spdx;
 mod bill_spdx3;
 mod bill_xml;
 mod build_gradle;

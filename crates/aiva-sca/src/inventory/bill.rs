@@ -2,11 +2,12 @@
 //!
 //! A component is the package that its package URL names. One without, or of a kind that has no ecosystem here (`oci`), is a
 //! problem of the file: it is never passed over, and never judged by its plain name. What a distribution's package was built
-//! from is known by the URL or by Trivy's properties. What a bill is about (the project itself) is no package of it. CycloneDX in XML is in [`super::bill_xml`]. Start reading at [`read`].
+//! from is known by the URL or by Trivy's properties. What a bill is about (the project itself) is no package of it. CycloneDX in XML is in [`super::bill_xml`], SPDX in [`super::bill_spdx`] and
+//! [`super::bill_spdx3`]. Start reading at [`read`].
 
 use std::collections::{HashMap, HashSet};
 
-use super::bill_needs::{self, How, Need};
+use super::bill_needs::{self, Need};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
@@ -101,9 +102,9 @@ fn top(json: &mut Json<'_>, key: &str, bill: &mut Bill) -> Result<(), Fault> {
         "dependencies" => json.array(|json| cyclonedx_needs(json, bill))?,
         "spdxVersion" => bill.form = Some(Form::Spdx(text(json)?)),
         "documentDescribes" => texts(json, &mut bill.subjects)?,
-        "packages" => json.array(|json| spdx_package(json, bill))?,
+        "packages" => json.array(|json| super::bill_spdx::package(json, bill))?,
         "files" | "snippets" => json.array(|json| id(json, "SPDXID", bill))?,
-        "relationships" => json.array(|json| spdx_relationship(json, bill))?,
+        "relationships" => json.array(|json| super::bill_spdx::relationship(json, bill))?,
         "@context" => {
             let mut contexts = Vec::new();
             texts(json, &mut contexts)?;
@@ -267,85 +268,6 @@ fn cyclonedx_needs(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
         _ => json.skip(),
     })?;
     bill.needs.extend(all.into_iter().map(|(to, line)| Need::new(from.clone(), to, line)));
-    Ok(())
-}
-
-fn spdx_package(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
-    json.next();
-    let mut own = Component { line: json.line(), ..Component::default() };
-    let mut concluded = Vec::new();
-    json.object(|json, key, line| {
-        match &*key {
-            "SPDXID" => own.id = text(json)?,
-            "name" => (own.name, own.line) = (text(json)?, line),
-            "versionInfo" => own.version = text(json)?,
-            "licenseDeclared" => texts(json, &mut own.licenses)?,
-            "licenseConcluded" => texts(json, &mut concluded)?,
-            "primaryPackagePurpose" => {
-                own.is_other = matches!(
-                    &*text(json)?,
-                    "FILE" | "DEVICE" | "FIRMWARE" | "OPERATING-SYSTEM" | "APPLICATION" | "CONTAINER"
-                );
-            }
-            "externalRefs" => json.array(|json| {
-                let (mut kind, mut locator) = (String::new(), String::new());
-                json.object(|json, key, _| {
-                    match &*key {
-                        "referenceType" => kind = text(json)?,
-                        "referenceLocator" => locator = text(json)?,
-                        _ => json.skip()?,
-                    }
-                    Ok(())
-                })?;
-                if kind == "purl" || kind.ends_with("/purl") {
-                    own.purl = Some(locator);
-                }
-                Ok(())
-            })?,
-            _ => json.skip()?,
-        }
-        Ok(())
-    })?;
-    let says_nothing = |license: &String| matches!(license.as_str(), "" | "NOASSERTION" | "NONE");
-    own.licenses.retain(|license| !says_nothing(license));
-    if own.licenses.is_empty() {
-        own.licenses = concluded.into_iter().filter(|license| !says_nothing(license)).collect();
-    }
-    bill.components.push(own);
-    Ok(())
-}
-
-fn spdx_relationship(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault> {
-    json.next();
-    let line = json.line();
-    let (mut one, mut other, mut kind) = (String::new(), String::new(), String::new());
-    json.object(|json, key, _| {
-        match &*key {
-            "spdxElementId" => one = text(json)?,
-            "relatedSpdxElement" => other = text(json)?,
-            "relationshipType" => kind = text(json)?,
-            _ => json.skip()?,
-        }
-        Ok(())
-    })?;
-    let part = |from, to| Need { how: How::Contains, ..Need::new(from, to, line) };
-    let scope = match kind.as_str() {
-        "DEV_DEPENDENCY_OF" | "TEST_DEPENDENCY_OF" => Some(Scope::Dev),
-        "BUILD_DEPENDENCY_OF" => Some(Scope::Build),
-        "OPTIONAL_DEPENDENCY_OF" => Some(Scope::Optional),
-        "PROVIDED_DEPENDENCY_OF" => Some(Scope::Peer),
-        _ => None,
-    };
-    match kind.as_str() {
-        "DESCRIBES" => bill.subjects.push(other),
-        "DESCRIBED_BY" => bill.subjects.push(one),
-        "DEPENDS_ON" => bill.needs.push(Need::new(one, other, line)),
-        "CONTAINS" => bill.needs.push(part(one, other)),
-        "CONTAINED_BY" => bill.needs.push(part(other, one)),
-        "DEPENDENCY_OF" | "RUNTIME_DEPENDENCY_OF" => bill.needs.push(Need::new(other, one, line)),
-        _ if scope.is_some() => bill.needs.push(Need { scope, ..Need::new(other, one, line) }),
-        _ => {}
-    }
     Ok(())
 }
 
