@@ -11,6 +11,7 @@ pub mod checks;
 pub mod column;
 pub mod config;
 pub mod contents;
+mod depth;
 pub mod events;
 pub mod finding;
 pub mod fix;

@@ -27,6 +27,7 @@ pub use cyclonedx_xml::cyclonedx_xml;
 pub use spdx::spdx;
 pub use spdx3::spdx3;
 
+use crate::depth::Depth;
 use crate::inventory::stronger;
 use crate::licence::expression::{Meaning, read};
 use crate::package::{Ecosystem, Input, Package, Scope, Source, Status};
@@ -78,6 +79,10 @@ struct Component<'a> {
     scope: Scope,
     licences: BTreeSet<&'a str>,
     places: BTreeSet<(&'a str, u32)>,
+    /// Whether a project asks for it.
+    depth: Depth,
+    /// What the graph of the bill alone says of that.
+    drawn: Depth,
 }
 
 /// One advisory with all that it affects in one way.
@@ -117,6 +122,7 @@ impl<'a> Bom<'a> {
         for input in inputs {
             bom.add_input(input, &mut known, &mut by_place);
         }
+        bom.draw();
         bom.add_vulnerabilities(document, &by_place);
         bom
     }
@@ -175,14 +181,36 @@ impl<'a> Bom<'a> {
                 scope: package.scope,
                 licences: BTreeSet::new(),
                 places: BTreeSet::new(),
+                depth: Depth::Transitive,
+                drawn: Depth::Unknown,
             });
             self.components.len() - 1
         });
         let component = &mut self.components[at];
+        component.depth = component.depth.min(package.direct.into());
         component.scope = stronger(component.scope, package.scope);
         component.licences.extend(package.licenses.iter().map(String::as_str));
         component.places.insert((&input.path, package.line));
         at
+    }
+
+    /// Notes what a reader can tell of each component by who leads to it. A file without a graph leads to all that it names; what
+    /// has no package URL leads on to what it needs.
+    fn draw(&mut self) {
+        for at in self.edges.values().flatten() {
+            if let Some(component) = self.components.get_mut(*at) {
+                component.drawn = Depth::Transitive;
+            }
+        }
+        let mut left: Vec<usize> = self.files.iter().flat_map(|file| &file.leads_to).copied().collect();
+        while let Some(at) = left.pop() {
+            let Some(component) = self.components.get_mut(at) else { continue };
+            if component.drawn != Depth::Direct {
+                component.drawn = Depth::Direct;
+                let needs = self.edges.get(&at).filter(|_| component.purl.is_none());
+                left.extend(needs.into_iter().flatten());
+            }
+        }
     }
 
     /// What a manifest asks for without a pin: known by name, not by version.
@@ -204,6 +232,8 @@ impl<'a> Bom<'a> {
                 scope: entry.scope,
                 licences: BTreeSet::new(),
                 places: BTreeSet::new(),
+                depth: Depth::Unknown,
+                drawn: Depth::Unknown,
             });
             self.components.len() - 1
         });
@@ -313,6 +343,12 @@ fn possibility(path: &str, entry: &DocumentCanResolve, advisory: &DocumentPossib
 }
 
 impl Component<'_> {
+    /// Whether a project asks for it, where the graph would say otherwise.
+    fn depth(&self) -> Option<Depth> {
+        let is_package = self.purl.is_some() && !self.version.is_empty();
+        (is_package && self.depth != self.drawn).then_some(self.depth)
+    }
+
     /// The licence that the files state, where all of them state one and it is clear, as an SPDX expression.
     fn declared(&self) -> Option<String> {
         let mut stated = self.licences.iter();

@@ -2,8 +2,9 @@
 //!
 //! A component is the package that its package URL names. One without, or of a kind that has no ecosystem here (`oci`), is a
 //! problem of the file: it is never passed over, and never judged by its plain name. What a distribution's package was built
-//! from is known by the URL or by Trivy's properties. What a bill is about (the project itself) is no package of it. CycloneDX in XML is in [`super::bill_xml`], SPDX in [`super::bill_spdx`] and
-//! [`super::bill_spdx3`]. Start reading at [`read`].
+//! from is known by the URL or by Trivy's properties. What a bill is about (the project itself) is no package of it. What the project
+//! asks for is told by the graph, or by a word of our own where a bill has it ([`Depth`]). CycloneDX in XML is in
+//! [`super::bill_xml`], SPDX in [`super::bill_spdx`] and [`super::bill_spdx3`]. Start reading at [`read`].
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +12,7 @@ use super::bill_needs::{self, Need};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
+use crate::depth::{self, Depth};
 use crate::package::{BuiltFrom, Ecosystem, NotJudged, Origin, Package, Scope};
 use crate::purl::{self, Named};
 
@@ -54,6 +56,8 @@ pub(super) struct Component {
     pub(super) licenses: Vec<String>,
     /// What Trivy says of the source package: name, version, release, epoch.
     pub(super) built_from: [String; 4],
+    /// Whether the project asks for it, where the bill says so in a word.
+    pub(super) depth: Option<Depth>,
     /// A file, a device, an application, which a lockfile may be: no package of any ecosystem, unless it has a package URL.
     pub(super) is_other: bool,
 }
@@ -163,7 +167,7 @@ fn cyclonedx_component(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault
             "purl" => own.purl = Some(text(json)?),
             "scope" => own.scope = scope(&text(json)?),
             "licenses" => json.array(|json| license(json, &mut own.licenses))?,
-            "properties" => json.array(|json| property(json, &mut own.built_from))?,
+            "properties" => json.array(|json| property(json, own))?,
             _ => json.skip()?,
         }
         Ok(())
@@ -174,8 +178,8 @@ fn cyclonedx_component(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault
     Ok(())
 }
 
-/// Trivy names the source package in properties of its own.
-fn property(json: &mut Json<'_>, built_from: &mut [String; 4]) -> Result<(), Fault> {
+/// Trivy names the source package in properties of its own, we say what the project asks for.
+fn property(json: &mut Json<'_>, own: &mut Component) -> Result<(), Fault> {
     let (mut name, mut value) = (String::new(), String::new());
     json.object(|json, key, _| {
         match &*key {
@@ -185,9 +189,12 @@ fn property(json: &mut Json<'_>, built_from: &mut [String; 4]) -> Result<(), Fau
         }
         Ok(())
     })?;
+    if name == depth::PROPERTY {
+        own.depth = Depth::read(&value);
+    }
     let fields = ["SrcName", "SrcVersion", "SrcRelease", "SrcEpoch"];
     let field = name.strip_prefix("aquasecurity:trivy:").and_then(|name| fields.iter().position(|one| *one == name));
-    if let Some(place) = field.and_then(|at| built_from.get_mut(at)) {
+    if let Some(place) = field.and_then(|at| own.built_from.get_mut(at)) {
         *place = value;
     }
     Ok(())
@@ -298,16 +305,25 @@ pub(super) fn settle(mut bill: Bill, outcome: Result<(), Fault>) -> Reading {
     let mut places: HashMap<String, Option<u32>> = bill.others.drain().map(|id| (id, None)).collect();
     places.extend(bill.subjects.drain(..).map(|id| (id, None)));
     let mut seen: HashMap<Package, u32> = HashMap::new();
+    let mut depths: HashMap<u32, Depth> = HashMap::new();
     for component in std::mem::take(&mut bill.components) {
-        let id = component.id.clone();
+        let (id, depth) = (component.id.clone(), component.depth);
         let place = match subject.as_ref() {
             Some(subject) if *subject == id => None,
             _ => place(component, &mut seen, &mut reading),
         };
+        if let Some((at, depth)) = place.zip(depth) {
+            depths.entry(at).and_modify(|known| *known = depth.min(*known)).or_insert(depth);
+        }
         let known = places.entry(id).or_insert(place);
         *known = known.or(place);
     }
     bill_needs::connect(&bill.needs, &places, subject.as_deref(), &mut reading);
+    for (at, depth) in depths {
+        if let Some(package) = reading.packages.get_mut(at as usize) {
+            package.direct = depth.direct();
+        }
+    }
     reading.close()
 }
 

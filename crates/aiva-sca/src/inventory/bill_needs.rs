@@ -98,6 +98,7 @@ fn mark(
     let of_subject = needs.iter().filter(|need| need.how == How::Needs && subject == Some(&need.from));
     let named: HashSet<u32> = of_subject.filter_map(|need| places.get(&need.to).copied().flatten()).collect();
     let is_system = |package: &Package| package.ecosystem.system().is_some();
+    let needed: Vec<u32> = reading.links.edges.iter().filter(|(from, to)| from != to).map(|(_, to)| *to).collect();
     let packages = &mut reading.packages;
     let get = |at: &u32| packages.get(*at as usize);
     let is_asked = |at: &u32| named.contains(at) || get(at).is_some_and(|package| !is_system(package));
@@ -106,8 +107,13 @@ fn mark(
     if asked.is_empty() {
         return;
     }
-    for package in packages.iter_mut().filter(|package| has_system || !is_system(package)) {
-        package.direct = Some(false);
+    // What nobody is said to need came in somehow all the same: nobody knows how.
+    for to in needed {
+        if let Some(package) = packages.get_mut(to as usize)
+            && (has_system || !is_system(package))
+        {
+            package.direct = Some(false);
+        }
     }
     for at in asked {
         if let Some(package) = packages.get_mut(at as usize) {

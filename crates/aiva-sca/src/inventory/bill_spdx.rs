@@ -4,6 +4,7 @@ use super::bill::{Bill, Component, text, texts};
 use super::bill_needs::{How, Need};
 use super::json::Json;
 use super::reading::Fault;
+use crate::depth::Depth;
 use crate::package::Scope;
 
 /// Takes one of the `packages` into the bill.
@@ -16,6 +17,7 @@ pub(super) fn package(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault>
             "SPDXID" => own.id = text(json)?,
             "name" => (own.name, own.line) = (text(json)?, line),
             "versionInfo" => own.version = text(json)?,
+            "comment" => own.depth = Depth::of_comment(&text(json)?),
             "licenseDeclared" => texts(json, &mut own.licenses)?,
             "licenseConcluded" => texts(json, &mut concluded)?,
             "primaryPackagePurpose" => {

@@ -4,6 +4,7 @@ use super::bill::{Bill, Component, text, texts};
 use super::bill_needs::{How, Need};
 use super::json::Json;
 use super::reading::Fault;
+use crate::depth::Depth;
 use crate::package::Scope;
 
 #[derive(Default)]
@@ -27,6 +28,7 @@ pub(super) fn element(json: &mut Json<'_>, bill: &mut Bill) -> Result<(), Fault>
             "type" | "@type" => element.kind = text(json)?,
             "spdxId" | "@id" => element.own.id = text(json)?,
             "name" => (element.own.name, element.own.line) = (text(json)?, line),
+            "comment" => element.own.depth = Depth::of_comment(&text(json)?),
             "software_packageVersion" => element.own.version = text(json)?,
             "software_packageUrl" => element.own.purl = Some(text(json)?),
             "software_primaryPurpose" => {

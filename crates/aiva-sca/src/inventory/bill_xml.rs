@@ -4,6 +4,7 @@ use super::bill::{Bill, Component, Form, is_no_package, scope, settle};
 use super::bill_needs::Need;
 use super::reading::Reading;
 use super::xml::{Visit, attribute, tell};
+use crate::depth::{self, Depth};
 
 #[derive(Default)]
 struct Reader {
@@ -19,6 +20,8 @@ struct Open {
     group: String,
     /// How deep it stands: what is further down than its own fields (its pedigree, say) is about others.
     depth: usize,
+    /// The name of the property that is open.
+    property: String,
 }
 
 /// Reads a bill of materials in XML.
@@ -52,10 +55,15 @@ impl Visit for Reader {
             _ if is_component(path) => {
                 let is_other = is_no_package(&value("type"));
                 let own = Component { line, id: value("bom-ref"), is_other, ..Component::default() };
-                self.open.push(Open { own, group: String::new(), depth: path.len() });
+                self.open.push(Open { own, group: String::new(), depth: path.len(), property: String::new() });
             }
             ("services", "service") => {
                 self.bill.others.insert(value("bom-ref"));
+            }
+            ("properties", "property") => {
+                if let Some(open) = self.open.last_mut() {
+                    open.property = value("name");
+                }
             }
             ("dependencies", "dependency") => self.needing = value("ref"),
             ("dependency", "dependency") => {
@@ -78,13 +86,14 @@ impl Visit for Reader {
             }
             return;
         }
-        let Some(Open { own, group, depth }) = self.open.last_mut() else { return };
+        let Some(Open { own, group, depth, property }) = self.open.last_mut() else { return };
         match (path.len().saturating_sub(*depth), above, name) {
             (1, _, "group") => text.clone_into(group),
             (1, _, "name") => (own.name, own.line) = (text.to_owned(), line),
             (1, _, "version") => text.clone_into(&mut own.version),
             (1, _, "purl") => own.purl = Some(text.to_owned()),
             (1, _, "scope") => own.scope = scope(text),
+            (2, "properties", "property") if property == depth::PROPERTY => own.depth = Depth::read(text),
             (2, "licenses", "expression") | (3, "license", "id" | "name") => own.licenses.push(text.to_owned()),
             _ => {}
         }

@@ -4,6 +4,7 @@ use aiva_contracts::api::{DocumentFinding, Level, StatementStatus};
 use serde_json::{Map, Value, json};
 
 use super::{Bom, Component, File, Vulnerability, address, database, number_of, web};
+use crate::depth;
 use crate::package::{Scope, Source};
 
 /// The reference of what was scanned.
@@ -62,10 +63,10 @@ fn component(component: &Component<'_>) -> Value {
         "bom-ref": component.reference,
         "name": component.name,
         "scope": scope(component.scope),
-        "properties": [
-            { "name": "aiva:ecosystem", "value": component.ecosystem.osv_name() },
-            { "name": "aiva:scope", "value": component.scope.name() },
-        ],
+        "properties": properties(component)
+            .into_iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect::<Vec<_>>(),
         "evidence": { "occurrences": component
             .places
             .iter()
@@ -86,6 +87,13 @@ fn component(component: &Component<'_>) -> Value {
         }
     }
     one
+}
+
+/// What CycloneDX has no field for, as names and values.
+pub(super) fn properties(component: &Component<'_>) -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![("aiva:ecosystem", component.ecosystem.osv_name()), ("aiva:scope", component.scope.name())];
+    all.extend(component.depth().map(|depth| (depth::PROPERTY, depth.name())));
+    all
 }
 
 /// What a dependency is needed for, in CycloneDX's three words.

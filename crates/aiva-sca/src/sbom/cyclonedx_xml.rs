@@ -71,7 +71,7 @@ fn component(out: &mut Xml, one: &Component<'_>) {
         if let Some(purl) = &one.purl {
             out.text("purl", purl);
         }
-        properties(out, &[("aiva:ecosystem", one.ecosystem.osv_name()), ("aiva:scope", one.scope.name())]);
+        properties(out, &super::cyclonedx::properties(one));
         out.inside("evidence", &[], |out| {
             out.inside("occurrences", &[], |out| {
                 for (path, line) in &one.places {

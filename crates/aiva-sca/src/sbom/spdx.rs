@@ -85,6 +85,9 @@ fn package(component: &Component<'_>, findings: &[&DocumentFinding]) -> Value {
     if !component.version.is_empty() {
         one["versionInfo"] = json!(component.version);
     }
+    if let Some(depth) = component.depth() {
+        one["comment"] = json!(depth.comment());
+    }
     if declared.is_none() && !component.licences.is_empty() {
         let stated: Vec<&str> = component.licences.iter().copied().collect();
         one["licenseComments"] = json!(format!("the lockfile states: {}", stated.join(", ")));

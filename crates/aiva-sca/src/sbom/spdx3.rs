@@ -6,6 +6,7 @@ use aiva_contracts::api::{DocumentFinding, Level, StatementStatus};
 use serde_json::{Value, json};
 
 use super::{Bom, Component, Vulnerability, address, number_of, short, web};
+use crate::depth::Depth;
 use crate::package::{Scope, Source};
 
 const CREATION: &str = "_:creation";
@@ -81,9 +82,13 @@ fn package(base: &str, component: &Component<'_>) -> Value {
     if let Some(purl) = &component.purl {
         one["software_packageUrl"] = json!(purl);
     }
+    let mut comments: Vec<String> = component.depth().map(Depth::comment).into_iter().collect();
     if component.declared().is_none() && !component.licences.is_empty() {
         let stated: Vec<&str> = component.licences.iter().copied().collect();
-        one["comment"] = json!(format!("the lockfile states the licence {}", stated.join(", ")));
+        comments.push(format!("the lockfile states the licence {}", stated.join(", ")));
+    }
+    if !comments.is_empty() {
+        one["comment"] = json!(comments.join("; "));
     }
     one
 }

@@ -1,5 +1,7 @@
 //! Bills of materials: valid by the official schemas, the same every time, and saying what the scan knows.
 
+mod depth;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -116,3 +116,31 @@ fn what_is_needed_through_what_is_no_package_has_a_bound() {
     assert!(reading.problems[0].message.contains("not all known"), "{:?}", reading.problems);
     assert_eq!(reading.packages.len(), count);
 }
+
+/// A bill that names what the project asks for may still have packages of which it says nothing.
+#[test]
+fn what_nobody_is_said_to_need_is_of_unknown_depth() {
+    let bill = |property: &str| {
+        format!(
+            r#"{{"bomFormat": "CycloneDX", "specVersion": "1.6",
+"metadata": {{"component": {{"bom-ref": "root", "type": "application", "name": "app"}}}},
+"components": [
+{{"bom-ref": "a", "type": "library", "name": "a", "version": "1.0.0", "purl": "pkg:npm/a@1.0.0"}},
+{{"bom-ref": "b", "type": "library", "name": "b", "version": "1.0.0", "purl": "pkg:npm/b@1.0.0"}},
+{{"bom-ref": "c", "type": "library", "name": "c", "version": "1.0.0", "purl": "pkg:npm/c@1.0.0"{property}}}],
+"dependencies": [{{"ref": "root", "dependsOn": ["a"]}}, {{"ref": "a", "dependsOn": ["b"]}}, {{"ref": "c", "dependsOn": ["c"]}}]}}"#
+        )
+    };
+    for (property, depth) in [
+        ("", "?"),
+        (r#", "properties": [{"name": "aiva:depth", "value": "direct"}]"#, "direct"),
+        (r#", "properties": [{"name": "aiva:depth", "value": "transitive"}]"#, "transitive"),
+        (r#", "properties": [{"name": "aiva:depth", "value": "deep"}]"#, "?"),
+    ] {
+        let want = format!(
+            "parsed\na 1.0.0 4 direct runtime\nb 1.0.0 5 transitive runtime\nc 1.0.0 6 {depth} runtime\n\
+             a 1.0.0 -> b 1.0.0\nc 1.0.0 -> c 1.0.0"
+        );
+        check(Kind::Bill, &bill(property), &want);
+    }
+}
