@@ -219,15 +219,22 @@ impl Layer {
     pub(super) fn find(&self, loaded: &Loaded, name: &str) -> Result<Option<u32>, Damage> {
         let hash = name_hash(name, &loaded.secrets);
         let mask = loaded.segment.slots - 1;
+        let (hot, damage) = (self.hot(loaded)?, || loaded.damage("its hash table"));
+        // A slot never lies in two pages, and the next one mostly in the same.
+        let mut checked = usize::MAX;
         for step in 0..loaded.segment.slots {
-            let at = (hash.wrapping_add(step) & mask) * SLOT as u64;
-            let slot = self.sound(loaded, at, SLOT)?;
-            let slot = u64::from_le_bytes(slot.try_into().map_err(|_| loaded.damage("its hash table"))?);
+            let at = usize::try_from((hash.wrapping_add(step) & mask) * SLOT as u64).map_err(|_| damage())?;
+            if at / PAGE != checked {
+                self.check_page(loaded, hot, at / PAGE)?;
+                checked = at / PAGE;
+            }
+            let slot = hot.get(at..).and_then(|rest| rest.first_chunk::<SLOT>()).ok_or_else(damage)?;
+            let slot = u64::from_le_bytes(*slot);
             if slot == 0 {
                 return Ok(None);
             }
             if (slot >> 32) as u32 == tag(hash) {
-                let offset = (slot as u32).checked_sub(1).ok_or_else(|| loaded.damage("its hash table"))?;
+                let offset = (slot as u32).checked_sub(1).ok_or_else(damage)?;
                 if Entry::name_at(self, loaded, offset)? == name.as_bytes() {
                     return Ok(Some(offset));
                 }
@@ -249,13 +256,16 @@ impl Layer {
         Ok(bytes)
     }
 
+    #[inline]
     fn check_page(&self, loaded: &Loaded, hot: &[u8], page: usize) -> Result<(), Damage> {
         let bit = 1_u64 << (page % 64);
         let word = loaded.sound.get(page / 64).ok_or_else(|| loaded.damage("an offset"))?;
-        let known = word.load(Ordering::Relaxed);
-        if known & bit != 0 {
-            return Ok(());
-        }
+        if word.load(Ordering::Relaxed) & bit != 0 { Ok(()) } else { self.check_anew(loaded, hot, page, word) }
+    }
+
+    #[cold]
+    fn check_anew(&self, loaded: &Loaded, hot: &[u8], page: usize, word: &AtomicU64) -> Result<(), Damage> {
+        let (bit, known) = (1_u64 << (page % 64), word.load(Ordering::Relaxed));
         let first = page / AT_ONCE * AT_ONCE;
         if known >> (first % 64) & ((1 << AT_ONCE) - 1) == 0 {
             // The first page of its neighbourhood: others of it will be asked for.
