@@ -8,6 +8,7 @@
 
 mod cyclonedx;
 mod cyclonedx_xml;
+mod licences;
 mod spdx;
 mod spdx3;
 
@@ -29,9 +30,9 @@ pub use spdx3::spdx3;
 
 use crate::depth::Depth;
 use crate::inventory::stronger;
-use crate::licence::expression::{Meaning, read};
 use crate::package::{Ecosystem, Input, Package, Scope, Source, Status};
 use crate::purl::purl;
+use licences::Own;
 
 /// What a bill is made of beside the scan.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +78,10 @@ struct Component<'a> {
     version: &'a str,
     source: Source,
     scope: Scope,
+    /// The licences that the files state, verbatim.
     licences: BTreeSet<&'a str>,
+    /// Those that the package itself gives.
+    own: Own,
     places: BTreeSet<(&'a str, u32)>,
     /// Whether a project asks for it.
     depth: Depth,
@@ -180,6 +184,7 @@ impl<'a> Bom<'a> {
                 source: package.source.clone(),
                 scope: package.scope,
                 licences: BTreeSet::new(),
+                own: Own::default(),
                 places: BTreeSet::new(),
                 depth: Depth::Transitive,
                 drawn: Depth::Unknown,
@@ -231,6 +236,7 @@ impl<'a> Bom<'a> {
                 source: Source::Registry,
                 scope: entry.scope,
                 licences: BTreeSet::new(),
+                own: Own::default(),
                 places: BTreeSet::new(),
                 depth: Depth::Unknown,
                 drawn: Depth::Unknown,
@@ -347,15 +353,6 @@ impl Component<'_> {
     fn depth(&self) -> Option<Depth> {
         let is_package = self.purl.is_some() && !self.version.is_empty();
         (is_package && self.depth != self.drawn).then_some(self.depth)
-    }
-
-    /// The licence that the files state, where all of them state one and it is clear, as an SPDX expression.
-    fn declared(&self) -> Option<String> {
-        let mut stated = self.licences.iter();
-        match (stated.next().map(|one| read(one)), stated.next()) {
-            (Some(Meaning::Clear(expression)), None) => Some(expression.to_string()),
-            _ => None,
-        }
     }
 }
 

@@ -80,11 +80,14 @@ fn component(component: &Component<'_>) -> Value {
         one["purl"] = json!(purl);
     }
     match component.declared() {
-        Some(expression) => one["licenses"] = json!([{ "expression": expression }]),
+        Some(expression) => one["licenses"] = json!([{ "expression": expression, "acknowledgement": "declared" }]),
         None if component.licences.is_empty() => {}
         None => {
             one["licenses"] = component.licences.iter().map(|name| json!({ "license": { "name": name } })).collect();
         }
+    }
+    if let Some(expression) = component.concluded() {
+        one["evidence"]["licenses"] = json!([{ "expression": expression, "acknowledgement": "concluded" }]);
     }
     one
 }

@@ -60,10 +60,11 @@ fn component(out: &mut Xml, one: &Component<'_>) {
             out.text("version", one.version);
         }
         out.text("scope", scope(one.scope));
-        if !one.licences.is_empty() {
+        let declared = one.declared();
+        if declared.is_some() || !one.licences.is_empty() {
             out.inside("licenses", &[], |out| {
-                if let Some(expression) = one.declared() {
-                    return out.text("expression", &expression);
+                if let Some(expression) = declared {
+                    return out.line("expression", &[("acknowledgement", "declared")], &expression);
                 }
                 one.licences.iter().for_each(|name| out.inside("license", &[], |out| out.text("name", name)));
             });
@@ -81,6 +82,11 @@ fn component(out: &mut Xml, one: &Component<'_>) {
                     });
                 }
             });
+            if let Some(expression) = one.concluded() {
+                out.inside("licenses", &[], |out| {
+                    out.line("expression", &[("acknowledgement", "concluded")], &expression);
+                });
+            }
         });
     });
 }

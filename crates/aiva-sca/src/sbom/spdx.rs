@@ -71,7 +71,7 @@ fn package(component: &Component<'_>, findings: &[&DocumentFinding]) -> Value {
         "name": component.name,
         "downloadLocation": location(component),
         "filesAnalyzed": false,
-        "licenseConcluded": "NOASSERTION",
+        "licenseConcluded": component.concluded().as_deref().unwrap_or("NOASSERTION"),
         "licenseDeclared": declared.as_deref().unwrap_or("NOASSERTION"),
         "copyrightText": "NOASSERTION",
         "primaryPackagePurpose": if matches!(component.source, Source::Path(_)) { "APPLICATION" } else { "LIBRARY" },

@@ -93,12 +93,14 @@ fn package(base: &str, component: &Component<'_>) -> Value {
     one
 }
 
-/// Each stated licence once, and who is under it.
+/// Each licence once, and who is under it: by what is stated, or by what a text is.
 fn licences(bom: &Bom<'_>, base: &str) -> Vec<Value> {
-    let mut under: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut under: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
     for component in &bom.components {
-        if let Some(expression) = component.declared() {
-            under.entry(expression).or_default().push(id(base, &component.reference));
+        let declared = component.declared().map(|expression| ("hasDeclaredLicense", expression));
+        let concluded = component.concluded().map(|expression| ("hasConcludedLicense", expression));
+        for (kind, expression) in declared.into_iter().chain(concluded) {
+            under.entry(expression).or_default().push((kind, id(base, &component.reference)));
         }
     }
     let mut all = Vec::new();
@@ -108,10 +110,10 @@ fn licences(bom: &Bom<'_>, base: &str) -> Vec<Value> {
             "type": "simplelicensing_LicenseExpression", "spdxId": licence, "creationInfo": CREATION,
             "simplelicensing_licenseExpression": expression,
         }));
-        let declared = |from: &String| {
-            relationship(base, "Relationship", from, "hasDeclaredLicense", std::slice::from_ref(&licence))
+        let of = |(kind, from): &(&str, String)| {
+            relationship(base, "Relationship", from, kind, std::slice::from_ref(&licence))
         };
-        all.extend(components.iter().map(declared));
+        all.extend(components.iter().map(of));
     }
     all
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use aiva_chassis::clock::{Clock as _, SystemClock};
 use aiva_findings::export::{self, Document, Tool};
 use aiva_sca::inventory::{self, FileId};
+use aiva_sca::licence::survey::{Depth, survey};
 use aiva_sca::sbom::{self, Bom, Made};
 use anyhow::Result;
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use super::super::terminal::{BUFFER, Terminal};
 use super::super::{Format, Scan};
 use super::{Report, shown};
 use crate::failure::Failure;
+use crate::settings;
 
 /// Writes the report in the form that was asked for.
 pub(super) fn write(scan: &Scan, report: &Report, terminal: Terminal) -> Result<()> {
@@ -58,7 +60,8 @@ impl<'r> Form<'r> {
             Format::Cyclonedx | Format::CyclonedxXml | Format::Spdx | Format::Spdx3 => {
                 let target = target(&scan.path);
                 let made = Made { target: &target, version: tool.version, at: dated(tool.at)? };
-                let bom = Bom::new(&report.inputs, report.document(), made);
+                let licensed = survey(&scan.path, &report.inputs, &settings::caches(), Depth::Licences);
+                let bom = Bom::new(&report.inputs, report.document(), made).with_licences(&licensed);
                 match scan.format {
                     Format::Cyclonedx => serde_json::to_string_pretty(&sbom::cyclonedx(&bom))? + "\n",
                     Format::Spdx => serde_json::to_string_pretty(&sbom::spdx(&bom))? + "\n",
