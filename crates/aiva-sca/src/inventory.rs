@@ -119,8 +119,9 @@ mod yarn_lock;
 pub(crate) use address::{MASK, host, masked_query, user, without_secret};
 pub(crate) use catalog::Kept as Catalogs;
 pub(crate) use door::western;
-pub use find::FileId;
+pub use find::{FileId, is_mark};
 pub(crate) use graph::stronger;
+pub use include::taken_in;
 pub use installed::{
     Expect, ImageError, Piece, Platform, What, image, is_file as is_installed, is_root, read as read_installed, rootfs,
     what,
@@ -136,7 +137,6 @@ pub(crate) use pyproject::{poetry_requirement, workspace_of_text as uv_workspace
 pub use reading::Reading;
 pub(crate) use reading::quote;
 pub(crate) use uv_members::Workspace as UvWorkspace;
-pub use vendored::is_sign as is_sign_of_vendoring;
 pub(crate) use version_catalog::{in_brackets, marker as plugin_marker};
 pub use walk::{Inventory, Options, Progress, Visited, WalkError, is_within, visit, walk};
 #[cfg(test)]

@@ -16,7 +16,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use super::installed::is_archive;
 use super::kind::Kind;
 use super::rules::Rules;
-use super::vendored::{is_vendored, leave_out};
+use super::vendored::{is_sign, is_vendored, leave_out};
 use super::walk::{Options, Progress, WalkError};
 use crate::package::{Input, Problem, Status};
 
@@ -158,6 +158,13 @@ fn wanted(entry: &DirEntry, exclude: &Gitignore) -> bool {
         return false;
     }
     !is_folder || !is_owned(entry)
+}
+
+/// Whether a file of this path may tell that a folder is passed over: who lays a tree down lays it down too.
+pub fn is_mark(path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let own = folder.rsplit('/').next().unwrap_or(folder);
+    MARKED.iter().any(|(names, file)| *file == name && names.contains(&own)) || is_sign(path)
 }
 
 fn is_owned(entry: &DirEntry) -> bool {

@@ -117,6 +117,22 @@ pub(crate) fn settle_compiled(readings: &mut [(Found, Reading)]) {
     }
 }
 
+/// Which files, below the root, the requirements of this path take in, whatever their names are: who lays a tree down lays them down
+/// too. What was taken in itself is a list (`is_list`), whatever its name is.
+pub fn taken_in(path: &str, text: &[u8], is_list: bool) -> Vec<String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let kind = match Kind::of(folder, name) {
+        _ if is_list => Kind::Requirements,
+        Some(kind @ (Kind::Requirements | Kind::PyProject)) => kind,
+        _ => return Vec::new(),
+    };
+    if kind == Kind::Requirements && !may_include(text) {
+        return Vec::new();
+    }
+    let includes = kind.read(text).links.includes;
+    includes.iter().filter_map(|include| place(folder, &include.path)).collect()
+}
+
 /// Whether some line of a file may begin with an option that takes in another.
 fn may_include(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

@@ -41,8 +41,8 @@ pub(crate) fn is_vendored(path: &Path, name: &str) -> bool {
     }
 }
 
-/// Whether a file of this path may be such a sign: who lays a tree down lays it down too.
-pub fn is_sign(path: &str) -> bool {
+/// Whether a file of this path may be such a sign.
+pub(crate) fn is_sign(path: &str) -> bool {
     let is = |name: &str| path == name || path.strip_suffix(name).is_some_and(|above| above.ends_with('/'));
     [CRATE, COMPOSER, PODS, "Cartfile.resolved"].into_iter().any(is)
 }

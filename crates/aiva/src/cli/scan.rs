@@ -143,7 +143,8 @@ pub(crate) fn run(scan: &Scan, global: &Global, terminal: Terminal) -> Result<Ex
 
 /// The configuration; of what is staged the staged one, if git has one there.
 fn settings(scan: &Scan, global: &Global) -> Result<Found> {
-    let own = (scan.staged && global.config.is_none()).then(|| tree::staged_text("aiva.toml")).flatten();
+    let is_staged = scan.staged && global.config.is_none();
+    let own = if is_staged { tree::staged_text("aiva.toml")? } else { None };
     Ok(settings::find_as(global, Vec::new(), own.map(|text| ("aiva.toml".to_owned(), text)))?)
 }
 

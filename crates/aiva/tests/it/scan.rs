@@ -3,6 +3,7 @@
 mod forms;
 mod narrowed;
 mod sca;
+mod staged;
 
 use crate::program::World;
 
