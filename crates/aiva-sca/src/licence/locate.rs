@@ -3,7 +3,7 @@
 //! A folder counts only if what is in it says the very version: a cache of another version says nothing. Files that are larger
 //! than [`LARGEST`] are not read, and in the scanned tree no symbolic link is followed out of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
@@ -345,8 +345,8 @@ impl<'a> Finder<'a> {
 
 /// Several licences in one expression, each by its SPDX name where it has one.
 pub(super) fn joined<'w>(all: impl IntoIterator<Item = &'w String>, with: &str) -> Option<String> {
-    let mut all: Vec<&String> = all.into_iter().collect();
-    all.dedup();
+    let mut seen = HashSet::new();
+    let all: Vec<&String> = all.into_iter().filter(|one| seen.insert(*one)).collect();
     if let [one] = all[..] {
         return Some(one.clone());
     }

@@ -131,10 +131,12 @@ fn a_package_of_hex_is_looked_up_in_deps() {
     let lock = "%{\n  \"left\": {:hex, :left, \"1.0.0\", \"aa\", [:mix], [], \"hexpm\", \"bb\"},\n}\n";
     let metadata = "{<<\"links\">>,[{<<\"licenses\">>,<<\"x\">>}]}.\n{<<\"name\">>,<<\"left\">>}.\n{<<\"version\">>,<<\"1.0.0\">>}.\n\
                     {<<\"requirements\">>,\n [[{<<\"version\">>,<<\"2.0.0\">>}]]}.\n{<<\"licenses\">>,\n [<<\"Apache-2.0\">>,<<\"MIT\">>]}.\n";
+    let thrice = metadata.replace(",<<\"MIT\">>", ",<<\"MIT\">>,<<\"Apache-2.0\">>,<<\"MIT\">>");
     let unknown = "unknown: the lockfile does not say, and the package is in no local cache: not in deps/";
     let file = "deps/left/hex_metadata.config";
     check(&[("mix.lock", lock)], &[&format!("left 1.0.0: {unknown}")]);
     check(&[("mix.lock", lock), (file, metadata)], &["left 1.0.0: Apache-2.0 AND MIT"]);
+    check(&[("mix.lock", lock), (file, &thrice)], &["left 1.0.0: Apache-2.0 AND MIT"]);
     let other = metadata.replace("1.0.0", "1.0.1");
     check(&[("mix.lock", lock), (file, &other)], &[&format!("left 1.0.0: {unknown}")]);
     let silent = metadata.replace("<<\"Apache-2.0\">>,<<\"MIT\">>", "");
