@@ -17,20 +17,24 @@ pub(super) fn strict(text: &str) -> Option<Vec<u8>> {
     key(core, pre, 3)
 }
 
-/// node-semver's loose reading: leading `v`, `=` and blanks, and a pre-release without its dash (`1.2.3beta`).
+/// node-semver's loose reading: leading `v`, `=` and blanks, and a pre-release without its dash (`1.2.3beta`). A fourth number is one
+/// too, with the last digit of the third: `1.3.01.1` is 1.3.0 with the pre-release 1.1, and `1.3.1.1` no version.
 pub(super) fn loose(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_start_matches(|c: char| c == 'v' || c == '=' || c.is_whitespace());
+    let text = text.trim_start_matches(|c: char| c == 'v' || c == '=' || c.is_whitespace()).trim_end();
     if let Some((core, pre)) = split(text)
         && let Some(key) = key(core, pre, 3)
     {
         return Some(key);
     }
     let text = without_build(text)?;
-    let glued = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (core, pre) = text.split_at(glued);
-    if core.split('.').count() != 3 {
-        return None;
-    }
+    let patch = text.match_indices('.').nth(1)?.0 + 1;
+    let digits = text.bytes().skip(patch).take_while(u8::is_ascii_digit).count();
+    let glued = match text.as_bytes().get(patch + digits) {
+        Some(b'.') if digits < 2 => return None,
+        Some(b'.') => patch + digits - 1,
+        _ => patch + digits,
+    };
+    let (core, pre) = text.split_at_checked(glued)?;
     key(core, Some(pre), 3)
 }
 

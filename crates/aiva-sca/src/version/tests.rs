@@ -77,7 +77,21 @@ fn npm_is_read_loosely() {
             "1.2.4",
         ],
     );
+    // As node-semver takes them apart with `loose`: what cannot follow the third number begins with its last digit.
+    check(
+        Ecosystem::Npm,
+        &[
+            "1.1.1-1.10-.pre 1.1.11.10-.pre",
+            "1.2.3--",
+            "1.2.3--.pre 1.2.3-.pre",
+            "1.2.3",
+            "1.3.0-1.1 1.3.01.1 1.3.01.1+b",
+            "1.3.0-1.a 1.3.01.a",
+            "1.3.0",
+        ],
+    );
     unordered(Ecosystem::Npm, &["latest", "1.2.3.4", "1.2beta", "*", "^1.2.3", "file:../x"]);
+    unordered(Ecosystem::Npm, &["1.2.3.4-x", "1.2.33-.", "1.2.33.", "1.2.33..a", "1.2.", "1.2..", "1.2.3.é"]);
 }
 
 #[test]
