@@ -12,7 +12,7 @@ use super::address::{host, without_secret};
 use super::graph::index;
 use super::json::{Json, Value};
 use super::reading::{Fault, Reading, quote};
-use super::signs::{Listed, MOST_WORDS, is_plain, names_commit, sign};
+use super::signs::{Listed, MOST_WORDS, names_commit, sign};
 use crate::package::{Ecosystem, Fact, NotJudged, Package, Scope, Sign, Source};
 
 /// Hosts that are told of installations of public packages. OSV has the advisories of Drupal's for `Packagist`, too.
@@ -143,16 +143,9 @@ impl<'a> Entry<'a> {
         if matches!(package.source, Source::Git(_)) && self.source.kind.as_deref().is_some_and(|kind| kind != "git") {
             listed.pinned();
         }
-        let address = |of: &Address<'_>| of.url.as_deref().filter(|url| is_plain(url)).map(str::to_owned);
-        let fact =
-            |address: &str, is_checked| Fact::PlainHttp { address: without_secret(address).into_owned(), is_checked };
-        if let Some(archive) = address(&self.dist) {
-            // Nothing says what the archive must be: the commit is that of the repository.
-            signs.push(sign(package, fact(&archive, false)));
-        } else if let (Some(repository), false) = (address(&self.source), matches!(package.source, Source::Git(_))) {
-            let is_checked = self.source.reference.as_deref().is_some_and(names_commit);
-            signs.push(sign(package, fact(&repository, is_checked)));
-        }
+        // Nothing says what the archive must be: the commit is that of the repository.
+        self.dist.url.iter().for_each(|archive| listed.address(archive));
+        self.source.url.iter().for_each(|repository| listed.repository(repository));
         if let Some(archive) = self.dist.url.as_deref().filter(|archive| self.is_of_another(archive)) {
             listed.elsewhere(archive);
         }

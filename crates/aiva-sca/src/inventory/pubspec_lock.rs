@@ -119,7 +119,9 @@ impl Entry {
             return reading.problem(self.line, format!("{} has no version", quote(&self.name)));
         }
         let mut listed = Listed::default();
-        listed.address(&self.url);
+        if !matches!(source, Source::Git(_)) {
+            listed.address(&self.url);
+        }
         listed.revision(&self.commit);
         if !self.sha256.is_empty() {
             listed.hash("sha256:");

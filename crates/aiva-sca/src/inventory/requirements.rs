@@ -237,10 +237,13 @@ impl File {
 
     /// Tells of the way by which an archive or a repository comes. A hash is asked for where an index may have any archive, not here.
     fn outside(&mut self, name: &str, address: &str, line: u32) {
-        let mut listed = of_address(address);
-        listed.revision(address);
         let package = Package::new(Ecosystem::PyPi, normalise(name), "", line);
         let package = Package { source: python::source(address), ..package };
+        let mut listed = Listed::default();
+        match package.source {
+            Source::Git(_) => listed.revision(address),
+            _ => listed = of_address(address),
+        }
         listed.tell(&package, false, &mut self.reading.links.signs);
     }
 

@@ -84,8 +84,10 @@ fn address_of(package: &Package, address: &str, integrity: Option<&str>, add: &m
 /// What a lockfile says of a package that may have several archives, each with its own address and hash.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listed {
-    /// The first address that is not encrypted.
-    plain: Option<String>,
+    /// The first address of an archive that is not encrypted: its hash is checked.
+    archive: Option<String>,
+    /// That of a repository besides where the package comes from: its commit is checked.
+    repository: Option<String>,
     /// The first one of an archive of another package.
     elsewhere: Option<String>,
     has_hash: bool,
@@ -96,9 +98,12 @@ pub(crate) struct Listed {
 impl Listed {
     /// Notes where an archive is.
     pub(crate) fn address(&mut self, address: &str) {
-        if self.plain.is_none() && is_plain(address) {
-            self.plain = Some(without_secret(address).into_owned());
-        }
+        note_plain(&mut self.archive, address);
+    }
+
+    /// Notes a repository that it may be taken from instead.
+    pub(crate) fn repository(&mut self, address: &str) {
+        note_plain(&mut self.repository, address);
     }
 
     /// Notes an archive whose address is that of another package.
@@ -135,28 +140,38 @@ impl Listed {
     /// What is out of the ordinary. A hash is missed only where one is `due`.
     pub(crate) fn tell(&self, package: &Package, due: bool, signs: &mut Vec<Sign>) {
         let mut add = |fact| signs.push(sign(package, fact));
-        let own = match &package.source {
+        let (archive, repository) = match &package.source {
             Source::Path(_) => return,
-            Source::Registry => None,
-            Source::PrivateRegistry(address) | Source::Git(address) | Source::Url(address) => Some(address),
+            Source::Registry => (None, None),
+            Source::PrivateRegistry(address) | Source::Url(address) => (Some(address), None),
+            Source::Git(address) => (None, Some(address)),
         };
-        let is_git = matches!(package.source, Source::Git(_));
-        let is_checked = if is_git { self.names_commit } else { self.has_hash && self.weak.is_none() };
-        if let Some(address) = own.filter(|address| is_plain(address)).or(self.plain.as_ref()) {
+        let of_archive = archive.filter(|address| is_plain(address)).or(self.archive.as_ref());
+        let of_repository = repository.filter(|address| is_plain(address)).or(self.repository.as_ref());
+        let is_hashed = self.has_hash && self.weak.is_none();
+        let plain = of_archive.map(|address| (address, is_hashed));
+        if let Some((address, is_checked)) = plain.or(of_repository.map(|address| (address, self.names_commit))) {
             add(Fact::PlainHttp { address: address.clone(), is_checked });
         }
-        if let (true, false, Some(address)) = (is_git, is_checked, own) {
+        if let Some(address) = repository.filter(|_| !self.names_commit) {
             add(Fact::MovingGit(address.clone()));
         }
         if let (Source::Registry, Some(address)) = (&package.source, &self.elsewhere) {
             add(Fact::Elsewhere(address.clone()));
         }
         match self.weak {
-            _ if is_git => {} // The commit is the hash.
+            _ if repository.is_some() => {} // The commit is the hash.
             Some(algorithm) => add(Fact::WeakIntegrity(algorithm)),
             None if due && !self.has_hash => add(Fact::NoIntegrity),
             None => {}
         }
+    }
+}
+
+/// Keeps the first address that is not encrypted.
+fn note_plain(first: &mut Option<String>, address: &str) {
+    if first.is_none() && is_plain(address) {
+        *first = Some(without_secret(address).into_owned());
     }
 }
 

@@ -202,6 +202,12 @@ fn composer() {
                "notification-url": "https://packagist.org/downloads/""#,
             &["supply-plain-http-checked acme/mine:2"],
         ),
+        // Told once, by the worse of the two.
+        (
+            r#""version": "1.0.0", "source": {"type": "git", "url": "http://a.example/m.git", "reference": "COMMIT"},
+               "dist": {"type": "zip", "url": "http://a.example/m.zip", "reference": "COMMIT", "shasum": ""}"#,
+            &["supply-not-registry acme/mine:2", "supply-plain-http acme/mine:2"],
+        ),
     ];
     check_each("composer.lock", lock, rows);
     // GitHub makes the archive of the repository and of the commit that the entry names.
