@@ -54,7 +54,7 @@ config_section! {
     pub struct NamespaceOwner {
         /// Whose names they are, as OSV spells it: "npm", "PyPI", "crates.io", "Maven", "NuGet", ...
         pub ecosystem: String, example "\"npm\"";
-        /// The registry's address, or the name that the package manager has for it.
+        /// The registry's address, or the name that the package manager has for it; "public" for names that are yours in public.
         pub registry: String, example "\"https://npm.acme.example\"";
         /// How bad it is when one comes from elsewhere.
         pub level: ConfusionLevel = "high";

@@ -54,10 +54,12 @@ impl Rules {
     /// What the rules find in one input.
     pub fn judge_one(&self, input: &Input, index: Option<&Index>) -> Vec<Finding> {
         let mut findings = Vec::new();
+        let outside = outside(input);
+        let all = || input.packages.iter().chain(&outside);
         self.names(input, &mut findings);
-        self.sources(input, &mut findings);
-        self.confusable(input, index, &mut findings);
-        self.namespaces(input, &mut findings);
+        self.sources(input, all(), &mut findings);
+        self.confusable(input, all(), index, &mut findings);
+        self.namespaces(input, all(), &mut findings);
         self.signs(input, &mut findings);
         findings
     }
@@ -82,13 +84,18 @@ impl Rules {
 
     /// Packages from elsewhere that bear the name of a public one: public advisories do not speak of them, and whoever leaves out
     /// where they come from gets the other.
-    fn confusable(&self, input: &Input, index: Option<&Index>, findings: &mut Vec<Finding>) {
+    fn confusable<'p>(
+        &self,
+        input: &Input,
+        packages: impl Iterator<Item = &'p Package>,
+        index: Option<&Index>,
+        findings: &mut Vec<Finding>,
+    ) {
         if !self.on.contains(&Rule::ConfusableName) {
             return;
         }
-        let asked = outside(input);
         let mut private: Vec<&Package> = Vec::new();
-        for package in input.packages.iter().chain(&asked) {
+        for package in packages {
             if package.source == Source::Registry {
                 continue;
             }
@@ -100,7 +107,8 @@ impl Rules {
             } else {
                 continue;
             };
-            if self.trusted_names.contains(name) {
+            // Of names that are the owner's in public, what comes from elsewhere is told as that.
+            if self.trusted_names.contains(name) || self.owner(package).is_some_and(Namespace::is_public) {
                 continue;
             }
             let from = match &package.source {
@@ -112,7 +120,10 @@ impl Rules {
                 }
                 Source::Git(address) => format!("from the git repository {address}"),
                 Source::Url(address) => format!("from {address}"),
-                Source::Path(_) => "of the project itself or from a folder".to_owned(),
+                Source::Path(_) => {
+                    "of the project itself or from a folder (if both are yours: `trusted_names`, or `[sca.namespaces]`)"
+                        .to_owned()
+                }
             };
             let reason = format!("{name} is also {known}; this one is {from}");
             self.tell(input, package, Rule::ConfusableName, reason, findings);
@@ -128,13 +139,18 @@ impl Rules {
         findings.push(finding::of_rule(&input.path, &whole, String::new(), rule));
     }
 
-    fn namespaces(&self, input: &Input, findings: &mut Vec<Finding>) {
+    /// Whose name it is.
+    fn owner(&self, package: &Package) -> Option<&Namespace> {
+        self.namespaces.iter().find(|one| one.holds(package.ecosystem, &package.name))
+    }
+
+    fn namespaces<'p>(&self, input: &Input, packages: impl Iterator<Item = &'p Package>, findings: &mut Vec<Finding>) {
         if self.namespaces.is_empty() {
             return;
         }
-        for package in input.packages.iter().chain(&outside(input)) {
-            let owner = self.namespaces.iter().find(|one| one.holds(package.ecosystem, &package.name));
-            let Some((rule, level, reason)) = owner.and_then(|owner| owner.judge(&input.kind, package)) else {
+        for package in packages {
+            let Some((rule, level, reason)) = self.owner(package).and_then(|owner| owner.judge(&input.kind, package))
+            else {
                 continue;
             };
             let purl = purl(package.ecosystem, &package.name, &package.version);
@@ -143,8 +159,8 @@ impl Rules {
         }
     }
 
-    fn sources(&self, input: &Input, findings: &mut Vec<Finding>) {
-        for package in input.packages.iter().chain(&outside(input)) {
+    fn sources<'p>(&self, input: &Input, packages: impl Iterator<Item = &'p Package>, findings: &mut Vec<Finding>) {
+        for package in packages {
             let from = match &package.source {
                 Source::Git(address) => format!("it comes from the git repository {address}"),
                 Source::Url(address) => format!("it is downloaded from {address}"),

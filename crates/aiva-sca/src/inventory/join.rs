@@ -21,7 +21,7 @@ use super::kind::Kind;
 use super::reading::Reading;
 use super::walk::Options;
 use super::{
-    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, msbuild,
+    by_deno, cargo_lock, cargo_workspace, catalog, dynamic, go_locks, go_sum, go_work, include, members, msbuild,
     msbuild_targets, nuget_xml, pnpm_workspace, pom_tree, renamed, yarn_lock,
 };
 use crate::package::{Ecosystem, Fact, Input, Package, Scope, Status};
@@ -86,8 +86,8 @@ pub(crate) fn join(
             compare(kind, lock, &declared)
         });
         let missing = missing.unwrap_or_default();
-        for manifest in manifests {
-            if let Some((found, reading)) = readings.get_mut(manifest) {
+        for manifest in &manifests {
+            if let Some((found, reading)) = readings.get_mut(*manifest) {
                 // What builds a Python project is in no lockfile.
                 let is_built = |scope| found.kind == Kind::PyProject && scope == Scope::Build;
                 // What the lockfile does not have is installed by what the manifest says.
@@ -99,8 +99,9 @@ pub(crate) fn join(
                 // The lockfile says itself where its packages come from.
                 reading.links.signs.retain(|sign| !matches!(sign.fact, Fact::Outside(_)));
             }
-            held.insert(manifest);
         }
+        members::note(&mut readings, lock, &manifests);
+        held.extend(manifests);
     }
     pnpm_workspace::settle_locked(&mut readings);
     held.extend(by_deno::settle(&mut readings, standing.files, standing.other_locks));

@@ -1,17 +1,45 @@
 //! The members of a workspace of npm's, pnpm's, yarn's or bun's, in whose `package.json` nobody reads the overrides: all four go by
-//! those of the workspace's own folder. What such a file asks for is therefore judged as it stands.
+//! those of the workspace's own folder. What such a file asks for is therefore judged as it stands. Their names are noted where the
+//! lockfile has none.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
+use smol_str::SmolStr;
+
+use super::find::Found;
 use super::globs::Globs;
-use super::join::{above, below, inside};
+use super::join::{above, below, folder, inside};
+use super::kind::Kind;
 use super::package_json;
+use super::reading::Reading;
 use super::workspaces::{Known, Texts};
 use super::yaml::{self, Visit};
+use crate::package::{Ecosystem, Source};
 
 /// Whether a folder is a member by what a folder further up says.
 pub(super) fn is_member(own: &str, known: &Known<Globs>, texts: Texts<'_>) -> bool {
     above(own).skip(1).any(|at| known.of(at, || globs(at, texts)).matches(below(at, own)))
+}
+
+/// Notes the names of members that their lockfile does not list, as npm's does: they may be those of public packages. pnpm's and yarn
+/// classic's know the folders only.
+pub(super) fn note(readings: &mut [(Found, Reading)], lock: usize, manifests: &[usize]) {
+    let Some((found, lock)) = readings.get(lock).filter(|(found, _)| found.kind.locks() == Some(Kind::PackageJson))
+    else {
+        return;
+    };
+    let top = folder(&found.path).to_owned();
+    let own = lock.packages.iter().filter(|package| matches!(package.source, Source::Path(_)));
+    let listed: HashSet<SmolStr> = own.map(|package| package.name.clone()).collect();
+    for manifest in manifests {
+        let Some((found, reading)) = readings.get_mut(*manifest) else { continue };
+        let at = folder(&found.path);
+        let name = reading.links.name.clone().filter(|name| at != top && !listed.contains(name.as_str()));
+        if let (Kind::PackageJson, Some(name)) = (found.kind, name) {
+            reading.outside(Ecosystem::Npm, &name, Source::Path(below(&top, at).to_owned()), 1);
+        }
+    }
 }
 
 /// The folders that a folder's manifests call members of its workspace, as patterns.

@@ -17,11 +17,15 @@ pub struct Namespace {
     pub ecosystem: Ecosystem,
     /// A name, or the beginning of names with `*` at the end.
     pub pattern: String,
-    /// The address of the registry that they come from, or the name that the package manager has for it.
+    /// The address of the registry that they come from, or the name that the package manager has for it; [`PUBLIC`] where they are
+    /// the owner's in public.
     pub registry: String,
     /// How bad it is when one comes from elsewhere.
     pub level: Level,
 }
+
+/// How the ecosystem's public registry is named.
+const PUBLIC: &str = "public";
 
 /// Files that name every registry but the public one, so that no other address is the public one.
 const TELLING: [&str; 14] = [
@@ -61,17 +65,24 @@ impl Namespace {
         }
     }
 
+    /// Whether whoever has these names has them at the public registry too.
+    pub fn is_public(&self) -> bool {
+        self.registry == PUBLIC
+    }
+
     /// What is wrong about the way by which a package of it comes; `None` where all is well.
     pub fn judge(&self, kind: &str, package: &Package) -> Option<(Rule, Level, String)> {
         let wanted = &self.registry;
-        let belongs = format!("names like {} come from {wanted}", self.pattern);
+        let wanted_words = if self.is_public() { "the public registry" } else { wanted };
+        let belongs = format!("names like {} come from {wanted_words}", self.pattern);
         let confusion =
             |from: String| Some((Rule::DependencyConfusion, self.level, format!("{belongs}, this one {from}")));
-        if let Some(address) = package.mirror() {
+        if let Some(address) = package.mirror().filter(|_| !self.is_public()) {
             return if is_below(address, wanted) { None } else { confusion(format!("from {address}")) };
         }
         match &package.source {
             Source::Path(_) => None,
+            Source::Registry if self.is_public() => None,
             Source::PrivateRegistry(address) if is_below(address, wanted) => None,
             Source::PrivateRegistry(address) => confusion(format!("from {address}")),
             Source::Git(address) => confusion(format!("from the git repository {address}")),
@@ -161,6 +172,16 @@ mod tests {
         assert_eq!(mirrored("https://npm.acme.example/repo/npm"), None);
         assert_eq!(mirrored("https://mirror.example/npm"), confusion);
         assert_eq!(rule("package-lock.json", Source::Git("https://example.com/x.git".to_owned())), confusion);
+        // Names that are the project's own in public, too.
+        let own = |source: Source| {
+            let package = Package { source, ..Package::new(Ecosystem::Npm, "@acme/core", "1.0.0", 1) };
+            let namespace = Namespace { registry: PUBLIC.to_owned(), ..namespace(Ecosystem::Npm, "@acme/*") };
+            namespace.judge("package-lock.json", &package).map(|(rule, level, _)| (rule, level))
+        };
+        assert_eq!(own(Source::Registry), None);
+        assert_eq!(own(Source::Path("core".to_owned())), None);
+        assert_eq!(own(private("https://npm.acme.example/public")), confusion);
+        assert_eq!(own(Source::Git("https://example.com/x.git".to_owned())), confusion);
         let unproven = Some((Rule::NamespaceUnproven, Level::Informational));
         assert_eq!(rule("pnpm-lock.yaml", Source::Registry), unproven);
     }

@@ -171,8 +171,9 @@ impl Rule {
             }
             Self::ConfusableName => {
                 "Public advisories about the name are not about this package, so they are not applied to it. Whoever installs \
-                 without its source gets the public one. Another name, or a namespace of your own in `[sca.namespaces]`, ends \
-                 that. If it is fine, put the name into `trusted_names` of `[sca.supply]`."
+                 without its source gets the public one; another name ends that. If the public one is yours too, say so: put the \
+                 name, or the beginning of your names with `*`, into `[sca.namespaces]` with `registry = \"public\"`. If it is \
+                 fine for another reason, put the name into `trusted_names` of `[sca.supply]`."
             }
             Self::Deprecated => "Plan to replace it; its authors will not mend it.",
         }

@@ -359,6 +359,26 @@ fn a_manifest_that_takes_a_public_name_from_elsewhere_is_told() {
 }
 
 #[test]
+fn a_member_with_a_public_name_is_told_whichever_tool_locks_it() {
+    let top = ("package.json", r#"{"name": "our-top", "private": true, "workspaces": ["p/*"]}"#);
+    let members = [("p/a/package.json", r#"{"name": "lodash"}"#), ("p/b/package.json", r#"{"name": "our-own"}"#)];
+    let pnpm = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n\n  p/a: {}\n\n  p/b: {}\n";
+    let npm = r#"{"lockfileVersion": 3, "packages": {"": {"name": "our-top", "workspaces": ["p/*"]}, "node_modules/lodash": {"resolved": "p/a",
+        "link": true}, "p/a": {"name": "lodash", "version": "1.0.0"}, "node_modules/our-own": {"resolved": "p/b", "link": true}, "p/b": {"name": "our-own"}}}"#;
+    let berry = "__metadata:\n  version: 8\n\n\"our-top@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"our-top@workspace:.\"\n  \
+                 languageName: unknown\n  linkType: soft\n\n\"lodash@workspace:p/a\":\n  version: 0.0.0-use.local\n  resolution: \
+                 \"lodash@workspace:p/a\"\n  languageName: unknown\n  linkType: soft\n";
+    for (lock, want) in [
+        (("pnpm-lock.yaml", pnpm), "p/a/package.json:1 lodash"),
+        (("yarn.lock", "# yarn lockfile v1\n\n\nreact@^18:\n  version \"18.2.0\"\n"), "p/a/package.json:1 lodash"),
+        (("package-lock.json", npm), "package-lock.json:2 lodash"),
+        (("yarn.lock", berry), "yarn.lock:10 lodash"),
+    ] {
+        confusable(&[top, lock, members[0], members[1]], &[want]);
+    }
+}
+
+#[test]
 fn no_lockfile_has_what_builds_a_python_project() {
     let manifest = "[build-system]\nrequires = [\"six>=1.10\", \"hatchling==1.0\"]\n[project]\nname = \"app\"\ndependencies = [\"six>=1.16\"]\n";
     let uv = "version = 1\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { editable = \".\" }\ndependencies = [{ name = \"six\" }]\n\n\

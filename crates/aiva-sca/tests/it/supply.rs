@@ -328,6 +328,14 @@ fn a_name_of_a_public_package_from_elsewhere_is_noted() {
     assert!(noted[0].verdict.reason.contains("that advisories are about"), "{}", noted[0].verdict.reason);
     let trusted = Rules { trusted_names: ["two-ranges".to_owned()].into(), ..Rules::default() };
     assert!(trusted.judge(&inventory.inputs, Some(&index)).is_empty());
+    // Whoever has the names in public too says so; that they come from somewhere of one's own is not enough.
+    for (registry, noted) in [("public", 0), ("https://crates.acme.example", 1)] {
+        let (pattern, at) = ("two-*".to_owned(), registry.to_owned());
+        let owner = Namespace { ecosystem: Ecosystem::CratesIo, pattern, registry: at, level: Level::High };
+        let rules = Rules { namespaces: vec![owner], ..Rules::default() };
+        let findings = rules.judge(&inventory.inputs, Some(&index));
+        assert_eq!(findings.len(), noted, "{registry}: {findings:?}");
+    }
 }
 
 #[test]

@@ -13,11 +13,7 @@ const LOCK: &str = "version = 4\n\n[[package]]\nname = \"rustls\"\nversion = \"0
 fn repository() -> Option<World> {
     let world = World::new().with_advisories();
     std::fs::create_dir(world.path("code")).unwrap();
-    let is_there = git(&world, &["init", "-q"]);
-    if !is_there {
-        eprintln!("skipped: there is no git here");
-    }
-    is_there.then_some(world)
+    git(&world, &["init", "-q"]).then_some(world)
 }
 
 fn git(world: &World, args: &[&str]) -> bool {
@@ -53,7 +49,10 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn what_is_staged_is_read_as_it_is_where_it_lies() {
-    let Some(world) = repository() else { return };
+    let Some(world) = repository() else {
+        eprintln!("skipped: there is no git here");
+        return;
+    };
     // What requirements take in, whatever its name and through a link.
     world.write("code/python/requirements.txt", "-r base.reqs\n-c more/limits\nflask==3.0.0\n-r linked\n");
     world.write("code/python/base.reqs", "-r deep.list\ndjango==4.2.0\n");
@@ -105,7 +104,10 @@ fn what_is_staged_is_read_as_it_is_where_it_lies() {
 
 #[test]
 fn what_cannot_be_read_of_the_index_is_an_error() {
-    let Some(world) = repository() else { return };
+    let Some(world) = repository() else {
+        eprintln!("skipped: there is no git here");
+        return;
+    };
     world.write("code/Cargo.lock", LOCK);
     assert!(git(&world, &["add", "."]));
     let here = |args: &[&str]| {
