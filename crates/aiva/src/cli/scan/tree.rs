@@ -240,7 +240,7 @@ fn is_read(file: &Path) -> bool {
     let extension = file.extension().unwrap_or_default().to_string_lossy();
     Kind::of(&folder, &name).is_some()
         || is_mark(&file.to_string_lossy())
-        || matches!(&*name, ".gitignore" | ".npmrc")
+        || matches!(&*name, ".gitignore" | ".npmrc" | ".yarnrc.yml" | "go.sum")
         || matches!(&*extension, "txt" | "in" | "toml" | "xml" | "props" | "targets")
 }
 
