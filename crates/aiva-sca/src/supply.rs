@@ -121,7 +121,7 @@ impl Rules {
                 Source::Git(address) => format!("from the git repository {address}"),
                 Source::Url(address) => format!("from {address}"),
                 Source::Path(_) => {
-                    "of the project itself or from a folder (if both are yours: `trusted_names`, or `[sca.namespaces]`)"
+                    "of the project itself or from a folder (if both are yours: `registry = \"public\"` in `[sca.namespaces]`)"
                         .to_owned()
                 }
             };

@@ -326,6 +326,7 @@ fn a_name_of_a_public_package_from_elsewhere_is_noted() {
     assert_eq!(noted.len(), 1);
     assert_eq!((noted[0].verdict.id.as_str(), noted[0].name.as_str()), ("supply-confusable-name", "two-ranges"));
     assert!(noted[0].verdict.reason.contains("that advisories are about"), "{}", noted[0].verdict.reason);
+    assert!(noted[0].verdict.reason.contains("[sca.namespaces]"), "the way out: {}", noted[0].verdict.reason);
     let trusted = Rules { trusted_names: ["two-ranges".to_owned()].into(), ..Rules::default() };
     assert!(trusted.judge(&inventory.inputs, Some(&index)).is_empty());
     // Whoever has the names in public too says so; that they come from somewhere of one's own is not enough.
