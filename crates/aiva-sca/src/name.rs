@@ -1,11 +1,12 @@
 //! How a package's name is spelled so that two spellings of one package are the same: as the index of advisories keeps it.
 //!
-//! Pure. Reports show names as files have them; only comparing goes through here.
+//! Pure. Reports show names as files have them; only comparing goes through here. Requirements that name another package are taken apart here too.
 
 use std::borrow::Cow;
 
 use crate::package::Ecosystem;
 use crate::purl::pypi_name;
+use crate::version::Requirement;
 
 /// The one spelling of a name.
 ///
@@ -52,6 +53,29 @@ pub fn repository(address: &str) -> Cow<'_, str> {
         Some((host, path)) if !has_scheme && !host.contains('/') => Cow::Owned(format!("{host}/{path}")),
         _ => Cow::Borrowed(rest),
     }
+}
+
+/// Splits `name@rest` behind the name, which may have a scope.
+pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(b'@', text.as_bytes().get(1..)?)? + 1;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// What follows `npm:` in a requirement: another package with its range, or only a range (yarn's berry, bun).
+pub(crate) fn behind_npm(text: &str) -> (Option<&str>, &str) {
+    /// What stands for a version where a name might: nobody has these for the name of a package that he means.
+    const TAGS: [&str; 5] = ["latest", "next", "beta", "canary", "rc"];
+    if let Some((name, range)) = split_name(text) {
+        return (Some(name), range);
+    }
+    // Names may begin with a digit as well.
+    let is_range = !text.is_empty() && (TAGS.contains(&text) || Requirement::parse(Ecosystem::Npm, text).is_some());
+    if is_range { (None, text) } else { (Some(text), "") }
+}
+
+/// A requirement without the `npm:` that a range may have before it.
+pub(crate) fn plain_range(requirement: &str) -> &str {
+    requirement.strip_prefix("npm:").filter(|text| behind_npm(text).0.is_none()).unwrap_or(requirement)
 }
 
 #[cfg(test)]

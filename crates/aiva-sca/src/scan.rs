@@ -14,6 +14,7 @@ use crate::advisory::{Damage, Index, IndexedEcosystem};
 use crate::finding::{Finding, Introduced, Paths, Verdict};
 use crate::graph::{Graph, Walker};
 use crate::matching::{Judge, Judgement};
+use crate::name::behind_npm;
 use crate::package::{Ecosystem, Input, NotJudged, Package, Scope, Source, not_a_mirror};
 use crate::purl::purl;
 use crate::system;
@@ -303,10 +304,10 @@ impl<'i> Judging<'i> {
     }
 }
 
-/// The range behind an npm alias (`npm:left-pad@^1`).
+/// The range behind an npm alias (`npm:left-pad@^1`), or behind `npm:` alone.
 pub(crate) fn range_of(requirement: &str) -> &str {
     match requirement.strip_prefix("npm:") {
-        Some(alias) => alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or("", |(_, range)| range),
+        Some(alias) => behind_npm(alias).1,
         None => requirement,
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::entries::{Entries, Form, Spot};
 use crate::inventory::{Kind, Tell, is_read_table};
+use crate::name::behind_npm;
 
 /// The tables of a `package.json`.
 const TABLES: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", PEERS];
@@ -83,8 +84,7 @@ fn spot(key: &str, value: &str, at: Range<usize>, is_peer: bool, is_node: bool) 
 
 /// The package behind an alias of npm's.
 pub(super) fn behind_alias(said: &str) -> Option<&str> {
-    let alias = said.trim().strip_prefix("npm:")?;
-    Some(alias.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(alias, |split| split.0))
+    behind_npm(said.trim().strip_prefix("npm:")?).0
 }
 
 /// Steps over JSON that is known to be sound.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::name::behind_npm;
 use crate::package::Ecosystem;
 use crate::scan::range_of;
 use crate::version::{Requirement, Version};
@@ -27,10 +28,7 @@ pub(super) fn moved(ecosystem: Ecosystem, text: &str, to: &str) -> Option<String
     }
     // What does not hold the version that it was made for is no help.
     .filter(|new| {
-        let range = new
-            .strip_prefix("npm:")
-            .map_or(new.as_str(), |alias| alias.rsplit_once('@').map_or("", |(_, range)| range));
-        Requirement::parse(ecosystem, range).is_some_and(|requirement| requirement.holds(target.key()))
+        Requirement::parse(ecosystem, range_of(new)).is_some_and(|requirement| requirement.holds(target.key()))
     })
 }
 
@@ -165,8 +163,11 @@ fn dart(text: &str, to: &str, target: &Version) -> Option<String> {
 
 fn npm(text: &str, to: &str) -> Option<String> {
     if let Some(alias) = text.strip_prefix("npm:") {
-        let (name, range) = alias.rsplit_once('@').filter(|(name, _)| !name.is_empty())?;
-        return Some(format!("npm:{name}@{}", npm(range, to)?));
+        return match behind_npm(alias) {
+            (Some(name), range) if !range.is_empty() => Some(format!("npm:{name}@{}", npm(range, to)?)),
+            (Some(_), _) => None,
+            (None, range) => Some(format!("npm:{}", npm(range, to)?)),
+        };
     }
     if text.contains([':', '/']) {
         return None;

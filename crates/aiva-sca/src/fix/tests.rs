@@ -205,6 +205,14 @@ package.json: handlebars 4.0.0 -> 4.5.3: H-1
   + {"dependencies": {"hb": "npm:handlebars@4.5.3"}}
 $ npm update hb:"#,
     );
+    // A range behind `npm:` is no alias.
+    let berry = "__metadata:\n  version: 8\n\n\"handlebars@npm:4.0.0\":\n  version: 4.0.0\n  resolution: \"handlebars@npm:4.0.0\"\n  languageName: node\n  linkType: hard\n\n\"m@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"m@workspace:.\"\n  dependencies:\n    handlebars: \"npm:4.0.0\"\n  languageName: unknown\n  linkType: soft\n";
+    let own = r#"{"name": "m", "dependencies": {"handlebars": "npm:4.0.0"}}"#;
+    let edited = r#"
+package.json: handlebars 4.0.0 -> 4.5.3: H-1
+  + {"name": "m", "dependencies": {"handlebars": "npm:4.5.3"}}"#;
+    check(&[("package.json", own)], edited);
+    check(&[("package.json", own), ("yarn.lock", berry)], &format!("{edited}\n$ yarn up -R handlebars:"));
     // Who asks for it by an alias may be a package of somebody else.
     let lock = r#"{"lockfileVersion": 3, "packages": {"": {"dependencies": {"x": "1.0.0"}},
         "node_modules/hb": {"name": "handlebars", "version": "4.0.0"},

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::address::{host, without_secret};
+pub(crate) use crate::name::split_name;
 use crate::package::{Scope, Source};
+use crate::purl::decode;
 
 /// Hosts that serve the public npm registry, whole mirrors included.
 const PUBLIC: &[&str] = &[
@@ -152,10 +154,11 @@ pub(super) fn released<'a>(name: &str, address: &'a str) -> Option<&'a str> {
     exact(version)
 }
 
-/// Splits `name@rest` behind the name, which may have a scope.
-pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
-    let at = memchr::memchr(b'@', text.as_bytes().get(1..)?)? + 1;
-    Some((text.get(..at)?, text.get(at + 1..)?))
+/// The package that berry patches, with its range: `patch:a@npm%3A1.0.0#./a.patch`.
+pub(super) fn patched(requirement: &str) -> Option<(String, String)> {
+    let source = requirement.strip_prefix("patch:")?.split('#').next()?;
+    let source = decode(source)?;
+    split_name(&source).map(|(name, range)| (name.to_owned(), range.to_owned()))
 }
 
 /// The scope of a dependency table of `package.json`.

@@ -13,11 +13,12 @@ use smol_str::SmolStr;
 use super::address::without_secret;
 use super::graph::stronger;
 use super::json::{Json, Value};
-use super::npm_source::{exact, is_git, source, split_name, table};
+use super::npm_source::{exact, is_git, patched, source, table};
 use super::overrides::{self, Scopes, Written};
 use super::pnpm_overrides::Taken;
 use super::reading::{Catalogued, Declared, Fault, Reading, quote};
 use super::workspaces::{Alone, Tell};
+use crate::name::{behind_npm, plain_range};
 use crate::package::{Ecosystem, Licenses, NotJudged, Package, Scope, Source};
 
 /// Reads a `package.json`.
@@ -55,7 +56,7 @@ pub(super) fn read_as(text: &str, tell: &dyn Tell) -> Reading {
             (Some(scope), _) => json.object(|json, name, line| {
                 match json.string()? {
                     Some(requirement) => {
-                        let one = Declared::new(name, requirement.trim(), scope, line);
+                        let one = Declared::new(name, plain_range(requirement.trim()), scope, line);
                         if scope == Scope::Peer { peers.asked.push(one) } else { asked.push(one) }
                     }
                     None => reading.problem(line, format!("the requirement of {} is not a string", quote(&name))),
@@ -177,9 +178,9 @@ fn entry(reading: &mut Reading, one: Declared, forced: &HashSet<&str>) {
 
 /// Judges what is asked for, or says why it cannot be judged.
 pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: Scope, line: u32) {
-    let alias = requirement.strip_prefix("npm:");
-    let (real, range) = match alias {
-        Some(alias) => split_name(alias).unwrap_or((alias, "")),
+    let requirement = plain_range(requirement);
+    let (real, range) = match requirement.strip_prefix("npm:").map(behind_npm) {
+        Some((real, range)) => (real.unwrap_or(name), range),
         None => (name, requirement),
     };
     if let Some(version) = exact(range) {
@@ -200,6 +201,10 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
     if is_plain(range) {
         return reading.range(Ecosystem::Npm, real, requirement, scope, line);
     }
+    // Shorter by each patch that lies in another one.
+    if let Some((name, range)) = patched(range) {
+        return ask(reading, &name, &range, scope, line);
+    }
     let shown = without_secret(requirement).into_owned();
     if let Some(place) = ["workspace:", "link:", "portal:", "file:"].iter().find_map(|start| range.strip_prefix(start))
     {
@@ -209,7 +214,7 @@ pub(super) fn ask(reading: &mut Reading, name: &str, requirement: &str, scope: S
     if is_address(range) {
         let source = match source(range) {
             source @ (Source::Git(_) | Source::PrivateRegistry(_) | Source::Path(_)) => source,
-            Source::Url(address) if !address.contains("://") => Source::Git(address), // `owner/repository` of GitHub.
+            Source::Url(address) if !address.contains(':') => Source::Git(address), // `owner/repository` of GitHub.
             source => source,
         };
         reading.outside(Ecosystem::Npm, real, source, line);

@@ -62,6 +62,31 @@ fn package_json_with_overrides() {
     );
 }
 
+#[test]
+fn what_stands_behind_npm_is_another_package_or_a_range() {
+    for (requirement, want) in [
+        ("npm:c@3.0.0", "c 3.0.0 1 runtime"),
+        ("npm:@s/c@^3", "? @s/c [npm:@s/c@^3] 1 runtime"),
+        ("npm:c", "? c [npm:c] 1 runtime"),
+        ("npm:7zip-bin", "? 7zip-bin [npm:7zip-bin] 1 runtime"),
+        // As yarn's berry and bun write it.
+        ("npm:1.2.3", "a 1.2.3 1 runtime"),
+        ("npm:^1.2", "? a [^1.2] 1 runtime"),
+        (
+            "npm:latest",
+            "- a [latest] 1 runtime: a tag that its publisher can move; a lockfile, or a range in its place, would say which versions",
+        ),
+        // A patch is of the release below.
+        ("patch:a@npm%3A1.2.3#./a.patch", "a 1.2.3 1 runtime"),
+        ("patch:@s/b@npm%3A%5E1.2#~/.yarn/patches/b.patch", "? @s/b [^1.2] 1 runtime"),
+        ("patch:a@patch%3Aa@npm%253A1.2.3%23./one.patch#./two.patch", "a 1.2.3 1 runtime"),
+        ("patch:a@./a.tgz#./a.patch", "- a [./a.tgz] 1 runtime: from an address, not from a registry"),
+    ] {
+        let manifest = format!("{{\"dependencies\": {{\"a\": \"{requirement}\"}}}}");
+        check("package.json", &manifest, &format!("parsed\n{want}"));
+    }
+}
+
 /// Pins before ranges, as they are listed.
 fn order(rows: &str) -> String {
     let (open, pins): (Vec<&str>, Vec<&str>) = rows.lines().partition(|row| row.starts_with(['?', '-']));
