@@ -6,8 +6,8 @@ use super::ask::{Entry, Move, Refused};
 use super::desk::{Desk, UNREADABLE};
 use super::keep::{Keepers, Lock, Own, dependants, keepers, spoken, who};
 use super::locked::Asked;
-use super::{Aims, Case, Stay};
-use crate::inventory::Kind;
+use super::{Aims, Case, Stay, folder};
+use crate::inventory::{Kind, place};
 use crate::package::{Ecosystem, Input};
 use crate::scan::label;
 use crate::version::{Requirement, Version};
@@ -91,6 +91,14 @@ pub(super) fn fate(
     }
     if let Some(path) = asked.unedited.as_ref().filter(|_| is_direct(case)) {
         return surely(format!("{path} is not edited; move it there to {} by hand", step.to));
+    }
+    let moves_in = |own: &&String| place(folder(case.path), own).is_none_or(|own| asked.moves_in(&own, &step.from));
+    if let Some(own) = lock.importers(case.name, &step.from).iter().find(|own| !moves_in(own)) {
+        let reason = format!(
+            "{lead}{} has it too, by nothing that is edited, as a peer: pnpm leaves it there until `pnpm dedupe` is run",
+            if own == "." { "the folder of the lockfile" } else { own }
+        );
+        return Fate { moves: is_asked, ..Fate::of(Stay::Perhaps, reason) };
     }
     if kind == Kind::YarnLock && lock.is_classic_of_yarn() && !is_asked {
         let stays = format!(

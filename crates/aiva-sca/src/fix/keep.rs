@@ -48,12 +48,14 @@ pub(super) struct Lock {
     is_classic: OnceCell<bool>,
     /// Packages of pnpm's with their peers: `x 1.0.0` and `lodash`.
     peers: OnceCell<HashSet<(String, String)>>,
+    /// The project's own folders that have a version, by the package: `lodash 4.17.4`.
+    importers: OnceCell<HashMap<String, Vec<String>>>,
 }
 
 impl Lock {
     pub(super) fn new(text: String) -> Self {
-        let (json, tied, npm, yarn, needs, is_classic, peers) = Default::default();
-        Self { text, json, tied, npm, yarn, needs, is_classic, peers }
+        let (json, tied, npm, yarn, needs, is_classic, peers, importers) = Default::default();
+        Self { text, json, tied, npm, yarn, needs, is_classic, peers, importers }
     }
 
     /// Who needs whom in it.
@@ -74,6 +76,12 @@ impl Lock {
             super::edit::READS.set(super::edit::READS.get() + 1);
             !self.text.contains("__metadata:")
         })
+    }
+
+    /// The project's own folders that have a version of a package, where it is pnpm's of a workspace.
+    pub(super) fn importers(&self, name: &str, version: &str) -> &[String] {
+        let known = self.importers.get_or_init(|| importers(&self.text));
+        known.get(&format!("{name} {version}")).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn json(&self) -> Option<&Value> {
@@ -274,6 +282,37 @@ fn peers(lock: &str) -> HashSet<(String, String)> {
         }
     }
     peers
+}
+
+/// The folders of a workspace of pnpm's by what each has.
+fn importers(lock: &str) -> HashMap<String, Vec<String>> {
+    let mut importers: HashMap<String, Vec<String>> = HashMap::new();
+    let (mut is_importer, mut folder, mut is_wanted, mut name) = (false, String::new(), false, String::new());
+    for line in lock.lines().filter(|line| !line.trim().is_empty()) {
+        let key = line.trim_start_matches(' ');
+        let depth = line.len() - key.len();
+        let (key, value) = key.split_once(": ").unwrap_or((key.trim_end_matches(':'), ""));
+        let (key, value) = (key.trim_matches(['\'', '"']), value.trim_matches(['\'', '"']));
+        match depth {
+            0 => is_importer = key == "importers",
+            2 => folder = key.trim_start_matches("./").to_owned(),
+            // Ranges, before format 6.
+            4 => is_wanted = is_importer && key != "specifiers",
+            6 => name = key.to_owned(),
+            _ => {}
+        }
+        // Before format 6 the version stands right behind the name.
+        let version = match depth {
+            6 => value,
+            8 if key == "version" => value,
+            _ => continue,
+        };
+        let version = version.split(['(', '_']).next().unwrap_or_default();
+        if is_wanted && !version.is_empty() {
+            importers.entry(format!("{name} {version}")).or_default().push(folder.clone());
+        }
+    }
+    importers
 }
 
 /// `@s/a 1.0.0` of `@s/a@1.0.0(b@2.0.0)`, and of `/@s/a/1.0.0_b@2.0.0` as it was before.

@@ -149,7 +149,11 @@ pub(super) fn settle(group: &mut Group<'_>, mut asked: Asked, aims: &Aims, desk:
         Kind::YarnLock if is_forced => Some("yarn install".to_owned()),
         // Classic upgrades nothing while package.json asks for something else than the lockfile has.
         Kind::YarnLock if is_first && is_edited => Some("yarn install".to_owned()),
-        Kind::BunLock if is_forced => Some("bun install".to_owned()),
+        // What no manifest beside the lockfile asks for bun does not update by name, but for all folders.
+        Kind::BunLock if is_forced || is_edited => Some("bun install".to_owned()),
+        Kind::BunLock if asked.paths.iter().any(|path| folder(path) != folder(group.path)) => {
+            Some(format!("bun update -r {}", names.join(" ")))
+        }
         Kind::CargoLock => Some(cargo::update(group.name, &going, &copies)),
         kind => command::of(kind, &names, &going, is_first),
     };
@@ -232,6 +236,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Whether a manifest in this folder asks for something that was at a version, and moves.
+    pub(super) fn moves_in(&self, own: &str, from: &str) -> bool {
+        let here = self.entries.iter().zip(&self.paths).filter(|(_, path)| folder(path) == own);
+        here.flat_map(|(entry, _)| entry.held.iter()).any(|held| held == from)
+    }
+
     /// Leaves out what the desk took back; whether that was nothing.
     fn take_back(&mut self, name: &str, desk: &Desk<'_>) -> bool {
         let mut is_whole = true;

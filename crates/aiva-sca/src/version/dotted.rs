@@ -10,7 +10,7 @@ const WORD: u8 = 0x03;
 const PRE_RELEASE: u8 = 0x01;
 const RELEASE: u8 = 0xFF;
 
-/// Hackage's `Version` (`Data.Version`) and R's `package_version`, which differ in what may stand between the numbers.
+/// Hackage's `Version` (`Data.Version`) and R's versions (`utils::compareVersion`), which differ in what may stand between the numbers.
 pub(super) fn numbers(text: &str, separators: &[char]) -> Option<Vec<u8>> {
     let mut key = Vec::with_capacity(16);
     for part in text.split(separators) {

@@ -26,7 +26,7 @@ pub enum Order {
     Packagist,
     /// Numbers between dots, more of them sort higher: Hackage.
     Hackage,
-    /// R's `package_version`: as Hackage, with dashes as well.
+    /// R's `utils::compareVersion`: as Hackage, with dashes as well. (`package_version` pads with zeros: there `3.6` is `3.6.0`.)
     Cran,
     /// Conan's extension of semver.
     Conan,

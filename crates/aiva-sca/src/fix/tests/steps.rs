@@ -194,3 +194,72 @@ fn pip_takes_no_version_that_a_constraint_shuts_out() {
         }
     }
 }
+
+#[test]
+fn bun_updates_by_name_only_what_a_folder_asks_for() {
+    let lock = |version: &str, range: &str| {
+        format!(
+            "{{\n  \"lockfileVersion\": 1,\n  \"workspaces\": {{\n    \"\": {{ \"name\": \"r\" }},\n    \"pk/a\": {{ \"name\": \"a\", \"dependencies\": {{ \"lodash\": \"{range}\" }} }},\n  }},\n  \
+             \"packages\": {{\n    \"a\": [\"a@workspace:pk/a\"],\n    \"lodash\": [\"lodash@{version}\", \"\", {{}}, \"sha512-aa\"],\n  }}\n}}\n"
+        )
+    };
+    let root = r#"{"name": "r", "workspaces": ["pk/*"]}"#;
+    let member = |range: &str| format!(r#"{{"name": "a", "dependencies": {{"lodash": "{range}"}}}}"#);
+    let files = |own: &str, locked: &str| [member(own), lock("4.17.4", locked)];
+    for (own, locked, want) in [
+        (
+            "4.17.4",
+            "4.17.4",
+            "pk/a/package.json: lodash 4.17.4 -> 4.17.21: L-3\n  + {\"name\": \"a\", \"dependencies\": {\"lodash\": \"4.17.21\"}}\n$ bun install:",
+        ),
+        // It was edited already, and the lockfile was not made again.
+        ("4.17.21", "4.17.4", "$ bun update -r lodash: L-3"),
+    ] {
+        let [member, lock] = files(own, locked);
+        check(&[("package.json", root), ("pk/a/package.json", &member), ("bun.lock", &lock)], want);
+    }
+}
+
+#[test]
+fn pnpm_leaves_what_a_folder_has_as_a_peer() {
+    let lock = |specifier: &str| {
+        format!(
+            "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {{}}\n\n  pk/a:\n    dependencies:\n      lodash:\n        specifier: ^4.17.0\n        version: \
+             4.17.4\n\n  pk/b:\n    dependencies:\n      lodash:\n        specifier: '{specifier}'\n        version: 4.17.4\n\npackages:\n\n  \
+             lodash@4.17.4:\n    resolution: {{integrity: sha512-aa}}\n\nsnapshots:\n\n  lodash@4.17.4: {{}}\n"
+        )
+    };
+    let member =
+        |name: &str, table: &str, range: &str| format!(r#"{{"name": "{name}", "{table}": {{"lodash": "{range}"}}}}"#);
+    let plan = |other: &str, range: &str, want: &str| {
+        check(
+            &[
+                ("package.json", r#"{"name": "r"}"#),
+                ("pnpm-workspace.yaml", "packages:\n  - 'pk/*'\n"),
+                ("pk/a/package.json", &member("a", "dependencies", "^4.17.0")),
+                ("pk/b/package.json", &member("b", other, range)),
+                ("pnpm-lock.yaml", &lock(range)),
+            ],
+            want,
+        );
+    };
+    plan(
+        "dependencies",
+        "^4.17.1",
+        r#"
+pk/a/package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"name": "a", "dependencies": {"lodash": "^4.17.21"}}
+pk/b/package.json: lodash 4.17.4 -> 4.17.21: L-3
+  + {"name": "b", "dependencies": {"lodash": "^4.17.21"}}
+$ pnpm update -r --depth Infinity lodash:"#,
+    );
+    plan(
+        "peerDependencies",
+        "*",
+        r#"
+pk/a/package.json: lodash 4.17.4 -> 4.17.21:
+  + {"name": "a", "dependencies": {"lodash": "^4.17.21"}}
+$ pnpm update -r --depth Infinity lodash:
+may stay pnpm-lock.yaml: lodash 4.17.4: L-3: pk/b has it too, by nothing that is edited, as a peer: pnpm leaves it there until `pnpm dedupe` is run"#,
+    );
+}
