@@ -6,8 +6,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::ask::{Ask, Edited};
-use super::edit::{Pen, refusal};
+mod ruby;
+
+use self::ruby::{calls, has_option, literal, requirements, statement};
+use super::ask::{Ask, Edited, Stands};
+use super::edit::{Pen, holds, refusal};
 use super::requirement::{dropped, moved, moved_all};
 use crate::inventory::Kind;
 use crate::package::Ecosystem;
@@ -29,6 +32,8 @@ struct Asking {
 enum Form {
     /// Strings of Ruby in these quotes, none or more; behind the name where there is none.
     Gem { parts: Vec<String>, quote: char },
+    /// Code that would have to be run.
+    Computed,
     /// Words of Elixir in their quotes.
     Mix { requirement: String, quote: char },
     /// A value of YAML.
@@ -52,11 +57,20 @@ impl Declared {
         let mut drops = Vec::new();
         let all = self.0.get(ask.name).map(Vec::as_slice).unwrap_or_default();
         pen.entries.extend((!all.is_empty()).then(|| ask.whole()));
+        let mut is_written = false;
         for asking in all {
-            let (new, lost) = asking.form.moved(ask.name, ask.highest())?;
-            pen.put(asking.at.clone(), new);
-            drops.extend(lost);
+            match asking.form.moved(ask.name, ask.highest()) {
+                Ok((new, lost)) => {
+                    pen.put(asking.at.clone(), new);
+                    drops.extend(lost);
+                    is_written = true;
+                }
+                // The command is enough.
+                Err(_) if ask.stands == Stands::Locked && asking.form.allows(ask.highest()) => {}
+                Err(reason) => return Err(reason),
+            }
         }
+        pen.entries.iter_mut().for_each(|entry| entry.is_kept = !is_written);
         let edited = pen.edited();
         Ok(Edited { drops: drops.into_iter().collect(), ..edited })
     }
@@ -70,12 +84,8 @@ impl Declared {
         let mut starts = calls(text).peekable();
         while let Some(start) = starts.next() {
             let Some(own) = literal(text, start) else { continue };
-            let mut all: Vec<Literal> = Vec::new();
-            let mut at = own.end + 1;
-            while let Some(next) = argument(text, at) {
-                at = next.end + 1;
-                all.push(next);
-            }
+            let (all, is_computed) = requirements(text, own.end + 1);
+            let at = all.last().unwrap_or(&own).end + 1;
             // No call goes on behind where the next one begins.
             let end = starts.peek().copied().unwrap_or(text.len());
             let options = statement(text.get(..end).unwrap_or_default(), at);
@@ -88,7 +98,8 @@ impl Declared {
                 _ => own.end + 1..own.end + 1,
             };
             let parts = all.iter().filter_map(|one| text.get(one.from..one.end)).map(str::to_owned).collect();
-            self.put(text.get(own.from..own.end).unwrap_or_default(), Form::Gem { parts, quote }, place);
+            let form = if is_computed { Form::Computed } else { Form::Gem { parts, quote } };
+            self.put(text.get(own.from..own.end).unwrap_or_default(), form, place);
         }
     }
 
@@ -105,7 +116,15 @@ impl Declared {
                 let from = line + at + 2 + name.len();
                 let Some(rest) = text.get(from..).and_then(|rest| rest.strip_prefix(',')) else { continue };
                 let blank = rest.len() - rest.trim_start().len();
-                let Some(own) = literal(text, from + 1 + blank) else { continue }; // by git or path
+                let start = from + 1 + blank;
+                let Some(own) = literal(text, start) else {
+                    // `@version`; behind a key or in a list stands where it comes from.
+                    let said = rest.trim_start();
+                    if said.starts_with('@') {
+                        self.put(name, Form::Computed, start..start);
+                    }
+                    continue;
+                };
                 let requirement = text.get(own.from..own.end).unwrap_or_default().to_owned();
                 let quote = if text.get(own.end..).is_some_and(|rest| rest.starts_with('\'')) { '\'' } else { '"' };
                 self.put(name, Form::Mix { requirement, quote }, own.from - 1..own.end + 1);
@@ -150,12 +169,24 @@ impl Declared {
 }
 
 impl Form {
+    /// Whether it allows a version as it is.
+    fn allows(&self, to: &str) -> bool {
+        match self {
+            Self::Gem { parts, .. } => parts.iter().all(|part| holds(Ecosystem::RubyGems, part, to)),
+            Self::Computed => false,
+            Self::Mix { requirement, .. } => holds(Ecosystem::Hex, requirement, to),
+            Self::Pub { written } => holds(Ecosystem::Pub, written.trim_matches(['"', '\'']), to),
+        }
+    }
+
     /// What stands there after a move, and the upper bounds that go.
     fn moved(&self, name: &str, to: &str) -> Result<(String, Vec<String>), String> {
+        let computed = || format!("the version of {name} is computed; move it to {to} by hand");
         match self {
+            Self::Computed => Err(computed()),
             Self::Gem { parts, quote } => {
                 if parts.iter().any(|part| part.contains("#{") || part.contains('\\')) {
-                    return Err(format!("the version of {name} is computed; move it to {to} by hand"));
+                    return Err(computed());
                 }
                 let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
                 let new = moved_all(Ecosystem::RubyGems, &parts, to)
@@ -183,64 +214,6 @@ impl Form {
     }
 }
 
-/// A string in the text: where its content begins and ends, without the quotes.
-struct Literal {
-    from: usize,
-    end: usize,
-}
-
-/// Where the first argument of each `gem` call begins.
-fn calls(text: &str) -> impl Iterator<Item = usize> {
-    let mut line = 0;
-    text.split_inclusive('\n').filter_map(move |whole| {
-        let start = line;
-        line += whole.len();
-        let code = whole.trim_start();
-        let rest = code.strip_prefix("gem")?;
-        let argument = rest.trim_start_matches([' ', '\t', '(']);
-        (argument.len() < rest.len()).then(|| start + whole.len() - argument.len())
-    })
-}
-
-/// The string that begins here.
-fn literal(text: &str, at: usize) -> Option<Literal> {
-    let rest = text.get(at..)?;
-    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let length = rest.get(1..)?.find([quote, '\n'])?;
-    text.get(at + 1 + length..)?.starts_with(quote).then_some(Literal { from: at + 1, end: at + 1 + length })
-}
-
-/// The next argument, where it is a string, also as the item of a list.
-fn argument(text: &str, at: usize) -> Option<Literal> {
-    let rest = text.get(at..)?;
-    let after = rest.trim_start().strip_prefix(',')?.trim_start();
-    let after = after.strip_prefix('[').map_or(after, str::trim_start);
-    let own = literal(text, at + rest.len() - after.len())?;
-    // `"group" => :x` is a key and no requirement.
-    let next = text.get(own.end + 1..)?.trim_start();
-    (!next.starts_with("=>") && !next.starts_with(':')).then_some(own)
-}
-
-/// What is left of a call: its line, and those after it as long as each ends with a comma.
-fn statement(text: &str, at: usize) -> &str {
-    let rest = text.get(at..).unwrap_or_default();
-    let mut end = 0;
-    for line in rest.split_inclusive('\n') {
-        end += line.len();
-        if !line.trim_end().ends_with(',') {
-            break;
-        }
-    }
-    rest.get(..end).unwrap_or_default()
-}
-
-/// `key: x`, `:key => x`.
-fn has_option(options: &str, key: &str) -> bool {
-    let words = options.split(|c: char| !c.is_alphanumeric() && !matches!(c, ':' | '_'));
-    let (new, old) = (format!("{key}:"), format!(":{key}"));
-    words.into_iter().any(|word| word == new || word == old)
-}
-
 /// The value of a line of YAML and where it stands; `None` where there is none.
 fn value(line: &str) -> Option<(Range<usize>, &str)> {
     let (_, rest) = line.split_once(':')?;
@@ -262,19 +235,37 @@ mod tests {
 
     #[track_caller]
     fn check(kind: Kind, text: &str, want: Result<Option<&str>, &str>) {
+        let got = edited(kind, text, Stands::Here);
+        let got = got.map(|edited| (!edited.entries.is_empty()).then(|| edited.puts.applied(text)));
+        assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
+    }
+
+    fn edited(kind: Kind, text: &str, stands: Stands) -> Result<Edited, String> {
         let moves = [Move { from: "2.0.0".to_owned(), to: "2.2.8".to_owned() }];
         let ask = Ask {
             ecosystem: Ecosystem::RubyGems,
             name: "rack",
             moves: &moves,
             lines: &BTreeSet::new(),
-            stands: Stands::Here,
+            stands,
             through: &[],
             sorted: OnceCell::new(),
         };
-        let got = Declared::read(kind, text).edit(&ask);
-        let got = got.map(|edited| (!edited.entries.is_empty()).then(|| edited.puts.applied(text)));
-        assert_eq!(got.as_ref().map(Option::as_deref).map_err(String::as_str), want, "{text}");
+        Declared::read(kind, text).edit(&ask)
+    }
+
+    #[test]
+    fn what_allows_the_version_and_cannot_be_moved_is_kept_for_the_command() {
+        for (kind, text, want) in [
+            (Kind::MixExs, "{:rack, \"~> 1.0 or ~> 2.0\"}", Ok(true)),
+            (Kind::MixExs, "[{:rack, \"~> 1.0 or ~> 2.0\"}, {:rack, \"~> 2.2.1\"}]", Ok(false)),
+            (Kind::MixExs, "{:rack, \"~> 1.0 or ~> 2.1.0\"}", Err(())),
+            (Kind::Gemfile, "gem \"rack\", \">= 2\", RACK\n", Err(())),
+        ] {
+            let got = edited(kind, text, Stands::Locked);
+            let got = got.map(|edited| edited.entries.iter().all(|entry| entry.is_kept)).map_err(drop);
+            assert_eq!(got, want, "{text}");
+        }
     }
 
     #[test]
@@ -289,6 +280,14 @@ mod tests {
                 "gem \"rack\",\n    \">= 2.0\",\n    require: false\n",
                 Some("gem \"rack\",\n    \">= 2.2.8\",\n    require: false\n"),
             ),
+            ("gem 'rack', '2.2.3', :require => false\n", Some("gem 'rack', '2.2.8', :require => false\n")),
+            ("gem 'rack', **OPTIONS\n", Some("gem 'rack', '>= 2.2.8', **OPTIONS\n")),
+            ("gem 'rack', '2.2.3' if ENV['X']\n", Some("gem 'rack', '2.2.8' if ENV['X']\n")),
+            (
+                "gem 'rack', # web\n  '2.2.3', # x\n  require: X\n",
+                Some("gem 'rack', # web\n  '2.2.8', # x\n  require: X\n"),
+            ),
+            ("gem('rack', [\n  '2.2.3',\n],\n)\n", Some("gem('rack', [\n  '2.2.8',\n],\n)\n")),
             ("gem \"rack\", group: :test\n", Some("gem \"rack\", \">= 2.2.8\", group: :test\n")),
             ("gem \"rack\", \"2.0\", \"group\" => :test\n", Some("gem \"rack\", \"2.2.8\", \"group\" => :test\n")),
             ("gem \"rack\", git: \"https://x.example/rack.git\"\n", None),
@@ -297,11 +296,28 @@ mod tests {
         ] {
             check(Kind::Gemfile, text, Ok(want));
         }
-        check(
-            Kind::Gemfile,
-            "gem \"rack\", \"~> #{RACK}\"\n",
-            Err("the version of rack is computed; move it to 2.2.8 by hand"),
-        );
+        for computed in [
+            "\"~> #{RACK}\"",
+            "RACK",
+            "Our::RACK",
+            "rack, require: false",
+            "ENV.fetch(\"RACK\", \"2.2.3\")",
+            "*%w(2.2.3)",
+            "*RACK",
+            "%q(2.2.3)",
+            ":rack",
+            "\"~> 2.2\", RACK",
+            "\"~> 2.2\",\n  # ours\n  RACK",
+            "[\"~> 2.2\", RACK]",
+            "[\"~> 2.2\"] + RACK",
+            "\"~> \" + RACK",
+            "\"~> 2.\" \"2\"",
+            "\"~> 2.2\" \\\n  \".3\"",
+            "[\"~> 2.2\"",
+        ] {
+            let text = format!("gem \"rack\", {computed}\n");
+            check(Kind::Gemfile, &text, Err("the version of rack is computed; move it to 2.2.8 by hand"));
+        }
     }
 
     #[test]
@@ -316,6 +332,8 @@ mod tests {
         ] {
             check(Kind::MixExs, text, Ok(want));
         }
+        let computed = "{:rack, @rack, only: :dev}";
+        check(Kind::MixExs, computed, Err("the version of rack is computed; move it to 2.2.8 by hand"));
         let either = "{:rack, \"~> 1.0 or ~> 2.0\"}";
         check(Kind::MixExs, either, Err("rack is asked for as \"~> 1.0 or ~> 2.0\", which no version can be put into"));
     }
