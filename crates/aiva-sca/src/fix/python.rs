@@ -37,6 +37,9 @@ pub(super) fn pyproject(document: &Table, tell: &dyn Tell, spots: &mut Spots) {
     let Some(tool) = below(document, "tool") else { return };
     let of_uv = below(tool, "uv").filter(|uv| uv.contains_key("workspace") || tell.uv().is_none());
     listed(of_uv.and_then(|uv| uv.get("override-dependencies")), false, spots);
+    listed(below(tool, "uv").and_then(|uv| uv.get("dev-dependencies")), false, spots);
+    let of_pdm = below(tool, "pdm").and_then(|pdm| below(pdm, "dev-dependencies"));
+    of_pdm.into_iter().flat_map(TableLike::iter).for_each(|(_, list)| listed(Some(list), false, spots));
     let resolution = below(tool, "pdm").and_then(|pdm| below(pdm, "resolution"));
     poetry_table(resolution.and_then(|resolution| resolution.get("overrides")), spots);
     let Some(poetry) = below(tool, "poetry") else { return };
@@ -123,7 +126,7 @@ pub(super) fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
     }
     let blank = specifier.len() - specifier.trim_start().len();
     let trail = specifier.get(specifier.trim_end().len()..).unwrap_or_default();
-    let bare = specifier.trim().trim_start_matches('(').trim_end_matches(')');
+    let (open, bare, close) = in_parentheses(specifier.trim());
     let (to, _) = pen.ask.to(bare)?;
     if tail.contains("--hash") {
         pen.refuse(format!("{name} is pinned with hashes; compile the requirements again with {name}>={to}"));
@@ -136,8 +139,17 @@ pub(super) fn line(text: &str, pen: &mut Pen<'_>) -> Option<String> {
     }
     let new = pen.write(own, bare, |old, to| moved(Ecosystem::PyPi, old, to))?;
     let lead = text.get(..start + own.len()).unwrap_or_default();
-    let blanks = specifier.get(..blank).filter(|_| !bare.is_empty()).unwrap_or_default();
-    Some(format!("{lead}{extras}{blanks}{new}{trail}{tail}"))
+    let blanks = specifier.get(..blank).filter(|_| !specifier.trim().is_empty()).unwrap_or_default();
+    Some(format!("{lead}{extras}{blanks}{open}{new}{close}{trail}{tail}"))
+}
+
+/// A specifier as Poetry writes it, `(>=1,<2)`, with what is before and behind it; both are empty where it stands alone.
+fn in_parentheses(written: &str) -> (&str, &str, &str) {
+    let inside = written.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let bare = inside.unwrap_or(written).trim();
+    let from = inside.map_or(0, |inside| 1 + inside.len() - inside.trim_start().len());
+    let open = written.get(..from).unwrap_or_default();
+    (open, bare, written.get(from + bare.len()..).unwrap_or_default())
 }
 
 /// Only the lines that were judged: a name may stand in several files that take each other in.
