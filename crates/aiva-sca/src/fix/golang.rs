@@ -16,13 +16,17 @@ pub(super) struct Module {
 
 impl Module {
     pub(super) fn read(text: &str) -> Self {
-        let words = |line: &'_ str| -> Vec<String> {
+        let mut replaced = HashSet::new();
+        let mut in_block = false;
+        for line in text.lines() {
             let code = line.split("//").next().unwrap_or_default();
-            code.split_whitespace().map(|word| bare(word).to_owned()).collect()
-        };
-        let is_replaced =
-            |words: &Vec<String>| words.iter().find(|word| *word != "require").is_some_and(|first| first == "replace");
-        let replaced = text.lines().map(words).filter(is_replaced).flatten().collect();
+            let mut words = code.split_whitespace().peekable();
+            let is_start = words.next_if(|word| matches!(*word, "replace" | "replace(")).is_some_and(|_| !in_block);
+            if is_start || in_block {
+                in_block = (in_block || code.trim_end().ends_with('(')) && words.peek() != Some(&")");
+                replaced.extend(words.map(|word| bare(word).to_owned()));
+            }
+        }
         let names_toolchain = text.lines().any(|line| line.split_whitespace().next() == Some("toolchain"));
         Self { lines: Lines::read(text), names_toolchain, replaced }
     }

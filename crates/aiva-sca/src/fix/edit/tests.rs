@@ -238,4 +238,13 @@ fn go_mod_moves_only_its_line() {
     let replaced = "require x/net v1.0.0\nreplace x/net => x/net v1.0.1\n";
     check(Kind::GoMod, replaced, "x/net", Err("x/net is replaced; move the replacement to v1.2.6 by hand"));
     check(Kind::GoMod, replaced, "x/netmore", Ok(None));
+    for block in ["replace (", "replace("] {
+        let replaced = format!(
+            "{block} // ours\n\tx/net => x/net v1.0.1 // x\n)\nrequire (\n\tx/net v1.0.0\n\tx/text v1.0.0\n)\n"
+        );
+        let held = "x/net is replaced; move the replacement to v1.2.6 by hand";
+        check(Kind::GoMod, &replaced, "x/net", Err(held));
+        let moved = replaced.replace("x/text v1.0.0", "x/text v1.2.6");
+        check(Kind::GoMod, &replaced, "x/text", Ok(Some(&moved)));
+    }
 }
