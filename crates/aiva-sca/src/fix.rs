@@ -144,6 +144,8 @@ struct Group<'a> {
     elsewhere: Option<String>,
     /// What makes the file again that was judged.
     again: Option<Run>,
+    /// Why what is edited in it may not last.
+    doubt: Option<String>,
     refusals: Refusals,
 }
 
@@ -240,6 +242,7 @@ pub fn plan(
             beyond: Vec::new(),
             elsewhere: None,
             again: None,
+            doubt: None,
             refusals: Refusals::default(),
         };
         if is_manifest(kind) {

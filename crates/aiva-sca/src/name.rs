@@ -63,14 +63,15 @@ pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
 
 /// What follows `npm:` in a requirement: another package with its range, or only a range (yarn's berry, bun).
 pub(crate) fn behind_npm(text: &str) -> (Option<&str>, &str) {
-    /// What stands for a version where a name might: nobody has these for the name of a package that he means.
-    const TAGS: [&str; 5] = ["latest", "next", "beta", "canary", "rc"];
     if let Some((name, range)) = split_name(text) {
         return (Some(name), range);
     }
-    // Names may begin with a digit as well.
-    let is_range = !text.is_empty() && (TAGS.contains(&text) || Requirement::parse(Ecosystem::Npm, text).is_some());
-    if is_range { (None, text) } else { (Some(text), "") }
+    // Names may begin with a digit as well, and `next` is a package.
+    let may_be_range = text.starts_with(|c: char| !c.is_alphabetic());
+    match text == "latest" || may_be_range && Requirement::parse(Ecosystem::Npm, text).is_some() {
+        true => (None, text),
+        false => (Some(text), ""),
+    }
 }
 
 /// A requirement without the `npm:` that a range may have before it.

@@ -24,8 +24,48 @@ struct File {
     includes: Vec<(String, bool)>,
     /// Who takes it in.
     above: Vec<String>,
-    /// What it says of packages, without what holds on some machines only: name, version or range, whether it is a pin, line.
-    entries: Vec<(String, String, bool, u32)>,
+    /// What it says of packages.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    /// A version, a range, or what is neither.
+    said: String,
+    form: Form,
+    line: u32,
+    /// Whether it holds on all machines.
+    is_for_all: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Pin,
+    Range,
+    /// An address, or what is no range of versions.
+    Other,
+}
+
+impl Entry {
+    fn shuts_out(&self, to: &str) -> bool {
+        match self.form {
+            Form::Pin => !is_same(&self.said, to),
+            Form::Range => !holds(Ecosystem::PyPi, &self.said, to),
+            Form::Other => true,
+        }
+    }
+}
+
+/// What a file that another one is made from says of a package.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The lines that shut the version out, by file: those of what it takes in with `-r` too.
+    pub(super) lines: BTreeMap<String, BTreeSet<u32>>,
+    /// The constraint that does.
+    pub(super) held: Option<String>,
+    /// Whether it asks for the package at all.
+    pub(super) asks: bool,
 }
 
 impl Constraints {
@@ -54,35 +94,54 @@ impl Constraints {
 
     /// The constraint of another file that shuts out the version to move to and does not move itself.
     pub(super) fn shut_out(&self, group: &Group<'_>, inputs: &[Input], to: &str) -> Option<String> {
-        let name = spelled(Ecosystem::PyPi, group.name);
         let constraining = self.constraining(group.path);
-        let mut all = constraining.into_iter().filter(|path| *path != group.path).flat_map(|path| {
-            let entries = self.files.get(path).map(|file| file.entries.as_slice()).unwrap_or_default();
-            entries.iter().filter(|entry| entry.0 == *name).map(move |entry| (path, entry))
-        });
-        let shuts_out = |(path, (_, said, is_pin, line)): &(&str, &(String, String, bool, u32))| match is_pin {
-            true => !is_same(said, to) && !moves(inputs, path, *line, group, said),
-            false => !holds(Ecosystem::PyPi, said, to),
+        constraining
+            .into_iter()
+            .filter(|path| *path != group.path)
+            .find_map(|path| self.held_by(path, group, inputs, to))
+    }
+
+    /// The constraint of a file that shuts the version to move to out and does not move itself.
+    pub(super) fn held_by(&self, path: &str, group: &Group<'_>, inputs: &[Input], to: &str) -> Option<String> {
+        let name = spelled(Ecosystem::PyPi, group.name);
+        let mut all = self.files.get(path)?.entries.iter().filter(|entry| entry.name == *name && entry.is_for_all);
+        let shuts_out = |entry: &&Entry| match entry.form {
+            Form::Pin => entry.shuts_out(to) && !moves(inputs, path, entry.line, group, &entry.said),
+            Form::Range => entry.shuts_out(to),
+            Form::Other => false,
         };
-        let (path, (_, said, is_pin, line)) = all.find(shuts_out)?;
-        let sign = if *is_pin { "==" } else { "" };
+        let Entry { said, form, line, .. } = all.find(shuts_out)?;
+        let sign = if *form == Form::Pin { "==" } else { "" };
         Some(format!("{path}:{line} (-c) holds {} at {sign}{said}, which {to} is not; move that by hand", group.name))
     }
 
-    /// The lines of a file, and of those that it takes in with `-r`, that shut a version of a package out; by file.
-    pub(super) fn shutting(&self, path: &str, name: &str, to: &str) -> BTreeMap<&str, BTreeSet<u32>> {
-        let (mut seen, mut lines) = (BTreeSet::new(), BTreeMap::<&str, BTreeSet<u32>>::new());
-        let mut open: Vec<&str> = self.files.get_key_value(path).map(|(path, _)| path.as_str()).into_iter().collect();
-        while let Some(path) = open.pop() {
-            let Some(file) = self.files.get(path).filter(|_| seen.insert(path)) else { continue };
-            open.extend(file.includes.iter().filter(|(_, only)| !only).map(|(path, _)| path.as_str()));
-            for (_, said, is_pin, line) in file.entries.iter().filter(|entry| entry.0 == name) {
-                if if *is_pin { !is_same(said, to) } else { !holds(Ecosystem::PyPi, said, to) } {
-                    lines.entry(path).or_default().insert(*line);
+    /// Whether it was read.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// What a file, which another one is made from, says of a package that moves.
+    pub(super) fn said(&self, path: &str, group: &Group<'_>, inputs: &[Input], to: &str) -> Said {
+        let name = spelled(Ecosystem::PyPi, group.name);
+        let (mut seen, mut said) = (BTreeSet::new(), Said::default());
+        let mut open = vec![(path, false)];
+        while let Some((path, only)) = open.pop() {
+            let Some(file) = self.files.get(path).filter(|_| path != group.path && seen.insert((path, only))) else {
+                continue;
+            };
+            open.extend(file.includes.iter().map(|(path, below)| (path.as_str(), only || *below)));
+            if only {
+                said.held = said.held.or_else(|| self.held_by(path, group, inputs, to));
+                continue;
+            }
+            for entry in file.entries.iter().filter(|entry| entry.name == *name) {
+                said.asks = true;
+                if entry.shuts_out(to) {
+                    said.lines.entry(path.to_owned()).or_default().insert(entry.line);
                 }
             }
         }
-        lines
+        said
     }
 
     /// The files that constrain the runs in which a file may be.
@@ -120,16 +179,21 @@ impl File {
             let text = (line as usize).checked_sub(1).and_then(|at| lines.get(at)).copied().unwrap_or_default();
             !text.contains(';')
         };
-        let pins = reading.packages.iter().map(|one| (one.name.to_string(), one.version.to_string(), true, one.line));
-        let open = reading.not_judged.iter().filter(|one| one.is_range);
-        let open = open.map(|one| (one.name.to_string(), one.requirement.to_string(), false, one.line));
+        let entry = |name: &str, said: &str, form, line| Entry {
+            name: name.to_owned(),
+            said: said.to_owned(),
+            form,
+            line,
+            is_for_all: is_for_all(line),
+        };
+        let pins = reading.packages.iter().map(|one| entry(&one.name, &one.version, Form::Pin, one.line));
+        let open = reading.not_judged.iter().map(|one| {
+            let form = if one.is_range { Form::Range } else { Form::Other };
+            entry(&one.name, &one.requirement, form, one.line)
+        });
         let includes = &reading.links.includes;
         let includes = includes.iter().filter_map(|one| Some((place(folder(path), &one.path)?, one.constraint)));
-        Self {
-            includes: includes.collect(),
-            above: Vec::new(),
-            entries: pins.chain(open).filter(|entry| is_for_all(entry.3)).collect(),
-        }
+        Self { includes: includes.collect(), above: Vec::new(), entries: pins.chain(open).collect() }
     }
 }
 

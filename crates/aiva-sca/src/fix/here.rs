@@ -4,17 +4,15 @@ use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::ask::{Ask, Edited, Entry, Move, Refused, Stands, held};
-use super::compiled::{self, Compiled};
+use super::ask::{Ask, Edited, Move, Refused, Stands, held};
+use super::compiled;
 use super::constraints::Constraints;
 use super::desk::Desk;
-use super::edit::holds;
 use super::forced::{Whom, has_overrides};
-use super::{Case, Group, Run, Stay, Step, folder, kind_of};
+use super::{Case, Group, Run, Stay, folder, kind_of};
 use crate::advisory::{Damage, Index};
 use crate::finding::{Finding, Verdict};
 use crate::inventory::{CENTRAL, Kind, Mirrors, PomSources, above, inside, single_input};
-use crate::name::spelled;
 use crate::package::{Input, Scope};
 use crate::scan::{Judged, Judging, Possible};
 use crate::version::Version;
@@ -24,7 +22,7 @@ pub(super) fn edit(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>)
     if is_constrained(group, desk) || is_shut_out(group, inputs, desk) {
         return;
     }
-    if group.kind == Kind::Requirements && is_made(group, inputs, desk) {
+    if group.kind == Kind::Requirements && compiled::move_sources(group, inputs, desk) {
         return;
     }
     let lines = group.lines();
@@ -132,94 +130,8 @@ fn is_shut_out(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> 
     held.is_some()
 }
 
-/// Has what a requirements file was compiled from allow the version too. Whether nothing else is to be done to it: that cannot be, or the file
-/// has hashes, and only what made it can make it again.
-fn is_made(group: &mut Group<'_>, inputs: &[Input], desk: &mut Desk<'_>) -> bool {
-    let Ok(sheet) = desk.sheet(group.path, group.kind) else { return false };
-    let is_hashed = {
-        let text: Vec<&str> = sheet.before.lines().collect();
-        let lines = group.lines();
-        let mut meant = lines.iter().filter_map(|line| text.get((*line as usize).checked_sub(1)?));
-        meant.any(|line| line.trim_end().ends_with('\\') || line.contains(" --hash"))
-    };
-    let Some(Compiled { sources, again }) = Compiled::of(group.path, &sheet.before, inputs) else { return false };
-    let to = highest(group).to_owned();
-    for (path, kind) in sources {
-        if let Some(reason) = source(group, &path, kind, &to, inputs, desk) {
-            let reason = format!("{path}: {reason}; it is made from that");
-            group.cases.iter_mut().for_each(|case| case.stays = Some((Stay::Surely, reason.clone())));
-            return true;
-        }
-    }
-    let Some((folder, command)) = again else { return false };
-    if !is_hashed {
-        group.again = Some(Run { folder, command, clears: Vec::new(), brought_by: Vec::new() });
-        return false;
-    }
-    let direct = |case: &Case<'_>| case.findings.iter().any(|finding| finding.direct == Some(true));
-    let is_sure = group.cases.iter().all(direct);
-    let command = compiled::upgrading(&command, group.name, Some(&*to).filter(|_| is_sure));
-    for (case, step) in group.cases.iter_mut().zip(&group.moves) {
-        let is_direct = direct(case);
-        case.step = is_direct.then(|| Step { to: step.to.clone(), command: command.clone() });
-        let reason = || (Stay::Perhaps, format!("nothing here says whether what asks for it allows {}", step.to));
-        case.stays = (!is_direct).then(reason);
-    }
-    let sure = group.cases.iter().filter(|case| case.stays.is_none());
-    let clears = super::ids(sure).into_iter().map(str::to_owned).collect();
-    group.again = Some(Run { folder, command, clears, brought_by: Vec::new() });
-    true
-}
-
-/// Moves the package in a file that another one is made from, where it shuts the version out; why that cannot be.
-fn source(
-    group: &Group<'_>,
-    path: &str,
-    kind: Kind,
-    to: &str,
-    inputs: &[Input],
-    desk: &mut Desk<'_>,
-) -> Option<String> {
-    let none = BTreeSet::new();
-    let whole = Ask {
-        ecosystem: group.ecosystem,
-        name: group.name,
-        moves: &group.moves,
-        lines: &none,
-        stands: Stands::Locked,
-        through: &[],
-        sorted: OnceCell::new(),
-    };
-    let files: Vec<(String, BTreeSet<u32>)> = match kind {
-        Kind::Requirements => {
-            let read = desk.read;
-            let lists = desk.constraints.get_or_insert_with(|| Rc::new(Constraints::of(inputs, read))).clone();
-            let shutting = lists.shutting(path, &spelled(group.ecosystem, group.name), to);
-            shutting.into_iter().map(|(path, lines)| (path.to_owned(), lines)).collect()
-        }
-        _ => {
-            let looked = desk.look(path, kind, &whole).ok()?;
-            let shuts = |entry: &Entry| !holds(group.ecosystem, &entry.old, to);
-            if looked.entries.iter().any(shuts) { vec![(path.to_owned(), BTreeSet::new())] } else { Vec::new() }
-        }
-    };
-    for (file, lines) in files {
-        let stands = if lines.is_empty() { Stands::Locked } else { Stands::HereSomehow };
-        let ask = Ask { lines: &lines, stands, ..whole.clone() };
-        match desk.edit(&file, kind, &ask, group.path) {
-            Ok(edited) if edited.refused.is_empty() && !edited.entries.is_empty() => {}
-            Ok(edited) => {
-                let refused = edited.refused.into_iter().next().map(|one| one.reason);
-                return Some(refused.unwrap_or_else(|| format!("its entry is not edited; move it to {to} by hand")));
-            }
-            Err(reason) => return Some(reason),
-        }
-    }
-    None
-}
-
 /// The version to move to, the highest of all.
-fn highest<'g>(group: &'g Group<'_>) -> &'g str {
+pub(super) fn highest<'g>(group: &'g Group<'_>) -> &'g str {
     let to = group.moves.iter().map(|step| step.to.as_str());
     to.max_by_key(|to| Version::parse(group.ecosystem, to)).unwrap_or_default()
 }
@@ -249,6 +161,9 @@ pub(super) fn settle(group: &mut Group<'_>, desk: &Desk<'_>) -> Option<Run> {
         }
     }
     let is_moved = group.cases.iter().any(|case| case.stays.is_none());
+    for case in group.cases.iter_mut().filter(|case| case.stays.is_none()) {
+        case.stays = group.doubt.clone().map(|doubt| (Stay::Perhaps, doubt));
+    }
     if let Some(again) = group.again.take_if(|again| is_moved || again.command.contains(compiled::UPGRADE)) {
         return Some(again);
     }

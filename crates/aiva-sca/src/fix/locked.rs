@@ -61,6 +61,9 @@ pub(super) fn edit(
     Ok(Some(asked))
 }
 
+/// Of a package that a lockfile has in more versions nothing less than the best is looked for, so that the work stays in proportion to it.
+const MOST_COPIES: usize = 16;
+
 /// No requirement of the project's own is left out of account.
 const NOBODY: Own<'_> = Own { old: &[], folders: &BTreeSet::new() };
 
@@ -80,6 +83,10 @@ fn narrow(
     is_meant: &dyn Fn(&Case<'_>, &Move) -> bool,
 ) -> Result<(), Damage> {
     let (kind, ecosystem, input, name, path) = (group.kind, group.ecosystem, group.input, group.name, group.path);
+    // Each is weighed against all who ask, for each version that it may go to.
+    if group.moves.len() > MOST_COPIES {
+        return Ok(());
+    }
     let tells = matches!(kind, Kind::PackageLock | Kind::Shrinkwrap);
     let is_shut = |case: &Case<'_>, step: &Move| {
         if !is_meant(case, step) {

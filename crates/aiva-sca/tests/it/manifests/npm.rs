@@ -68,6 +68,8 @@ fn what_stands_behind_npm_is_another_package_or_a_range() {
         ("npm:c@3.0.0", "c 3.0.0 1 runtime"),
         ("npm:@s/c@^3", "? @s/c [npm:@s/c@^3] 1 runtime"),
         ("npm:c", "? c [npm:c] 1 runtime"),
+        ("npm:next", "? next [npm:next] 1 runtime"),
+        ("npm:x", "? x [npm:x] 1 runtime"),
         ("npm:7zip-bin", "? 7zip-bin [npm:7zip-bin] 1 runtime"),
         // As yarn's berry and bun write it.
         ("npm:1.2.3", "a 1.2.3 1 runtime"),
