@@ -2,7 +2,8 @@
 //!
 //! Pure. A statement speaks of a finding when it names the advisory (or an alias) and the package: by package URL, with the
 //! version where it gives one and with every qualifier that it gives. What cannot be matched surely does not speak: a wrong
-//! match hides a vulnerability. Of several that speak the latest counts, in the same instant the last.
+//! match hides a vulnerability. Of several that speak the latest counts, in the same instant the last; but what a document rules
+//! out and in the same instant does not is not ruled out, in whatever order it says so.
 //!
 //! Start reading at [`read`] and [`Statements::of`].
 
@@ -29,6 +30,13 @@ pub enum Status {
     NotAffected,
     /// The version at hand has the fix.
     Fixed,
+}
+
+impl Status {
+    /// Whether a finding of which this is said does not count.
+    fn rules_out(self) -> bool {
+        matches!(self, Self::NotAffected | Self::Fixed)
+    }
 }
 
 /// One statement about one or more advisories and products.
@@ -110,8 +118,10 @@ fn place(what: &str, number: usize, names: &[String]) -> String {
 #[derive(Debug, Clone, Default)]
 pub struct Statements {
     /// Document, statement, and whether it has spoken of anything.
-    all: Vec<(String, Option<String>, Statement, bool)>,
+    all: Vec<Given>,
 }
+
+type Given = (String, Option<String>, Statement, bool);
 
 /// A statement that speaks of a finding.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,15 +151,17 @@ impl Statements {
         purl: &str,
         product: Option<&str>,
     ) -> Option<Said<'_>> {
-        let mut last = None;
+        let mut speak = Vec::new();
         for (at, (_, _, statement, used)) in self.all.iter_mut().enumerate() {
             let named = names.clone().any(|name| statement.names.iter().any(|other| other == name));
             if named && statement.products.iter().any(|one| one.is(purl, product)) {
                 *used = true;
-                last = Some(at);
+                speak.push(at);
             }
         }
-        let (document, author, statement, _) = self.all.get(last?)?;
+        let spoken = speak.into_iter().filter_map(|at| self.all.get(at));
+        let (document, author, statement, _) =
+            spoken.reduce(|last, next| if holds(last, next) { last } else { next })?;
         Some(Said { document, author: author.as_deref(), statement })
     }
 
@@ -157,6 +169,11 @@ impl Statements {
     pub fn idle(&self) -> usize {
         self.all.iter().filter(|(_, _, _, used)| !used).count()
     }
+}
+
+/// Whether a statement still counts beside one that stands behind it: of one document at one instant neither is the later one.
+fn holds((document, _, last, _): &Given, (other, _, next, _): &Given) -> bool {
+    (document, last.at) == (other, next.at) && !last.status.rules_out() && next.status.rules_out()
 }
 
 /// A string at a pointer, if it is one and not empty.

@@ -129,6 +129,37 @@ fn the_latest_statement_counts() {
 }
 
 #[test]
+fn of_one_document_at_one_instant_what_does_not_rule_out_counts() {
+    let fixed_then = |status: &str, second: &str| {
+        let one = |status: &str, day: &str| {
+            format!(
+                r#"{{"vulnerability": "CVE-1", "products": ["pkg:npm/a"], "status": "{status}", "timestamp": "2026-01-{day}T00:00:00Z"}}"#
+            )
+        };
+        let (fixed, other) = (one("fixed", "02"), one(status, second));
+        [[&fixed, &other], [&other, &fixed]]
+            .map(|[one, two]| format!(r#"{{"@context": "openvex", "statements": [{one}, {two}]}}"#))
+    };
+    for (status, day, want) in [
+        ("affected", "02", Status::Affected),
+        ("under_investigation", "02", Status::UnderInvestigation),
+        ("affected", "01", Status::Fixed), // earlier
+    ] {
+        for text in fixed_then(status, day) {
+            check(&text, &["CVE-1"], "pkg:npm/a@1", None, Some(want));
+        }
+    }
+    // Another document: the later given counts.
+    let fixed = r#"{"@context": "openvex", "statements": [{"vulnerability": "CVE-1", "products": ["pkg:npm/a"], "status": "fixed"}]}"#;
+    let affected = fixed.replace("fixed", "affected");
+    let mut statements = Statements::default();
+    statements.add("theirs", read(affected.as_bytes()).unwrap());
+    statements.add("ours", read(fixed.as_bytes()).unwrap());
+    let said = statements.of(["CVE-1"].into_iter(), "pkg:npm/a@1", None).unwrap();
+    assert_eq!((said.document, said.statement.status), ("ours", Status::Fixed));
+}
+
+#[test]
 fn a_qualifier_that_is_given_must_be_there() {
     let with = |product: &str| {
         format!(

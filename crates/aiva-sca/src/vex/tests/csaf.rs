@@ -76,6 +76,27 @@ fn what_contradicts_itself_rules_nothing_out() {
 }
 
 #[test]
+fn two_products_with_one_package_that_contradict_each_other_rule_nothing_out() {
+    let part = |id: &str, whole: &str| {
+        format!(
+            r#"{{"product_reference": "a", "relates_to_product_reference": "{whole}", "full_product_name": {{"product_id": "{id}"}}}}"#
+        )
+    };
+    for (good, bad) in [("first", "second"), ("second", "first")] {
+        for (field, want) in [("known_affected", Status::Affected), ("under_investigation", Status::UnderInvestigation)]
+        {
+            let text = document("final", &format!(r#"{{"fixed": ["{good}"], "{field}": ["{bad}"]}}"#)).replace(
+                r#""product_tree": {"#,
+                &format!(r#""product_tree": {{"relationships": [{}, {}],"#, part(good, "shop 1"), part(bad, "shop 2")),
+            );
+            check(&text, Some(want), &[]);
+            super::check(&text, &["CVE-1"], "pkg:npm/a@1.0.0", Some("shop 1"), Some(Status::Fixed));
+            super::check(&text, &["CVE-1"], "pkg:npm/a@1.0.0", Some("shop 2"), Some(want));
+        }
+    }
+}
+
+#[test]
 fn a_draft_is_read_and_said() {
     let text = document("draft", r#"{"fixed": ["a"]}"#);
     check(&text, Some(Status::Fixed), &["the document is a draft, what it says may change: used all the same"]);
