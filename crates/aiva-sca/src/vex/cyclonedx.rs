@@ -105,23 +105,39 @@ fn choose(
     status: Status,
     complain: &mut dyn FnMut(String),
 ) -> Option<Product> {
-    let rules_out = matches!(status, Status::NotAffected | Status::Fixed);
+    let rules_out = status.rules_out();
     let (mut only, mut but, mut contrary) = (Vec::new(), Vec::new(), None);
     for one in list(affected, "/versions") {
         let said = text(one, "/status");
+        // Where it cannot be read, nobody knows what is not to be ruled out.
+        let hides = rules_out && !matches!(said, None | Some("unaffected"));
         let (written, versions) = match (text(one, "/version"), text(one, "/range")) {
+            (Some(version), Some(range)) if rules_out => {
+                complain(format!(
+                    "gives both the version {} and the range {}, where CycloneDX has one of them: not ruled out",
+                    quote(version),
+                    quote(range)
+                ));
+                return None;
+            }
             (Some(version), _) => (version, Versions::One(version.to_owned())),
             (None, Some(range)) => match product.range(range) {
                 Ok(versions) => (range, versions),
                 Err(error) => {
                     complain(format!("is about the versions {}, and {error}: not used for them", quote(range)));
-                    // Nobody knows then what is not to be ruled out.
-                    if rules_out && !matches!(said, None | Some("unaffected")) {
+                    if hides {
                         return None;
                     }
                     continue;
                 }
             },
+            (None, None) if hides => {
+                let said = quote(said.unwrap_or_default());
+                complain(format!(
+                    "gives the status {said} to neither a version nor a range of versions, so it may be any: not ruled out"
+                ));
+                return None;
+            }
             (None, None) => {
                 complain("lists neither a version nor a range of versions: not used for that".to_owned());
                 continue;

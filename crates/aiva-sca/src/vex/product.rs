@@ -58,16 +58,13 @@ impl Product {
 
 impl Versions {
     fn hold(&self, package: &Reference) -> bool {
+        let own = || version(&package.kind, &package.full_version());
         match self {
-            Self::One(version) => same_version(version, &package.version),
-            Self::Range(range) => {
-                let epoch = package.qualifiers.iter().find(|(key, _)| package.kind == "rpm" && key == "epoch");
-                let text = match epoch {
-                    Some((_, epoch)) => format!("{epoch}:{}", package.version),
-                    None => package.version.clone(),
-                };
-                version(&package.kind, &text).is_some_and(|version| range.holds(&version))
+            Self::One(one) => {
+                let same = || Some(version(&package.kind, one)?.key() == own()?.key());
+                same_version(one, &package.version) || same().unwrap_or(false)
             }
+            Self::Range(range) => own().is_some_and(|version| range.holds(&version)),
         }
     }
 }
@@ -106,6 +103,14 @@ impl Reference {
             .collect();
         qualifiers.sort();
         (!name.is_empty()).then(|| Self { kind, name, version: decode(version), qualifiers })
+    }
+
+    /// The version with what a package URL of an rpm package writes as a qualifier.
+    fn full_version(&self) -> String {
+        match self.qualifiers.iter().find(|(key, _)| self.kind == "rpm" && key == "epoch") {
+            Some((_, epoch)) => format!("{epoch}:{}", self.version),
+            None => self.version.clone(),
+        }
     }
 
     /// Whether everything that this one says is true of the other.

@@ -85,6 +85,28 @@ fn what_cannot_be_read_rules_nothing_out() {
         &[],
         &[&unknown],
     );
+    for status in ["affected", "unknown"] {
+        check(
+            "not_affected",
+            &format!(r#"[{{"range": "vers:npm/*"}}, {{"status": "{status}"}}]"#),
+            &[],
+            &[&format!(
+                r#"vulnerability 1, on CVE-1, gives the status "{status}" to neither a version nor a range of versions, so it may be any: not ruled out"#
+            )],
+        );
+    }
+    let both = r#"{"version": "1.0.0", "range": "vers:npm/<2.0.0", "status""#;
+    for status in ["affected", "unaffected"] {
+        check(
+            "not_affected",
+            &format!(r#"[{{"range": "vers:npm/*"}}, {both}: "{status}"}}]"#),
+            &[],
+            &[
+                r#"vulnerability 1, on CVE-1, gives both the version "1.0.0" and the range "vers:npm/<2.0.0", where CycloneDX has one of them: not ruled out"#,
+            ],
+        );
+    }
+    check("exploitable", &format!(r#"[{both}: "affected"}}]"#), &["1.0.0"], &[]);
     let other = of("vers:pypi/<2", r#"its scheme is "pypi", and the package is one of "npm""#);
     check("resolved", r#"[{"range": "vers:pypi/<2"}]"#, &[], &[&other]);
     check(
@@ -103,4 +125,25 @@ fn an_epoch_counts_in_a_range() {
     let text = bill("not_affected", r#"[{"range": "vers:rpm/>=1:2.0-1"}]"#).replace("pkg:npm/a", "pkg:rpm/redhat/a");
     super::check(&text, &["CVE-1"], "pkg:rpm/redhat/a@3.0-1?epoch=1", None, Some(Status::NotAffected));
     super::check(&text, &["CVE-1"], "pkg:rpm/redhat/a@3.0-1", None, None);
+}
+
+#[test]
+fn a_version_is_compared_by_the_order_of_its_ecosystem() {
+    for (package, affected, at, is_affected) in [
+        ("pkg:pypi/a", "2.19", "2.19.0", true),
+        ("pkg:pypi/a", "2.19", "2.19.1", false),
+        ("pkg:maven/g/a", "1.0", "1.0.0", true),
+        ("pkg:rpm/redhat/a", "1:3.0-1", "3.0-1?epoch=1", true),
+        ("pkg:rpm/redhat/a", "1:3.0-1", "3.0-1", false),
+        ("pkg:rpm/redhat/a", "3.0-1", "3.0-1?epoch=1", true), // as the package URL has it
+        ("pkg:generic/a", "one", "one", true),                // nobody knows the order
+        ("pkg:generic/a", "1.0", "1.0.0", false),
+    ] {
+        let listed = at.split('?').next().unwrap();
+        let versions = format!(r#"[{{"version": "{listed}"}}, {{"version": "{affected}", "status": "affected"}}]"#);
+        let text = bill("not_affected", &versions);
+        let text = text.replace("pkg:npm/a", package);
+        let want = (!is_affected).then_some(Status::NotAffected);
+        super::check(&text, &["CVE-1"], &format!("{package}@{at}"), None, want);
+    }
 }
