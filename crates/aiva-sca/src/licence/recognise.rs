@@ -312,6 +312,25 @@ mod tests {
             ("short", format!("{mit}\n\nNot for commercial use.\n"), &["MIT"], true),
             ("among", among, &["MIT"], true),
             (
+                "in a notice",
+                format!("{mit}\n\nThe Software is copyright 2020 Acme and may not be sold.\n"),
+                &["MIT"],
+                true,
+            ),
+            (
+                "behind a notice",
+                format!("{mit}\n\nThe Software, Copyright (c) 2020 Acme, may not be used commercially.\n"),
+                &["MIT"],
+                true,
+            ),
+            ("below a notice", format!("{mit}\n\nCopyright (c) 2020\nNOT FOR COMMERCIAL USE\n"), &["MIT"], true),
+            (
+                "as a name",
+                format!("{mit}\n\nCopyright (c) 2020\nCommercial Use Requires A Licence. Military Use Is Forbidden.\n"),
+                &["MIT"],
+                true,
+            ),
+            (
                 "commons clause",
                 format!("{COMMONS_CLAUSE}\n\nSoftware: X\nLicense: MIT\nLicensor: Ana Ltd\n\n{mit}"),
                 &["MIT", COMMONS_CLAUSE_NAME],

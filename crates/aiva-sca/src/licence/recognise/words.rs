@@ -47,8 +47,15 @@ pub(super) fn words(text: &str) -> Vec<String> {
             (rest, broken) = behind_notice(line);
         }
         while let Some(notice) = notice(rest, &lower[lower.len() - rest.len()..]) {
-            push(&rest[..notice.start], &mut words);
+            let (before, own) = rest.split_at(notice.start);
+            push(before, &mut words);
             (rest, broken) = behind_notice(&rest[notice.end..]);
+            let before = before.trim_end();
+            if !before.is_empty() && !before.ends_with('.') && rest.split_whitespace().take(OF_THE_LINE).any(restricts)
+            {
+                // A sentence that restricts something is no notice: all its words count, or they are too few to be told.
+                push(&own[..own.len() - rest.len()], &mut words);
+            }
         }
         push(rest, &mut words);
     }
@@ -62,7 +69,7 @@ fn push(line: &str, words: &mut Vec<String>) {
     }
 }
 
-/// Fewer words behind a notice on its line are of it, or nothing that matters.
+/// Fewer words behind a notice on its line are of it, or nothing that matters, unless one of them restricts something.
 const OF_THE_LINE: usize = 5;
 
 /// The most words of a holder's name.
@@ -120,7 +127,8 @@ fn behind_notice(notice: &str) -> (&str, Option<Broken>) {
             || begin.len() < word.len()
             || !begin.starts_with(|c: char| c.is_ascii_lowercase())
             || word.contains('@');
-        if word.is_empty() || !is_name || starts_with(rest, RESERVED) {
+        let is_restriction = bracket.is_none() && restricts(word);
+        if word.is_empty() || !is_name || is_restriction || starts_with(rest, RESERVED) {
             break;
         }
         rest = after;
@@ -144,8 +152,21 @@ fn behind_notice(notice: &str) -> (&str, Option<Broken>) {
         rest = rest.split_at(RESERVED.len()).1.trim_start_matches(['.', ' ']);
     }
     let broken = Some(broken).filter(|_| rest.is_empty());
-    let is_text = rest.split_whitespace().take(OF_THE_LINE).count() == OF_THE_LINE;
+    let mut first = rest.split_whitespace().take(OF_THE_LINE);
+    let is_text = first.clone().count() == OF_THE_LINE || first.any(restricts);
     (if is_text { rest } else { &rest[rest.len()..] }, broken)
+}
+
+/// Whether a word forbids, demands or allows something, which is no part of a notice: `super::super::rider` must see it. `May` and
+/// `Will` are names too.
+fn restricts(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let lower = word.to_ascii_lowercase();
+    let stems = ["require", "forbid", "prohibit", "restrict", "oblige", "commercial", "noncommercial", "military"];
+    matches!(&*lower, "not" | "no" | "non" | "cannot" | "never" | "only" | "must" | "shall")
+        || matches!(word, "may" | "can" | "will" | "should")
+        || lower.starts_with("non-")
+        || stems.iter().any(|stem| lower.starts_with(stem))
 }
 
 /// As the next line of a notice does whose years did not fit; `1.` begins a list.
@@ -243,6 +264,15 @@ mod tests {
             ("Good luck Copyright (c)\nEveryone, except Author\nThe terms", "good luck the terms"),
             ("Copyright (c) 2020\n\nThe terms", "the terms"),
             ("Copyright (c) 2020 Jane Doe\n2 terms", "2 terms"),
+            // What restricts something is of no notice.
+            ("It is copyright 2020 Acme and may not be sold.", "it is copyright 2020 acme and may not be sold"),
+            ("It, Copyright (c) 2020 Acme, may not be sold", "it copyright 2020 acme may not be sold"),
+            ("Copyright (c) 2020\nNOT FOR COMMERCIAL USE", "not for commercial use"),
+            (
+                "Copyright (c) 2020\nUse Requires A Licence. Army Use Is Forbidden.",
+                "requires a license army use is forbidden",
+            ),
+            ("Copyright (c) 2020 Will May\nThe terms", "the terms"),
         ] {
             assert_eq!(words(text).join(" "), want, "{text}");
         }
